@@ -1,0 +1,74 @@
+# Needs make and Python 3.11 or newer, nothing else: everything goes into .venv and callgate-data.
+# `make PYTHON=/path/to/python3 …` chooses the interpreter, `make test ARGS="-k keys"` the tests.
+
+VENV := .venv
+BIN := $(VENV)/bin
+DATA := callgate-data
+INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
+TRIM := $(BIN)/python -m pip uninstall -qq --disable-pip-version-check --yes setuptools
+LINTED := src tests bench
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test bench lint fmt clean weights
+
+help:
+	@echo "make demo    ask a real model a question through the gateway, and see what is kept of it"
+	@echo "make run     start the gateway, and print a curl line to try it with"
+	@echo "make test    run all tests"
+	@echo "make bench   measure the gateway beside nginx"
+	@echo "make lint    check style and types       make fmt    put style right"
+	@echo "make clean   remove .venv and caches; $(DATA) stays"
+
+demo: $(VENV)/.run
+	@$(BIN)/callgate demo $(ARGS)
+
+run: $(VENV)/.run
+	@$(BIN)/callgate serve --fresh-key $(ARGS)
+
+test: $(VENV)/.dev weights
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m bench $(ARGS)
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check $(LINTED)
+	@$(BIN)/ruff format --check $(LINTED)
+	@$(BIN)/mypy
+
+fmt: $(VENV)/.dev
+	@$(BIN)/ruff check --fix $(LINTED)
+	@$(BIN)/ruff format $(LINTED)
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+weights: $(VENV)/.run
+	@$(BIN)/callgate local fetch --data-dir $(DATA) >/dev/null
+
+# Stamps: an installation is made once, and again when what it is made from has changed.
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Callgate, its tests' and its checks' packages into $(VENV) ..."
+	@$(INSTALL) -e '.[dev,local,bedrock,vertex]'
+	@$(TRIM) 2>/dev/null
+	@touch $(VENV)/.run $@
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Callgate and its embedded model into $(VENV) ..."
+	@$(INSTALL) -e '.[local]'
+	@$(TRIM) 2>/dev/null
+	@touch $@
+
+$(BIN)/python:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	    echo "Making $(VENV) with $$($$python --version) ..."; \
+	    "$$python" -m venv $(VENV) && exit 0; \
+	    rm -rf $(VENV); \
+	    echo "$$python cannot make virtual environments; on Debian, install python3-venv" >&2; \
+	done; \
+	echo "No usable Python 3.11 or newer found; name one: make PYTHON=/path/to/python3" >&2; \
+	exit 1

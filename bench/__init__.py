@@ -1,0 +1,1 @@
+"""What Callgate costs: CPU, latency, memory and start, beside a direct call and nginx."""

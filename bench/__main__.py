@@ -1,0 +1,147 @@
+"""`python -m bench`: measure, print a table, write bench/results/<date>.json."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from bench.cores import Cores, place
+from bench.cpu import requests, streams
+from bench.driver import ROOT, LoadError
+from bench.install import install
+from bench.latency import latency
+from bench.machine import Machine, machine, stolen
+from bench.memory import memory
+from bench.report import Figure, table
+from bench.start import start
+from bench.subject import CALLGATE, NGINX, StartError
+from bench.testbed import QUICK, Extent, Testbed, testbed
+
+_SCENARIOS: dict[str, Callable[[Testbed], list[Figure]]] = {
+    "request": requests,
+    "stream": streams,
+    "latency": latency,
+    "memory": memory,
+    "start": start,
+}
+_RESULTS = ROOT / "bench" / "results"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a short run that tries everything")
+    parser.add_argument("--only", default=",".join(_SCENARIOS), help="scenarios, comma-separated")
+    parser.add_argument(
+        "--subjects", default=f"{NGINX},{CALLGATE}", help="beside the direct call, comma-separated"
+    )
+    parser.add_argument("--rounds", type=int, help="rounds per scenario")
+    parser.add_argument("--seconds", type=float, help="seconds per round")
+    parser.add_argument("--streams", type=int, help="streams held open for their memory")
+    parser.add_argument("--install", action="store_true", help="weigh a base installation too")
+    arguments = parser.parse_args()
+    unknown = set(arguments.only.split(",")) - set(_SCENARIOS)
+    if unknown:
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are {', '.join(_SCENARIOS)}")
+    return arguments
+
+
+def _extent(arguments: argparse.Namespace) -> Extent:
+    base = QUICK if arguments.quick else Extent()
+    given = {
+        name: value
+        for name in ("rounds", "seconds", "streams")
+        if (value := getattr(arguments, name)) is not None
+    }
+    return msgspec.structs.replace(base, **given)
+
+
+def _raise_files() -> int:
+    """Allow as many open descriptors as the system lets us; children inherit it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return min(hard, 60_000) if hard > 0 else 60_000
+
+
+def _measure(arguments: argparse.Namespace, cores: Cores) -> tuple[list[Figure], list[str]]:
+    figures: list[Figure] = []
+    faults: list[str] = []
+    _RESULTS.mkdir(exist_ok=True)
+    # Beside the results, not in a temporary file system: a journal belongs on a disk.
+    folder = Path(tempfile.mkdtemp(prefix=".run-", dir=_RESULTS))
+    try:
+        extent, files = _extent(arguments), _raise_files()
+        wanted = frozenset(arguments.subjects.split(","))
+        for name in arguments.only.split(","):
+            print(f"measuring: {name}", file=sys.stderr, flush=True)
+            # Servers of its own for each: what one scenario leaves behind would alter the next.
+            with testbed(folder / name, cores, extent, files, wanted) as running:
+                try:
+                    figures += _SCENARIOS[name](running)
+                except LoadError as error:
+                    faults.append(f"{name}: {error}")
+                faults += running.faults
+        if arguments.install:
+            print("measuring: install", file=sys.stderr, flush=True)
+            figures += install(folder)
+    finally:
+        if faults:
+            print(f"kept, with the servers' logs: {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return figures, faults
+
+
+def _write(figures: list[Figure], faults: list[str], before: Machine, steal: float) -> Path:
+    now = datetime.now(UTC)
+    document = {
+        "time": now.isoformat(timespec="seconds"),
+        "machine": before,
+        "load_after": os.getloadavg()[0],
+        "stolen": steal,
+        "faults": faults,
+        "figures": [figure.summary() for figure in figures],
+    }
+    path = _RESULTS / f"{now:%Y-%m-%dT%H%M%S}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n")
+    return path
+
+
+def main() -> int:
+    """Run the bench; the status is 1 where an answer was wrong or a target was missed."""
+    arguments = _arguments()
+    before, (steal, ticks) = machine(), stolen()
+    cores = place()
+    try:
+        figures, faults = _measure(arguments, cores)
+    except StartError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    now = stolen()
+    share = (now[0] - steal) / max(now[1] - ticks, 1)
+    path = _write(figures, faults, before, share)
+    print(
+        f"{before.processor}, {before.cores} cores, Linux {before.kernel}, Python {before.python}; "
+        f"load average before {before.load:.2f}, time stolen by other machines {share:.1%}"
+    )
+    if not cores.apart:
+        print("One core only: the load shares it with what is measured; latencies mean little.")
+    if before.load > before.cores / 2:
+        print("The machine was busy before the bench began: do not trust these figures.")
+    print(f"\n{table(figures)}\n")
+    for fault in dict.fromkeys(faults):
+        print(f"wrong answer: {fault}", file=sys.stderr)
+    print(f"written: {path.relative_to(ROOT)}")
+    return 1 if faults or any(figure.passed() is False for figure in figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Memory: idle, after load, and per open stream (proportional set size of the whole tree)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from bench import driver, request
+from bench.job import Job
+from bench.report import Figure, Target
+from bench.subject import Subject
+from bench.testbed import Testbed
+
+_PER_STREAM_KB = Target(40.0)
+_ENDLESS = 100_000
+_PAUSE_MS = 5_000
+_STAGGER = 0.0005
+
+
+def _load(subject: Subject, seconds: float) -> Job:
+    return Job(
+        mode="closed",
+        port=subject.port,
+        request=request.whole(subject.port, subject.key),
+        connections=64,
+        seconds=seconds,
+        marker=subject.marker,
+    )
+
+
+def _hold(subject: Subject, streams: int) -> Job:
+    return Job(
+        mode="hold",
+        port=subject.stream_port,
+        request=request.stream(subject.stream_port, subject.key, _ENDLESS, _PAUSE_MS),
+        events=_ENDLESS + request.EXTRA_EVENTS,
+        connections=streams,
+        marker=subject.marker,
+        stagger=_STAGGER,
+    )
+
+
+def memory(testbed: Testbed) -> list[Figure]:
+    """One round: a process does not give its memory back, so a second would measure less."""
+    idle, loaded, per_stream, after = (defaultdict[str, list[float]](list) for _ in range(4))
+    errors = 0
+    for subject in testbed.proxies():
+        tree = subject.tree
+        assert tree is not None
+        idle[subject.name].append(tree.pss_kb() / 1024)
+        testbed.run(_load(subject, testbed.extent.warmup))
+        tree.settle()
+        before = tree.pss_kb()
+        loaded[subject.name].append(before / 1024)
+        with driver.held(_hold(subject, testbed.extent.streams), testbed.cores.load) as results:
+            tree.settle(limit=3)
+            per_stream[subject.name].append((tree.pss_kb() - before) / testbed.extent.streams)
+        errors += results[0].errors
+        testbed.faults += results[0].faults
+        tree.settle()
+        after[subject.name].append(tree.pss_kb() / 1024)
+    count = f"{testbed.extent.streams:,}"
+    return [
+        Figure(scenario="memory", metric="before load", unit="MB", rounds=idle),
+        Figure(scenario="memory", metric="after load", unit="MB", rounds=loaded),
+        Figure(
+            scenario="memory",
+            metric=f"per stream of {count}",
+            unit="KB",
+            rounds=per_stream,
+            target=_PER_STREAM_KB,
+            errors=errors,
+        ),
+        Figure(scenario="memory", metric=f"after {count} streams", unit="MB", rounds=after),
+    ]

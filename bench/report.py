@@ -1,0 +1,125 @@
+"""What the bench has found, as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+
+from msgspec import Struct
+
+from bench.figures import spread
+from bench.subject import CALLGATE, DIRECT, NGINX
+
+NOISY = 0.15
+_COLUMNS = (DIRECT, NGINX, CALLGATE)
+
+
+class Target(Struct, frozen=True):
+    """The most that is allowed: of the ratio to nginx, or of Callgate's own value."""
+
+    limit: float
+    of_ratio: bool = False
+
+
+class Figure(Struct, kw_only=True):
+    """One thing measured, in every round and for every subject; a value is its rounds' median.
+
+    `compared` says that Callgate's value over nginx's, round by round, means something.
+    """
+
+    scenario: str
+    metric: str
+    unit: str
+    rounds: Mapping[str, Sequence[float]]
+    compared: bool = False
+    target: Target | None = None
+    errors: int = 0
+    notes: Sequence[str] = ()
+
+    def value(self, subject: str) -> float | None:
+        """The median of a subject's rounds."""
+        rounds = self.rounds.get(subject)
+        return median(rounds) if rounds else None
+
+    def ratios(self) -> list[float]:
+        """Callgate's value over nginx's, round by round."""
+        pairs = zip(self.rounds.get(CALLGATE, ()), self.rounds.get(NGINX, ()), strict=False)
+        return [ours / theirs for ours, theirs in pairs if theirs] if self.compared else []
+
+    def ratio(self) -> float | None:
+        """The median of the ratios."""
+        ratios = self.ratios()
+        return median(ratios) if ratios else None
+
+    def spread(self) -> float | None:
+        """How far the rounds lie apart, of the ratios where there are any."""
+        values = self.ratios() or self.rounds.get(CALLGATE, ())
+        return spread(values) if len(values) > 1 else None
+
+    def passed(self) -> bool | None:
+        """Whether the target is met; None where there is none or nothing to judge by."""
+        if not self.target:
+            return None
+        value = self.ratio() if self.target.of_ratio else self.value(CALLGATE)
+        return None if value is None else value <= self.target.limit
+
+    def summary(self) -> dict[str, object]:
+        """The figure with everything computed from it, for JSON."""
+        return {
+            "scenario": self.scenario,
+            "metric": self.metric,
+            "unit": self.unit,
+            **{name: self.value(name) for name in _COLUMNS},
+            "ratio": self.ratio(),
+            "target": self.target,
+            "passed": self.passed(),
+            "spread": self.spread(),
+            "errors": self.errors,
+            "notes": list(self.notes),
+            "rounds": dict(self.rounds),
+        }
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    size = abs(value)
+    return f"{value:,.0f}" if size >= 1000 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def _target(figure: Figure) -> str:
+    if not figure.target:
+        return ""
+    sign = "x" if figure.target.of_ratio else ""
+    return f"<= {_number(figure.target.limit)}{sign}"
+
+
+def _cells(figure: Figure) -> list[str]:
+    ratio, apart = figure.ratio(), figure.spread()
+    verdict = {True: "pass", False: "FAIL", None: "not judged" if figure.target else ""}
+    return [
+        figure.scenario,
+        f"{figure.metric} [{figure.unit}]",
+        *(_number(figure.value(name)) for name in _COLUMNS),
+        f"{ratio:.2f}x" if ratio else "-",
+        _target(figure),
+        verdict[figure.passed()],
+        "-" if apart is None else f"{apart:.0%}" + (" noisy" if apart > NOISY else ""),
+    ]
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """The figures as text, one line each, with notes below."""
+    head = ["scenario", "metric", *_COLUMNS, "ratio", "target", "verdict", "spread"]
+    rows = [head, *map(_cells, figures)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    lines.insert(1, "-" * len(lines[0]))
+    notes = {f"{figure.scenario}: {note}": None for figure in figures for note in figure.notes}
+    return "\n".join([*lines, "", *notes]).rstrip()

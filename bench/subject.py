@@ -1,0 +1,56 @@
+"""A server under test."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.tree import Tree
+
+DIRECT, NGINX, CALLGATE = "direct", "nginx", "callgate"
+
+
+class Subject(NamedTuple):
+    """Where requests go: `stream_port` is the port for streams, `marker` what answers must hold.
+
+    `tree` is None for the direct call, whose cost is nobody's.
+    """
+
+    name: str
+    port: int
+    stream_port: int
+    tree: Tree | None
+    key: str = "none"
+    marker: bytes = b""
+
+
+class StartError(Exception):
+    """A server did not come up."""
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def await_port(port: int, process: subprocess.Popen[str], log: Path, limit: float = 10.0) -> None:
+    """Wait until a connection is accepted. Raises StartError with the end of the log."""
+    end = time.monotonic() + limit
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.002)
+        else:
+            return
+    raise StartError(f"nothing listens on port {port}: {log.read_text()[-2000:]}")
+
+
+def find_nginx() -> str | None:
+    """The nginx program, also where system daemons lie outside of a user's PATH."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")

@@ -1,0 +1,229 @@
+"""`callgate keys`: callers' keys, made, listed, revoked and rotated."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+from callgate.cli.keyview import public, row, state, tell_new
+from callgate.cli.opening import opened
+from callgate.cli.options import (
+    Failure,
+    config_option,
+    duration,
+    json_option,
+    label,
+    limit_option,
+    model_limit,
+    model_or_limit,
+    now_ms,
+    region_name,
+)
+from callgate.cli.output import json_line, printable, table
+from callgate.config import Config
+from callgate.core import keys as shape
+from callgate.core.redact import redact
+from callgate.errors import GatewayError
+from callgate.store.base import Key, Keys
+
+
+@click.group()
+def keys() -> None:
+    """Create, list, revoke and rotate callers' keys. A running gateway follows within 2 s."""
+
+
+@keys.command("create")
+@click.option("--name", type=label, required=True, metavar="NAME", help="What the key is for.")
+@click.option(
+    "--account",
+    type=label,
+    default="default",
+    show_default=True,
+    metavar="NAME",
+    help="Who owns the key; an account's keys share its limits.",
+)
+@click.option("--expires", type=duration, metavar="SPAN", help="Refused after 30s, 12h, 90d, …")
+@click.option(
+    "--model",
+    "allowed",
+    type=model_or_limit,
+    multiple=True,
+    metavar="MODEL[=N]",
+    help="Allow only the models so named; N sets a limit, too. Repeatable.",
+)
+@click.option(
+    "--rate-limit",
+    "limits",
+    type=model_limit,
+    multiple=True,
+    metavar="MODEL=N",
+    help="Limit a model to N requests per 60 seconds. Repeatable.",
+)
+@click.option("--region", type=region_name, metavar="NAME", help="  [default: this gateway's]")
+@config_option
+@json_option
+def create(
+    *,
+    config: Config,
+    name: str,
+    account: str,
+    expires: int | None,
+    allowed: Sequence[tuple[str, int | None]],
+    limits: Sequence[tuple[str, int | None]],
+    region: str | None,
+    as_json: bool,
+) -> None:
+    """Make a key and print it: once, as only its SHA-256 is kept."""
+    overrides = _overrides([*allowed, *limits])
+    models = tuple(dict.fromkeys(model for model, _ in allowed)) if allowed else None
+    _warn_of_unknown(config, [*(models or ()), *overrides])
+    region = region or config.region
+    if region != config.region:
+        _note(f"this gateway serves region {config.region!r} and will refuse a key of {region!r}")
+    now = now_ms()
+    template = Key(
+        id="",
+        digest=b"",
+        hint="",
+        name=name,
+        account=account,
+        region=region,
+        created=now,
+        expires=None if expires is None else now + expires,
+        models=models,
+        limits=overrides,
+    )
+    with opened(config) as store:
+        text, key = add_key(store.keys, template)
+    tell_new(text, key, as_json=as_json)
+
+
+@keys.command("list")
+@click.option("--account", metavar="NAME", help="Only this account's keys.")
+@config_option
+@json_option
+@limit_option(None, "keys, the newest")
+def list_keys(*, config: Config, account: str | None, limit: int | None, as_json: bool) -> None:
+    """List the keys, dead ones too, oldest first; the keys themselves are not kept."""
+    with opened(config) as store:
+        found = [key for key in store.keys.all() if account in (None, key.account)]
+    found = found[-limit:] if limit else found
+    now = now_ms()
+    if as_json:
+        for key in found:
+            json_line(public(key, now))
+        return
+    if not found:
+        _note("there are no keys; 'callgate keys create --name NAME' makes one")
+        return
+    head = ("ID", "NAME", "ACCOUNT", "KEY", "REGION", "CREATED", "ENDS", "STATE", "MODELS")
+    table(head, (row(key, now) for key in found))
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="ID")
+@config_option
+@json_option
+def revoke(*, config: Config, key_id: str, as_json: bool) -> None:
+    """Refuse a key from now on. ID is as listed; a leaked key itself will do."""
+    now = now_ms()
+    with opened(config) as store:
+        key = _find(store.keys, key_id)
+        before = state(key, now)
+        store.keys.revoke(key.id, now)
+        key = _find(store.keys, key.id)
+    if as_json:
+        json_line(public(key, now))
+    elif before in ("revoked", "expired"):
+        click.echo(f"{key.id} ({printable(key.name)}) was {before} already.")
+    else:
+        click.echo(f"{key.id} ({printable(key.name)}) is revoked.")
+
+
+@keys.command("rotate")
+@click.argument("key_id", metavar="ID")
+@click.option(
+    "--overlap",
+    type=duration,
+    default="24h",
+    show_default=True,
+    metavar="SPAN",
+    help="How long the old key still works.",
+)
+@config_option
+@json_option
+def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
+    """Replace a key by a new one that may do the same; the old one ends after the overlap.
+
+    A key that had an expiry gives its successor the same span from now on.
+    """
+    now = now_ms()
+    with opened(config) as store:
+        old = _find(store.keys, key_id)
+        found = state(old, now)
+        if found != "active":
+            raise Failure(
+                f"{old.id} cannot be rotated: it is {found}", "Make a new key: callgate keys create"
+            )
+        expires = None if old.expires is None else now + (old.expires - old.created)
+        # The new key first: were it interrupted here, both would work, rather than none.
+        text, key = add_key(store.keys, msgspec.structs.replace(old, created=now, expires=expires))
+        store.keys.revoke(old.id, now + overlap)
+        old = _find(store.keys, old.id)
+    tell_new(text, key, as_json=as_json, replaces=old)
+
+
+def add_key(store: Keys, template: Key) -> tuple[str, Key]:
+    """Mint a key like the template; the key's text and what was stored."""
+    text = shape.mint(template.region, os.urandom(shape.ENTROPY_BYTES))
+    key = msgspec.structs.replace(
+        template,
+        id=shape.key_id(os.urandom(shape.KEY_ID_ENTROPY_BYTES)),
+        digest=shape.digest(text),
+        hint=shape.hint(text),
+        revoked=None,
+    )
+    store.add(key)
+    return text, key
+
+
+def _find(store: Keys, named: str) -> Key:
+    """The key of this id, or the key that `named` itself is. Raises Failure."""
+    if shape.region_of(named) is not None:
+        key = store.find(shape.digest(named))
+        if key is None:
+            raise Failure("this key is not in the store", "See 'callgate keys list'.")
+        return key
+    known = store.all()
+    for key in known:
+        if key.id == named:
+            return key
+    namesakes = [key.id for key in known if key.name == named]
+    near = namesakes or difflib.get_close_matches(named, [key.id for key in known], n=3)
+    fix = f"Did you mean {' or '.join(near)}?" if near else "See 'callgate keys list'."
+    raise Failure(f"there is no key with the id {printable(redact(named), 60)!r}", fix)
+
+
+def _overrides(pairs: Sequence[tuple[str, int | None]]) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for model, limit in pairs:
+        if limit is not None and limits.setdefault(model, limit) != limit:
+            raise click.UsageError(f"model {model!r} is given two limits, {limits[model]}, {limit}")
+    return limits
+
+
+def _warn_of_unknown(config: Config, names: Sequence[str]) -> None:
+    """Tell of names that mean nothing now; they are kept, as models may come later."""
+    for name in dict.fromkeys(names):
+        try:
+            config.directory.find(name)
+        except GatewayError as error:
+            _note(printable(error.message))
+
+
+def _note(text: str) -> None:
+    click.echo(f"callgate: note: {text}", err=True)

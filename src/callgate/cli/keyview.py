@@ -1,0 +1,70 @@
+"""A stored key as people and programs see it: never the key itself, nor its digest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from callgate.cli.output import day, json_line, printable
+from callgate.store.base import Key
+
+_STATES = {"active": "green", "ending": "yellow", "expired": "red", "revoked": "red"}
+
+
+def tell_new(text: str, key: Key, *, as_json: bool, replaces: Key | None = None) -> None:
+    """The key alone goes to standard output, so that a script can take it from there."""
+    if as_json:
+        extra = {"replaces": public(replaces, key.created)} if replaces else {}
+        json_line({"key": text, **public(key, key.created), **extra})
+        return
+    click.echo(text)
+    ends = f", until {day(key.expires)}" if key.expires is not None else ""
+    click.echo(
+        f"This is {key.id} ({printable(key.name)}) of account {printable(key.account)}{ends}.\n"
+        "The key is shown this once; only its hash is kept.",
+        err=True,
+    )
+    if replaces is not None:
+        click.echo(f"It replaces {replaces.id}, which ends {day(replaces.dead_at())}.", err=True)
+
+
+def state(key: Key, now: int) -> str:
+    """`active`, `ending` (to be refused from a set time on), `expired` or `revoked`."""
+    if key.revoked is not None and key.revoked <= now:
+        return "revoked"
+    if key.expires is not None and key.expires <= now:
+        return "expired"
+    return "active" if key.revoked is None else "ending"
+
+
+def public(key: Key, now: int) -> dict[str, Any]:
+    """A key as JSON: everything but its digest. Times are Unix milliseconds."""
+    fields = msgspec.structs.asdict(key)
+    del fields["digest"]
+    return {**fields, "limits": dict(key.limits), "state": state(key, now), "ends": key.dead_at()}
+
+
+def row(key: Key, now: int) -> tuple[str, ...]:
+    """A key as the cells of a line of the list."""
+    condition = state(key, now)
+    only = "all" if key.models is None else ", ".join(_with_limit(key, name) for name in key.models)
+    others = [_with_limit(key, name) for name in key.limits if name not in (key.models or ())]
+    models = only + (f"; limits {', '.join(others)}" if others else "")
+    return (
+        key.id,
+        printable(key.name),
+        printable(key.account),
+        f"…{key.hint}",
+        key.region,
+        day(key.created),
+        day(key.dead_at()),
+        click.style(condition, fg=_STATES[condition]),
+        printable(models, 120),
+    )
+
+
+def _with_limit(key: Key, model: str) -> str:
+    limit = key.limits.get(model)
+    return model if limit is None else f"{model}={limit}"

@@ -1,0 +1,120 @@
+"""`callgate logs`: requests as lines, newest last, and on request as they come."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+
+import click
+
+from callgate.cli.following import Follower
+from callgate.cli.options import config_option, duration, json_option, limit_option, now_ms
+from callgate.cli.output import json_line, moment, printable, status_style
+from callgate.cli.records import Keep, reading
+from callgate.config import Config
+from callgate.core.record import Record
+from callgate.store.base import Query
+from callgate.support.timeline import duration as spelt
+
+_POLL_SECONDS = 0.5
+_ANY = "any"
+_STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
+
+
+def _status(text: str) -> int:
+    """A status such as 404, or a class such as 4xx as its first digit."""
+    match = _STATUS.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no status; write 404 or 4xx")
+    return int(match[1] or match[2])
+
+
+@click.command()
+@click.option("--follow", "-f", is_flag=True, help="Go on with new requests until interrupted.")
+@click.option("--model", metavar="NAME", help="Only requests for this model.")
+@click.option("--status", type=_status, metavar="CODE", help="Only this status: 404, 4xx, …")
+@click.option("--account", metavar="NAME", help="Only this account's requests.")
+@click.option("--key", "key_id", metavar="ID", help="Only requests with the key of this id.")
+@click.option(
+    "--error",
+    is_flag=False,
+    flag_value=_ANY,
+    metavar="[TYPE]",
+    help="Only failures, or only those of a type such as rate_limited.",
+)
+@click.option("--since", type=duration, metavar="SPAN", help="Only the last 30s, 15m, 1h, …")
+@config_option
+@json_option
+@limit_option(20, "requests, the newest")
+def logs(
+    *,
+    config: Config,
+    follow: bool,
+    model: str | None,
+    status: int | None,
+    account: str | None,
+    key_id: str | None,
+    error: str | None,
+    since: int | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """List requests, newest last, one a line: time, id, status, duration, model, tokens, account.
+
+    The line ends with the error's type and message where something went wrong.
+    """
+    query = Query(
+        account=account,
+        key_id=key_id,
+        model=model,
+        status=status,
+        error=None if error == _ANY else error,
+        since=None if since is None else now_ms() - since,
+        limit=limit,
+    )
+    keep: Keep | None = _failed if error == _ANY else None
+    with reading(config) as records:
+        if not follow:
+            _print(reversed(records.find(query, keep)), as_json=as_json)
+            return
+        follower = Follower(records, query, keep)
+        _print(follower.begin(now_ms()), as_json=as_json)
+        while True:
+            time.sleep(_POLL_SECONDS)
+            _print(follower.poll(now_ms()), as_json=as_json)
+
+
+def _failed(record: Record) -> bool:
+    return record.error is not None or record.status >= 400
+
+
+def _print(records: Iterable[Record], *, as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            json_line(record)
+        else:
+            click.echo(line(record))
+
+
+def line(record: Record) -> str:
+    """A record as one line."""
+    usage = record.usage
+    tokens = f"{usage.input_tokens}+{usage.output_tokens}" if usage else "-"
+    model = record.model or "-"
+    if record.model_served and record.model_served != record.model:
+        model += f" > {record.model_served}"
+    columns = (
+        moment(record.time),
+        record.request_id,
+        status_style(record.status),
+        f"{spelt(record.total_us):>8}",
+        f"{printable(model, 60):<24}",
+        f"{tokens:>9}",
+        printable(record.account or "-", 40),
+    )
+    text = "  ".join(columns)
+    if record.error:
+        why = click.style(record.error, fg="red" if record.origin != "client" else "yellow")
+        text += f"  {why}: {printable(record.message or '', 200)}"
+    return text

@@ -1,0 +1,86 @@
+"""The command `callgate`: a table of subcommands, each imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+class Entry(NamedTuple):
+    """Where a subcommand is and what it is for, so that help need not import it."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "serve": Entry("callgate.cli.serve", "serve", "Start the gateway."),
+    "demo": Entry("callgate.cli.demo", "demo", "Ask a real model a question through the gateway."),
+    "local": Entry("callgate.cli.local", "local", "Fetch the embedded model's weights."),
+    "keys": Entry("callgate.cli.keys", "keys", "Create, list, revoke and rotate callers' keys."),
+    "models": Entry("callgate.cli.models", "models", "List the models that can be called."),
+    "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
+    "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands stand in `COMMANDS`, and whose errors are told as `callgate: …`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command: click.Command = getattr(import_module(entry.module), entry.attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run, and in standalone mode leave the process with the exit code of the outcome."""
+
+        run: Any = super().main
+        if not standalone_mode:
+            return run(*args, standalone_mode=False, **extra)
+        try:
+            # Outside standalone mode click returns an exit code, or what the command returned.
+            result = run(*args, standalone_mode=False, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            error.show()
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _tell(error)
+            sys.exit(error.exit_code)
+        except click.Abort:
+            sys.exit(_INTERRUPTED)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _tell(error: click.ClickException) -> None:
+    for line in error.format_message().splitlines():
+        click.echo(f"callgate: {line}", err=True)
+    fix = getattr(error, "fix", "")
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        fix = f"See '{error.ctx.command_path} --help'."
+    if fix:
+        click.echo(f"  {fix}", err=True)
+
+
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="callgate", prog_name="callgate", message="%(prog)s %(version)s")
+def callgate() -> None:
+    """A self-hosted LLM gateway whose every call can be explained from its request_id."""

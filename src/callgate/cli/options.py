@@ -1,0 +1,138 @@
+"""What the commands have in common: their options, the kinds of values, the way to fail."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from callgate.config import Config, ConfigError, load
+from callgate.core.keys import is_region
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+NOT_FOUND, USAGE = 1, 2
+
+_DURATION = re.compile(r"([0-9]{1,9})\s*(ms|s|m|h|d|w)")
+_MILLISECONDS = {
+    "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000,
+}  # fmt: skip
+_LONGEST = 100 * 366 * 86_400_000
+_MAX_LIMIT = 10**9
+_NAME_LENGTH = 100
+
+
+class Failure(click.ClickException):
+    """A failure that a person can mend: what is wrong, and `fix`, what to do about it."""
+
+    exit_code = NOT_FOUND
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
+
+
+class ConfigFailure(Failure):
+    """A failure of the set-up or of the command's own arguments."""
+
+    exit_code = USAGE
+
+
+def duration(text: str) -> int:
+    """A span such as `30s`, `15m`, `12h` or `90d` in milliseconds."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise click.BadParameter(f"{text!r} is no duration; write 30s, 15m, 12h or 90d")
+    span = int(match[1]) * _MILLISECONDS[match[2]]
+    if span > _LONGEST:
+        raise click.BadParameter(f"{text!r} is longer than a hundred years")
+    return span
+
+
+def label(text: str) -> str:
+    """A name or account: printable, not empty, at most 100 characters."""
+    text = text.strip()
+    if not text or len(text) > _NAME_LENGTH or not text.isprintable():
+        raise click.BadParameter("give 1 to 100 printable characters")
+    return text
+
+
+def region_name(text: str) -> str:
+    """A region's name, such as `us`."""
+    if not is_region(text):
+        raise click.BadParameter(f"{text!r} names no region; regions look like 'us' or 'eu-west'")
+    return text
+
+
+def _limited(text: str, *, needed: bool) -> tuple[str, int | None]:
+    """`MODEL=N` or, where the number is not needed, `MODEL`."""
+    model, equals, number = text.rpartition("=")
+    if not equals and not needed and text:
+        return text, None
+    if not model or not number.isascii() or not number.isdigit():
+        raise click.BadParameter(f"{text!r}: write MODEL=N, N being requests per 60 seconds")
+    if not 1 <= int(number[:12]) <= _MAX_LIMIT:
+        raise click.BadParameter(f"{text!r}: a limit is at least 1 and at most {_MAX_LIMIT}")
+    return model, int(number)
+
+
+def model_or_limit(text: str) -> tuple[str, int | None]:
+    """`MODEL` or `MODEL=N`: the model, and the limit if there is one."""
+    return _limited(text, needed=False)
+
+
+def model_limit(text: str) -> tuple[str, int | None]:
+    """`MODEL=N`: the model and its limit."""
+    return _limited(text, needed=True)
+
+
+def config_option(function: F) -> F:
+    """Give the command a `config`, read from `--config FILE` or `./callgate.toml`."""
+    return click.option(
+        "--config",
+        "config",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        callback=_loaded,
+        help="The configuration file.  [default: ./callgate.toml, if there]",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Give the command an `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        function
+    )
+
+
+def limit_option(default: int | None, what: str) -> Callable[[F], F]:
+    """Give the command a `limit`, None for no limit."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1),
+        metavar="N",
+        default=default,
+        show_default=default is not None,
+        help=f"At most so many {what}.",
+    )
+
+
+def now_ms() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def _loaded(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Config | None:
+    if ctx.resilient_parsing:
+        return None
+    try:
+        return load(path, os.environ, secrets=ctx.info_name == "serve")
+    except ConfigError as error:
+        raise ConfigFailure(
+            str(error), "Correct this, or name another file with --config."
+        ) from None

@@ -1,0 +1,171 @@
+"""`callgate serve`: the gateway itself."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import click
+import msgspec
+
+from callgate.cli.keys import add_key
+from callgate.cli.local import fetch_shown
+from callgate.cli.opening import opened
+from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms
+from callgate.config import Config
+from callgate.config.bound import bind_local
+from callgate.config.deployments import LOCAL
+from callgate.local.model import LocalModelError
+from callgate.local.process import LocalServer
+from callgate.local.reviver import Reviver
+from callgate.server import logs
+from callgate.server.supervisor import Role, Supervisor
+from callgate.store.base import Key
+
+_BACKLOG = 2048
+_FRESH_KEY_MS = 86_400_000
+
+
+@click.command()
+@config_option
+@click.option("--host", help="Listen here instead of `server.host`.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Instead of `server.port`; 0: any.")
+@click.option("--workers", type=click.IntRange(1, 256), help="Instead of `server.workers`.")
+@click.option("--fresh-key", is_flag=True, help="Print a curl line with a key valid for a day.")
+def serve(
+    config: Config, host: str | None, port: int | None, workers: int | None, *, fresh_key: bool
+) -> None:
+    """Start the gateway and stay until it is told to stop."""
+    config = _overridden(config, host=host, port=port, workers=workers)
+    if not config.models:
+        raise ConfigFailure(
+            "no model can be served: no provider is configured",
+            "Set OPENAI_API_KEY (or another provider's variable), install the local model with "
+            "`pip install 'callgate[local]'`, or write a callgate.toml.",
+        )
+    logs.set_up([one.secret for model in config.models.values() for one in model.deployments])
+    with ExitStack() as stack:
+        listener = stack.enter_context(_listen(config))
+        config, local = _with_local_model(config, stack)
+        key = _first_key(config, always=fresh_key)
+        url = _url(listener)
+        click.echo(f"Callgate listens on {url} (region {config.region}, {_served(config)})")
+        if key is not None:
+            click.echo(_curl_line(url, key, _model_to_try(config)))
+        sys.stdout.flush()
+        sys.exit(_supervise(config, listener, local))
+
+
+def _supervise(config: Config, listener: socket.socket, local: LocalServer | None) -> int:
+    from callgate.server import clerk, worker  # heavy: after the first line of a mistake
+
+    server = config.settings.server
+    retention = config.settings.store.retention_days
+    books = partial(clerk.keep_books, config.store_url, config.journal_dir, retention)
+    roles = [
+        *(
+            Role(f"worker {number}", partial(worker.serve, config, listener))
+            for number in range(1, server.workers + 1)
+        ),
+        Role("clerk", books, ends_last=True),
+    ]
+
+    revive = Reviver(local) if local is not None else None
+    return Supervisor(roles, grace=server.drain + 1.0, tick=revive or _nothing).run()
+
+
+def _nothing() -> None:
+    """There is no local model to watch."""
+
+
+def _overridden(
+    config: Config, *, host: str | None, port: int | None, workers: int | None
+) -> Config:
+    given = {"host": host, "port": port, "workers": workers}
+    changes = {name: value for name, value in given.items() if value is not None}
+    server = msgspec.structs.replace(config.settings.server, **changes)
+    settings = msgspec.structs.replace(config.settings, server=server)
+    return msgspec.structs.replace(config, settings=settings)
+
+
+def _listen(config: Config) -> socket.socket:
+    server = config.settings.server
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((server.host, server.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigFailure(
+            f"cannot listen on {server.host}:{server.port}: {error.strerror}",
+            "Stop what listens there, or choose another `server.port` or --port.",
+        ) from None
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _with_local_model(config: Config, stack: ExitStack) -> tuple[Config, LocalServer | None]:
+    """Start the local model, if one is configured, and put its address into its deployments."""
+    if config.local_weights is None:
+        return config, None
+    try:
+        local = stack.enter_context(LocalServer(_weights(config)))
+    except LocalModelError as error:
+        raise Failure(error.message, error.fix) from None
+    return bind_local(config, local.origin, local.secret), local
+
+
+def _weights(config: Config) -> Path:
+    if config.local_weights:
+        home = config.file.parent if config.file is not None else Path.cwd()
+        return home / config.local_weights
+    return fetch_shown(config.data_dir)
+
+
+def _first_key(config: Config, *, always: bool) -> str | None:
+    """A fresh key for the curl line, where the store has none yet or one was asked for."""
+    with opened(config) as store:
+        if store.keys.version() and not always:
+            return None
+        now = now_ms()
+        template = Key(
+            id="",
+            digest=b"",
+            hint="",
+            name="first" if not always else "try-out",
+            account="default",
+            region=config.region,
+            created=now,
+            expires=now + _FRESH_KEY_MS if always else None,
+        )
+        return add_key(store.keys, template)[0]
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _served(config: Config) -> str:
+    count = len(config.models)
+    return f"{count} model{'s' if count != 1 else ''}, process {os.getpid()}"
+
+
+def _model_to_try(config: Config) -> str:
+    """One that the operator named, else the local one, else any."""
+    named = [name for name in config.settings.models if name in config.models]
+    local = [name for name, model in config.models.items() if model.deployments[0].provider == LOCAL]
+    return (named + local + list(config.models))[0]
+
+
+def _curl_line(url: str, key: str, model: str) -> str:
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
+    return (
+        f"Try: curl {url}/v1/chat/completions -H 'Authorization: {key}' "
+        f"-H 'Content-Type: application/json' -d '{body}'"
+    )

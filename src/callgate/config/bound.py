@@ -1,0 +1,25 @@
+"""Giving the local model its address, which is known only once its server runs."""
+
+from __future__ import annotations
+
+import msgspec
+
+from callgate.config.load import Config
+from callgate.core.http import Origin
+from callgate.core.models import Deployment, Model
+from callgate.core.secret import Secret
+
+
+def bind_local(config: Config, origin: Origin, secret: Secret) -> Config:
+    """The configuration with every local deployment pointed at the running server."""
+
+    def bound(deployment: Deployment) -> Deployment:
+        if deployment.vendor.dialect != "local":
+            return deployment
+        return msgspec.structs.replace(deployment, origin=origin, secret=secret)
+
+    def rebuilt(model: Model) -> Model:
+        return msgspec.structs.replace(model, deployments=tuple(map(bound, model.deployments)))
+
+    directory = config.directory.replace(map(rebuilt, config.models.values()))
+    return msgspec.structs.replace(config, directory=directory)

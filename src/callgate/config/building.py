@@ -1,0 +1,135 @@
+"""From settings and catalogue to the directory of what can be called."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from callgate.catalogue import Catalogue, CatalogueEntry
+from callgate.config.deployments import Providers
+from callgate.config.settings import DeploymentTable, ModelTable, Settings
+from callgate.core.directory import Absent, Directory
+from callgate.core.models import Deployment, Model
+
+_FACTS = tuple(
+    field
+    for field in CatalogueEntry.__struct_fields__
+    if field in Model.__struct_fields__ and field != "regions"
+)
+
+
+class DirectoryBuilder:
+    """Builds the directory; what cannot be built is told in `mistakes`."""
+
+    def __init__(
+        self, settings: Settings, providers: Providers, catalogue: Catalogue | None, today: date
+    ) -> None:
+        self.mistakes: list[str] = []
+        self._settings = settings
+        self._providers = providers
+        self._catalogue = catalogue
+        self._today = today
+
+    def build(self) -> Directory:
+        """Every model of the file, and of the catalogue where a provider for it is configured."""
+        region = self._settings.region
+        served: dict[str, Model] = {}
+        absent: dict[str, Absent] = {}
+        models = {
+            **self._catalogued(),
+            **{name: self._configured(name, row) for name, row in self._settings.models.items()},
+        }
+        for name, model in models.items():
+            if model.retirement_date is not None and model.retirement_date <= self._today:
+                absent[name] = Absent(name=name, retired=True, successor=model.successor)
+            elif region in model.regions and model.deployments:
+                served[name] = model
+            else:
+                absent[name] = Absent(name=name, regions=model.regions)
+        endpoints = self._settings.region_endpoints
+        return Directory(served, absent, region=region, endpoints=endpoints)
+
+    def _catalogued(self) -> dict[str, Model]:
+        if self._catalogue is None:
+            return {}
+        entries = {
+            **self._catalogue.retired(),
+            **self._catalogue.of(self._providers.names),
+        }
+        return {
+            name: self._model(name, entry, self._ways(name, entry), {})
+            for name, entry in entries.items()
+            if name not in self._settings.models
+        }
+
+    def _configured(self, name: str, row: ModelTable) -> Model:
+        catalogue = self._catalogue
+        entry = catalogue[name] if catalogue is not None and name in catalogue else None
+        given: dict[str, Any] = {
+            field: _frozen(value)
+            for field in row.__struct_fields__
+            if field in Model.__struct_fields__
+            and field != "deployments"
+            and (value := getattr(row, field)) is not None
+        }
+        rows = list(row.deployments)
+        if row.provider:
+            only = DeploymentTable(provider=row.provider, upstream_model=row.upstream_model)
+            rows.insert(0, only)
+        if not rows:
+            if entry is None:
+                self.mistakes.append(
+                    f"models.{name}.provider: needed (or `deployments`), as the catalogue does "
+                    "not know this model"
+                )
+                return Model(name=name, deployments=(), **given)
+            return self._model(name, entry, self._ways(name, entry), given)
+        # Who names a deployment knows that it lives here and now, whatever the catalogue says.
+        given = {"regions": (self._settings.region,), "retirement_date": None, **given}
+        return self._model(name, entry, self._chosen(name, rows, entry), given)
+
+    def _model(
+        self,
+        name: str,
+        entry: CatalogueEntry | None,
+        deployments: tuple[Deployment, ...],
+        given: dict[str, Any],
+    ) -> Model:
+        facts: dict[str, Any] = (
+            {} if entry is None else {field: getattr(entry, field) for field in _FACTS}
+        )
+        if entry is not None:
+            facts["regions"] = tuple(
+                region
+                for region, providers in entry.served.items()
+                if set(providers) & set(self._providers.names)
+            )
+        return Model(name=name, deployments=deployments, **{**facts, **given})
+
+    def _ways(self, name: str, entry: CatalogueEntry) -> tuple[Deployment, ...]:
+        """The configured providers that serve a catalogued model in this region."""
+        made = [
+            self._providers.deployment(provider, upstream, 1.0, f"models.{name}")
+            for provider, upstream in entry.upstream_in(self._settings.region).items()
+            if provider in self._providers.names
+        ]
+        return tuple(deployment for deployment in made if deployment is not None)
+
+    def _chosen(
+        self, name: str, rows: list[DeploymentTable], entry: CatalogueEntry | None
+    ) -> tuple[Deployment, ...]:
+        known = entry.upstream_in(self._settings.region) if entry is not None else {}
+        made = [
+            self._providers.deployment(
+                row.provider,
+                row.upstream_model or known.get(row.provider) or name,
+                row.weight,
+                f"models.{name}.provider" if at == 0 else f"models.{name}.deployments[{at}]",
+            )
+            for at, row in enumerate(rows)
+        ]
+        return tuple(deployment for deployment in made if deployment is not None)
+
+
+def _frozen(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value

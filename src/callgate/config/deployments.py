@@ -1,0 +1,100 @@
+"""From the providers' tables to deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from callgate.config.settings import ProviderTable
+from callgate.core.http import Origin, split_url
+from callgate.core.models import Deployment, Timeouts, Vendor
+from callgate.core.secret import Secret
+from callgate.local.model import installed
+from callgate.providers.registry import VENDORS
+
+LOCAL = "local"
+_UNBOUND = Origin("http", "127.0.0.1", 0)
+"""The local model's server has no port before it runs; `config.bound` puts it in."""
+
+
+class Providers:
+    """The configured providers. What is wrong with them is told in `mistakes`, once each."""
+
+    def __init__(self, tables: Mapping[str, ProviderTable]) -> None:
+        self.mistakes: list[str] = []
+        self.local_weights: str | None = None
+        self._made: dict[str, tuple[Vendor, Origin, str, ProviderTable]] = {}
+        self._tables = tables
+        for name, table in tables.items():
+            vendor = self._vendor(name, table)
+            if vendor is not None:
+                self._place(name, table, vendor)
+
+    @classmethod
+    def of_environment(cls, environ: Mapping[str, str]) -> Providers:
+        """The providers whose usual variable is set, and the local model where it is installed."""
+        tables = {
+            name: ProviderTable(api_key=environ[vendor.env])
+            for name, vendor in VENDORS.items()
+            if vendor.env and vendor.base_url and environ.get(vendor.env)
+        }
+        if installed():
+            tables[LOCAL] = ProviderTable(dialect="local")
+        return cls(tables)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every provider that can be used."""
+        return tuple(self._made)
+
+    def deployment(
+        self, provider: str, upstream_model: str, weight: float, path: str
+    ) -> Deployment | None:
+        """The way to a model through a provider; `path` is the setting that asks for it."""
+        if provider not in self._tables:
+            self.mistakes.append(f"{path}: no provider {provider!r} is configured")
+            return None
+        if provider not in self._made:
+            return None  # what ails the provider has been told
+        vendor, origin, prefix, table = self._made[provider]
+        return Deployment(
+            id=f"{provider}/{upstream_model}",
+            provider=provider,
+            vendor=vendor,
+            upstream_model=upstream_model,
+            origin=origin,
+            path=prefix,
+            secret=Secret(table.api_key),
+            weight=weight,
+            timeouts=Timeouts(**msgspec.structs.asdict(table.timeouts)),
+        )
+
+    def _vendor(self, name: str, table: ProviderTable) -> Vendor | None:
+        known = VENDORS.get(name)
+        if known is not None and table.dialect in (None, known.dialect):
+            return known
+        if table.dialect is None:
+            self.mistakes.append(
+                f"providers.{name}.dialect: needed, because {name!r} is no known vendor"
+            )
+            return None
+        if table.dialect == LOCAL:
+            return VENDORS[LOCAL]
+        auth = VENDORS[table.dialect].auth if table.dialect in VENDORS else "bearer"
+        return Vendor(name=name, dialect=table.dialect, auth=auth if table.api_key else "none")
+
+    def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
+        if vendor.dialect == LOCAL:
+            self.local_weights = table.weights
+            self._made[name] = (vendor, _UNBOUND, "/v1", table)
+            return
+        if vendor.auth != "none" and not table.api_key:
+            self.mistakes.append(f"providers.{name}.api_key: needed for this provider")
+            return
+        try:
+            origin, prefix = split_url(table.base_url or vendor.base_url)
+        except ValueError as error:
+            self.mistakes.append(f"providers.{name}.base_url: {error}")
+            return
+        self._made[name] = (vendor, origin, prefix, table)

@@ -1,0 +1,214 @@
+"""Reading a configuration: TOML text and environment in, `Config` or every mistake out."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from callgate.catalogue import load as load_catalogue
+from callgate.config.building import DirectoryBuilder
+from callgate.config.deployments import Providers
+from callgate.config.settings import Settings
+from callgate.core import shape
+from callgate.core.directory import Directory
+from callgate.core.models import Model
+from callgate.upstream.proxy import Proxies, parse_proxies
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MAX_FILE_BYTES = 4 * 2**20
+DEFAULT_FILE = Path("callgate.toml")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; `mistakes` has one line for each thing to correct."""
+
+    def __init__(self, source: str, mistakes: list[str]) -> None:
+        super().__init__("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+        self.mistakes = mistakes
+
+
+class Network(Struct, frozen=True, kw_only=True):
+    """What the environment says of the way out: proxies, and whose certificates are trusted.
+
+    Variables: HTTP_PROXY (lower case only counts for http, as curl has it), HTTPS_PROXY,
+    ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR.
+    """
+
+    proxies: Proxies = Proxies()
+    ca_file: str | None = None
+    ca_dir: str | None = None
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A configuration that has been checked. `file` is None where there was none to read."""
+
+    settings: Settings
+    directory: Directory
+    data_dir: Path
+    store_url: str
+    network: Network
+    file: Path | None = None
+    local_weights: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The region that this process serves."""
+        return self.settings.region
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The models that can be called here, by name."""
+        return self.directory.served
+
+    @property
+    def journal_dir(self) -> Path:
+        """Where records wait until the store has them."""
+        return self.data_dir / "journal"
+
+
+def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
+    """Read `path`, or `./callgate.toml` where it exists, or fall back on the environment alone.
+
+    Without `secrets`, variables that are not set are left standing: whoever only looks at records
+    need not know the providers' keys. Raises ConfigError; with a `path` that was named but is
+    absent, too.
+    """
+    file = path if path is not None else DEFAULT_FILE
+    if path is None and not file.exists():
+        return _config(Settings(), None, environ)
+    try:
+        data = file.read_bytes()[: _MAX_FILE_BYTES + 1]
+        if len(data) > _MAX_FILE_BYTES:
+            raise ConfigError(str(file), ["the file is larger than 4 MiB"])
+        table = tomllib.loads(data.decode())
+    except OSError as error:
+        raise ConfigError(str(file), [f"cannot be read: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), [f"is not TOML: {error}"]) from None
+    mistakes: list[str] = []
+    table = _expand(table, environ, "", mistakes)
+    if not secrets:
+        mistakes.clear()
+    report = shape.inspect(table, Settings)
+    mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
+    mistakes += [f"{key}: no such setting{_near(key)}" for key in report.unknown]
+    if mistakes:
+        raise ConfigError(str(file), mistakes)
+    return _config(msgspec.convert(table, Settings), file, environ)
+
+
+def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Config:
+    home = file.resolve().parent if file is not None else Path.cwd()
+    data_dir = home / settings.data_dir
+    providers = (
+        Providers(settings.providers) if file is not None else Providers.of_environment(environ)
+    )
+    catalogue = load_catalogue() if settings.catalogue else None
+    builder = DirectoryBuilder(settings, providers, catalogue, datetime.now(UTC).date())
+    directory = builder.build()
+    mistakes = [*providers.mistakes, *builder.mistakes, *_contradictions(settings)]
+    if mistakes:
+        raise ConfigError(str(file or "environment"), mistakes)
+    store_url = settings.store.url or f"sqlite:///{data_dir / 'callgate.db'}"
+    return Config(
+        settings=settings,
+        directory=directory,
+        data_dir=data_dir,
+        store_url=_anchored(store_url, home),
+        network=_network(environ),
+        file=file.resolve() if file is not None else None,
+        local_weights=providers.local_weights,
+    )
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    """Settings that are each sound but not together."""
+    scheme = settings.counters.url.partition(":")[0]
+    if scheme != "memory":
+        yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"
+    for name, provider in settings.providers.items():
+        times = provider.timeouts
+        if times.total < max(times.connect, times.headers, times.first_event, times.silence):
+            yield f"providers.{name}.timeouts.total: must not be below any other timeout"
+
+
+def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[str]) -> Any:
+    """Replace `${VAR}` in every string of a TOML value."""
+    if isinstance(value, dict):
+        return {
+            key: _expand(item, environ, f"{path}.{key}" if path else key, mistakes)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_expand(item, environ, f"{path}[{at}]", mistakes) for at, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+
+    def read(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in environ:
+            mistakes.append(f"{path}: the environment variable {name} is not set")
+        return environ.get(name, match[0])
+
+    return _VARIABLE.sub(read, value)
+
+
+def _near(key: str) -> str:
+    """A suggestion for a misspelt setting."""
+    import difflib
+
+    parent, _, last = key.rpartition(".")
+    known = _keys_of(parent)
+    near = difflib.get_close_matches(last, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _keys_of(parent: str) -> list[str]:
+    """The settings that may stand in the table at `parent`."""
+    kind: Any = Settings
+    for step in filter(None, parent.split(".")):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        kind = fields.get(step.partition("[")[0], kind)
+        kind = next((arg for arg in getattr(kind, "__args__", ()) if _is_table(arg)), kind)
+        if not _is_table(kind):
+            return []
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _anchored(url: str, home: Path) -> str:
+    """Make a relative SQLite path relative to the configuration file, not to where one stands."""
+    prefix = "sqlite:///"
+    if url.startswith(prefix) and not url.startswith(prefix + "/"):
+        return f"{prefix}{home / url.removeprefix(prefix)}"
+    return url
+
+
+def _network(environ: Mapping[str, str]) -> Network:
+    def either(name: str) -> str:
+        return environ.get(name.lower()) or environ.get(name) or ""
+
+    try:
+        proxies = parse_proxies(
+            http=environ.get("http_proxy", ""),
+            https=either("HTTPS_PROXY"),
+            all=either("ALL_PROXY"),
+            no=either("NO_PROXY"),
+        )
+    except ValueError as error:
+        raise ConfigError("environment", [f"proxy variables: {error}"]) from None
+    return Network(
+        proxies=proxies,
+        ca_file=environ.get("SSL_CERT_FILE") or None,
+        ca_dir=environ.get("SSL_CERT_DIR") or None,
+    )

@@ -1,0 +1,127 @@
+"""The configuration file's shape: one struct per table, every field with its default.
+
+Field names are the file's own keys. What `docs/configuration.md` says of each is held against this
+module by a test.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+Region = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,15}$")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Count = Annotated[int, Meta(ge=1)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+Bytes = Annotated[int, Meta(ge=1024)]
+DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "local"]
+
+
+class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A TOML table."""
+
+
+class ServerTable(_Table, frozen=True):
+    """The door. Sizes in bytes, times in seconds."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    max_body_bytes: Bytes = 20_000_000
+    max_header_bytes: Bytes = 65_536
+    body_timeout: Seconds = 60.0
+    keep_alive: Seconds = 75.0
+    drain: Seconds = 30.0
+
+
+class StoreTable(_Table, frozen=True):
+    """Where keys and records live. `url` empty means SQLite in the data folder."""
+
+    url: str = ""
+    retention_days: Annotated[int, Meta(ge=1, le=36500)] = 30
+
+
+class CountersTable(_Table, frozen=True):
+    """Where limits are counted. `memory:` is exact for all workers of one machine."""
+
+    url: str = "memory:"
+
+
+class SupportTable(_Table, frozen=True):
+    """Whom callers are told to ask."""
+
+    contact: str = ""
+    status_url: str = ""
+
+
+class CaptureTable(_Table, frozen=True):
+    """Whether prompts and answers are kept."""
+
+    payloads: Literal["none"] = "none"
+
+
+class TimeoutsTable(_Table, frozen=True):
+    """Seconds to wait for each phase of a call to a provider."""
+
+    connect: Seconds = 5.0
+    headers: Seconds = 120.0
+    first_event: Seconds = 60.0
+    silence: Seconds = 60.0
+    total: Seconds = 600.0
+
+
+class ProviderTable(_Table, frozen=True):
+    """One account with one vendor. The table's name picks the vendor where it is a known one."""
+
+    dialect: DialectName | None = None
+    base_url: str = ""
+    api_key: str = ""
+    weights: str = ""
+    timeouts: TimeoutsTable = TimeoutsTable()
+
+
+class DeploymentTable(_Table, frozen=True):
+    """One of several ways to a model."""
+
+    provider: str
+    upstream_model: str = ""
+    weight: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+
+
+class ModelTable(_Table, frozen=True):
+    """A model; what is left out comes from the catalogue, if it knows the name."""
+
+    provider: str = ""
+    upstream_model: str = ""
+    deployments: list[DeploymentTable] = []
+    display_name: str | None = None
+    description: str | None = None
+    creator: str | None = None
+    context_length: Annotated[int, Meta(ge=0)] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=0)] | None = None
+    regions: list[Region] | None = None
+    rate_limit: Count = 30
+    input_modalities: list[str] | None = None
+    output_modalities: list[str] | None = None
+    supported_parameters: list[str] | None = None
+    default_parameters: dict[str, float | int | str] | None = None
+    retirement_date: date | None = None
+    successor: str | None = None
+
+
+class Settings(_Table, frozen=True):
+    """The whole file. `data_dir` is relative to the file's own folder."""
+
+    region: Region = "us"
+    data_dir: str = "callgate-data"
+    catalogue: bool = True
+    region_endpoints: dict[Region, str] = {}
+    server: ServerTable = ServerTable()
+    store: StoreTable = StoreTable()
+    counters: CountersTable = CountersTable()
+    support: SupportTable = SupportTable()
+    capture: CaptureTable = CaptureTable()
+    providers: dict[str, ProviderTable] = {}
+    models: dict[str, ModelTable] = {}

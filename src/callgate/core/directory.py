@@ -1,0 +1,89 @@
+"""Which names can be called here, and what to say of those that cannot."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from callgate.core.models import Model
+from callgate.errors import GatewayError
+
+
+class Absent(Struct, frozen=True, kw_only=True):
+    """A model that is known but not served: retired, or served in other regions only."""
+
+    name: str
+    retired: bool = False
+    successor: str | None = None
+    regions: Sequence[str] = ()
+
+
+class Directory:
+    """The models of one gateway by name. `served` is what callers may use, `absent` what not."""
+
+    def __init__(
+        self,
+        served: Mapping[str, Model],
+        absent: Mapping[str, Absent],
+        *,
+        region: str,
+        endpoints: Mapping[str, str],
+    ) -> None:
+        self.served = served
+        self._absent = absent
+        self._region = region
+        self._endpoints = endpoints
+
+    def replace(self, models: Iterable[Model]) -> Directory:
+        """The same directory with these models served in place of their namesakes."""
+        served = {**self.served, **{model.name: model for model in models}}
+        return Directory(served, self._absent, region=self._region, endpoints=self._endpoints)
+
+    def find(self, name: str, *, param: str = "model") -> Model:
+        """The model of this name.
+
+        Raises GatewayError `model_not_found` (with the nearest names), `model_retired` (with the
+        successor) or `model_not_in_region` (with the regions and endpoints that serve it).
+        """
+        model = self.served.get(name)
+        if model is not None:
+            return model
+        absent = self._absent.get(name)
+        if absent is not None and absent.retired:
+            raise self._retired(absent, param)
+        if absent is not None and absent.regions:
+            raise self._elsewhere(absent, param)
+        raise self._unknown(name, param)
+
+    def nearest(self, name: str) -> list[str]:
+        """At most three served names that look like this one, best first."""
+        folded = {served.lower(): served for served in self.served}
+        found = difflib.get_close_matches(name[:256].lower(), folded, n=3, cutoff=0.6)
+        return [folded[match] for match in found]
+
+    def _unknown(self, name: str, param: str) -> GatewayError:
+        near = self.nearest(name)
+        hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
+        return GatewayError(
+            "model_not_found", f"Model {name[:256]!r} is not served here{hint}", param=param
+        )
+
+    def _retired(self, absent: Absent, param: str) -> GatewayError:
+        successor = f"; its successor is {absent.successor!r}" if absent.successor else ""
+        return GatewayError(
+            "model_retired", f"Model {absent.name!r} has been retired{successor}", param=param
+        )
+
+    def _elsewhere(self, absent: Absent, param: str) -> GatewayError:
+        places = [
+            f"{region} ({self._endpoints[region]})" if region in self._endpoints else region
+            for region in absent.regions
+        ]
+        return GatewayError(
+            "model_not_in_region",
+            f"Model {absent.name!r} is not served in region {self._region!r} "
+            f"but in: {', '.join(places)}",
+            param=param,
+        )

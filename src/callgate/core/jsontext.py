@@ -1,0 +1,41 @@
+"""Reads JSON that others wrote: fast where it is sound, forgiving where only characters are not."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NoReturn
+
+import msgspec
+
+_decode = msgspec.json.Decoder().decode
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
+
+
+def parse(data: bytes) -> Any:
+    """The value of this JSON text (RFC 8259). Raises ValueError where it is none.
+
+    Bytes that are not UTF-8, and halves of surrogate pairs, as servers emit them that cut a
+    character in two, become U+FFFD; control characters in strings are let through.
+    """
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, ValueError):
+        return _forgiving(data)
+    except RecursionError:
+        raise ValueError("JSON nested too deeply") from None
+
+
+def _forgiving(data: bytes) -> Any:
+    try:
+        text = data.decode("utf-8", "replace")
+        value = json.loads(text, strict=False, parse_constant=_refuse)
+        plain = _LONE_SURROGATE.sub(_REPLACEMENT, json.dumps(value, ensure_ascii=False))
+        return _decode(plain)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,111 @@
+"""What can be called: models, the deployments that serve them, and the vendors behind those."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from callgate.core.http import Origin
+from callgate.core.secret import Secret
+
+AuthScheme = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "google"]
+
+
+class Vendor(Struct, frozen=True, kw_only=True):
+    """A row of the provider registry: how one vendor's servers differ from their dialect.
+
+    `env` is the variable that usually holds the key; `max_tokens_field` the field by which the
+    vendor takes the output limit; `stream_usage` whether `stream_options.include_usage` may be
+    sent; `request_id_header` where it puts its own request id.
+    """
+
+    name: str
+    dialect: str
+    base_url: str = ""
+    env: str = ""
+    auth: AuthScheme = "bearer"
+    max_tokens_field: str = "max_tokens"
+    stream_usage: bool = True
+    request_id_header: str = "x-request-id"
+
+
+class Timeouts(Struct, frozen=True, kw_only=True):
+    """Seconds to wait for each phase of an upstream call.
+
+    `headers`: from the request sent to the response's head; `first_event`: from there to the first
+    byte of the body; `silence`: between two reads of the body; `total`: for all of it.
+    """
+
+    connect: float = 5.0
+    headers: float = 120.0
+    first_event: float = 60.0
+    silence: float = 60.0
+    total: float = 600.0
+
+
+class Deployment(Struct, frozen=True, kw_only=True):
+    """One way to a model: a provider's endpoint, its credentials and its own name of the model.
+
+    `path` is the base URL's path without a trailing slash (`/v1`).
+    """
+
+    id: str
+    provider: str
+    vendor: Vendor
+    upstream_model: str
+    origin: Origin
+    path: str
+    secret: Secret
+    weight: float = 1.0
+    timeouts: Timeouts = Timeouts()
+    options: dict[str, str] = {}
+
+
+class Price(Struct, frozen=True, kw_only=True):
+    """US dollars per million tokens. Where a kind of token has no price of its own, it is None.
+
+    `tiered` says that the provider charges other rates in some cases (long prompts, certain hours)
+    and that these are the base rates.
+    """
+
+    input: float = 0.0
+    output: float = 0.0
+    cached_input: float | None = None
+    cache_write: float | None = None
+    input_audio: float | None = None
+    output_audio: float | None = None
+    tiered: bool = False
+
+
+class Model(Struct, frozen=True, kw_only=True):
+    """A model as callers know it. `rate_limit` is requests per 60 s and account.
+
+    `supported_parameters` or `input_modalities` empty means that nothing is known of them, so that
+    everything goes through.
+    """
+
+    name: str
+    deployments: tuple[Deployment, ...]
+    display_name: str = ""
+    description: str = ""
+    creator: str = ""
+    context_length: int = 0
+    max_output_tokens: int = 0
+    regions: tuple[str, ...] = ()
+    rate_limit: int = 30
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
+    supported_parameters: tuple[str, ...] = ()
+    default_parameters: dict[str, float | int | str] = {}
+    created: int = 0
+    retirement_date: date | None = None
+    successor: str | None = None
+
+
+class Target(NamedTuple):
+    """Where one attempt goes."""
+
+    model: Model
+    deployment: Deployment

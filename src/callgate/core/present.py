@@ -1,0 +1,173 @@
+"""What callers get: answers, chunks and errors as JSON, in the contract's shapes.
+
+An answer is the union of OpenAI's chat completion
+(https://platform.openai.com/docs/api-reference/chat/object) and of AssemblyAI's
+(https://www.assemblyai.com/docs/llm-gateway/chat-completions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from callgate.core.chat import ChatResponse, Chunk, Json, Usage
+from callgate.core.record import Attempt
+from callgate.errors import GatewayError
+
+_json = msgspec.json.Encoder().encode
+
+
+def response_json(
+    answer: ChatResponse,
+    *,
+    request_id: str,
+    model: str,
+    parameters: Mapping[str, Raw],
+    llm_status: int,
+    response_time_ns: int,
+) -> bytes:
+    """A whole answer. `model` is the name that the caller knows; `parameters` go out as received.
+
+    `llm_status` is the provider's HTTP status.
+    """
+    body: Json = {
+        **answer.extra,
+        "id": answer.id or request_id,
+        "object": "chat.completion",
+        "created": answer.created,
+        "model": model,
+        "choices": [_with_tool_calls(choice) for choice in answer.choices],
+    }
+    if answer.usage is not None:
+        body["usage"] = usage_fields(answer.usage)
+    body["request_id"] = request_id
+    body["request"] = parameters
+    body["http_status_code"] = 200
+    body["llm_status_code"] = llm_status
+    body["response_time"] = response_time_ns
+    return _encode(body)
+
+
+def chunk_json(
+    chunk: Chunk,
+    *,
+    request_id: str,
+    model: str,
+    id: str,  # noqa: A002 - the field's own name
+    created: int,
+    usage: bool,
+) -> bytes:
+    """One chunk of a stream; `id` and `created` are the same in all of them.
+
+    `usage` says whether the caller asked for it; without that it stays out.
+    """
+    body: Json = {
+        **chunk.extra,
+        "id": id,
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": chunk.choices,
+        "request_id": request_id,
+    }
+    if usage and chunk.usage is not None:
+        body["usage"] = usage_fields(chunk.usage)
+    return _encode(body)
+
+
+def error_json(
+    error: GatewayError,
+    *,
+    request_id: str,
+    attempts: Sequence[Attempt] = (),
+    support_contact: str = "",
+    status_url: str = "",
+) -> bytes:
+    """A failure, as a body or as the last event of a stream.
+
+    The support contact and the status page are named where the caller cannot mend the failure.
+    """
+    kind = error.kind
+    fix = error.fix
+    if kind.origin != "client":
+        fix += _support(support_contact, status_url)
+    return _encode(
+        {
+            "request_id": request_id,
+            "code": kind.status,
+            "message": error.message,
+            "error": {
+                "code": kind.status,
+                "message": error.message,
+                "type": kind.type,
+                "param": error.param,
+                "metadata": {
+                    "errors": error.errors,
+                    "origin": kind.origin,
+                    "retryable": kind.retryable,
+                    "cause": error.cause,
+                    "fix": fix,
+                    "attempts": [_attempt(one) for one in attempts],
+                },
+            },
+        }
+    )
+
+
+def usage_fields(usage: Usage) -> Json:
+    """Usage under OpenAI's names and under those of the Responses API, as callers read it."""
+    fields: Json = {
+        **(usage.extra or {}),
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "total_tokens": usage.total_tokens,
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+    }
+    if usage.input_details is not None:
+        fields["input_tokens_details"] = fields["prompt_tokens_details"] = usage.input_details
+    if usage.output_details is not None:
+        fields["output_tokens_details"] = usage.output_details
+        fields["completion_tokens_details"] = usage.output_details
+    if usage.estimated:
+        fields["estimated"] = True
+    return fields
+
+
+def _with_tool_calls(choice: Json) -> Json:
+    message = choice.get("message")
+    calls = message.get("tool_calls") if isinstance(message, dict) else None
+    return {**choice, "tool_calls": calls} if calls else choice
+
+
+def _support(contact: str, status_url: str) -> str:
+    words = ""
+    if contact:
+        words += f" If it persists, write to {contact} and name the request_id."
+    if status_url:
+        words += f" Current status: {status_url}"
+    return words
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    """What a caller may know of an attempt: not the operator's host, deployment or account."""
+    return {
+        "model": attempt.model,
+        "provider": attempt.provider,
+        "status": attempt.status,
+        "error": attempt.error,
+        "provider_request_id": attempt.provider_request_id,
+        "duration_ms": round(attempt.duration_us / 1000, 3),
+    }
+
+
+def _encode(body: Json) -> bytes:
+    try:
+        return _json(body)
+    except RecursionError:  # as deep as can just be decoded
+        raise GatewayError(
+            "bad_upstream_reply", "The provider's answer is nested too deeply."
+        ) from None

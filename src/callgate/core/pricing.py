@@ -1,0 +1,57 @@
+"""What a request cost, from the tokens that were counted and the provider's list price."""
+
+from __future__ import annotations
+
+from callgate.core.chat import Json, Usage
+from callgate.core.models import Price
+
+_PER = 1_000_000
+_MOST = 2**53  # beyond this a count is a provider's mistake, and no exact float either
+
+
+def cost(usage: Usage, price: Price) -> float:
+    """US dollars for this usage at this price.
+
+    Cached, cache-write and audio tokens are parts of the input, audio tokens also of the output:
+    each part is charged at its own rate, or at the plain one where the price names none; reasoning
+    is charged as the output that it is part of. A part that is larger than the whole is cut to it.
+    """
+    inputs = _split(usage.input_tokens, usage.input_details, _INPUT_PARTS)
+    outputs = _split(usage.output_tokens, usage.output_details, _OUTPUT_PARTS)
+    total = inputs.pop("") * price.input + outputs.pop("") * price.output
+    for field, count in inputs.items():
+        total += count * _rate(price, field, price.input)
+    for field, count in outputs.items():
+        total += count * _rate(price, field, price.output)
+    return total / _PER
+
+
+_INPUT_PARTS = (
+    ("cached_tokens", "cached_input"),
+    ("cache_write_tokens", "cache_write"),
+    ("audio_tokens", "input_audio"),
+)
+_OUTPUT_PARTS = (("audio_tokens", "output_audio"),)
+
+
+def _split(whole: int, details: Json | None, parts: tuple[tuple[str, str], ...]) -> dict[str, int]:
+    """The whole as its parts by the price's field; what is left stands under the empty name."""
+    left = _count(whole)
+    split: dict[str, int] = {}
+    for name, field in parts:
+        split[field] = min(left, _count((details or {}).get(name)))
+        left -= split[field]
+    split[""] = left
+    return split
+
+
+def _count(value: object) -> int:
+    """A count as reported by a provider, which may be anything."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(value, 0), _MOST)
+
+
+def _rate(price: Price, field: str, plain: float) -> float:
+    rate: float | None = getattr(price, field)
+    return plain if rate is None else rate

@@ -1,0 +1,82 @@
+"""The record of one request: the whole story that its `request_id` leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Raw, Struct
+
+from callgate.core.chat import Usage
+
+
+class Attempt(Struct, kw_only=True, omit_defaults=True):
+    """One try at one deployment. Times are microseconds; `started_us` counts from the request.
+
+    `error` is a type of the taxonomy; `message` and `body` (the first 2 KB of a reply that made no
+    sense) are redacted; `decision` is what was done next and `reason` why.
+    """
+
+    model: str
+    provider: str
+    deployment: str
+    upstream_model: str
+    host: str
+    started_us: int
+    duration_us: int = 0
+    connect_us: int | None = None
+    headers_us: int | None = None
+    first_token_us: int | None = None
+    status: int | None = None
+    provider_request_id: str | None = None
+    error: str | None = None
+    message: str | None = None
+    body: str | None = None
+    decision: str = ""
+    reason: str = ""
+
+
+class Record(Struct, kw_only=True, omit_defaults=True):
+    """What is kept of a request. `time` is Unix milliseconds, durations are microseconds.
+
+    `parameters` is the request without `messages` and `prompt`; `prompt_sha256` is the hash of
+    their bytes as received, so that equal prompts can be told without keeping any; `cost_usd` is
+    None where no price is known; `cause` and `fix` are kept where they differ from the taxonomy's.
+    """
+
+    request_id: str
+    time: int
+    region: str
+    method: str
+    path: str
+    status: int
+    account: str | None = None
+    key_id: str | None = None
+    client_request_id: str | None = None
+    user_agent: str | None = None
+    client: str | None = None
+    model: str | None = None
+    model_served: str | None = None
+    provider: str | None = None
+    stream: bool = False
+    parameters: Mapping[str, Raw] | None = None
+    message_count: int = 0
+    prompt_bytes: int = 0
+    prompt_sha256: str | None = None
+    response_bytes: int = 0
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+    error: str | None = None
+    origin: str | None = None
+    message: str | None = None
+    param: str | None = None
+    detail: str | None = None
+    cause: str | None = None
+    fix: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    total_us: int = 0
+    upstream_us: int = 0
+    first_token_us: int | None = None
+    gateway_us: int = 0
+    attempts: list[Attempt] = []
+    notes: list[str] = []

@@ -1,0 +1,43 @@
+"""Takes secrets out of text that others wrote, before anybody keeps or shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from callgate.core.secret import Secret
+
+MASK = "[redacted]"
+
+_SHORTEST = 4
+"""A known secret of fewer characters would mask half of the text and protects nothing."""
+
+_SHAPES = re.compile(
+    r"""
+      \b(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}            # RFC 6750, RFC 7617
+    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]{8,}             # RFC 7519, a signed token
+    | \b(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|ghp|nvapi|r8)[-_][A-Za-z0-9_*-]{6,}
+    | \b(?:AKIA|ASIA)[A-Z0-9]{12,}                           # AWS access key ids
+    | \bAIza[A-Za-z0-9_-]{20,}                               # Google API keys
+    | \bya29\.[A-Za-z0-9_.-]{10,}                            # Google access tokens
+    | [^\s"'`:=]*\*{3,}[^\s"'`,;]*                           # what the provider masked in part
+    | \b(?:Team|API\ key\ ID):\ [^\s,]+                      # xAI: whose key it is
+    | \b(?:org|proj|user|wrkspc)[-_][A-Za-z0-9]{6,}          # account ids
+    | (?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}(?![A-Za-z0-9])
+    | (?<![A-Za-z0-9+/_-])(?=[^\s0-9]*[0-9])(?=[^\sA-Z]*[A-Z])(?=[^\sa-z]*[a-z])
+      [A-Za-z0-9+/_-]{40,}={0,2}                             # base64, also the kind for URLs
+    """,
+    re.VERBOSE,
+)
+
+
+def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """The text with these secrets, and whatever has the shape of one, replaced by `[redacted]`.
+
+    Account ids and long opaque words go too: a false alarm costs a word, a miss costs a key.
+    """
+    for secret in secrets:
+        value = secret.reveal()
+        if len(value) >= _SHORTEST:
+            text = text.replace(value, MASK)
+    return _SHAPES.sub(MASK, text)

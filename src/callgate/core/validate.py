@@ -1,0 +1,209 @@
+"""From the bytes of a body to a `ChatRequest`, or to an error that lists every wrong field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import msgspec
+from msgspec import Raw
+
+from callgate.core import body as json_body
+from callgate.core.chat import OWN_FIELDS, PROMPT_FIELDS, ChatBody, ChatRequest, Message
+from callgate.core.fault import Fault
+from callgate.core.fieldpath import covers, join, prune, root, value_at
+from callgate.core.models import Model
+from callgate.core.rules import examine, is_plain
+from callgate.core.shape import inspect
+from callgate.errors import GatewayError
+
+MAX_TOLD = 50
+MAX_STRANGE = 100
+
+_RAW = msgspec.json.Decoder(dict[str, Raw])
+_BODY = msgspec.json.Decoder(ChatBody)
+_GENERIC = msgspec.json.Decoder()
+_NULL = Raw(b"null")
+
+_ORDER: Mapping[str, int] = MappingProxyType(
+    {name: place for place, name in enumerate(ChatBody.__struct_fields__)}
+)
+_ALWAYS = PROMPT_FIELDS | OWN_FIELDS | {
+    "model", "max_tokens", "max_completion_tokens", "stream", "stream_options", "user", "metadata",
+}  # fmt: skip
+_MODALITIES: Mapping[str, str] = MappingProxyType(
+    {"image_url": "image", "input_audio": "audio", "file": "file"}
+)
+
+
+def parse_chat(body: bytes) -> ChatRequest:
+    """Decode and check the body of a chat completion.
+
+    Raises GatewayError `invalid_json`, `missing_field` or `invalid_field`; `param` is the path of
+    the first field at fault, `errors` lists all.
+    """
+    try:
+        raw = _RAW.decode(body)
+    except json_body.MALFORMED as error:
+        raise json_body.not_json(body, error) from None
+    if json_body.too_deep(body):
+        raise json_body.nested_too_deep()
+    unknown: tuple[str, ...] = ()
+    try:
+        chat = _BODY.decode(body)
+    except msgspec.ValidationError:
+        chat, unknown = _repair(body, raw)
+    except json_body.MALFORMED as error:
+        raise json_body.not_json(body, error) from None
+    if not is_plain(chat, raw):
+        found = examine(chat, raw)
+        if found.faults:
+            raise _refusal(found.faults, complete=found.complete)
+        if found.unknown:
+            unknown = _with_types(unknown, found.unknown)
+    messages = chat.messages or [Message(role="user", content=chat.prompt)]
+    return ChatRequest(chat, raw, messages, unknown)
+
+
+def prompt_bytes(request: ChatRequest) -> memoryview:
+    """The bytes of `messages`, or of `prompt`, as received."""
+    return memoryview(request.raw["messages" if request.body.prompt is None else "prompt"])
+
+
+def parameters(request: ChatRequest) -> dict[str, Raw]:
+    """Every top-level field as received, but for what was asked."""
+    return {name: value for name, value in request.raw.items() if name not in PROMPT_FIELDS}
+
+
+def check_model(request: ChatRequest, model: Model) -> None:
+    """Whether the model can honour the request.
+
+    Raises GatewayError `invalid_field` for more tokens than it gives, `unsupported_field` for a
+    parameter or a kind of input that it does not take; `errors` lists all of both.
+    """
+    body, most, supported = request.body, model.max_output_tokens, model.supported_parameters
+    beyond = [
+        _beyond(name, wanted, model)
+        for name, wanted in (
+            ("max_tokens", body.max_tokens),
+            ("max_completion_tokens", body.max_completion_tokens),
+        )
+        if wanted is not None and (wanted < 1 or 0 < most < wanted)
+    ]
+    faults = [
+        *beyond,
+        *(_unsupported_parameters(request, model) if supported else ()),
+        *_unsupported_parts(request, model),
+    ]
+    if faults:
+        raise GatewayError(
+            "invalid_field" if beyond else "unsupported_field",
+            f"Invalid request: {faults[0]}",
+            param=faults[0].path,
+            errors=_told(faults),
+        )
+
+
+def _beyond(name: str, wanted: int, model: Model) -> Fault:
+    most = model.max_output_tokens
+    allowed = f"between 1 and {most}" if most else "at least 1"
+    return Fault(name, f"must be {allowed} for the model '{model.name}', got {wanted}")
+
+
+def _unsupported_parameters(request: ChatRequest, model: Model) -> list[Fault]:
+    supported, body = model.supported_parameters, request.body
+    return [
+        Fault(name, f"not supported by the model '{model.name}'")
+        for name in request.raw
+        if name not in _ALWAYS
+        and name not in supported
+        and name in _ORDER
+        and getattr(body, name) is not None
+        and not (name == "n" and body.n == 1)
+    ]
+
+
+def _unsupported_parts(request: ChatRequest, model: Model) -> list[Fault]:
+    faults: list[Fault] = []
+    if not model.input_modalities:
+        return faults
+    for index, message in enumerate(request.messages):
+        if message.content.__class__ is list:
+            for number, part in enumerate(message.content):
+                modality = _MODALITIES.get(part.type)
+                if modality is not None and modality not in model.input_modalities:
+                    words = f"the model '{model.name}' does not take {modality} input"
+                    faults.append(Fault(f"messages[{index}].content[{number}]", words))
+    return faults
+
+
+def _repair(body: bytes, raw: Mapping[str, Raw]) -> tuple[ChatBody, tuple[str, ...]]:
+    """Decode without the unknown fields, whose paths it gives, or raise what is wrong."""
+    strange = [name for name in raw if name not in _ORDER]
+    if 0 < len(strange) <= MAX_STRANGE:
+        try:
+            for name in strange:
+                _GENERIC.decode(raw[name])
+            known = {name: value for name, value in raw.items() if name in _ORDER}
+            chat = _BODY.decode(msgspec.json.encode(known))
+        except json_body.MALFORMED:
+            pass
+        else:
+            return chat, tuple(join("", name) for name in strange if raw[name] != _NULL)
+    return _repair_all(body)
+
+
+def _repair_all(body: bytes) -> tuple[ChatBody, tuple[str, ...]]:
+    value, faults = json_body.decode(body)
+    report = inspect(value, ChatBody)
+    seen = {fault.path for fault in faults}
+    faults += [fault for fault in report.faults if fault.path not in seen]
+    known = prune(value, report.unknown)
+    if faults:
+        raise _refusal(faults + _further(known, faults), complete=report.complete)
+    try:
+        chat = msgspec.convert(known, ChatBody)
+    except msgspec.ValidationError as error:  # the walk has overlooked something
+        raise _refusal([Fault("", str(error))]) from None
+    return chat, tuple(path for path in report.unknown if value_at(value, path) is not None)
+
+
+def _further(value: dict[str, object], faults: Sequence[Fault]) -> list[Fault]:
+    """What the rules find in a body when its faulty fields are left out, if it then decodes."""
+    paths = [fault.path for fault in faults]
+    if len(paths) > MAX_TOLD:
+        return []
+    try:
+        chat = msgspec.convert({"model": "?", **prune(value, paths)}, ChatBody)
+    except msgspec.ValidationError:
+        return []
+    found = examine(chat, value, frozenset(map(root, paths)))
+    return [
+        fault
+        for fault in found.faults
+        if not any(covers(path, fault.path) or covers(fault.path, path) for path in paths)
+    ]
+
+
+def _with_types(unknown: tuple[str, ...], types: Sequence[str]) -> tuple[str, ...]:
+    """Unknown fields and types; what belongs to an object of unknown type goes without saying."""
+    within = tuple(path.removesuffix("type") for path in types)
+    return (*(path for path in unknown if not path.startswith(within)), *types)
+
+
+def _refusal(faults: Sequence[Fault], *, complete: bool = True) -> GatewayError:
+    ordered = sorted(faults, key=lambda fault: _ORDER.get(root(fault.path), len(_ORDER)))
+    first = ordered[0]
+    return GatewayError(
+        "missing_field" if first.missing else "invalid_field",
+        f"Invalid request: {first}",
+        param=first.path or None,
+        errors=_told(ordered, complete=complete),
+    )
+
+
+def _told(faults: Sequence[Fault], *, complete: bool = True) -> list[str]:
+    told = [str(fault) for fault in faults[:MAX_TOLD]]
+    if len(faults) > MAX_TOLD:
+        told.append(f"… and {'' if complete else 'at least '}{len(faults) - MAX_TOLD} more")
+    return told

@@ -1,0 +1,1 @@
+"""The corridor that every call walks: admit, attempt, relay, settle."""

@@ -1,0 +1,130 @@
+"""One try at one deployment: encode, send, and make sense of what comes back."""
+
+from __future__ import annotations
+
+import time
+
+from callgate.core.chat import ChatRequest, ChatResponse
+from callgate.core.http import HttpResponse
+from callgate.core.models import Target
+from callgate.core.record import Attempt
+from callgate.core.redact import redact
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+from callgate.providers.auth import authorize
+from callgate.providers.base import Dialect
+from callgate.providers.registry import dialect
+from callgate.upstream.client import Client, Response
+
+_MAX_ERROR_BYTES = 256 * 1024
+_KEPT_BODY = 2048
+
+
+class Try:
+    """One try and the trail it leaves on the call.
+
+    Use as a context: whatever goes wrong inside is noted on the attempt, the upstream connection
+    is given back or closed, and the time is counted as the upstream's.
+    """
+
+    __slots__ = (
+        "_call",
+        "_client",
+        "_counted",
+        "_started",
+        "attempt",
+        "dialect",
+        "response",
+        "target",
+    )
+
+    def __init__(self, call: Call, target: Target, client: Client) -> None:
+        deployment = target.deployment
+        self._call = call
+        self._client = client
+        self._started = self._counted = time.perf_counter_ns()
+        self.target = target
+        self.dialect: Dialect = dialect(deployment.vendor.dialect)
+        self.response: Response | None = None
+        self.attempt = Attempt(
+            model=target.model.name,
+            provider=deployment.provider,
+            deployment=deployment.id,
+            upstream_model=deployment.upstream_model,
+            host=deployment.origin.host,
+            started_us=(self._started - call.started) // 1000,
+        )
+        call.attempts.append(self.attempt)
+        call.target = target
+
+    def __enter__(self) -> Try:
+        return self
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
+        self.count_time()
+        self.attempt.duration_us = (self._counted - self._started) // 1000
+        if self.response is not None:
+            self.response.close()
+        attempt = self.attempt
+        if error is None:
+            attempt.decision, attempt.reason = "done", "the answer is complete"
+        elif isinstance(error, GatewayError):
+            attempt.error, attempt.message = error.kind.type, error.detail or error.message
+            attempt.decision, attempt.reason = "stop", "no other target"
+        else:
+            left = isinstance(error, BaseException) and not isinstance(error, Exception)
+            attempt.error = "client_disconnected" if left else "internal_error"
+            attempt.decision = "stop"
+            attempt.reason = "the caller left" if left else "a defect in the gateway"
+
+    async def send(self, request: ChatRequest) -> Response:
+        """Send the request in the target's dialect; a 2xx response whose body is yet to come.
+
+        Raises GatewayError for anything else, with the provider's answer made sense of.
+        """
+        target, attempt = self.target, self.attempt
+        deployment = target.deployment
+        encoded = authorize(self.dialect.encode(request, target), deployment)
+        response = await self._client.send(encoded, deployment.timeouts)
+        self.response = response
+        attempt.status = response.status
+        attempt.connect_us = response.connect_us
+        attempt.headers_us = response.headers_us
+        attempt.provider_request_id = response.headers.get(deployment.vendor.request_id_header)
+        if not 200 <= response.status < 300:
+            body = await response.read(_MAX_ERROR_BYTES)
+            raise self.dialect.error(HttpResponse(response.status, response.headers, body), target)
+        return response
+
+    async def whole(self, request: ChatRequest) -> ChatResponse:
+        """Send the request and read the whole answer."""
+        response = await self.send(request)
+        body = await response.read()
+        self.mark_first_token()
+        try:
+            return self.dialect.decode(
+                HttpResponse(response.status, response.headers, body), self.target
+            )
+        except GatewayError as error:
+            if error.kind.type == "bad_upstream_reply":
+                self.keep_body(body)
+            raise
+
+    def count_time(self) -> None:
+        """Count the time since the last count as the upstream's."""
+        now = time.perf_counter_ns()
+        self._call.upstream_ns += now - self._counted
+        self._counted = now
+
+    def mark_first_token(self) -> None:
+        """Note the time of the first piece of answer, if it is the first."""
+        now = time.perf_counter_ns()
+        if self.attempt.first_token_us is None:
+            self.attempt.first_token_us = (now - self._started) // 1000
+        if self._call.first_token_ns is None:
+            self._call.first_token_ns = now - self._call.started
+
+    def keep_body(self, body: bytes) -> None:
+        """Keep the beginning of a reply that made no sense, redacted."""
+        text = body[:_KEPT_BODY].decode("utf-8", "replace")
+        self.attempt.body = redact(text, [self.target.deployment.secret])

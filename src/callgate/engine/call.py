@@ -1,0 +1,135 @@
+"""One call on its way through the house: what is known of it so far."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+from callgate.core.chat import ChatRequest, Usage
+from callgate.core.models import Model, Target
+from callgate.core.record import Attempt, Record
+from callgate.core.validate import parameters, prompt_bytes
+from callgate.errors import GatewayError
+from callgate.store.base import Key, Quota
+
+
+class Call:
+    """The state of one request, filled in as it walks; in the end it gives the record.
+
+    `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
+    """
+
+    __slots__ = (
+        "arrived",
+        "attempts",
+        "client",
+        "client_request_id",
+        "cost_usd",
+        "error",
+        "finish_reason",
+        "first_token_ns",
+        "key",
+        "method",
+        "model",
+        "model_asked",
+        "native_finish_reason",
+        "notes",
+        "path",
+        "quota",
+        "request",
+        "request_id",
+        "response_bytes",
+        "settled",
+        "started",
+        "status",
+        "target",
+        "upstream_ns",
+        "usage",
+        "user_agent",
+    )
+
+    def __init__(self, request_id: str, arrived: float, method: str, path: str) -> None:
+        self.request_id = request_id
+        self.arrived = arrived
+        self.started = time.perf_counter_ns()
+        self.method = method
+        self.path = path
+        self.status = 0
+        self.key: Key | None = None
+        self.client_request_id: str | None = None
+        self.user_agent: str | None = None
+        self.client: str | None = None
+        self.model_asked: str | None = None
+        self.model: Model | None = None
+        self.request: ChatRequest | None = None
+        self.quota: Quota | None = None
+        self.target: Target | None = None
+        self.attempts: list[Attempt] = []
+        self.upstream_ns = 0
+        self.first_token_ns: int | None = None
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = None
+        self.finish_reason: str | None = None
+        self.native_finish_reason: str | None = None
+        self.response_bytes = 0
+        self.error: GatewayError | None = None
+        self.notes: list[str] = []
+        self.settled = False
+
+    def elapsed_us(self) -> int:
+        """Microseconds since the request arrived."""
+        return (time.perf_counter_ns() - self.started) // 1000
+
+    def server_timing(self) -> str:
+        """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
+        upstream = self.upstream_ns / 1e6
+        gateway = (time.perf_counter_ns() - self.started) / 1e6 - upstream
+        return f"gateway;dur={gateway:.3f}, upstream;dur={upstream:.3f}"
+
+    def record(self, region: str) -> Record:
+        """The record as things stand. Call it when the status is known."""
+        total_us = self.elapsed_us()
+        upstream_us = self.upstream_ns // 1000
+        key, error, request, target = self.key, self.error, self.request, self.target
+        record = Record(
+            request_id=self.request_id,
+            time=int(self.arrived * 1000),
+            region=region,
+            method=self.method,
+            path=self.path,
+            status=self.status,
+            client_request_id=self.client_request_id,
+            user_agent=self.user_agent,
+            client=self.client,
+            model=self.model_asked,
+            response_bytes=self.response_bytes,
+            finish_reason=self.finish_reason,
+            native_finish_reason=self.native_finish_reason,
+            usage=self.usage,
+            cost_usd=self.cost_usd,
+            total_us=total_us,
+            upstream_us=upstream_us,
+            first_token_us=self.first_token_ns // 1000 if self.first_token_ns else None,
+            gateway_us=total_us - upstream_us,
+            attempts=self.attempts,
+            notes=self.notes,
+        )
+        if key is not None:
+            record.account, record.key_id = key.account, key.id
+        if target is not None:
+            record.model_served, record.provider = target.model.name, target.deployment.provider
+        if request is not None:
+            prompt = prompt_bytes(request)
+            record.stream = bool(request.body.stream)
+            record.parameters = parameters(request)
+            record.message_count = len(request.messages)
+            record.prompt_bytes = len(prompt)
+            record.prompt_sha256 = hashlib.sha256(prompt).hexdigest()
+        if error is not None:
+            record.error, record.origin = error.kind.type, error.kind.origin
+            record.message, record.param, record.detail = error.message, error.param, error.detail
+            if error.cause is not error.kind.cause:
+                record.cause = error.cause
+            if error.fix is not error.kind.fix:
+                record.fix = error.fix
+        return record

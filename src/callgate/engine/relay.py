@@ -1,0 +1,110 @@
+"""The streamed answer of one target, as chunks in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callgate.core.chat import ChatRequest, Chunk, Usage
+from callgate.core.models import Target
+from callgate.engine.attempt import Try
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+from callgate.providers.base import ChunkDecoder
+from callgate.upstream.client import Client, Response
+
+
+class Relay:
+    """Use as an async context, then take `next()` until it gives None.
+
+    Entering waits for the first chunk, so that a failure before it can still be told with a status
+    of its own. Usage is held back for the call; it is not among the chunks.
+    """
+
+    __slots__ = ("_call", "_decoder", "_first", "_request", "_response", "_try", "text_length")
+
+    def __init__(self, call: Call, request: ChatRequest, target: Target, client: Client) -> None:
+        self._call = call
+        self._request = request
+        self._try = Try(call, target, client)
+        self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
+        self._response: Response | None = None
+        self._first: Sequence[Chunk] = ()
+        self.text_length = 0
+
+    async def __aenter__(self) -> Relay:
+        with_try = self._try
+        try:
+            self._response = await with_try.send(self._request)
+            self._first = await self._more() or ()
+        except BaseException as error:
+            with_try.__exit__(type(error), error, None)
+            raise
+        with_try.mark_first_token()
+        with_try.count_time()
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        call, decoder = self._call, self._decoder
+        if decoder.skipped:
+            call.notes.append(f"{decoder.skipped} malformed events of the provider were skipped")
+        if call.usage is None:
+            call.usage = self._estimate()
+        self._try.__exit__(kind, error, trace)
+
+    async def next(self) -> Sequence[Chunk] | None:
+        """The next chunks, at least one; None when the answer is complete.
+
+        Raises GatewayError where the stream fails: what was given so far is then no whole answer.
+        """
+        if self._first:
+            first, self._first = self._first, ()
+            return first
+        return await self._more()
+
+    async def _more(self) -> Sequence[Chunk] | None:
+        response, decoder = self._response, self._decoder
+        assert response is not None
+        while not decoder.done:
+            try:
+                data = await response.receive()
+                chunks = decoder.feed(data) if data else decoder.close()
+            except GatewayError as error:
+                if error.kind.type == "upstream_cut" and not decoder.done:
+                    return self._kept(self._last_words(error)) or None
+                raise
+            kept = self._kept(chunks)
+            if kept:
+                return kept
+            if not data:
+                return None
+        return None
+
+    def _last_words(self, cut: GatewayError) -> Sequence[Chunk]:
+        """A connection that died after a complete answer has done no harm; else it is a cut."""
+        try:
+            return self._decoder.close()
+        except GatewayError:
+            raise cut from None
+
+    def _kept(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
+        """Take what the record needs from the chunks; give those that have something to say."""
+        call = self._call
+        for chunk in chunks:
+            if chunk.usage is not None:
+                call.usage, chunk.usage = chunk.usage, None
+            for choice in chunk.choices:
+                content = choice["delta"].get("content")
+                if content:
+                    self.text_length += len(content)
+                if choice.get("finish_reason"):
+                    call.finish_reason = choice["finish_reason"]
+                    call.native_finish_reason = choice.get("native_finish_reason")
+        return [chunk for chunk in chunks if chunk.choices]
+
+    def _estimate(self) -> Usage:
+        """Four characters to a token, where the provider has not said."""
+        prompt = sum(len(message.content or "") for message in self._request.messages) // 4
+        output = self.text_length // 4
+        return Usage(
+            input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
+        )

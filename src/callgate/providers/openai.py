@@ -1,0 +1,152 @@
+"""The OpenAI dialect: Chat Completions, as OpenAI and most other servers speak it.
+
+https://platform.openai.com/docs/api-reference/chat
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from callgate.core.chat import OWN_FIELDS, ChatRequest, ChatResponse, Json
+from callgate.core.http import HttpRequest, HttpResponse
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.errors import GatewayError
+from callgate.providers import openai_errors
+from callgate.providers.base import ChunkDecoder
+from callgate.providers.openai_answer import complete_call, finish, flatten, integer, usage_of
+from callgate.providers.openai_stream import StreamDecoder
+
+PATH = "/chat/completions"
+
+_DROPPED = OWN_FIELDS | {"prompt", "max_tokens", "max_completion_tokens"}
+_HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
+_STREAM_HEADERS = (("content-type", "application/json"), ("accept", "text/event-stream"))
+_encode = msgspec.json.Encoder().encode
+_options = msgspec.json.Decoder(dict[str, Raw] | None).decode
+
+
+class OpenAI:
+    """Implements `providers.base.Dialect`; has no state."""
+
+    def encode(self, request: ChatRequest, target: Target) -> HttpRequest:
+        """The caller's own bytes, but for the model's name, the output limit and the options of
+        a stream; a `prompt` becomes a message.
+        """
+        deployment, raw, body = target.deployment, request.raw, request.body
+        vendor = deployment.vendor
+        fields: dict[str, Any] = {
+            name: value for name, value in raw.items() if name not in _DROPPED
+        }
+        fields["model"] = deployment.upstream_model
+        if body.messages is None and "prompt" in raw:
+            fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
+        fields[vendor.max_tokens_field] = request.output_limit(target.model.max_output_tokens)
+        if body.stream:
+            self._stream_options(fields, reported=vendor.stream_usage)
+        return HttpRequest(
+            "POST",
+            deployment.origin,
+            deployment.path + PATH,
+            _STREAM_HEADERS if body.stream else _HEADERS,
+            _encode(fields),
+        )
+
+    def decode(self, response: HttpResponse, target: Target) -> ChatResponse:
+        try:
+            body = parse(response.body)
+        except ValueError:
+            raise _bad("a body that is not JSON", response, target) from None
+        if not isinstance(body, dict):
+            raise _bad("JSON that is no object", response, target)
+        if body.get("error"):
+            raise openai_errors.from_object(body, target)
+        choices = body.pop("choices", None)
+        if not isinstance(choices, list) or not choices:
+            if body.get("object") == "error":
+                raise openai_errors.from_object(body, target)
+            raise _bad("an answer without choices", response, target)
+        id_, created, model = body.pop("id", ""), body.pop("created", 0), body.pop("model", "")
+        id_ = id_ if isinstance(id_, str) else ""
+        for at, choice in enumerate(choices):
+            fault = _choice(choice, at, id_, target)
+            if fault:
+                raise _bad(fault, response, target)
+        usage = body.pop("usage", None)
+        groq = body.get("x_groq")
+        body.pop("object", None)
+        body.pop("error", None)
+        return ChatResponse(
+            id=id_,
+            created=integer(created),
+            model=model if isinstance(model, str) else "",
+            choices=choices,
+            usage=usage_of(usage)
+            or usage_of(groq.get("usage") if isinstance(groq, dict) else None),
+            extra=body,
+        )
+
+    def decoder(self, target: Target) -> ChunkDecoder:
+        return StreamDecoder(target)
+
+    def error(self, response: HttpResponse, target: Target) -> GatewayError:
+        return openai_errors.from_response(response, target)
+
+    @staticmethod
+    def _stream_options(fields: dict[str, Any], *, reported: bool) -> None:
+        """Ask for the usage, for the record's sake; whether the caller sees it is decided later."""
+        given = fields.pop("stream_options", None)
+        options: dict[str, Any] = (_options(given) if given is not None else None) or {}
+        options.pop("include_usage", None)
+        if reported:
+            options["include_usage"] = True
+        if options:
+            fields["stream_options"] = options
+
+
+def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
+    """Make one choice uniform; what is wrong with it, if anything."""
+    if not isinstance(choice, dict):
+        return "a choice that is no object"
+    if choice.get("error"):  # OpenRouter: the answer failed midway
+        raise openai_errors.from_object(choice, target)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return "a choice without a message"
+    if type(choice.get("index")) is not int:
+        choice["index"] = at
+    if not isinstance(choice.get("logprobs"), dict):  # OpenRouter hands on Together's bare number
+        choice["logprobs"] = None
+    finish(choice, choice.get("finish_reason"))
+    if message.get("role") is None:
+        message["role"] = "assistant"
+    content = message.setdefault("content", None)
+    if isinstance(content, list):
+        flatten(message, content)
+    elif content is not None and not isinstance(content, str):
+        return "a message whose content is no text"
+    calls: Json | list[Json] | None = message.get("tool_calls")
+    if calls is None:
+        return ""
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        return "tool calls that are no list of objects"
+    for number, call in enumerate(calls):
+        complete_call(call, f"call_{answer_id}_{choice['index']}_{number}")
+        function = call.get("function")
+        if isinstance(function, dict) and function.get("arguments") is None:
+            function["arguments"] = "{}"  # OpenRouter leaves out what is empty
+    return ""
+
+
+def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
+    start = response.body[:200].decode("utf-8", "replace")
+    deployment = target.deployment
+    return GatewayError(
+        "bad_upstream_reply",
+        f"{deployment.provider} answered with {what}.",
+        detail=redact(start, (deployment.secret,)),
+    )

@@ -1,0 +1,75 @@
+"""Tool calls in a stream: which call a fragment belongs to.
+
+https://platform.openai.com/docs/guides/function-calling#streaming has each call begin with its id
+and name and go on by `index` alone. Others leave the index out (Mistral, Google), give every
+whole call index 0, leave the id empty (Google), or repeat id and name with each fragment (Alibaba).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from callgate.core.chat import Json
+from callgate.providers.openai_answer import complete_call, textual_arguments
+
+MAX_CALLS = 512
+
+
+class ToolCalls:
+    """The calls of one choice, in the order in which they began."""
+
+    __slots__ = ("_begun", "_numbers")
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[str, str]] = []  # id and name
+        self._numbers: dict[int, int] = {}  # the server's index -> ours, of its latest call
+
+    def place(self, fragments: object, seed: str) -> None:
+        """Make the fragments uniform: OpenAI's index, an id and a name where a call begins only.
+
+        `seed` makes ids unique where the server gives none. Raises ValueError for what cannot be
+        a list of fragments.
+        """
+        if type(fragments) is not list:
+            raise ValueError("tool calls that are no list")
+        for fragment in fragments:
+            if type(fragment) is not dict:
+                raise ValueError("a tool call that is no object")
+            self._place(fragment, seed)
+
+    def _place(self, fragment: Json, seed: str) -> None:
+        function = fragment.get("function")
+        function = function if type(function) is dict else {}
+        id_, name = _text(fragment.get("id")), _text(function.get("name"))
+        theirs = fragment.get("index")
+        at = self._find(theirs, id_, name)
+        if at is None:
+            at = len(self._begun)
+            if at >= MAX_CALLS:
+                raise ValueError("more tool calls than can be")
+            complete_call(fragment, f"call_{seed}_{at}")
+            self._begun.append((id_, name))
+        else:
+            textual_arguments(function)
+            fragment.pop("id", None)
+            fragment.pop("type", None)
+            if name == self._begun[at][1]:
+                function.pop("name", None)
+        self._numbers[theirs if type(theirs) is int else -1] = at
+        fragment["index"] = at
+
+    def _find(self, theirs: Any, id_: str, name: str) -> int | None:
+        """The call that the fragment goes on with; None where it begins one."""
+        at = self._numbers.get(theirs if type(theirs) is int else -1)
+        if at is None:
+            return None
+        known = self._begun[at][0]
+        if id_ and id_ != known and name:
+            return None
+        if type(theirs) is not int and name and not id_:
+            return None
+        return at
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,221 @@
+"""Streamed answers of the OpenAI dialect.
+
+https://platform.openai.com/docs/api-reference/chat-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callgate.core.chat import Chunk, Json, Usage
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.core.sse import Event, Parser
+from callgate.errors import GatewayError
+from callgate.providers.openai_answer import (
+    finish,
+    flatten,
+    integer,
+    usage_of,
+)
+from callgate.providers.openai_calls import ToolCalls
+from callgate.providers.openai_errors import from_object
+
+MAX_SKIPPED = 3
+MAX_CHOICES = 128
+MAX_BODY_BYTES = 1 << 20
+
+_DONE = b"[DONE]"
+
+
+class StreamDecoder:
+    """Decodes one stream; see `providers.base.ChunkDecoder`.
+
+    A failure that follows sound chunks in the same read is raised by the next call, so that these
+    chunks are not lost.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.done = False
+        self.skipped = 0
+        self._target = target
+        self._parser = Parser()
+        self._finished: dict[int, bool] = {}  # the choices that began
+        self._calls: dict[int, ToolCalls] = {}
+        self._held: Json = {}
+        self._opened = False
+        self._body = bytearray()  # what came in place of a stream
+        self._failure: GatewayError | None = None
+
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if not self._opened:
+            data = self._opening(data)
+        return self._chunks(self._parser.feed(data))
+
+    def close(self) -> Sequence[Chunk]:
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if self._body:
+            raise self._no_stream()
+        skipped = self.skipped
+        chunks = self._chunks(self._parser.close())
+        self.skipped = skipped  # what breaks off within an event is cut, not malformed
+        if self._failure is not None:
+            raise self._failure
+        if not self.done and not (self._finished and all(self._finished.values())):
+            raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
+        self.done = True
+        return chunks
+
+    def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
+        chunks: list[Chunk] = []
+        try:
+            for name, data in events:
+                chunk = self._chunk(name, data)
+                if chunk is not None:
+                    chunks.append(chunk)
+                elif self.done:
+                    break
+        except GatewayError as error:
+            if not chunks:
+                raise
+            self._failure = error
+        return chunks
+
+    def _chunk(self, name: str, data: bytes) -> Chunk | None:
+        try:
+            return self._read(name, parse(data))
+        except ValueError:
+            if data.strip() == _DONE:
+                self._end()
+            else:
+                self._skip()
+            return None
+
+    def _read(self, name: str, body: object) -> Chunk | None:
+        """Make a chunk of an event's JSON. Raises ValueError where it has not the shape of one."""
+        if type(body) is not dict:
+            raise ValueError("no object")
+        choices = body.pop("choices", None)
+        if name == "error" or body.get("error") or (choices is None and body.get("message")):
+            raise from_object(body, self._target)
+        if choices is None and ("usage" in body or body.get("object") == "chat.completion.chunk"):
+            choices = []
+        if type(choices) is not list:
+            raise ValueError("no choices")
+        for choice in choices:
+            if type(choice) is not dict:
+                raise ValueError("a choice that is no object")
+            index, delta = choice.get("index"), choice.get("delta")
+            if type(index) is not int or type(delta) is not dict or index not in self._finished:
+                index, delta = self._begin(choice, choices)
+            if choice.get("finish_reason") or "error" in choice:
+                self._finish(choice, index)
+            else:
+                choice["finish_reason"] = None
+            if type(delta.get("content")) is list or "tool_calls" in delta:
+                self._rework(delta, index, body)
+        usage = body.pop("usage", None)
+        if usage is not None or "x_groq" in body:
+            usage = _usage(usage, body)
+        return self._made(body, choices, usage)
+
+    def _made(self, body: Json, choices: list[Json], usage: Usage | None) -> Chunk | None:
+        body.pop("object", None)
+        id_, created, model = body.pop("id", ""), body.pop("created", 0), body.pop("model", "")
+        if not choices and usage is None:
+            if not self._finished:  # Azure opens with the results of its prompt filter
+                self._held = body
+            return None
+        if self._held:
+            body = {**self._held, **body}
+            self._held = {}
+        return Chunk(
+            choices=choices,
+            usage=usage,
+            id=id_ if type(id_) is str else "",
+            created=created if type(created) is int else integer(created),
+            model=model if type(model) is str else "",
+            extra=body,
+        )
+
+    def _begin(self, choice: Json, choices: list[Json]) -> tuple[int, Json]:
+        """Complete the first piece of a choice, or one that lacks its index or its delta."""
+        index, delta = choice.get("index"), choice.get("delta")
+        if type(index) is not int:
+            index = choice["index"] = choices.index(choice)
+        if type(delta) is not dict:  # Azure, where the content filter alone has spoken
+            delta = choice["delta"] = {}
+        if index not in self._finished:
+            if len(self._finished) >= MAX_CHOICES:
+                raise self._bad("more choices than can be")
+            self._finished[index] = False
+            if delta.get("role") is None:
+                delta["role"] = "assistant"
+        return index, delta
+
+    def _finish(self, choice: Json, index: int) -> None:
+        if choice.get("error"):
+            raise from_object(choice, self._target)
+        finish(choice, choice.get("finish_reason"))
+        if choice["finish_reason"] is not None:
+            self._finished[index] = True
+
+    def _rework(self, delta: Json, choice: int, body: Json) -> None:
+        if type(delta.get("content")) is list:
+            flatten(delta, delta["content"])
+        if delta.get("tool_calls"):
+            calls = self._calls.setdefault(choice, ToolCalls())
+            calls.place(delta["tool_calls"], f"{body.get('id') or body.get('created')}_{choice}")
+
+    def _end(self) -> None:
+        if not self._finished:
+            raise self._bad("a stream without an answer")
+        self.done = True
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        if self.skipped > MAX_SKIPPED:
+            raise self._bad("a stream of malformed events")
+
+    def _opening(self, data: bytes) -> bytes:
+        """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
+        head = data.lstrip()
+        if self._body or head[:1] in (b"{", b"[", b"<"):
+            self._body += data
+            if len(self._body) > MAX_BODY_BYTES:
+                raise self._no_stream()
+            return b""
+        self._opened = bool(head)
+        return data
+
+    def _no_stream(self) -> GatewayError:
+        body = bytes(self._body)
+        try:
+            value = parse(body)
+        except ValueError:
+            value = None
+        if isinstance(value, list) or (isinstance(value, dict) and value.get("error")):
+            return from_object(value, self._target)
+        start = body[:200].decode("utf-8", "replace")
+        return self._bad(
+            "a body that is no stream", redact(start, (self._target.deployment.secret,))
+        )
+
+    def _bad(self, what: str, detail: str | None = None) -> GatewayError:
+        provider = self._target.deployment.provider
+        return GatewayError(
+            "bad_upstream_reply", f"{provider} answered with {what}.", detail=detail
+        )
+
+
+def _usage(usage: object, body: Json) -> Usage | None:
+    groq = body.get("x_groq")
+    return usage_of(usage) or usage_of(groq.get("usage") if type(groq) is dict else None)

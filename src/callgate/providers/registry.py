@@ -1,0 +1,135 @@
+"""The vendors that Callgate knows, as rows, and the dialects that they speak.
+
+A row's sources are the vendor's own pages, named above it. A server that speaks the OpenAI dialect
+and has no row is configured with `dialect = "openai"` and its `base_url`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from callgate.core.models import Vendor
+from callgate.providers.base import Dialect
+from callgate.providers.openai import OpenAI
+
+_ROWS = (
+    # https://platform.openai.com/docs/api-reference/chat/create
+    Vendor(
+        name="openai",
+        dialect="openai",
+        base_url="https://api.openai.com/v1",
+        env="OPENAI_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
+    # The model that Callgate itself runs: llama.cpp's server on loopback, with a key of its own.
+    Vendor(name="local", dialect="local"),
+    Vendor(name="openai-compatible", dialect="openai"),
+    # https://console.groq.com/docs/openai
+    Vendor(
+        name="groq",
+        dialect="openai",
+        base_url="https://api.groq.com/openai/v1",
+        env="GROQ_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
+    # https://docs.mistral.ai/api/: usage comes with the last chunk, and asking is refused
+    Vendor(
+        name="mistral",
+        dialect="openai",
+        base_url="https://api.mistral.ai/v1",
+        env="MISTRAL_API_KEY",
+        stream_usage=False,
+        request_id_header="mistral-correlation-id",
+    ),
+    # https://api-docs.deepseek.com/
+    Vendor(
+        name="deepseek",
+        dialect="openai",
+        base_url="https://api.deepseek.com",
+        env="DEEPSEEK_API_KEY",
+        request_id_header="x-ds-trace-id",
+    ),
+    # https://docs.x.ai/docs/api-reference#chat-completions
+    Vendor(
+        name="xai",
+        dialect="openai",
+        base_url="https://api.x.ai/v1",
+        env="XAI_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
+    # https://openrouter.ai/docs/use-cases/usage-accounting: usage comes unasked
+    Vendor(
+        name="openrouter",
+        dialect="openai",
+        base_url="https://openrouter.ai/api/v1",
+        env="OPENROUTER_API_KEY",
+    ),
+    # https://docs.together.ai/docs/inference/openai-compatibility
+    Vendor(
+        name="together",
+        dialect="openai",
+        base_url="https://api.together.ai/v1",
+        env="TOGETHER_API_KEY",
+    ),
+    # https://docs.fireworks.ai/tools-sdks/openai-compatibility
+    Vendor(
+        name="fireworks",
+        dialect="openai",
+        base_url="https://api.fireworks.ai/inference/v1",
+        env="FIREWORKS_API_KEY",
+    ),
+    # https://inference-docs.cerebras.ai/resources/openai
+    Vendor(
+        name="cerebras",
+        dialect="openai",
+        base_url="https://api.cerebras.ai/v1",
+        env="CEREBRAS_API_KEY",
+        max_tokens_field="max_completion_tokens",
+    ),
+    # https://docs.ollama.com/api/openai-compatibility
+    Vendor(name="ollama", dialect="openai", base_url="http://127.0.0.1:11434/v1"),
+    # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
+    Vendor(name="vllm", dialect="openai", base_url="http://127.0.0.1:8000/v1"),
+    # https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+    Vendor(name="llama.cpp", dialect="openai", base_url="http://127.0.0.1:8080/v1"),
+    # https://docs.digitalocean.com/products/inference/how-to/use-serverless-inference/
+    Vendor(
+        name="digitalocean",
+        dialect="openai",
+        base_url="https://inference.do-ai.run/v1",
+        env="GRADIENT_MODEL_ACCESS_KEY",
+    ),
+    # https://platform.kimi.ai/docs/api/overview
+    Vendor(
+        name="moonshot",
+        dialect="openai",
+        base_url="https://api.moonshot.ai/v1",
+        env="MOONSHOT_API_KEY",
+    ),
+    # https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
+    Vendor(
+        name="alibaba",
+        dialect="openai",
+        base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        env="DASHSCOPE_API_KEY",
+    ),
+    # https://www.assemblyai.com/docs/llm-gateway/chat-completions
+    Vendor(
+        name="assemblyai",
+        dialect="openai",
+        base_url="https://llm-gateway.assemblyai.com/v1",
+        env="ASSEMBLYAI_API_KEY",
+        stream_usage=False,
+    ),
+)
+
+VENDORS: Mapping[str, Vendor] = MappingProxyType({row.name: row for row in _ROWS})
+
+_openai = OpenAI()
+_DIALECTS: Mapping[str, Dialect] = MappingProxyType({"openai": _openai, "local": _openai})
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of this name. Raises KeyError where there is none."""
+    return _DIALECTS[name]

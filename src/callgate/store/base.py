@@ -1,0 +1,151 @@
+"""What the rooms above ask of a store: operations, so that atomicity is the back-end's business.
+
+`Keys` and `RequestLog` block and are called from threads or from processes that serve nobody;
+`Counters` is awaited in the hot path. `tests/store/conformance` defines each for every back-end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from msgspec import Struct
+
+from callgate.core.limits import WINDOW_US
+from callgate.core.record import Record
+
+
+class StoreError(Exception):
+    """A store cannot be opened or does not answer.
+
+    The message is for the operator: it names the setting and what to do, and holds no secret.
+    """
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """A caller's key as stored: never the key itself. Times are Unix milliseconds.
+
+    `digest` is the SHA-256 of the whole key; `hint` its last four characters, for people;
+    `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`.
+    """
+
+    id: str
+    digest: bytes
+    hint: str
+    name: str
+    account: str
+    region: str
+    created: int
+    expires: int | None = None
+    revoked: int | None = None
+    models: tuple[str, ...] | None = None
+    limits: Mapping[str, int] = {}
+
+    def dead_at(self) -> int | None:
+        """The instant from which the key is refused, if any."""
+        ends = [end for end in (self.expires, self.revoked) if end is not None]
+        return min(ends) if ends else None
+
+
+class Keys(Protocol):
+    """Callers' keys."""
+
+    def version(self) -> int:
+        """A number that changes with every change of any key; cheap to ask."""
+        ...
+
+    def all(self) -> Sequence[Key]:
+        """Every key, dead ones too, oldest first."""
+        ...
+
+    def find(self, digest: bytes) -> Key | None:
+        """The key of this digest."""
+        ...
+
+    def add(self, key: Key) -> None:
+        """Keep a new key. Raises ValueError where its id or digest is taken."""
+        ...
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
+        ...
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """Which records to list, newest first. Times are Unix milliseconds, `before` an id (cursor).
+
+    `status` is one code (404) or a class (4 for 4xx); `since` is included, `until` is not.
+    """
+
+    account: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    status: int | None = None
+    error: str | None = None
+    since: int | None = None
+    until: int | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+class RequestLog(Protocol):
+    """The records of all requests. A record is handled as its JSON, which is written once."""
+
+    def append_many(self, records: Sequence[bytes]) -> int:
+        """Keep these records (each the JSON of a `Record`); idempotent by request_id.
+
+        Returns how many were new. Raises ValueError where one of them is no record; then none of
+        them is kept.
+        """
+        ...
+
+    def get(self, request_id: str) -> Record | None:
+        """The record of this id."""
+        ...
+
+    def find(self, query: Query) -> Iterator[Record]:
+        """The records that match, newest first. Raises ValueError where `before` is no id."""
+        ...
+
+    def delete_before(self, time: int, limit: int) -> int:
+        """Delete at most `limit` records older than `time`; returns how many."""
+        ...
+
+
+class Store(NamedTuple):
+    """An open store. Every operation of its parts raises StoreError while it does not answer."""
+
+    keys: Keys
+    requests: RequestLog
+    close: Callable[[], None]
+
+
+class Quota(NamedTuple):
+    """The state of one window after an operation on it. `reset` is Unix seconds, fractional."""
+
+    admitted: bool
+    limit: int
+    remaining: int
+    reset: float
+
+
+def quota(admitted: bool, limit: int, opened: int, used: int) -> Quota:
+    """The quota that a window of `core.limits` amounts to under a limit."""
+    left = limit - used if used < limit else 0
+    return Quota(admitted, limit, left, (opened + WINDOW_US) / 1_000_000)
+
+
+class Counters(Protocol):
+    """Fixed 60-second windows per account and model, opened by the first request in them."""
+
+    async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """Take one request from the window, if it has one left. `now` is Unix seconds."""
+        ...
+
+    async def peek(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """The window as it stands, nothing taken; `admitted` says whether one is left."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...

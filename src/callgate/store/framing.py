@@ -1,0 +1,45 @@
+"""How a record stands in the journal: one line, whole or told apart.
+
+    cg1 <length, 8 hex digits> <CRC-32, 8 hex digits> <the record's JSON>\\n
+
+JSON bears no line break that means anything, so a line break always ends a frame: a reader finds
+its place again after any damage, and `grep` works.
+"""
+
+from __future__ import annotations
+
+import re
+from zlib import crc32
+
+_HEAD_BYTES = 22
+# No string inside a record can look like this, because JSON escapes its quotation marks.
+_HEAD = re.compile(rb'cg1 ([0-9a-f]{8}) ([0-9a-f]{8}) (?=\{")')
+
+
+def frame(record: bytes) -> bytes:
+    """The record's JSON as a line of the journal."""
+    if b"\n" in record:
+        record = record.replace(b"\n", b" ")
+    return b"cg1 %08x %08x %b\n" % (len(record), crc32(record), record)
+
+
+def unframe(line: bytes) -> bytes | None:
+    """The record of a line given without its line break; None where the line is damaged."""
+    record = line[_HEAD_BYTES:]
+    sound = line[:_HEAD_BYTES] == b"cg1 %08x %08x " % (len(record), crc32(record))
+    return record if sound else None
+
+
+def salvage(line: bytes) -> list[bytes]:
+    """The sound records inside a damaged line, such as two frames with the break between lost."""
+    records = []
+    at = 0
+    while (head := _HEAD.search(line, at)) is not None:
+        end = head.end() + int(head[1], 16)
+        record = line[head.end() : end]
+        if end <= len(line) and crc32(record) == int(head[2], 16):
+            records.append(record)
+            at = end
+        else:
+            at = head.start() + 1
+    return records

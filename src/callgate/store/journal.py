@@ -1,0 +1,246 @@
+"""The append-only journal: where a record is safe before its response ends.
+
+Each writer has a segment of its own (see `segments`) and adds a record by one write, so a record
+survives `kill -9` from the moment `append` returns; the operating system has it then.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from callgate.core.ids import is_request_id, unix_ms
+from callgate.core.record import Record
+from callgate.store import segments
+from callgate.store.base import StoreError
+from callgate.store.framing import frame, salvage
+
+_SEGMENT_BYTES = 16 << 20
+_HELD_RECORDS = 10_000
+_HELD_BYTES = 64 << 20
+_AT_ONCE = 64
+_SCANNED = 512
+_GLANCE = 8 << 10
+
+# These pass by themselves, and another file would fare no better.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_SHORT = _FULL | {errno.EMFILE, errno.ENFILE}
+
+
+class Journal:
+    """The writer of one process, for one thread.
+
+    A record that cannot be written is held in memory, up to a bound; `lost` counts those that had
+    to be given up because too many were held. Raises StoreError where the folder cannot be made or
+    written to at all; a full disk is no such case.
+    """
+
+    def __init__(self, folder: Path, segment_bytes: int = _SEGMENT_BYTES) -> None:
+        self._folder = folder
+        self._segment_bytes = segment_bytes
+        self._held: deque[bytes] = deque()
+        self._held_bytes = 0
+        self._trouble: str | None = None
+        self._fd = -1
+        self._path: Path | None = None
+        self._size = 0
+        self.lost = 0
+        try:
+            self._open()
+        except OSError as error:
+            if error.errno not in _SHORT:
+                raise StoreError(
+                    f"cannot write the journal in {folder}: {error.strerror}; give Callgate a "
+                    "folder that it may write to in store.url"
+                ) from error
+            self._trouble = error.strerror
+
+    @property
+    def held(self) -> int:
+        """How many records wait in memory."""
+        return len(self._held)
+
+    @property
+    def degraded(self) -> str | None:
+        """What is wrong, for people; None where every record given so far is written."""
+        if self._trouble is None:
+            return None
+        return (
+            f"the journal in {self._folder} cannot be written: {self._trouble}; "
+            f"{self.held} records are held in memory, {self.lost} are lost"
+        )
+
+    def append(self, record: bytes) -> None:
+        """Keep a record, given as its JSON. Never raises for a disk that fails."""
+        line = frame(record)
+        if self._held:
+            self._hold(line)
+            self._write_held(_AT_ONCE)
+        elif not self._write(line):
+            self._hold(line)
+
+    def flush(self) -> bool:
+        """Try again to write what is held; whether nothing is left."""
+        if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
+            # The segment was deleted from under its writer; nobody would find what comes next.
+            self._abandon()
+        return self._write_held(len(self._held))
+
+    def close(self) -> None:
+        """Write what is held, if it can be, and end the segment."""
+        self.flush()
+        self._abandon()
+
+    def _write_held(self, count: int) -> bool:
+        for _ in range(count):
+            if not self._held or not self._write(self._held[0]):
+                break
+            self._held_bytes -= len(self._held.popleft())
+        return not self._held
+
+    def _hold(self, line: bytes) -> None:
+        self._held.append(line)
+        self._held_bytes += len(line)
+        while len(self._held) > _HELD_RECORDS or self._held_bytes > _HELD_BYTES:
+            self._held_bytes -= len(self._held.popleft())
+            self.lost += 1
+
+    def _write(self, line: bytes) -> bool:
+        written = 0
+        try:
+            if self._fd < 0:
+                self._open()
+            while written < len(line):
+                written += os.write(self._fd, line[written:] if written else line)
+        except OSError as error:
+            self._fail(error, torn=written > 0)
+            return False
+        self._trouble = None
+        self._size += written
+        if self._size >= self._segment_bytes:
+            self._abandon()
+        return True
+
+    def _fail(self, error: OSError, *, torn: bool) -> None:
+        """Take back what was written of a line; begin another segment if that may help."""
+        self._trouble = error.strerror
+        try:
+            if torn:
+                os.ftruncate(self._fd, self._size)
+        except OSError:
+            self._abandon()
+        else:
+            if error.errno not in _FULL:
+                self._abandon()
+
+    def _open(self) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._fd, self._path = segments.create(self._folder)
+        self._size = 0
+
+    def _abandon(self) -> None:
+        """End the segment; the next write begins another."""
+        if self._fd < 0 or self._path is None:
+            return
+        if self._size == 0:
+            self._path.unlink(missing_ok=True)
+        os.close(self._fd)
+        self._fd = -1
+
+
+class Backlog(NamedTuple):
+    """What is written but not shipped: segments that bear some, bytes, age of the oldest in s."""
+
+    segments: int
+    bytes: int
+    oldest_age: float | None
+
+
+class _Time(msgspec.Struct):
+    time: int
+
+
+def backlog(folder: Path, now: float) -> Backlog:
+    """How far the shipper is behind. `now` is Unix seconds."""
+    behind = size = 0
+    oldest: int | None = None
+    for fd, offset in _unshipped(folder):
+        left = os.fstat(fd).st_size - offset
+        if left <= 0:
+            continue
+        behind += 1
+        size += left
+        for record in segments.read(fd, offset, 1, block=_GLANCE).records[:1]:
+            begun = msgspec.json.decode(record, type=_Time).time
+            oldest = begun if oldest is None else min(oldest, begun)
+    return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
+
+
+def find(folder: Path, request_id: str) -> Record | None:
+    """The record of this id, if it is in the journal and not shipped yet.
+
+    Look in the store first, then here, then in the store again: a record that is shipped between
+    the first two looks is found by the third.
+    """
+    if not is_request_id(request_id):
+        return None
+    needle = request_id.encode()
+    for path in _likely_first(folder, request_id):
+        try:
+            with segments.reading(path) as fd:
+                offset = segments.offset_of(path)
+                data = os.pread(fd, max(os.fstat(fd).st_size - offset, 0), offset)
+        except FileNotFoundError:
+            continue
+        at = data.find(needle)
+        while at >= 0:
+            end = data.find(b"\n", at)
+            end = len(data) if end < 0 else end
+            for found in salvage(data[data.rfind(b"\n", 0, at) + 1 : end]):
+                if needle in found:
+                    record = msgspec.json.decode(found, type=Record)
+                    if record.request_id == request_id:
+                        return record
+            at = data.find(needle, end)
+    return None
+
+
+def scan(folder: Path) -> Iterator[Record]:
+    """Every record that is not shipped yet, segment by segment, in the order of writing."""
+    for fd, offset in _unshipped(folder):
+        at = -1
+        chunk = segments.Chunk([], [], offset)
+        while chunk.end != at:
+            at = chunk.end
+            chunk = segments.read(fd, at, _SCANNED)
+            for record in chunk.records:
+                yield msgspec.json.decode(record, type=Record)
+
+
+def _unshipped(folder: Path) -> Iterator[tuple[int, int]]:
+    """A descriptor of each segment and the offset from which on it is not shipped."""
+    for path in segments.listed(folder):
+        try:
+            with segments.reading(path) as fd:
+                yield fd, segments.offset_of(path)
+        except FileNotFoundError:
+            continue
+
+
+def _likely_first(folder: Path, request_id: str) -> list[Path]:
+    """Newest first, but those last written before the request came after all others."""
+    begun = unix_ms(request_id) / 1000
+
+    def likely(path: Path) -> bool:
+        try:
+            return path.stat().st_mtime >= begun
+        except FileNotFoundError:
+            return False
+
+    return sorted(segments.listed(folder), key=lambda path: (likely(path), path.name), reverse=True)

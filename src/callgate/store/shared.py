@@ -1,0 +1,235 @@
+"""Counters of several workers on one machine: a table in a memory-mapped file.
+
+The layout is `tablefile`'s. A key is the BLAKE2b of account and model; it stands within
+`_REACH` slots of its home, and a slot whose window has expired is free for any key.
+
+Two rules make it exact. A window is read and written under the POSIX lock of its slot; a key is
+written under that lock and the table's claim lock too, after a search has shown that the key
+stands nowhere else. The kernel drops a process's locks when it dies, so `kill -9` frees them, and
+each write is ordered such that the table is sound between any two of them. Locks are tried, not
+waited for: a worker that is stopped while it holds one delays the requests of that slot alone and
+never another worker's event loop.
+
+POSIX locks belong to the process: use one `SharedCounters` per process, from one thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import mmap
+import os
+from hashlib import blake2b
+from pathlib import Path
+from time import monotonic
+
+from callgate.core import limits
+from callgate.errors import GatewayError
+from callgate.store.base import Quota, quota
+from callgate.store.tablefile import HEADER, KEY, open_table
+
+_REACH = 128
+
+# The lock of slot i is the byte HEADER + i; one byte of the header stands for the whole table.
+_CLAIM_LOCK = 1
+
+_TRIES = 20
+_PATIENCE = 1.0
+_PAUSE = 0.0005
+
+
+class SharedCounters:
+    """`Counters` that are exact for all processes that open the same `path`.
+
+    `slots` is how many windows can be open at once and holds for a file made by this call; an
+    existing file keeps its own. The file (mode 0600) is made if absent and replaced if its layout
+    is another version's. Raises StoreError where it cannot be opened or is something else's.
+    """
+
+    def __init__(self, path: Path, slots: int = 65536) -> None:
+        self._fd = open_table(path, slots)
+        self._map = mmap.mmap(self._fd, 0)
+        self._words = memoryview(self._map).cast("Q")
+        self._slots = self._words[2]
+        self._reach = min(_REACH, self._slots)
+        self._windows = (HEADER + self._slots * KEY) // 8
+        # Where this process last found a key. A hint: the slot itself is asked under its lock.
+        self._hints: dict[tuple[str, str], tuple[int, bytes]] = {}
+
+    async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """Take one request from the window, if it has one left. `now` is Unix seconds.
+
+        Raises GatewayError `limits_unavailable` where the table is full, or the slot's lock has
+        been held by another process for a second.
+        """
+        at = int(now * 1_000_000)
+        hint = self._hints.get((account, model))
+        if hint is not None:
+            quota = await self._take(*hint, limit, at)
+            if quota is not None:
+                return quota
+        key = _digest(account, model)
+        deadline = monotonic() + _PATIENCE
+        while monotonic() < deadline:
+            slot = self._search(key)
+            if slot is None:
+                slot = await self._claim(key, at)
+            self._hint(account, model, slot, key)
+            quota = await self._take(slot, key, limit, at)
+            if quota is not None:
+                return quota
+        raise _unavailable("The table of limits is too busy", "slots change hands too fast")
+
+    async def peek(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """The window as it stands; where none is open, as if it opened now."""
+        at = int(now * 1_000_000)
+        key = _digest(account, model)
+        opened = used = 0
+        slot = self._search(key)
+        if slot is not None:
+            await self._lock(HEADER + slot)
+            try:
+                if self._key(slot) == key:
+                    opened, used = self._window(slot)
+            finally:
+                self._unlock(HEADER + slot)
+        opened, used = limits.look(opened, used, at)
+        return quota(used < limit, limit, opened, used)
+
+    def close(self) -> None:
+        """Unmap the file; the windows stay in it."""
+        if self._fd >= 0:
+            self._words.release()
+            self._map.close()
+            os.close(self._fd)
+            self._fd = -1
+
+    async def _take(self, slot: int, key: bytes, limit: int, now: int) -> Quota | None:
+        """`core.limits.take` on a slot; None if it is no longer the key's."""
+        lock = HEADER + slot
+        if not self._try_lock(lock):
+            await self._lock(lock)
+        try:
+            at = HEADER + slot * KEY
+            if self._map[at : at + KEY] != key:
+                return None
+            words = self._words
+            word = self._windows + slot * 2
+            before = words[word]
+            admitted, opened, used = limits.take(before, words[word + 1], limit, now)
+            # Count first: a process killed before the second store leaves an expired window
+            # expired, or an open one with a request counted that nobody made.
+            words[word + 1] = used
+            if opened != before:
+                words[word] = opened
+        finally:
+            self._unlock(lock)
+        return quota(admitted, limit, opened, used)
+
+    async def _claim(self, key: bytes, now: int) -> int:
+        """A slot that bears the key, taken from an expired window if need be."""
+        await self._lock(_CLAIM_LOCK)
+        try:
+            slot = self._search(key)
+            if slot is not None:
+                return slot
+            home = self._home(key)
+            for step in range(self._reach):
+                slot = (home + step) % self._slots
+                opened = self._window(slot)[0]
+                if opened <= now and not limits.expired(opened, now):
+                    continue
+                if self._try_lock(HEADER + slot):
+                    try:
+                        if self._replace(slot, key, now):
+                            return slot
+                    finally:
+                        self._unlock(HEADER + slot)
+        finally:
+            self._unlock(_CLAIM_LOCK)
+        raise _unavailable("The table of limits is full", f"all of {self._reach} slots in reach")
+
+    def _replace(self, slot: int, key: bytes, now: int) -> bool:
+        """Write the key into a slot whose lock is held, if its window has expired."""
+        word = self._windows + slot * 2
+        opened = self._words[word]
+        if opened > now:
+            # From before the clock stepped back; left alone it would stand for too long.
+            self._words[word] = now
+            return False
+        if not limits.expired(opened, now):
+            return False
+        # Never opened first: whatever part of the key is written by then, the slot is free.
+        self._words[word] = 0
+        self._words[word + 1] = 0
+        at = HEADER + slot * KEY
+        self._map[at : at + KEY] = key
+        return True
+
+    def _search(self, key: bytes) -> int | None:
+        """The slot that bears the key, as it looks without a lock."""
+        home = self._home(key)
+        beyond = home + self._reach - self._slots
+        found = self._find(key, home, min(home + self._reach, self._slots))
+        if found is None and beyond > 0:
+            found = self._find(key, 0, beyond)
+        return found
+
+    def _find(self, key: bytes, first: int, end: int) -> int | None:
+        at, stop = HEADER + first * KEY, HEADER + end * KEY
+        while (at := self._map.find(key, at, stop)) >= 0:
+            slot, rest = divmod(at - HEADER, KEY)
+            if rest == 0:
+                return slot
+            at += 1
+        return None
+
+    def _home(self, key: bytes) -> int:
+        return int.from_bytes(key[:8], "big") % self._slots
+
+    def _key(self, slot: int) -> bytes:
+        at = HEADER + slot * KEY
+        return self._map[at : at + KEY]
+
+    def _window(self, slot: int) -> tuple[int, int]:
+        word = self._windows + slot * 2
+        return self._words[word], self._words[word + 1]
+
+    def _hint(self, account: str, model: str, slot: int, key: bytes) -> None:
+        if len(self._hints) >= self._slots:
+            self._hints.clear()
+        self._hints[account, model] = (slot, key)
+
+    def _try_lock(self, at: int) -> bool:
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, at)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError as error:
+            raise _unavailable("The table of limits cannot be locked", str(error)) from error
+        return True
+
+    def _unlock(self, at: int) -> None:
+        fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, at)
+
+    async def _lock(self, at: int) -> None:
+        for _ in range(_TRIES):
+            if self._try_lock(at):
+                return
+            await asyncio.sleep(0)
+        deadline = monotonic() + _PATIENCE
+        while monotonic() < deadline:
+            await asyncio.sleep(_PAUSE)
+            if self._try_lock(at):
+                return
+        raise _unavailable("The table of limits is locked", "another process holds a slot's lock")
+
+
+def _digest(account: str, model: str) -> bytes:
+    # With its length, lest a NUL in a name make two pairs one.
+    text = f"{len(account)}\0{account}\0{model}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=KEY).digest()
+
+
+def _unavailable(message: str, detail: str) -> GatewayError:
+    return GatewayError("limits_unavailable", message, detail=detail)

@@ -1,0 +1,322 @@
+"""Keys and records in SQL: the tables and the queries, the same for every SQL database.
+
+A record is kept whole, as the JSON that the journal bore; beside it stand the few columns that
+lists are filtered by. One index covers all of those, so that the rarest match is looked for in
+some hundred bytes a record and not in the records themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Index,
+    Insert,
+    LargeBinary,
+    MetaData,
+    Row,
+    SmallInteger,
+    String,
+    Table,
+    case,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from callgate.core.ids import is_request_id
+from callgate.core.record import Record
+from callgate.store.base import Key, Query, StoreError
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("name", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("region", String(64), nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger),
+    Column("revoked", BigInteger),
+    Column("models", JSON(none_as_null=True)),
+    Column("limits", JSON, nullable=False),
+)
+
+records = Table(
+    "records",
+    metadata,
+    Column("id", LargeBinary(16), primary_key=True),
+    Column("time", BigInteger, nullable=False),
+    Column("account", String),
+    Column("key_id", String(64)),
+    Column("model", String),
+    Column("status", SmallInteger, nullable=False),
+    Column("error", String(64)),
+    Column("body", LargeBinary, nullable=False),
+    Index("records_filters", "id", "time", "account", "key_id", "model", "status", "error"),
+)
+
+KEYS_VERSION = "keys_version"
+
+_KEY_COLUMNS = tuple(keys.c[field] for field in Key.__struct_fields__)
+
+_PAGE = 200
+# An id is made within moments of the time that its record states.
+_SLACK_MS = 10_000
+
+
+class _Head(msgspec.Struct):
+    """The fields of a record that have a column, decoded without the rest."""
+
+    request_id: str
+    time: int
+    status: int
+    account: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    error: str | None = None
+
+
+_INSERTED = ("id", "time", "account", "key_id", "model", "status", "error", "body")
+
+
+class SqlKeys:
+    """`store.base.Keys` over a SQL database."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def version(self) -> int:
+        """A number that changes with every change of any key; cheap to ask."""
+        with _reading(self._engine) as connection:
+            row = connection.execute(select(meta.c.value).where(meta.c.name == KEYS_VERSION)).one()
+        return int(row[0])
+
+    def all(self) -> Sequence[Key]:
+        """Every key, dead ones too, oldest first."""
+        with _reading(self._engine) as connection:
+            rows = connection.execute(
+                select(*_KEY_COLUMNS).order_by(keys.c.created, keys.c.id)
+            ).all()
+        return [_key(row) for row in rows]
+
+    def find(self, digest: bytes) -> Key | None:
+        """The key of this digest."""
+        with _reading(self._engine) as connection:
+            row = connection.execute(
+                select(*_KEY_COLUMNS).where(keys.c.digest == digest)
+            ).one_or_none()
+        return None if row is None else _key(row)
+
+    def add(self, key: Key) -> None:
+        """Keep a new key. Raises ValueError where its id or digest is taken."""
+        try:
+            with _writing(self._engine) as connection:
+                connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
+                _bump(connection)
+        except StoreError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise ValueError(f"a key of id {key.id} or of its digest exists") from error
+            raise
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
+        later = or_(keys.c.revoked.is_(None), keys.c.revoked > at)
+        statement = (
+            update(keys)
+            .where(keys.c.id == key_id)
+            .values(revoked=case((later, at), else_=keys.c.revoked))
+        )
+        with _writing(self._engine) as connection:
+            found = connection.execute(statement).rowcount > 0
+            if found:
+                _bump(connection)
+        return found
+
+
+class SqlRequestLog:
+    """`store.base.RequestLog` over a SQL database.
+
+    `insert_new` is the dialect's own insert into `records` that passes over ids already there.
+    """
+
+    def __init__(self, engine: Engine, insert_new: Insert) -> None:
+        self._engine = engine
+        # Compiled once, and given to the driver as it is: per record this is what costs most.
+        compiled = insert_new.compile(dialect=engine.dialect, column_keys=_INSERTED)
+        self._insert = str(compiled)
+        self._head = msgspec.json.Decoder(_Head)
+        self._record = msgspec.json.Decoder(Record)
+
+    def append_many(self, records: Sequence[bytes]) -> int:
+        """Keep these records (each the JSON of a `Record`); idempotent by request_id.
+
+        Returns how many were new. Raises ValueError where one of them is no record; then none of
+        them is kept.
+        """
+        rows = [self._row(body) for body in records]
+        if not rows:
+            return 0
+        with _writing(self._engine) as connection:
+            return connection.exec_driver_sql(self._insert, rows).rowcount
+
+    def get(self, request_id: str) -> Record | None:
+        """The record of this id."""
+        if not is_request_id(request_id):
+            return None
+        statement = select(records.c.body).where(records.c.id == _id(request_id))
+        with _reading(self._engine) as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else self._record.decode(row[0])
+
+    def find(self, query: Query) -> Iterator[Record]:
+        """The records that match, newest first. Raises ValueError where `before` is no id.
+
+        Read page by page, each in a transaction of its own: a slow reader holds nothing up.
+        """
+        if query.before is not None and not is_request_id(query.before):
+            raise ValueError("before: expected a request id")
+        return self._pages(query)
+
+    def delete_before(self, time: int, limit: int) -> int:
+        """Delete at most `limit` records older than `time`; returns how many."""
+        oldest = (
+            select(records.c.id)
+            .where(records.c.id < _floor(time))
+            .order_by(records.c.id)
+            .limit(limit)
+        )
+        with _writing(self._engine) as connection:
+            return connection.execute(delete(records).where(records.c.id.in_(oldest))).rowcount
+
+    def _pages(self, query: Query) -> Iterator[Record]:
+        wanted = _conditions(query)
+        cursor = None if query.before is None else _id(query.before)
+        left = query.limit
+        while left > 0:
+            size = min(left, _PAGE)
+            matching = select(records.c.id).where(*wanted)
+            if cursor is not None:
+                matching = matching.where(records.c.id < cursor)
+            matching = matching.order_by(records.c.id.desc()).limit(size)
+            page = (
+                select(records.c.id, records.c.body)
+                .where(records.c.id.in_(matching))
+                .order_by(records.c.id.desc())
+            )
+            with _reading(self._engine) as connection:
+                rows = connection.execute(page).all()
+            for row in rows:
+                yield self._record.decode(row.body)
+            if len(rows) < size:
+                return
+            left -= size
+            cursor = rows[-1].id
+
+    def _row(self, body: bytes) -> tuple[bytes, int, Any, Any, Any, int, Any, bytes]:
+        try:
+            head = self._head.decode(body)
+            id_ = _id(head.request_id)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise ValueError(f"not a record: {error}") from error
+        return (
+            id_,
+            head.time,
+            head.account,
+            head.key_id,
+            head.model,
+            head.status,
+            head.error,
+            body,
+        )
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    column = records.c
+    equal = {
+        column.account: query.account,
+        column.key_id: query.key_id,
+        column.model: query.model,
+        column.error: query.error,
+    }
+    conditions = [name == value for name, value in equal.items() if value is not None]
+    if query.status is not None:
+        hundred = query.status * 100
+        conditions.append(
+            column.status.between(hundred, hundred + 99)
+            if query.status < 10
+            else column.status == query.status
+        )
+    if query.since is not None:
+        conditions += [column.time >= query.since, column.id >= _floor(query.since - _SLACK_MS)]
+    if query.until is not None:
+        conditions += [column.time < query.until, column.id < _floor(query.until + _SLACK_MS)]
+    return conditions
+
+
+def _id(request_id: str) -> bytes:
+    id_ = bytes.fromhex(request_id.replace("-", ""))
+    if len(id_) != 16:
+        raise ValueError("expected a request id")
+    return id_
+
+
+def _floor(unix_ms: int) -> bytes:
+    """What every id made at or after this time is not less than."""
+    return min(max(unix_ms, 0), (1 << 48) - 1).to_bytes(6, "big") + bytes(10)
+
+
+def _key(row: Row[Any]) -> Key:
+    return msgspec.convert(dict(zip(Key.__struct_fields__, row, strict=True)), Key)
+
+
+def _bump(connection: Connection) -> None:
+    statement = update(meta).where(meta.c.name == KEYS_VERSION).values(value=meta.c.value + 1)
+    connection.execute(statement)
+
+
+@contextmanager
+def _reading(engine: Engine) -> Iterator[Connection]:
+    with answering(), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def _writing(engine: Engine) -> Iterator[Connection]:
+    with answering(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Tell the database's failures as StoreError, without statements and their values."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        told = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(
+            f"the store does not answer: {told}; restore the database that store.url names"
+        ) from error

@@ -1,0 +1,224 @@
+"""From a record to the story that a person can act on: what happened, whose fault, what to do."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+
+from callgate.core.record import Attempt, Record
+from callgate.errors import TAXONOMY, Kind
+from callgate.support.story import Fact, Outcome, Span, Step, Story
+from callgate.support.timeline import duration
+
+_FAULTS = {
+    "client": "the caller: the request has to change",
+    "gateway": "this gateway: its operator has to change something",
+    "upstream": "the provider",
+}
+_FINISHES = {
+    "length": "The answer stopped at its limit of tokens; raise `max_tokens` for a longer one.",
+    "content_filter": "The provider's content policy cut the answer short.",
+}
+_PARAMETERS_SHOWN = 500
+
+
+def explain(record: Record, *, contact: str = "", status_url: str = "") -> Story:
+    """The story of a record. `contact` and `status_url` are the operator's own support."""
+    outcome = _outcome(record)
+    kind = TAXONOMY.get(record.error or "")
+    failed = outcome != "answered"
+    return Story(
+        request_id=record.request_id,
+        outcome=outcome,
+        verdict=_verdict(record, outcome),
+        message=record.message if failed else None,
+        detail=record.detail if record.detail != record.message else None,
+        asked=_asked(record),
+        steps=[_step(at, attempt) for at, attempt in enumerate(record.attempts, 1)],
+        total_us=record.total_us,
+        first_token_us=record.first_token_us,
+        spans=_spans(record),
+        fault=_fault(record, kind) if failed else None,
+        cause=(record.cause or (kind.cause if kind else None)) if failed else None,
+        fix=(record.fix or (kind.fix if kind else None)) if failed else None,
+        retry=_retry(kind) if failed else None,
+        quotes=_quotes(record, contact, status_url) if failed else _provider_ids(record),
+        usage=_usage(record),
+        notes=[*record.notes, *_remarks(record)],
+    )
+
+
+def _outcome(record: Record) -> Outcome:
+    if record.error is None and record.status < 400:
+        return "answered"
+    if record.error == "client_disconnected":
+        return "abandoned"
+    if record.status < 400:
+        return "cut"  # the failure came after the status had been sent
+    origin = record.origin or ("client" if record.status < 500 else "gateway")
+    return "refused" if origin == "client" else "failed"
+
+
+def _verdict(record: Record, outcome: Outcome) -> str:
+    tries = len(record.attempts)
+    after = f" after {tries} attempts" if tries > 1 else ""
+    took = f"{after} in {duration(record.total_us)}"
+    error = f"{record.status} {record.error}" if record.error else str(record.status)
+    if outcome == "answered":
+        return f"{record.status}{_by(record)}{took}" + (", streamed" if record.stream else "")
+    if outcome == "cut":
+        return (
+            f"{error}: the stream had begun and broke off{took}; what was sent is no whole answer"
+        )
+    if outcome == "abandoned":
+        return f"{error}: the caller left{took}"
+    if outcome == "refused" and not tries:
+        return f"{error} by the gateway{took}; nothing was sent to a provider"
+    return f"{error} at {record.attempts[-1].provider}{took}" if tries else error + took
+
+
+def _by(record: Record) -> str:
+    served = record.model_served
+    if not served:
+        return ""
+    by = f" by {served}" + (f" at {record.provider}" if record.provider else "")
+    return by if served == record.model else f"{by}, in place of {record.model},"
+
+
+def _asked(record: Record) -> list[Fact]:
+    stream = ", streamed" if record.stream else ""
+    plural = "" if record.message_count == 1 else "s"
+    prompt = f"{record.message_count} message{plural}, {record.prompt_bytes} bytes"
+    if record.prompt_sha256:
+        prompt += f", SHA-256 {record.prompt_sha256[:12]}…"
+    parameters = ""
+    if record.parameters:
+        parameters = msgspec.json.encode(record.parameters).decode()
+        if len(parameters) > _PARAMETERS_SHOWN:
+            parameters = parameters[: _PARAMETERS_SHOWN - 1] + "…"
+    facts = [
+        Fact("call", f"{record.method} {record.path}{stream}"),
+        Fact("region", record.region),
+        Fact("model", record.model or ""),
+        Fact("prompt", prompt if record.message_count or record.prompt_bytes else ""),
+        Fact("parameters", parameters),
+        Fact("field at fault", record.param or ""),
+        Fact("account", record.account or ""),
+        Fact("key", record.key_id or "none that is valid"),
+        Fact("caller", record.client or ""),
+        Fact("caller's own id", record.client_request_id or ""),
+        Fact("user agent", record.user_agent or ""),
+    ]
+    return [fact for fact in facts if fact.value]
+
+
+def _step(number: int, attempt: Attempt) -> Step:
+    target = f"{attempt.model} at {attempt.provider}"
+    if attempt.upstream_model != attempt.model:
+        target += f" as {attempt.upstream_model}"
+    parts = [str(attempt.status) if attempt.status else "no answer", attempt.error or ""]
+    return Step(
+        number=number,
+        target=f"{target} ({attempt.host})",
+        provider=attempt.provider,
+        started_us=attempt.started_us,
+        duration_us=attempt.duration_us,
+        ok=attempt.error is None,
+        status=attempt.status,
+        outcome=" ".join(filter(None, parts)),
+        connect_us=attempt.connect_us,
+        headers_us=attempt.headers_us,
+        first_token_us=attempt.first_token_us,
+        said=attempt.message,
+        body=attempt.body,
+        provider_request_id=attempt.provider_request_id,
+        decision=attempt.decision,
+        reason=attempt.reason,
+    )
+
+
+def _spans(record: Record) -> list[Span]:
+    """Gateway, upstream, and the pauses between attempts, which are neither's work."""
+    if not record.total_us:
+        return []
+    busy = sum(attempt.duration_us for attempt in record.attempts)
+    upstream = min(record.upstream_us or busy, record.total_us)
+    pauses = min(_idle(record), record.total_us - upstream)
+    spans = [
+        Span("gateway", record.total_us - upstream - pauses),
+        Span("upstream", upstream),
+        Span("pauses between attempts", pauses),
+    ]
+    return spans if pauses else spans[:2]
+
+
+def _idle(record: Record) -> int:
+    tries = record.attempts
+    return sum(
+        max(0, later.started_us - earlier.started_us - earlier.duration_us)
+        for earlier, later in pairwise(tries)
+    )
+
+
+def _fault(record: Record, kind: Kind | None) -> str | None:
+    origin = record.origin or (kind.origin if kind else "")
+    fault = _FAULTS.get(origin)
+    if origin == "upstream" and record.attempts:
+        return f"the provider {record.attempts[-1].provider}"
+    return fault
+
+
+def _retry(kind: Kind | None) -> str | None:
+    if kind is None:
+        return None
+    return "the same request may succeed later" if kind.retryable else "of no use unchanged"
+
+
+def _provider_ids(record: Record) -> list[Fact]:
+    return [
+        Fact(attempt.provider, f"request id {attempt.provider_request_id}")
+        for attempt in record.attempts
+        if attempt.provider_request_id
+    ]
+
+
+def _quotes(record: Record, contact: str, status_url: str) -> list[Fact]:
+    quotes = _provider_ids(record)
+    if contact:
+        quotes.append(Fact("the operator", f"request id {record.request_id}, to {contact}"))
+    if status_url:
+        quotes.append(Fact("status page", status_url))
+    return quotes
+
+
+def _usage(record: Record) -> list[Fact]:
+    usage = record.usage
+    if usage is None:
+        return []
+    source = "estimated" if usage.estimated else "as the provider reported"
+    details = {**(usage.input_details or {}), **(usage.output_details or {})}
+    told = ", ".join(
+        f"{name.removesuffix('_tokens').replace('_', ' ')} {count}"
+        for name, count in details.items()
+        if isinstance(count, int) and count
+    )
+    facts = [
+        Fact("tokens", f"{usage.input_tokens} in + {usage.output_tokens} out, {source}"),
+        Fact("of these", told),
+        Fact("cost", "no price known" if record.cost_usd is None else f"${record.cost_usd:.6f}"),
+        Fact("finish", _finish(record)),
+    ]
+    return [fact for fact in facts if fact.value]
+
+
+def _finish(record: Record) -> str:
+    finish, native = record.finish_reason, record.native_finish_reason
+    if finish and native and native != finish:
+        return f"{finish} (the provider's word: {native})"
+    return finish or ""
+
+
+def _remarks(record: Record) -> list[str]:
+    remark = _FINISHES.get(record.finish_reason or "")
+    return [remark] if remark else []

@@ -1,0 +1,110 @@
+"""The HTTP/1.1 client through which every request to an upstream goes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import monotonic
+
+from callgate.core.http import HttpRequest, Origin
+from callgate.core.models import Timeouts
+from callgate.upstream import failure
+from callgate.upstream.deadline import Sweeper
+from callgate.upstream.head import encode_head, encode_length
+from callgate.upstream.pool import Pool, PoolStats
+from callgate.upstream.reader import HEAD
+from callgate.upstream.response import Response
+from callgate.upstream.settings import UpstreamSettings
+from callgate.upstream.tls import Tls
+
+__all__ = ["Client", "PoolStats", "Response", "UpstreamSettings"]
+
+_SMALL = 64 * 1024
+_MAX_HEADS = 256
+
+
+class Client:
+    """Pools of keep-alive connections, one per origin; belongs to one event loop.
+
+    A request is never written twice: a connection that is known to be dead is passed over before
+    anything is written, and one that dies later fails the request with `upstream_cut`.
+    """
+
+    __slots__ = ("_closed", "_names", "_pools", "_sweeper", "_tls", "settings")
+
+    def __init__(self, settings: UpstreamSettings) -> None:
+        self.settings = settings
+        self._pools: dict[Origin, Pool] = {}
+        self._sweeper = Sweeper()
+        self._tls = Tls(settings.ca_file, settings.ca_dir)
+        self._names: dict[bytes, str] = {}
+        self._closed = False
+
+    async def send(self, request: HttpRequest, timeouts: Timeouts) -> Response:
+        """Send the request; returns when the response's head has arrived.
+
+        The caller owes the response a `close()`. Raises GatewayError of the types
+        `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`, `upstream_cut`, and
+        `overloaded` once the client is closed.
+        """
+        method, origin, path, headers, body = request
+        pool = self._pools.get(origin)
+        if pool is None:
+            pool = self._open_pool(origin)
+        head = pool.heads.get((method, path, headers))
+        if head is None:
+            head = self._encode_head(pool, request)
+        begun = now = monotonic()
+        connect_us = None
+        idle = pool.idle
+        while idle:
+            connection = idle.pop()
+            if connection.usable:
+                break
+        else:
+            connection = await pool.connect(timeouts)
+            now = monotonic()
+            if connection.fresh:
+                connect_us = int((now - begun) * 1e6)
+        connection.start(timeouts, now, begun + timeouts.total, method == "HEAD")
+        if 0 < len(body) <= _SMALL:
+            connection.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        else:
+            await connection.write_large(encode_length(head, method, len(body)), body)
+        while connection.phase <= HEAD:
+            connection.waiter = waiter = pool.loop.create_future()
+            try:
+                await waiter
+            except BaseException:
+                connection.abort()
+                raise
+        if connection.error is not None and not connection.status:
+            raise connection.error
+        return Response(connection, connect_us, int((monotonic() - now) * 1e6))
+
+    async def aclose(self) -> None:
+        """Close every connection at once; requests in progress fail with `overloaded`."""
+        self._closed = True
+        for pool in self._pools.values():
+            pool.close(failure.closed())
+        # The event loop closes an aborted transport's socket in one of its next rounds.
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def stats(self) -> Mapping[Origin, PoolStats]:
+        """What each pool holds at this moment."""
+        return {origin: pool.stats() for origin, pool in self._pools.items()}
+
+    def _open_pool(self, origin: Origin) -> Pool:
+        if self._closed:
+            raise failure.closed()
+        pool = Pool(origin, self.settings, self._tls, self._sweeper, self._names)
+        self._pools[origin] = pool
+        return pool
+
+    def _encode_head(self, pool: Pool, request: HttpRequest) -> bytes:
+        head = encode_head(request, pool.proxy)
+        if len(pool.heads) >= _MAX_HEADS:
+            pool.heads.clear()
+        pool.heads[request.method, request.path, request.headers] = head
+        return head

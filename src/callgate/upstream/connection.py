@@ -1,0 +1,268 @@
+"""One connection to an upstream: the I/O around `ResponseReader`.
+
+Everything here runs in callbacks of the event loop; whoever waits does so on one future,
+`waiter`, and looks at the state when it is woken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from callgate.core.models import Timeouts
+from callgate.errors import GatewayError
+from callgate.upstream import failure
+from callgate.upstream.reader import (
+    BODY,
+    CLOSED,
+    COMPLETE,
+    FIRST,
+    HEAD,
+    IDLE,
+    REQUEST,
+    RefusedError,
+    ResponseReader,
+)
+
+if TYPE_CHECKING:
+    from callgate.upstream.pool import Pool
+
+_HIGH_WATER = 256 * 1024
+_ENOUGH = 128 * 1024
+_SLICE = 256 * 1024
+_DEADLINES = {REQUEST: "request", HEAD: "headers", FIRST: "first_event", BODY: "silence"}
+_AMID = {REQUEST: "amid the request", FIRST: "before the body", BODY: "amid the body"}
+
+
+class Connection(ResponseReader, asyncio.Protocol):
+    """A transport and the exchange in progress on it, if any.
+
+    `deadline` is on the clock of `time.monotonic`; `unread` counts bytes that arrived and were
+    not taken; above a bound of them reading pauses. `patient` means that the waiter wants large
+    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet.
+    """
+
+    __slots__ = (
+        "_barren", "_max_received", "_paused", "_timeouts", "_total_at", "_unsent",
+        "_write_paused", "deadline", "error", "fresh", "patient", "pool", "transport", "unread",
+        "waiter",
+    )  # fmt: skip
+
+    def __init__(self, pool: Pool) -> None:
+        settings = pool.settings
+        super().__init__(pool.names, settings.max_header_bytes)
+        self.pool = pool
+        self.transport: asyncio.Transport  # set by connection_made
+        self.waiter: asyncio.Future[None] | None = None
+        self.error: GatewayError | None = None
+        self.deadline = self._total_at = monotonic() + settings.idle_expiry
+        self.unread = self._barren = 0
+        self._max_received = settings.max_body_bytes + settings.max_header_bytes
+        self._paused = self._write_paused = self._unsent = False
+        self.patient = False
+        self.fresh = True
+
+    # --- the exchange ---------------------------------------------------------------------------
+
+    @property
+    def usable(self) -> bool:
+        """Whether a request may be written."""
+        return self.phase == IDLE and not self.transport.is_closing()
+
+    def start(self, timeouts: Timeouts, now: float, total_at: float, head_only: bool) -> None:
+        """Make ready for one exchange; the request is written next."""
+        self.fresh = False
+        self.expect(head_only)
+        self._timeouts = timeouts
+        self._total_at = total_at
+        self._barren = 0
+        self._arm(now + timeouts.headers)
+
+    async def write_large(self, head: bytes, body: bytes) -> None:
+        """Write a large request piece by piece, until it is written or a response comes."""
+        transport = self.transport
+        self.phase = REQUEST
+        self._unsent = True
+        transport.write(head)
+        view = memoryview(body)
+        for offset in range(0, len(body), _SLICE):
+            while self._write_paused and self.phase == REQUEST:
+                await self.wait()
+            if self.phase != REQUEST:
+                return
+            transport.write(view[offset : offset + _SLICE])
+        self._unsent = False
+        self.phase = HEAD
+        self._arm(monotonic() + self._timeouts.headers)
+
+    async def wait(self) -> None:
+        """Sleep until the state has changed. Aborts the connection if cancelled."""
+        self.waiter = waiter = self.pool.loop.create_future()
+        try:
+            await waiter
+        except BaseException:
+            self.abort()
+            raise
+
+    def take(self) -> bytes:
+        """The body bytes that arrived since the last call."""
+        chunks = self.chunks
+        data = b"".join(chunks)
+        chunks.clear()
+        self.unread = 0
+        if self._paused:
+            self._resume()
+        return data
+
+    def finish(self) -> None:
+        """End the exchange: the connection goes back to the pool if it can serve another."""
+        if self.phase != COMPLETE or not self.keep or self._unsent or self.transport.is_closing():
+            self.abort()
+            return
+        self.phase = IDLE
+        self.unread = 0
+        if self.chunks:
+            self.chunks.clear()
+        self.patient = False
+        self._total_at = monotonic() + self.pool.settings.idle_expiry
+        self._arm(self._total_at)
+        if self._paused:
+            self._resume()
+        self.pool.put_back(self)
+
+    def abort(self) -> None:
+        """Close the socket at once, whatever is under way."""
+        self.transport.abort()
+        if self.phase != CLOSED:
+            self.phase = CLOSED
+            self.pool.forget(self)
+
+    def fail(self, error: GatewayError) -> None:
+        """End the exchange with `error`, which the waiter finds when it is woken."""
+        if self.error is None:
+            self.error = error
+        self.abort()
+        self._wake()
+
+    def overdue(self, now: float) -> None:
+        """The deadline has passed (see `Sweeper`)."""
+        phase, total = self.phase, self._total_at
+        if phase == IDLE:
+            self.abort()
+        elif now >= total:
+            self.fail(failure.timed_out("total", self.pool.host, self._timeouts.total))
+        elif phase == COMPLETE or self._paused:
+            self.deadline = total
+        else:
+            name = _DEADLINES[phase]
+            seconds = getattr(self._timeouts, "headers" if phase == REQUEST else name)
+            self.fail(failure.timed_out(name, self.pool.host, seconds))
+
+    # --- the event loop's callbacks -------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        before = self.phase
+        if before == IDLE or before >= COMPLETE:
+            self._unasked(before)
+            return
+        try:
+            self.feed(data)
+        except RefusedError as exc:
+            self.fail(failure.malformed(self.pool.host, str(exc)))
+            return
+        self.unread += len(data)
+        if self.phase == COMPLETE or self._progress(before, len(data)):
+            waiter = self.waiter
+            if waiter is not None:
+                self.waiter = None
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def eof_received(self) -> None:
+        self.connection_lost(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        phase = self.phase
+        if phase == IDLE:
+            self.abort()
+        elif phase != CLOSED:
+            if exc is None and self.feed_eof():
+                self._wake()
+            elif phase != COMPLETE:
+                amid = _AMID.get(phase, "amid the response headers")
+                if phase == HEAD and not self.received:
+                    amid = "before it sent a byte of its answer"
+                self.fail(failure.cut(self.pool.host, amid))
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        if self.phase == REQUEST:
+            self._arm(monotonic() + self._timeouts.headers)
+            self._wake()
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _progress(self, before: int, size: int) -> bool:
+        """Look after bounds and deadlines of an unfinished response; whether to wake the waiter."""
+        phase = self.phase
+        if phase <= HEAD:
+            return False
+        if self.received > self._max_received:
+            self.fail(failure.malformed(self.pool.host, "a larger body than is accepted"))
+            return False
+        if self.chunks:
+            self._barren = 0
+            if phase == BODY:
+                deadline = monotonic() + self._timeouts.silence
+                total_at = self._total_at
+                self.deadline = deadline if deadline < total_at else total_at  # noqa: FURB136
+            else:
+                self.phase = BODY
+                self._arm(monotonic() + self._timeouts.silence)
+        elif before <= HEAD:
+            self._arm(monotonic() + self._timeouts.first_event)
+        else:
+            self._barren += size
+            if self._barren > self.pool.settings.max_header_bytes:
+                self.fail(failure.malformed(self.pool.host, "chunks without content"))
+                return False
+        if self.unread > _HIGH_WATER:
+            if not self._paused:
+                self._paused = True
+                self.transport.pause_reading()
+            return True
+        return not self.patient or self.unread > _ENOUGH
+
+    def _unasked(self, phase: int) -> None:
+        self.keep = False
+        if phase == IDLE:
+            self.abort()
+
+    def _resume(self) -> None:
+        self._paused = False
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+        if self.phase in (FIRST, BODY):
+            self._arm(monotonic() + self._timeouts.silence)
+
+    def _arm(self, deadline: float) -> None:
+        if deadline > self._total_at:  # noqa: PLR1730 - min() costs three times as much
+            deadline = self._total_at
+        self.deadline = deadline
+        sweeper = self.pool.sweeper
+        if deadline < sweeper.wake:
+            sweeper.hasten(deadline)
+
+    def _wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,75 @@
+"""What can go wrong towards an upstream, in the words of the taxonomy.
+
+Messages name hosts and seconds; never a path, a query or a header, which may bear secrets.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from callgate.core.http import Origin
+from callgate.errors import GatewayError
+
+_TIMEOUTS = {
+    "connect": "{host} could not be connected to within {seconds:g} s (connect timeout)",
+    "request": "{host} did not take the request within {seconds:g} s (request body timeout)",
+    "headers": "{host} sent no response headers within {seconds:g} s (response headers timeout)",
+    "first_event": "{host} sent no byte of the body within {seconds:g} s (first byte timeout)",
+    "silence": "{host} fell silent amid the body for {seconds:g} s (silence timeout)",
+    "total": "{host} did not finish its answer within {seconds:g} s (total timeout)",
+}
+
+
+def timed_out(phase: str, host: str, seconds: float) -> GatewayError:
+    """`phase` is a field of `Timeouts`, or `request` for a body that is not taken."""
+    return GatewayError("upstream_timeout", _TIMEOUTS[phase].format(host=host, seconds=seconds))
+
+
+def unreachable(host: str, exc: Exception) -> GatewayError:
+    """A connection that could not be made, from the exception of the event loop."""
+    return GatewayError("upstream_unreachable", f"{host} {_reason(exc)}")
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"presented a certificate that cannot be trusted: {exc.verify_message}"
+    if isinstance(exc, ssl.SSLError):
+        return f"did not complete the TLS handshake: {exc.reason or 'protocol error'}"
+    if isinstance(exc, socket.gaierror | UnicodeError):
+        return "could not be resolved to an address"
+    if isinstance(exc, ConnectionRefusedError):
+        return "refused the connection"
+    if isinstance(exc, ConnectionError):
+        return "broke the connection off while it was being made"
+    return f"could not be connected to: {getattr(exc, 'strerror', None) or 'network error'}"
+
+
+def exhausted(host: str, connections: int, seconds: float) -> GatewayError:
+    """Every connection that the cap allows stayed busy for the whole connect timeout."""
+    return GatewayError(
+        "upstream_unreachable",
+        f"all {connections} connections to {host} stayed busy for {seconds:g} s",
+        fix="Retry; if it persists, the operator has to raise `max_connections_per_origin`.",
+    )
+
+
+def proxy_refused(proxy: Origin, host: str, status: int) -> GatewayError:
+    """The proxy answered CONNECT with something else than 2xx; status 0 for no HTTP at all."""
+    answer = f"refused the way to {host} with status {status}" if status else "made no sense"
+    return GatewayError("upstream_unreachable", f"the proxy {proxy.netloc} {answer}")
+
+
+def cut(host: str, amid: str) -> GatewayError:
+    """The connection ended too early; `amid` says where."""
+    return GatewayError("upstream_cut", f"{host} closed the connection {amid}")
+
+
+def malformed(host: str, what: str) -> GatewayError:
+    """The reply breaks HTTP or a bound; `what` completes the sentence `<host> sent …`."""
+    return GatewayError("bad_upstream_reply", f"{host} sent {what}")
+
+
+def closed() -> GatewayError:
+    """The client itself is closing."""
+    return GatewayError("overloaded", "the gateway is shutting down")

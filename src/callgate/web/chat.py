@@ -1,0 +1,234 @@
+"""`POST /v1/chat/completions`: from ASGI to the engine and back."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from callgate.core.chat import ChatRequest, Chunk
+from callgate.core.keys import digest
+from callgate.core.models import Model
+from callgate.core.present import chunk_json, error_json, response_json
+from callgate.core.redact import redact
+from callgate.core.sse import encode as event
+from callgate.core.validate import parameters, parse_chat
+from callgate.engine.call import Call
+from callgate.engine.engine import Engine
+from callgate.engine.relay import Relay
+from callgate.errors import GatewayError
+from callgate.store.base import Key
+from callgate.web.body import Receive, Send, read_body
+from callgate.web.credentials import check_region, read_key
+from callgate.web.defect import internal_error
+from callgate.web.keyring import Keyring
+from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
+
+CHAT_PATH = "/v1/chat/completions"
+_DONE = b"data: [DONE]\n\n"
+_MAX_NOTED = 256
+
+
+class ChatSettings(Struct, frozen=True, kw_only=True):
+    """What the chat route needs of the configuration. Bytes and seconds."""
+
+    region: str
+    region_endpoints: Mapping[str, str]
+    max_body_bytes: int
+    body_timeout: float
+    support_contact: str
+    status_url: str
+
+
+class _Named(Struct):
+    model: str
+
+
+_NAMED = msgspec.json.Decoder(_Named)
+
+
+class Chat:
+    """The chat route. Failures before the first byte are raised as GatewayError to the gate."""
+
+    def __init__(self, engine: Engine, keyring: Keyring, settings: ChatSettings) -> None:
+        self.engine = engine
+        self._keyring = keyring
+        self._settings = settings
+
+    async def serve(
+        self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Answer one request, or raise GatewayError while nothing has been sent."""
+        headers = dict(scope["headers"])
+        note_client(call, headers)
+        if scope["method"] != "POST":
+            raise GatewayError(
+                "method_not_allowed", f"{scope['method']} is not allowed here; use POST"
+            )
+        key = await self._authenticate(call, headers, scope["query_string"])
+        _check_media_type(headers)
+        settings = self._settings
+        body = await read_body(receive, headers, settings.max_body_bytes, settings.body_timeout)
+        request, model = await self._admit(call, key, body)
+        if request.body.stream:
+            await self._stream(call, request, model, send)
+        else:
+            await self._whole(call, request, model, send)
+
+    async def look_at_quota(self, call: Call) -> None:
+        """Fill in the state of the window for a call that was refused before it reserved."""
+        if call.quota is None and call.key is not None and call.model is not None:
+            try:
+                await self.engine.admission.look(call, call.key, call.model)
+            except GatewayError:
+                return  # an error about limits must not hide the one that is being told
+
+    async def _authenticate(self, call: Call, headers: Mapping[bytes, bytes], query: bytes) -> Key:
+        settings = self._settings
+        text = read_key(headers, query)
+        check_region(text, settings.region, settings.region_endpoints)
+        hashed = digest(text)
+        key = self._keyring.recall(hashed) or await self._keyring.find(hashed)
+        call.key = key
+        return key
+
+    async def _admit(self, call: Call, key: Key, body: bytes) -> tuple[ChatRequest, Model]:
+        admission = self.engine.admission
+        try:
+            request = parse_chat(body)
+        except GatewayError:
+            self._note_model(call, key, body)
+            raise
+        call.request = request
+        model = admission.choose(call, key, request.body.model)
+        admission.check(request, model)
+        await admission.reserve(call, key, model)
+        return request, model
+
+    def _note_model(self, call: Call, key: Key, body: bytes) -> None:
+        """A body with mistakes may still name its model: limits can then be told."""
+        try:
+            self.engine.admission.choose(call, key, _NAMED.decode(body).model)
+        except (msgspec.MsgspecError, RecursionError, GatewayError):
+            return
+
+    async def _whole(self, call: Call, request: ChatRequest, model: Model, send: Send) -> None:
+        answer = await self.engine.complete(call, request, model)
+        body = response_json(
+            answer,
+            request_id=call.request_id,
+            model=model.name,
+            parameters=parameters(request),
+            llm_status=call.attempts[-1].status or 200,
+            response_time_ns=time.perf_counter_ns() - call.started,
+        )
+        call.status, call.response_bytes = 200, len(body)
+        self.engine.settle(call)
+        await send_whole(send, 200, headers_for(call, JSON), body)
+
+    async def _stream(self, call: Call, request: ChatRequest, model: Model, send: Send) -> None:
+        chunks = _ChunkWriter(call, model)
+        try:
+            async with self.engine.stream(call, request, model) as relay:
+                headers = headers_for(call, EVENT_STREAM)
+                headers.append((b"cache-control", b"no-cache"))
+                headers.append((b"x-accel-buffering", b"no"))
+                call.status = 200
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await self._relay(call, relay, chunks, send)
+        except GatewayError as error:
+            if call.status != 200:
+                raise
+            tail = self._broken_off(call, error)
+        except Exception as defect:
+            if call.status != 200:
+                raise
+            tail = self._broken_off(call, internal_error(call, defect))
+        else:
+            tail = chunks.usage() + _DONE if request.wants_usage else _DONE
+        call.response_bytes += len(tail)
+        self.engine.settle(call)
+        await send(piece(tail, more=False))
+
+    async def _relay(self, call: Call, relay: Relay, chunks: _ChunkWriter, send: Send) -> None:
+        while (ready := await relay.next()) is not None:
+            body = b"".join([chunks.write(chunk) for chunk in ready])
+            call.response_bytes += len(body)
+            await send(piece(body))
+
+    def _broken_off(self, call: Call, error: GatewayError) -> bytes:
+        """The in-band event that ends a stream which failed after its first byte."""
+        call.error, call.status = error, error.kind.status
+        call.notes.append("the response had begun with status 200; the error was sent in-band")
+        return event(
+            error_json(
+                error,
+                request_id=call.request_id,
+                attempts=call.attempts,
+                support_contact=self._settings.support_contact,
+                status_url=self._settings.status_url,
+            )
+        )
+
+
+class _ChunkWriter:
+    """Writes the chunks of one answer as server-sent events, all under the first one's id."""
+
+    __slots__ = ("_call", "_created", "_fresh", "_id", "_model")
+
+    def __init__(self, call: Call, model: Model) -> None:
+        self._call = call
+        self._model = model.name
+        self._id = f"chatcmpl-{call.request_id}"
+        self._created = int(call.arrived)
+        self._fresh = True
+
+    def write(self, chunk: Chunk) -> bytes:
+        if self._fresh and chunk.id:
+            self._fresh, self._id = False, chunk.id
+            self._created = chunk.created or self._created
+        return event(
+            chunk_json(
+                chunk,
+                request_id=self._call.request_id,
+                model=self._model,
+                id=self._id,
+                created=self._created,
+                usage=True,
+            )
+        )
+
+    def usage(self) -> bytes:
+        """The last chunk, which bears the usage of the whole answer."""
+        return self.write(Chunk(choices=[], usage=self._call.usage))
+
+
+def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
+    """Note who is calling, as far as the headers say it; bounded, for the record."""
+    agent = headers.get(b"user-agent")
+    if agent is not None:
+        call.user_agent = _noted(agent)
+    own_id = headers.get(b"x-client-request-id")
+    if own_id is not None:
+        call.client_request_id = _noted(own_id)
+
+
+def _noted(value: bytes) -> str:
+    """A header's value as it may be kept: a key in the wrong place is not."""
+    text = value[:_MAX_NOTED].decode("latin-1")
+    return redact(text) if "cg_" in text else text
+
+
+def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    declared = headers.get(b"content-type")
+    if declared is None or declared == b"application/json":
+        return
+    kind = declared.partition(b";")[0].strip().lower()
+    if kind != b"application/json" and not kind.endswith(b"+json"):
+        raise GatewayError(
+            "unsupported_media_type",
+            f"Content-Type {kind[:100].decode('latin-1')!r} is not JSON",
+        )

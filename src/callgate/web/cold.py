@@ -1,0 +1,67 @@
+"""Everything but the hot path, as a Starlette application."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from callgate.core.present import error_json
+from callgate.core.redact import redact
+from callgate.errors import GatewayError
+from callgate.web.chat import CHAT_PATH
+
+
+class Cold:
+    """The cold side. `contact` and `status_url` are woven into errors' fixes."""
+
+    def __init__(self, routes: Sequence[Route], *, contact: str, status_url: str) -> None:
+        self._contact = contact
+        self._status_url = status_url
+        self._paths = [CHAT_PATH, *(route.path for route in routes)]
+        self.app = Starlette(
+            routes=list[BaseRoute](routes),
+            exception_handlers={HTTPException: self._http, GatewayError: self._failure},
+        )
+        self.app.router.redirect_slashes = False
+
+    async def _http(self, request: Request, error: Exception) -> Response:
+        """Starlette's own refusals, in the words of the taxonomy."""
+        assert isinstance(error, HTTPException)
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "GET")
+            told = GatewayError(
+                "method_not_allowed", f"{request.method} is not allowed here; use {allowed}"
+            )
+            response = await self._failure(request, told)
+            response.headers["allow"] = allowed
+            return response
+        return await self._failure(request, self._unknown_path(request.url.path))
+
+    async def _failure(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, GatewayError)
+        call = request.scope["state"]["call"]
+        call.error = error
+        body = error_json(
+            error,
+            request_id=call.request_id,
+            support_contact=self._contact,
+            status_url=self._status_url,
+        )
+        return Response(body, error.kind.status, media_type="application/json")
+
+    def _unknown_path(self, path: str) -> GatewayError:
+        folded = "/" + path[:256].strip("/").replace("//", "/")
+        candidates = [folded, f"/v1{folded}"]
+        near = [
+            match
+            for candidate in candidates
+            for match in difflib.get_close_matches(candidate, self._paths, n=1, cutoff=0.8)
+        ]
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return GatewayError("path_not_found", f"No such path: {redact(path[:256])!r}{hint}")

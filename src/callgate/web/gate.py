@@ -1,0 +1,151 @@
+"""The gate: every request enters here, and the hot path runs through this file.
+
+`POST /v1/chat/completions` is answered by `web.chat`; everything else by a Starlette application
+(`cold`), which gets its request id, error shape and record from here as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from callgate.core.ids import uuid7
+from callgate.core.present import error_json
+from callgate.core.redact import redact
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+from callgate.web.body import Message, Receive, Send
+from callgate.web.caller import CALLER, gone
+from callgate.web.chat import CHAT_PATH, Chat
+from callgate.web.defect import internal_error
+from callgate.web.reply import error_headers, send_whole
+
+Scope = MutableMapping[str, Any]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_UNRECORDED = ("/health", "/ready", "/openapi.json", "/metrics")
+_MAX_PATH = 1024
+_log = logging.getLogger("callgate.gate")
+
+
+class Gate:
+    """The ASGI application. `contact` and `status_url` are woven into errors' fixes."""
+
+    def __init__(self, chat: Chat, cold: App, *, contact: str, status_url: str) -> None:
+        self._chat = chat
+        self._cold = cold
+        self._contact = contact
+        self._status_url = status_url
+        self._entropy = _Entropy()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"no {scope['type']} is served")
+        call = self._begin(scope)
+        serve = self._serve_chat if scope["path"] == CHAT_PATH else self._serve_cold
+        try:
+            await serve(call, scope, receive, send)
+        except GatewayError as error:
+            await self._refuse(call, error, send)
+        except asyncio.CancelledError:
+            self._abandon(call)
+            caller = scope.get(CALLER)
+            if caller is None or not caller.gone:
+                raise
+        except Exception as defect:  # whatever it is, the caller gets an answer
+            await self._refuse(call, internal_error(call, defect), send)
+
+    def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
+        """Record a request that never became one; gives its id and the body to answer with."""
+        call = Call(self._entropy.request_id(), time.time(), "", "")
+        call.client = client
+        call.error, call.status = error, error.kind.status
+        self._chat.engine.settle(call)
+        return call.request_id, self._error_body(call, error)
+
+    def _begin(self, scope: Scope) -> Call:
+        call = Call(self._entropy.request_id(), time.time(), scope["method"], scope["path"])
+        client = scope.get("client")
+        if client:
+            call.client = client[0]
+        return call
+
+    async def _serve_chat(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        caller = scope.get(CALLER)
+        if caller is None:
+            await self._chat.serve(call, scope, receive, send)
+        else:
+            with caller:
+                await self._chat.serve(call, scope, receive, send)
+
+    async def _serve_cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+        call.path = redact(call.path[:_MAX_PATH])  # a key may have got into it
+        scope.setdefault("state", {})["call"] = call
+        request_id = (b"x-request-id", call.request_id.encode())
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                call.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), request_id]
+                if call.path not in _UNRECORDED or call.status >= 500:
+                    self._chat.engine.settle(call)
+            await send(message)
+
+        await self._cold(scope, receive, marked)
+
+    async def _refuse(self, call: Call, error: GatewayError, send: Send) -> None:
+        begun = call.status != 0
+        call.error, call.status = error, error.kind.status
+        if begun:  # the server breaks off a response that is left incomplete
+            self._chat.engine.settle(call)
+            return
+        await self._chat.look_at_quota(call)
+        if error.kind.origin == "gateway":
+            _log.error(
+                error.message,
+                extra={
+                    "request_id": call.request_id,
+                    "error": error.kind.type,
+                    "detail": error.detail,
+                    "provider": call.target.deployment.provider if call.target else None,
+                },
+            )
+        body = self._error_body(call, error)
+        call.response_bytes = len(body)
+        self._chat.engine.settle(call)
+        await send_whole(send, call.status, error_headers(call, error), body)
+
+    def _abandon(self, call: Call) -> None:
+        """The caller left, or the process ends: the record is kept all the same."""
+        if call.error is None:
+            call.error = gone()
+        call.status = call.error.kind.status
+        self._chat.engine.settle(call)
+
+    def _error_body(self, call: Call, error: GatewayError) -> bytes:
+        return error_json(
+            error,
+            request_id=call.request_id,
+            attempts=call.attempts,
+            support_contact=self._contact,
+            status_url=self._status_url,
+        )
+
+
+class _Entropy:
+    """Random bits for request ids, fetched from the system in batches."""
+
+    def __init__(self) -> None:
+        self._pool = b""
+        self._at = 0
+
+    def request_id(self) -> str:
+        if self._at >= len(self._pool):
+            self._pool, self._at = os.urandom(4000), 0
+        self._at += 10
+        return uuid7(time.time_ns() // 1_000_000, self._pool[self._at - 10 : self._at])

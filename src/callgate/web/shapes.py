@@ -1,0 +1,213 @@
+"""What the gateway answers, as structs: what is sent from them, and what the document says."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Json = dict[str, Any]
+Count = Annotated[int, Meta(ge=0)]
+
+
+class DefaultParameters(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a parameter is where the request leaves it out; null: the provider's own default."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+
+
+class TopProvider(Struct, frozen=True, kw_only=True):
+    """The limits of the first provider. A length of 0 means unknown."""
+
+    is_moderated: bool
+    context_length: Count
+    max_completion_tokens: Count
+
+
+class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """US dollars per million tokens."""
+
+    prompt: float
+    completions: float
+    input_cache_read: float | None = None
+    input_cache_write: float | None = None
+
+
+class Pricing(Struct, frozen=True, kw_only=True):
+    """The first provider's list price; where `known` is false, the rates of 0 mean nothing.
+
+    `tiered` says that other rates hold in some cases, such as long prompts.
+    """
+
+    everywhere: Rates = field(name="global")
+    known: bool
+    tiered: bool = False
+
+
+class ModelObject(Struct, frozen=True, kw_only=True):
+    """A model that can be called here. `created` and `retirement_date` are Unix seconds or 0.
+
+    Lengths are tokens, 0 where unknown; so is an empty list of parameters or modalities.
+    `rate_limit` is requests per 60 seconds and account, unless the key says otherwise.
+    """
+
+    id: str
+    object: Literal["model"] = "model"
+    created: Count
+    owned_by: str
+    name: str
+    description: str
+    creator: str
+    context_length: Count
+    max_output_tokens: Count
+    input_modalities: tuple[str, ...]
+    output_modalities: tuple[str, ...]
+    supported_parameters: tuple[str, ...]
+    default_parameters: DefaultParameters
+    top_provider: TopProvider
+    pricing: Pricing
+    rate_limit: Count
+    retirement_date: Count
+    successor: str | None
+    available_regions: tuple[str, ...]
+    providers: tuple[str, ...]
+    default_provider: str
+
+
+class ModelList(Struct, frozen=True, kw_only=True):
+    """Every model that can be called here."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+
+
+class Health(Struct, frozen=True, kw_only=True):
+    """The process runs and answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """The state of one part. `degraded` is felt by nobody yet, `down` is; both say what to do."""
+
+    part: str
+    state: Literal["ok", "degraded", "down"] = "ok"
+    why: str = ""
+    fix: str = ""
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """The worst state of all parts; `findings` names the parts that are not ok."""
+
+    status: Literal["ok", "degraded", "down"]
+    findings: list[Finding]
+
+
+class AttemptSummary(Struct, frozen=True, kw_only=True):
+    """One try at one provider, with the provider's own request id. `duration_ms` is milliseconds.
+
+    `status` is what the provider answered, `error` a type of the taxonomy.
+    """
+
+    model: str
+    provider: str
+    status: int | None
+    error: str | None
+    provider_request_id: str | None
+    duration_ms: Annotated[float, Meta(ge=0)]
+
+
+class ErrorMetadata(Struct, frozen=True, kw_only=True):
+    """Whose fault it was and what to do; `errors` lists every fault of a request."""
+
+    errors: list[str]
+    origin: Literal["client", "gateway", "upstream"]
+    retryable: bool
+    cause: str
+    fix: str
+    attempts: list[AttemptSummary]
+
+
+class ErrorDetail(Struct, frozen=True, kw_only=True):
+    """A failure. `type` is stable; `param` is the path of the field at fault."""
+
+    code: int
+    message: str
+    type: str
+    param: str | None
+    metadata: ErrorMetadata
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True):
+    """Every answer that is not a success, and the event that ends a broken stream."""
+
+    request_id: str
+    code: int
+    message: str
+    error: ErrorDetail
+
+
+class ChatUsage(Struct, frozen=True, kw_only=True):
+    """Tokens, under OpenAI's names for both of its APIs; `estimated` where we had to guess."""
+
+    input_tokens: Count
+    output_tokens: Count
+    total_tokens: Count
+    prompt_tokens: Count
+    completion_tokens: Count
+    input_tokens_details: Json | UnsetType = UNSET
+    output_tokens_details: Json | UnsetType = UNSET
+    prompt_tokens_details: Json | UnsetType = UNSET
+    completion_tokens_details: Json | UnsetType = UNSET
+    estimated: bool | UnsetType = UNSET
+
+
+class Choice(Struct, frozen=True, kw_only=True):
+    """One answer. `native_finish_reason` is the provider's own word; `tool_calls` a copy."""
+
+    index: Count
+    message: Json
+    finish_reason: str | None
+    native_finish_reason: str | UnsetType | None = UNSET
+    logprobs: Json | UnsetType | None = UNSET
+    tool_calls: list[Json] | UnsetType = UNSET
+
+
+class ChatCompletion(Struct, frozen=True, kw_only=True):
+    """A whole answer. `request` repeats the parameters, `response_time` is nanoseconds."""
+
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: ChatUsage | UnsetType = UNSET
+    request_id: str
+    request: Json
+    http_status_code: int
+    llm_status_code: int
+    response_time: Count
+
+
+class ChunkChoice(Struct, frozen=True, kw_only=True):
+    """A piece of one answer."""
+
+    index: Count
+    delta: Json
+    finish_reason: str | UnsetType | None = UNSET
+    native_finish_reason: str | UnsetType | None = UNSET
+    logprobs: Json | UnsetType | None = UNSET
+
+
+class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
+    """One event of a stream. The last one before `[DONE]` bears the usage, if it was asked for."""
+
+    id: str
+    object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    request_id: str
+    usage: ChatUsage | UnsetType = UNSET

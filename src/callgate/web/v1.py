@@ -1,0 +1,140 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`: what can be called here.
+
+Public, and the same for everybody: the bytes are rendered once per configuration, and once more
+when the prices are known. The fields are OpenAI's
+(https://platform.openai.com/docs/api-reference/models/object) and AssemblyAI's
+(https://www.assemblyai.com/docs/llm-gateway/api-reference/list-available-models).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from callgate.core.directory import Directory
+from callgate.core.models import Model, Price
+from callgate.web.shapes import (
+    DefaultParameters,
+    ModelList,
+    ModelObject,
+    Pricing,
+    Rates,
+    TopProvider,
+)
+
+PriceRef = tuple[str, str]
+
+_encode = msgspec.json.Encoder().encode
+_MIDNIGHT = datetime.min.time()
+
+
+class Models:
+    """The routes over one directory of models."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self.price({})
+
+    def price_refs(self) -> list[PriceRef]:
+        """The (vendor, upstream model) pairs of every deployment, whose prices are wanted."""
+        return [
+            (deployment.vendor.name, deployment.upstream_model)
+            for model in self._directory.served.values()
+            for deployment in model.deployments
+        ]
+
+    def price(self, prices: Mapping[PriceRef, Price]) -> None:
+        """Render the models anew with these prices."""
+        objects = [
+            render(model, prices.get(_price_ref(model)))
+            for model in self._directory.served.values()
+        ]
+        self._list = _encode(ModelList(data=objects))
+        self._one = {one.id: _encode(one) for one in objects}
+
+    def routes(self) -> list[Route]:
+        """The routes as Starlette takes them."""
+        return [
+            Route("/v1/models", self.list, methods=["GET"]),
+            Route("/v1/models/{model:path}", self.show, methods=["GET"]),
+        ]
+
+    async def list(self, _request: Request) -> Response:
+        """Every model that is served here."""
+        return _json(self._list)
+
+    async def show(self, request: Request) -> Response:
+        """One model; its id may contain slashes.
+
+        Raises GatewayError `model_not_found`, `model_retired` or `model_not_in_region`.
+        """
+        name: str = request.path_params["model"]
+        body = self._one.get(name)
+        return _json(self._one[self._directory.find(name).name] if body is None else body)
+
+
+def render(model: Model, price: Price | None) -> ModelObject:
+    """A model as callers see it."""
+    default_provider = model.deployments[0].provider if model.deployments else ""
+    return ModelObject(
+        id=model.name,
+        created=model.created,
+        owned_by=model.creator or default_provider,
+        name=model.display_name or model.name,
+        description=model.description,
+        creator=model.creator,
+        context_length=model.context_length,
+        max_output_tokens=model.max_output_tokens,
+        input_modalities=model.input_modalities,
+        output_modalities=model.output_modalities,
+        supported_parameters=model.supported_parameters,
+        default_parameters=_defaults(model),
+        top_provider=TopProvider(
+            is_moderated=False,
+            context_length=model.context_length,
+            max_completion_tokens=model.max_output_tokens,
+        ),
+        pricing=_pricing(price),
+        rate_limit=model.rate_limit,
+        retirement_date=_seconds(model.retirement_date),
+        successor=model.successor,
+        available_regions=model.regions,
+        providers=tuple(dict.fromkeys(one.provider for one in model.deployments)),
+        default_provider=default_provider,
+    )
+
+
+def _price_ref(model: Model) -> PriceRef:
+    if not model.deployments:
+        return "", ""
+    first = model.deployments[0]
+    return first.vendor.name, first.upstream_model
+
+
+def _pricing(price: Price | None) -> Pricing:
+    if price is None:
+        return Pricing(everywhere=Rates(prompt=0.0, completions=0.0), known=False)
+    rates = Rates(
+        prompt=price.input,
+        completions=price.output,
+        input_cache_read=price.cached_input,
+        input_cache_write=price.cache_write,
+    )
+    return Pricing(everywhere=rates, known=True, tiered=price.tiered)
+
+
+def _defaults(model: Model) -> DefaultParameters:
+    return msgspec.convert(dict(model.default_parameters), DefaultParameters)
+
+
+def _seconds(day: date | None) -> int:
+    return 0 if day is None else int(datetime.combine(day, _MIDNIGHT, UTC).timestamp())
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

@@ -1,0 +1,168 @@
+"""`callgate logs`: records of store and journal as lines, filtered, followed, each once."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import samples
+from callgate.cli.following import Follower
+from callgate.cli.records import Records
+from callgate.store.base import Query
+
+from .conftest import Home
+
+
+def listed(home: Home, *arguments: str) -> list[str]:
+    return [record["request_id"] for record in home.json("logs", *arguments)]
+
+
+def test_store_and_journal_are_one_list_newest_last(
+    home: Home, journal: Callable[..., None]
+) -> None:
+    records = [samples.answered(ago_ms=ago) for ago in (4000, 3000, 2000, 1000)]
+    home.ship(records[0], records[2])
+    journal(records[1], records[3])
+    assert listed(home) == [record.request_id for record in records]
+
+
+def test_a_record_in_both_is_listed_once(home: Home, journal: Callable[..., None]) -> None:
+    record = samples.answered()
+    home.ship(record)
+    journal(record)
+    assert listed(home) == [record.request_id]
+
+
+def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) -> None:
+    records = [samples.answered(ago_ms=ago) for ago in (4000, 3000, 2000, 1000)]
+    home.ship(*records[:2])
+    journal(*records[2:])
+    assert listed(home, "--limit", "3") == [record.request_id for record in records[1:]]
+
+
+@pytest.mark.parametrize("place", ["store", "journal"])
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "old answered refused failed cut"),
+        (("--status", "200"), "old answered cut"),
+        (("--status", "5xx"), "failed"),
+        (("--status", "4XX"), "refused"),
+        (("--model", "gpt-4.1"), "answered failed cut"),
+        (("--account", "acme"), "old answered failed"),
+        (("--key", "key_2"), "cut"),
+        (("--error", "--limit", "9"), "refused failed cut"),
+        (("--error", "--limit", "2"), "failed cut"),
+        (("--error", "unauthorized"), "refused"),
+        (("--since", "1h"), "answered refused failed cut"),
+        (("--status", "2xx", "--account", "other"), "cut"),
+    ],
+    ids=" ".join,
+)
+def test_filters(
+    home: Home, journal: Callable[..., None], place: str, arguments: tuple[str, ...], expected: str
+) -> None:
+    records = {
+        "old": samples.answered(ago_ms=7_200_000, model="gpt-4o"),
+        "answered": samples.answered(ago_ms=4000),
+        "refused": samples.refused(ago_ms=3000),
+        "failed": samples.failed(ago_ms=2000),
+        "cut": samples.cut(ago_ms=1000, account="other", key_id="key_2"),
+    }
+    (home.ship if place == "store" else journal)(*records.values())
+    names = {record.request_id: name for name, record in records.items()}
+    assert " ".join(names[id_] for id_ in listed(home, *arguments)) == expected
+
+
+def test_a_line_tells_what_matters(home: Home) -> None:
+    home.ship(samples.failed(ago_ms=10, model_served="gpt-4o", message="a\x1b[31mb"))
+    home.ship(samples.answered())
+    failed, answered = home.run("logs").stdout.splitlines()
+    for told in ("504", "2.70 s", "gpt-4.1 > gpt-4o", "acme", "upstream_timeout: a\\x1b[31mb"):
+        assert told in failed
+    for told in ("200", "1.20 s", "12+34"):
+        assert told in answered
+
+
+def test_reading_where_there_is_no_store_says_so_and_makes_none(home: Home) -> None:
+    result = home.run("logs")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert f"there is no store at {home.data / 'callgate.db'}" in result.stderr
+    assert not home.data.exists()
+
+
+def test_wrong_filters_are_named(home: Home) -> None:
+    for arguments in (("--status", "600"), ("--status", "4x"), ("--since", "ages")):
+        result = home.run("logs", *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert arguments[1] in result.stderr
+
+
+class TestFollower:
+    """What is given after the beginning: every new record once, late ones too."""
+
+    @pytest.fixture
+    def records(self, home: Home) -> Any:
+        home.ship()
+        store = home.store()
+        yield Records(store.requests, home.data / "journal")
+        store.close()
+
+    def test_gives_the_newest_first_and_then_what_is_new(
+        self, home: Home, journal: Callable[..., None], records: Records
+    ) -> None:
+        old = [samples.answered(ago_ms=ago) for ago in (3000, 2000, 1000)]
+        home.ship(*old)
+        follower = Follower(records, Query(limit=2), None)
+        now = old[-1].time + 1000
+        assert [one.request_id for one in follower.begin(now)] == [
+            one.request_id for one in old[1:]
+        ]
+        assert follower.poll(now + 500) == []
+        new = samples.answered()
+        journal(new)
+        assert [one.request_id for one in follower.poll(now + 1000)] == [new.request_id]
+        home.ship(new)
+        assert follower.poll(now + 1500) == []
+
+    def test_finds_a_long_call_that_ended_late(self, home: Home, records: Records) -> None:
+        follower = Follower(records, Query(limit=5), None)
+        late = samples.answered(ago_ms=300_000)
+        now = late.time + 300_000
+        follower.begin(now)
+        home.ship(late)
+        assert follower.poll(now + 500) == []
+        assert [one.request_id for one in follower.poll(now + 5500)] == [late.request_id]
+        assert follower.poll(now + 11_000) == []
+
+    def test_filters_what_comes(self, journal: Callable[..., None], records: Records) -> None:
+        follower = Follower(records, Query(limit=5, status=5), None)
+        failed = samples.failed()
+        follower.begin(failed.time)
+        journal(samples.answered(), failed)
+        assert [one.request_id for one in follower.poll(failed.time + 500)] == [failed.request_id]
+
+
+def test_follow_prints_what_comes_until_interrupted(
+    home: Home, journal: Callable[..., None]
+) -> None:
+    old, new = samples.answered(ago_ms=1000), samples.refused()
+    home.ship(old)
+    command = [sys.executable, "-m", "callgate", "logs", "--follow", "--json"]
+    with subprocess.Popen(
+        [*command, "--config", str(home.config)], stdout=subprocess.PIPE, text=True, cwd=Path("/")
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["request_id"] == old.request_id
+        journal(new)
+        assert json.loads(process.stdout.readline())["request_id"] == new.request_id
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert process.stdout.read() == ""

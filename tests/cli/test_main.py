@@ -1,0 +1,136 @@
+"""The command itself: what it imports, how it tells of mistakes, its exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from callgate.cli.main import COMMANDS, callgate
+
+from .conftest import Home
+
+OURS = ["keys", "models", "show", "logs"]
+
+
+def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def test_version_from_a_shell() -> None:
+    done = python("-m", "callgate", "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("callgate 0.")
+
+
+@pytest.mark.parametrize("argument", ["--version", "--help"])
+def test_version_and_help_import_no_room_of_the_house(argument: str) -> None:
+    done = python(
+        "-c",
+        "import sys; from callgate.cli.main import callgate\n"
+        f"try: callgate(['{argument}'], prog_name='callgate')\n"
+        "except SystemExit as end: code = end.code\n"
+        "print(code, *sorted(sys.modules), file=sys.stderr)",
+    )
+    code, *modules = done.stderr.split()
+    assert code == "0"
+    foreign = {"sqlalchemy", "alembic", "msgspec", "uvicorn", "starlette", "callgate.config"}
+    assert not foreign & set(modules)
+
+
+def test_help_names_every_command_with_what_it_is_for() -> None:
+    text = CliRunner().invoke(callgate, ["--help"]).stdout
+    for name, entry in COMMANDS.items():
+        assert f"  {name} " in text
+        assert entry.help in text
+
+
+def test_every_command_can_be_imported() -> None:
+    for entry in COMMANDS.values():
+        command = getattr(import_module(entry.module), entry.attribute)
+        assert isinstance(command, click.Command)
+
+
+def leaves(name: str) -> list[tuple[str, click.Command]]:
+    command = getattr(import_module(COMMANDS[name].module), COMMANDS[name].attribute)
+    if not isinstance(command, click.Group):
+        return [(name, command)]
+    return [(f"{name} {sub}", leaf) for sub, leaf in command.commands.items()]
+
+
+@pytest.mark.parametrize(("name", "command"), [leaf for name in OURS for leaf in leaves(name)])
+def test_every_command_takes_a_config_and_prints_json(name: str, command: click.Command) -> None:
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {"--config", "--json"} <= options
+    assert ("--limit" in options) == (name in ("keys list", "models", "logs"))
+
+
+def test_no_command_shows_the_help_and_fails() -> None:
+    result = CliRunner().invoke(callgate, [])
+    assert result.exit_code == 2
+    assert "Commands:" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["nonsense"], "No such command 'nonsense'"), (["--nonsense"], "No such option")],
+)
+def test_a_mistaken_command_line_is_told_in_one_line(arguments: list[str], told: str) -> None:
+    result = CliRunner().invoke(callgate, arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("callgate: ")
+    assert told in result.stderr.splitlines()[0]
+    assert result.stderr.splitlines()[-1] == "  See 'callgate --help'."
+
+
+@pytest.mark.parametrize(
+    "arguments", [("keys", "list"), ("models",), ("logs",), ("show", "abc")], ids=" ".join
+)
+def test_every_mistake_of_a_configuration_is_named(home: Home, arguments: tuple[str, ...]) -> None:
+    home.config.write_text('regoin = "us"\n[server]\nport = "x"\n')
+    result = home.run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    *mistakes, fix = result.stderr.splitlines()
+    assert all(line.startswith("callgate: ") for line in mistakes)
+    assert any("server.port" in line for line in mistakes)
+    assert any("regoin" in line for line in mistakes)
+    assert "--config" in fix
+
+
+def test_a_missing_configuration_that_was_named_is_told(home: Home) -> None:
+    home.config.unlink()
+    result = home.run("models")
+    assert result.exit_code == 2
+    assert "cannot be read" in result.stderr
+
+
+def test_a_store_that_cannot_be_opened_is_told_with_the_fix(home: Home) -> None:
+    home.data.write_text("a file where the folder should be")
+    result = home.run("keys", "list")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("callgate: cannot open the store")
+
+
+def test_a_round_trip_from_a_shell(home: Home) -> None:
+    """The real console, with no --config: `./callgate.toml` is read."""
+    made = python("-m", "callgate", "keys", "create", "--name", "ci", cwd=home.folder)
+    assert made.returncode == 0, made.stderr
+    listed = python("-m", "callgate", "keys", "list", cwd=home.folder)
+    assert listed.returncode == 0, listed.stderr
+    assert made.stdout.strip()[-4:] in listed.stdout
+    assert "\x1b" not in listed.stdout
+    unknown = python("-m", "callgate", "show", "nonsense", cwd=home.folder)
+    assert unknown.returncode == 1
+    assert "Traceback" not in unknown.stderr

@@ -1,0 +1,194 @@
+"""`callgate show`: from an id to the record and its story, wherever the record is."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+import samples
+from callgate.core import ids, keys
+from callgate.core.record import Record
+
+from .conftest import Home
+
+DAY = 86_400_000
+
+
+def assert_unknown(home: Home, wanted: str, told: str) -> None:
+    result = home.run("show", wanted)
+    assert (result.exit_code, result.stdout) == (1, "")
+    first, fix = result.stderr.splitlines()
+    assert first.startswith("callgate: ")
+    assert told in first
+    assert fix.startswith("  ")
+
+
+@pytest.mark.parametrize("place", ["store", "journal"])
+@pytest.mark.parametrize("make", [samples.answered, samples.refused, samples.failed, samples.cut])
+def test_json_is_the_whole_record_from_store_or_journal(
+    home: Home, journal: Callable[..., None], make: Callable[[], Record], place: str
+) -> None:
+    record = make()
+    (home.ship if place == "store" else journal)(record)
+    result = home.run("show", record.request_id, "--json")
+    assert result.exit_code == 0, result.output
+    assert msgspec.json.decode(result.stdout, type=Record) == record
+    assert result.stdout.count("\n") == 1
+
+
+def test_a_call_that_was_answered(home: Home) -> None:
+    record = samples.answered()
+    home.ship(record)
+    lines = home.run("show", record.request_id).stdout.splitlines()
+    assert lines[0] == "ANSWERED  200 by gpt-4.1 at openai in 1.20 s"
+    text = "\n".join(lines)
+    for told in (
+        record.request_id, "req_7f3a", "gpt-4.1 at openai (api.openai.com): 200", "12 in + 34 out",
+        "cached 4, reasoning 20", "$0.000296", "acme", "first token after", '"max_tokens":1000',
+        "done: the answer is complete",
+    ):  # fmt: skip
+        assert told in text
+    assert "What to do" not in text
+
+
+def test_a_call_that_was_refused(home: Home) -> None:
+    record = samples.refused(fix="The header is spelt `Authorization`, with a z.")
+    home.ship(record)
+    lines = home.run("show", record.request_id).stdout.splitlines()
+    assert lines[0] == (
+        "REFUSED  401 unauthorized by the gateway in 340 µs; nothing was sent to a provider"
+    )
+    text = "\n".join(lines)
+    assert "Unauthorized - Invalid or missing API key" in text
+    assert "at fault            the caller" in text
+    assert "The header is spelt `Authorization`, with a z." in text
+    assert "of no use unchanged" in text
+    assert "none that is valid" in text
+    assert "Attempts" not in text
+    assert "support@example.com" in text
+
+
+def test_a_call_that_failed_twice(home: Home) -> None:
+    record = samples.failed()
+    home.ship(record)
+    lines = home.run("show", record.request_id).stdout.splitlines()
+    assert lines[0] == "FAILED  504 upstream_timeout at azure after 2 attempts in 2.70 s"
+    text = "\n".join(lines)
+    for told in (
+        "1 gpt-4.1 at openai (api.openai.com): 503 provider_unavailable",
+        "it said             The server is overloaded",
+        "what happened       No response within 1 s",
+        "retry in 0.9 s: the provider is unavailable",
+        "2 gpt-4.1 at azure as our-gpt (acme.openai.azure.com): no answer upstream_timeout",
+        "stop: no other target",
+        "openai              request id req_7f3a",
+        "the provider azure",
+        "pauses between attempts",
+    ):
+        assert told in text
+    first, second = (line for line in lines if line.startswith("    |"))
+    assert first.index("·") == 5
+    assert second.index("·") > first.rindex("░")
+
+
+def test_a_stream_that_was_cut(home: Home) -> None:
+    record = samples.cut()
+    home.ship(record)
+    lines = home.run("show", record.request_id).stdout.splitlines()
+    assert lines[0].startswith(
+        "CUT  200 upstream_cut: the stream had begun and broke off in 1.20 s"
+    )
+    text = "\n".join(lines)
+    assert "12 in + 7 out, estimated" in text
+    assert "POST /v1/chat/completions, streamed" in text
+    assert "the caller has part of it already" in text
+
+
+def test_foreign_text_cannot_command_the_terminal(home: Home) -> None:
+    evil = "\x1b]0;owned\x07\u202egnp.exe\r\n\x9b2J"
+    record = samples.failed(message=evil, user_agent=evil, model=evil, notes=[evil])
+    home.ship(record)
+    result = home.run("show", record.request_id)
+    assert result.exit_code == 0
+    assert not set(result.stdout) & set("\x1b\x07\x9b\r\u202e")
+    assert "\\x1b]0;owned\\x07\\u202egnp.exe" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "paste",
+    [str.upper, "  {}\n".format, '"{}",'.format, lambda id_: id_.replace("-", "")],
+    ids=["upper", "blanks", "quoted", "no hyphens"],
+)
+def test_an_id_may_be_pasted_as_it_was_found(home: Home, paste: Callable[[str], str]) -> None:
+    record = samples.answered()
+    home.ship(record)
+    assert home.json("show", paste(record.request_id))[0]["request_id"] == record.request_id
+
+
+def test_the_beginning_of_an_id_will_do_while_it_is_the_only_one(
+    home: Home, journal: Callable[..., None]
+) -> None:
+    one, other = samples.answered(), samples.answered(ago_ms=90_000)
+    home.ship(one)
+    journal(other)
+    for record in (one, other):
+        assert home.json("show", record.request_id[:8])[0]["request_id"] == record.request_id
+    near = samples.answered(
+        request_id=one.request_id[:-1] + ("0" if one.request_id[-1] != "0" else "1"), time=one.time
+    )
+    home.ship(near)
+    result = home.run("show", one.request_id[:-1])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert one.request_id in result.stderr
+    assert near.request_id in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ("chatcmpl-9Zk", "'chatcmpl-9zk' is not a request id"),
+        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", "is not a request id"),
+        ("", "'' is not a request id"),
+        ("01997c3e", "begins with 01997c3e"),
+    ],
+)
+def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
+    home.ship()
+    assert_unknown(home, wanted, told)
+
+
+@pytest.mark.parametrize(
+    ("days", "told"),
+    [
+        (-31, "records are kept for 30 days"),
+        (1, "a time to come"),
+        (-1, "no record of request"),
+    ],
+)
+def test_an_unknown_id_is_explained_by_its_time(home: Home, days: int, told: str) -> None:
+    home.ship()
+    now = time.time_ns() // 1_000_000
+    assert_unknown(home, ids.uuid7(now + days * DAY, 1), told)
+
+
+def test_a_key_given_by_mistake_is_not_repeated(home: Home) -> None:
+    key = keys.mint("us", bytes(20))
+    result = home.run("show", key)
+    assert result.exit_code == 1
+    assert key.lower() not in result.output.lower()
+
+
+def test_while_the_store_is_away_the_journal_still_tells(
+    home: Home, journal: Callable[..., None]
+) -> None:
+    record = samples.answered()
+    journal(record)
+    (home.data / "callgate.db").write_bytes(b"no database at all" * 100)
+    result = home.run("show", record.request_id, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["request_id"] == record.request_id
+    assert "only the journals are read" in result.stderr

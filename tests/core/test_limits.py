@@ -1,0 +1,52 @@
+"""The arithmetic of fixed windows."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.core.limits import WINDOW_US, expired, look, take
+
+NOW = 1_800_000_000_000_000
+instants = st.integers(min_value=0, max_value=2**53)
+counts = st.integers(min_value=0, max_value=1000)
+
+
+def test_the_first_request_opens_the_window() -> None:
+    assert take(0, 0, 5, NOW) == (True, NOW, 1)
+
+
+def test_a_window_ends_after_exactly_its_length() -> None:
+    assert take(NOW, 5, 5, NOW + WINDOW_US - 1) == (False, NOW, 5)
+    assert take(NOW, 5, 5, NOW + WINDOW_US) == (True, NOW + WINDOW_US, 1)
+
+
+def test_a_refused_request_is_not_counted() -> None:
+    assert take(NOW, 7, 5, NOW + 1) == (False, NOW, 7)
+
+
+def test_a_limit_of_zero_admits_nothing() -> None:
+    assert take(0, 0, 0, NOW)[0] is False
+
+
+def test_a_clock_stepping_back_pulls_the_window_back_and_keeps_its_count() -> None:
+    assert take(NOW, 3, 5, NOW - 3600 * 1_000_000) == (True, NOW - 3600 * 1_000_000, 4)
+
+
+@given(instants, counts, counts, instants)
+def test_nobody_waits_longer_than_one_window(opened: int, used: int, limit: int, now: int) -> None:
+    _, after, _ = take(opened, used, limit, now)
+    assert now - WINDOW_US < after <= now
+
+
+@given(instants, counts, counts, instants)
+def test_looking_agrees_with_taking(opened: int, used: int, limit: int, now: int) -> None:
+    admitted, taken_opened, taken_used = take(opened, used, limit, now)
+    assert look(opened, used, now) == (taken_opened, taken_used - admitted)
+
+
+@given(instants, counts, instants)
+def test_an_expired_window_is_as_good_as_none(opened: int, used: int, now: int) -> None:
+    now += WINDOW_US
+    if expired(opened, now):
+        assert take(opened, used, 3, now) == take(0, 0, 3, now)

@@ -1,0 +1,93 @@
+"""What a request costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.core.chat import Usage
+from callgate.core.models import Price
+from callgate.core.pricing import cost
+
+PRICE = Price(
+    input=3.0,
+    output=15.0,
+    cached_input=0.3,
+    cache_write=3.75,
+    input_audio=40.0,
+    output_audio=80.0,
+)
+PLAIN = Price(input=2.0, output=8.0)
+MILLION = 1_000_000
+
+
+def usage(inputs: int, outputs: int, **details: Any) -> Usage:
+    return Usage(
+        input_tokens=inputs, output_tokens=outputs, total_tokens=inputs + outputs, **details
+    )
+
+
+def test_input_and_output_have_their_own_rates() -> None:
+    assert cost(usage(MILLION, 0), PRICE) == 3.0
+    assert cost(usage(0, MILLION), PRICE) == 15.0
+    assert cost(usage(1000, 500), PLAIN) == pytest.approx(0.006)
+
+
+def test_cached_and_written_tokens_are_parts_of_the_input() -> None:
+    details = {"cached_tokens": 600_000, "cache_write_tokens": 300_000}
+    spent = cost(usage(MILLION, 0, input_details=details), PRICE)
+    assert spent == pytest.approx(0.1 * 3.0 + 0.6 * 0.3 + 0.3 * 3.75)
+
+
+def test_audio_has_its_own_rates_both_ways() -> None:
+    spent = cost(
+        usage(
+            MILLION,
+            MILLION,
+            input_details={"audio_tokens": 500_000},
+            output_details={"audio_tokens": 250_000},
+        ),
+        PRICE,
+    )
+    assert spent == pytest.approx(0.5 * 3 + 0.5 * 40 + 0.75 * 15 + 0.25 * 80)
+
+
+def test_reasoning_is_charged_as_the_output_that_it_is_part_of() -> None:
+    thought = usage(0, MILLION, output_details={"reasoning_tokens": 900_000})
+    assert cost(thought, PRICE) == cost(usage(0, MILLION), PRICE)
+
+
+def test_a_part_without_a_rate_costs_as_much_as_the_rest() -> None:
+    details = {"cached_tokens": 10, "cache_write_tokens": 20, "audio_tokens": 30}
+    assert cost(usage(100, 0, input_details=details), PLAIN) == cost(usage(100, 0), PLAIN)
+
+
+def test_a_rate_of_zero_is_a_rate() -> None:
+    free_reads = Price(input=2.0, output=8.0, cached_input=0.0)
+    assert cost(usage(100, 0, input_details={"cached_tokens": 100}), free_reads) == 0.0
+
+
+@pytest.mark.parametrize("odd", [-5, 2.5, "7", None, True, [], 10**400])
+def test_what_a_provider_misreports_neither_breaks_nor_earns_money(odd: object) -> None:
+    spent = cost(usage(100, 10, input_details={"cached_tokens": odd}), PRICE)
+    assert 0 < spent <= cost(usage(100, 10), PRICE)
+
+
+def test_absurd_counts_stay_finite() -> None:
+    assert cost(usage(10**400, -3), PLAIN) == pytest.approx(2.0 * 2**53 / MILLION)
+
+
+counts = st.integers(min_value=0, max_value=10**9)
+
+
+@given(counts, counts, counts, counts, counts)
+def test_the_parts_never_cost_more_than_the_dearest_rate(
+    inputs: int, outputs: int, cached: int, written: int, audio: int
+) -> None:
+    details = {"cached_tokens": cached, "cache_write_tokens": written, "audio_tokens": audio}
+    spent = cost(usage(inputs, outputs, input_details=details, output_details=details), PRICE)
+    assert 0.3 * inputs + 15 * outputs <= spent * MILLION * (1 + 1e-9)
+    assert spent * MILLION <= (40 * inputs + 80 * outputs) * (1 + 1e-9)

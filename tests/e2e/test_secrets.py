@@ -1,0 +1,45 @@
+"""Planted secrets: they are nowhere but where they have to be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import provider as providers
+from gateway import PROVIDER_KEY, serving, write_config
+
+CHAT = "/v1/chat/completions"
+
+
+def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
+    with providers.running() as provider:
+        write_config(tmp_path, provider, wait=0.5)
+        with serving(tmp_path) as gateway:
+            said: list[str] = []
+            with gateway.client() as client:
+                for name in providers.ANSWERS:
+                    if name == "endless":
+                        continue
+                    for stream in (False, True):
+                        asked = {"model": f"test-{name}", "prompt": "x", "stream": stream}
+                        said.append(client.post(CHAT, json=asked).text)
+                query = client.post(f"{CHAT}?api_key={gateway.key}", json={})
+                said.append(query.text)
+                bad = {"authorization": f"Basic {gateway.key}", "x-api-key": gateway.key}
+                said.append(client.post(CHAT, json={}, headers=bad).text)
+                said.append(client.get(f"/{gateway.key}?key={gateway.key}").text)
+            for command in (("logs", "--json"), ("logs",), ("keys", "list"), ("models",)):
+                said.append(gateway.run(*command).stdout)
+            key = gateway.key
+        said.append(gateway.log)
+    assert any("provider_credentials" in text for text in said)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    for path in files:
+        data = path.read_bytes()
+        assert PROVIDER_KEY.encode() not in data, path
+        assert key.encode() not in data, path
+    for text in said:
+        assert PROVIDER_KEY not in text
+        assert key not in text
+    assert json.loads(said[0])["choices"]

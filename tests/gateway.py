@@ -1,0 +1,173 @@
+"""A gateway for tests: `callgate serve` as a stranger would run it, on a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+from callgate.store.journal import find
+from callgate.store.opening import open_store
+from provider import ANSWERS, Provider
+
+PROVIDER_KEY = "sk-planted-provider-key-000001"
+_LISTENS = re.compile(r"(http://[\d.]+:\d+)")
+
+CONFIG = """
+[support]
+contact = "help@example.org"
+[region_endpoints]
+eu = "https://eu.example.org"
+[server]
+drain = 2
+max_body_bytes = 3000000
+[providers.test]
+dialect = "openai"
+base_url = "{base_url}"
+api_key = "${{TEST_PROVIDER_KEY}}"
+timeouts = {{ connect = 5, headers = {wait}, first_event = {wait}, silence = {wait}, total = 60 }}
+{models}
+[models."test-eu"]
+provider = "test"
+regions = ["eu"]
+"""
+
+
+class Gateway:
+    """A running gateway. `log` is what it has said on standard error so far."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+        self.folder = folder
+        self.process = process
+        self.url = ""
+        self.key = ""
+        self.log = ""
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run `callgate` with this gateway's configuration."""
+        return callgate(self.folder, *arguments)
+
+    def new_key(self, *arguments: str) -> dict[str, Any]:
+        made = self.run("keys", "create", "--name", "test", "--json", *arguments)
+        assert made.returncode == 0, made.stderr
+        return dict(json.loads(made.stdout))
+
+    def client(self, key: str | None = None, **extra: Any) -> httpx.Client:
+        headers = {"authorization": key or self.key, **extra.pop("headers", {})}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20, **extra)
+
+    def record(self, request_id: str) -> dict[str, Any]:
+        """What is on record, wherever it stands just now: in the journal or in the store."""
+        folder = self.folder / "callgate-data"
+        with closing(open_store(f"sqlite:///{folder / 'callgate.db'}")) as store:
+            found = find(folder / "journal", request_id) or store.requests.get(request_id)
+        assert found is not None, f"{request_id} is not on record"
+        return dict(json.loads(msgspec.json.encode(found)))
+
+    def kill_everything(self) -> None:
+        """`kill -9` to the supervisor and all its children."""
+        pids = [self.process.pid, *children(self.process.pid)]
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+def until(check: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Wait for a condition that is bound to come true."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def children(pid: int) -> list[int]:
+    """The direct children of a process."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "TEST_PROVIDER_KEY": PROVIDER_KEY, "NO_PROXY": "127.0.0.1"}
+
+
+def callgate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "callgate", *arguments, "--config", "callgate.toml"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def write_config(
+    folder: Path, provider: Provider, *, limit: int = 100000, wait: float = 10, extra: str = ""
+) -> None:
+    """`wait` is how many seconds a silent provider is waited for."""
+    models = "".join(
+        f'[models."test-{name}"]\nprovider = "test"\nrate_limit = {limit}\n' for name in ANSWERS
+    )
+    text = CONFIG.format(base_url=provider.base_url, models=models, wait=wait)
+    (folder / "callgate.toml").write_text(text + extra)
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway]:
+    """Start a gateway in a folder that has a callgate.toml; stop it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "callgate", "serve", "--config", "callgate.toml", "--port", "0"]
+        + (["--fresh-key"] if key else [])
+        + list(arguments),
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    gateway = Gateway(folder, process)
+    assert process.stdout is not None
+    assert process.stderr is not None
+
+    def follow() -> None:
+        for line in process.stderr or ():
+            gateway.log += line
+
+    follower = threading.Thread(target=follow, daemon=True)
+    follower.start()
+    try:
+        line = process.stdout.readline()
+        found = _LISTENS.search(line)
+        assert found, f"the gateway did not start: {line!r} {gateway.log}"
+        gateway.url = found[1]
+        if key:
+            told = re.search(r"cg_\w+", process.stdout.readline())
+            assert told
+            gateway.key = told[0]
+        yield gateway
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
+        follower.join(5)
+        process.stdout.close()
+        process.stderr.close()

@@ -1,0 +1,243 @@
+"""A provider for tests: a real HTTP server on loopback that misbehaves on request.
+
+What it does is picked by the upstream model's name, the table `ANSWERS`; it keeps the requests it
+got and notes when a caller leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+Writer = asyncio.StreamWriter
+Answer = Callable[["Provider", Writer, dict[str, Any]], Awaitable[None]]
+
+USAGE = {
+    "prompt_tokens": 5,
+    "completion_tokens": 4,
+    "total_tokens": 9,
+    "prompt_tokens_details": {"cached_tokens": 2},
+    "completion_tokens_details": {"reasoning_tokens": 1},
+}
+WORDS = ("Hello", " from", " the", " provider.")
+
+
+class Provider:
+    """The server's state. `requests` are (headers, body) pairs as received."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.requests: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.left = threading.Event()
+        self.go_on = threading.Event()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: Writer) -> None:
+        """One connection: any number of requests."""
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                lines = head.split("\r\n")[1:-2]
+                headers = {
+                    name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
+                }
+                body = json.loads(await reader.readexactly(int(headers["content-length"])))
+                self.requests.append((headers, body))
+                answer = ANSWERS.get(body["model"].removeprefix("test-"), ok)
+                await answer(self, writer, body)
+                if writer.is_closing():
+                    break
+                await writer.drain()
+        self.left.set()
+
+
+def head(
+    status: int, kind: str = "application/json", length: int | None = None, extra: str = ""
+) -> bytes:
+    framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+    return (
+        f"HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\nx-request-id: req_upstream\r\n"
+        f"{extra}{framing}\r\n\r\n"
+    ).encode()
+
+
+def send_json(writer: Writer, status: int, value: object, extra: str = "") -> None:
+    body = json.dumps(value).encode()
+    writer.write(head(status, length=len(body), extra=extra) + body)
+
+
+def event(writer: Writer, value: object) -> None:
+    data = b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
+    writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+
+
+def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
+    return {
+        "id": "chatcmpl-up",
+        "object": "chat.completion.chunk",
+        "created": 1700000000,
+        "model": "upstream-model-0613",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}],
+    }
+
+
+async def ok(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    if body.get("stream"):
+        await stream(provider, writer, body)
+        return
+    count = body.get("n") or 1
+    choices = [
+        {
+            "index": index,
+            "message": {"role": "assistant", "content": "".join(WORDS), "refusal": None},
+            "logprobs": None,
+            "finish_reason": "stop",
+        }
+        for index in range(count)
+    ]
+    send_json(
+        writer,
+        200,
+        {
+            "id": "chatcmpl-up",
+            "object": "chat.completion",
+            "created": 1700000000,
+            "model": "upstream-model-0613",
+            "choices": choices,
+            "usage": USAGE,
+            "system_fingerprint": "fp_1",
+        },
+    )
+
+
+async def stream(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    writer.write(head(200, "text/event-stream"))
+    event(writer, chunk({"role": "assistant", "content": ""}))
+    for word in WORDS:
+        event(writer, chunk({"content": word}))
+    event(writer, chunk({}, "stop"))
+    if (body.get("stream_options") or {}).get("include_usage"):
+        event(writer, {**chunk({}), "choices": [], "usage": USAGE})
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
+async def tools(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    call = {
+        "id": "call_1",
+        "type": "function",
+        "function": {"name": "weather", "arguments": '{"city": "Paris"}'},
+    }
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    send_json(
+        writer,
+        200,
+        {"id": "x", "created": 1, "model": "m", "choices": [choice], "usage": USAGE},
+    )
+
+
+async def cut(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Half an answer, then the connection closes."""
+    if not body.get("stream"):
+        writer.write(head(200, length=1000) + b'{"id": "x", "choices": [')
+    else:
+        writer.write(head(200, "text/event-stream"))
+        event(writer, chunk({"role": "assistant", "content": "Hel"}))
+    await writer.drain()
+    writer.close()
+
+
+async def endless(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Begins an answer and goes on for as long as the caller stays."""
+    if not body.get("stream"):
+        await asyncio.to_thread(provider.left.wait, 10)
+        return
+    writer.write(head(200, "text/event-stream"))
+    with suppress(ConnectionError):
+        while not writer.is_closing():
+            event(writer, chunk({"content": "and on "}))
+            await writer.drain()
+            await asyncio.sleep(0.005)
+    raise ConnectionResetError
+
+
+async def html(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    page = b"<html>Bad gateway at sk-planted-provider-key-000001</html>"
+    writer.write(head(200, "text/html", len(page)) + page)
+
+
+async def silent(provider: Provider, _writer: Writer, _body: dict[str, Any]) -> None:
+    await asyncio.to_thread(provider.left.wait, 10)
+
+
+def failing(status: int, error: object, extra: str = "") -> Answer:
+    async def answer(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+        send_json(writer, status, {"error": error}, extra)
+
+    return answer
+
+
+async def echo_key(provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    """Refuses the credentials and, as providers do, repeats them in part or in whole."""
+    given = provider.requests[-1][0].get("authorization", "")
+    message = f"Incorrect API key provided: {given.removeprefix('Bearer ')}."
+    send_json(writer, 401, {"error": {"message": message, "code": "invalid_api_key"}})
+
+
+ANSWERS: dict[str, Answer] = {
+    "ok": ok,
+    "tools": tools,
+    "cut": cut,
+    "endless": endless,
+    "html": html,
+    "silent": silent,
+    "bad-key": echo_key,
+    "rejected": failing(
+        400, {"message": "Bad 'seed'", "type": "invalid_request_error", "param": "seed"}
+    ),
+    "too-long": failing(400, {"message": "too long", "code": "context_length_exceeded"}),
+    "missing": failing(404, {"message": "no such model", "code": "model_not_found"}),
+    "limited": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
+    "broken": failing(500, {"message": "oops"}),
+    "away": failing(503, {"message": "overloaded"}),
+}
+
+
+@contextmanager
+def running() -> Iterator[Provider]:
+    """A provider in a thread of its own."""
+    provider = Provider()
+    ready = threading.Event()
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+        provider.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await stop.wait()
+        provider.left.set()
+        server.close()
+        pending = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        await loop.shutdown_default_executor()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert ready.wait(5)
+    try:
+        yield provider
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(5)
+        loop.close()

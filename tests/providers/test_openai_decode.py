@@ -1,0 +1,223 @@
+"""Whole answers in the OpenAI dialect, and what only looks like one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from callgate.core.chat import ChatResponse, Usage
+from callgate.core.http import HttpResponse
+from callgate.core.models import Target
+from callgate.errors import GatewayError
+from callgate.providers.openai import OpenAI
+from callgate.providers.openai_answer import usage_of
+
+from .samples import SECRET
+
+
+def decoded(body: Any, target: Target) -> ChatResponse:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return OpenAI().decode(HttpResponse(200, {}, data), target)
+
+
+def choice_of(target: Target, message: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    choice = {"index": 0, "message": message, "finish_reason": "stop", **fields}
+    return decoded({"id": "up", "choices": [choice]}, target).choices[0]
+
+
+SAID = {"role": "assistant", "content": "hi"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b"   ", b"null", b"[]", b'"text"', b"17", b"{", b'{"choices": [', b"<html>502</html>",
+        b'{"choices": []}', b'{"choices": {}}', b"{}", b'{"choices": [null]}', b'{"choices": [{}]}',
+        b'{"choices": [{"message": null}]}', b'{"choices": [{"message": "x"}]}',
+        b'{"choices": [{"message": {"content": 5}}]}',
+        b'{"choices": [{"message": {"content": "a", "tool_calls": {}}}]}',
+        b'{"choices": [{"message": {"content": "a", "tool_calls": [7]}}]}',
+        b"\xff\xfe", b"[" * 100_000, b'data: {"choices": []}\n\n',
+    ],
+)  # fmt: skip
+def test_nonsense_is_a_bad_reply(body: bytes, target: Target) -> None:
+    with pytest.raises(GatewayError) as told:
+        decoded(body, target)
+    assert told.value.kind.type == "bad_upstream_reply"
+    assert told.value.message.startswith("openai answered with ")
+
+
+def test_the_start_of_nonsense_is_kept_for_the_operator_without_secrets(target: Target) -> None:
+    with pytest.raises(GatewayError) as told:
+        decoded(f"<html>{SECRET} teapot</html>".encode(), target)
+    assert told.value.detail == "<html>[redacted] teapot</html>"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_"),
+    [
+        ({"error": {"message": "boom"}}, "bad_upstream_reply"),
+        ({"error": "boom"}, "bad_upstream_reply"),
+        ({"error": {"message": "no", "code": 400}}, "provider_rejected"),
+        ({"error": {"message": "no", "code": 502}}, "provider_unavailable"),
+        ({"error": {"message": "no", "code": 429}}, "provider_rate_limited"),
+        ({"error": {"message": "x", "code": "context_length_exceeded"}}, "context_too_long"),
+        ({"error": {"message": "x", "type": "server_error"}}, "provider_unavailable"),
+        ({"object": "error", "message": "x", "code": 400}, "provider_rejected"),
+        (
+            {"choices": [{"message": SAID, "finish_reason": None, "error": {"code": 502}}]},
+            "provider_unavailable",
+        ),
+        ({"choices": [{"message": SAID, "finish_reason": "error"}]}, "upstream_cut"),
+        (
+            {"choices": [{"message": SAID, "finish_reason": "insufficient_system_resource"}]},
+            "provider_unavailable",
+        ),
+    ],
+)
+def test_an_error_with_status_200_is_no_answer(
+    body: dict[str, Any], type_: str, target: Target
+) -> None:
+    with pytest.raises(GatewayError) as told:
+        decoded(body, target)
+    assert told.value.kind.type == type_
+
+
+@pytest.mark.parametrize(
+    ("word", "ours"),
+    [
+        ("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"),
+        ("content_filter", "content_filter"), ("function_call", "function_call"),
+        ("tool_call", "tool_calls"), ("end_turn", "stop"), ("eos", "stop"),
+        ("model_length", "length"), ("MAX_TOKENS", "length"), ("a_new_word", "stop"),
+        (None, None), ("", None),
+    ],
+)  # fmt: skip
+def test_finish_reasons_are_openais_and_the_vendors_word_is_kept(
+    word: str | None, ours: str | None, target: Target
+) -> None:
+    choice = choice_of(target, SAID, finish_reason=word)
+    assert choice["finish_reason"] == ours
+    assert choice.get("native_finish_reason") == (word or None)
+
+
+def test_a_native_reason_that_the_vendor_gives_stays(target: Target) -> None:
+    choice = choice_of(target, SAID, native_finish_reason="completed")
+    assert choice["native_finish_reason"] == "completed"
+
+
+def test_what_is_missing_is_filled_in(target: Target) -> None:
+    calls = [{"id": "", "function": {"name": "f"}}, {"function": {"name": "g", "arguments": {}}}]
+    body = {"id": "up", "choices": [{"message": {"tool_calls": calls}}, {"message": SAID}]}
+    answer = decoded(body, target)
+    assert [choice["index"] for choice in answer.choices] == [0, 1]
+    assert answer.choices[0]["message"] == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "call_up_0_0",
+                "type": "function",
+                "function": {"name": "f", "arguments": "{}"},
+            },
+            {
+                "id": "call_up_0_1",
+                "type": "function",
+                "function": {"name": "g", "arguments": "{}"},
+            },
+        ],
+    }
+    assert (answer.created, answer.model, answer.usage) == (0, "", None)
+
+
+def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "let "}, {"text": "me"}]},
+        {"type": "text", "text": "It is "},
+        {"type": "reference", "reference_ids": [1]},
+        {"type": "text", "text": "8."},
+    ]
+    message = choice_of(target, {"role": "assistant", "content": parts})["message"]
+    assert message == {
+        "role": "assistant",
+        "content": "It is 8.",
+        "reasoning_content": "let me",
+        "content_parts": [{"type": "reference", "reference_ids": [1]}],
+    }
+
+
+def test_a_vendors_own_fields_stay(target: Target) -> None:
+    message = {**SAID, "reasoning_details": [{"type": "x"}], "annotations": []}
+    body = {
+        "id": "a", "object": "chat.completion", "created": 1.0, "model": "m", "provider": "P",
+        "system_fingerprint": None, "choices": [{"message": message, "matched_stop": 3}],
+    }  # fmt: skip
+    answer = decoded(body, target)
+    assert answer.extra == {"provider": "P", "system_fingerprint": None}
+    assert answer.choices[0]["message"] == message
+    assert answer.choices[0]["matched_stop"] == 3
+    assert answer.created == 1
+
+
+def test_broken_characters_do_not_break_the_answer(target: Target) -> None:
+    body = b'{"choices": [{"message": {"content": "a\\ud83d"}, "finish_reason": "stop"}]}'
+    assert decoded(body, target).choices[0]["message"]["content"] == "a\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("given", "usage"),
+    [
+        (None, None),
+        ({}, None),
+        ("many", None),
+        ({"prompt_tokens": "5"}, None),
+        ({"prompt_tokens": -5}, Usage(input_tokens=0, output_tokens=0, total_tokens=0)),
+        (
+            {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7},
+            Usage(input_tokens=3, output_tokens=4, total_tokens=7),
+        ),
+        (
+            {"input_tokens": 3, "output_tokens": 4},
+            Usage(input_tokens=3, output_tokens=4, total_tokens=7),
+        ),
+        (
+            {"prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8, "cost": 0.1},
+            Usage(
+                input_tokens=9, output_tokens=1, total_tokens=10,
+                input_details={"cached_tokens": 8},
+                extra={"prompt_cache_hit_tokens": 8, "cost": 0.1},
+            ),
+        ),
+        (
+            {
+                "prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 30,
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(
+                input_tokens=9, output_tokens=21, total_tokens=30,
+                output_details={"reasoning_tokens": 20},
+            ),
+        ),
+        (
+            {
+                "prompt_tokens": 9, "completion_tokens": 21, "total_tokens": 30,
+                "prompt_tokens_details": None,
+                "completion_tokens_details": {"reasoning_tokens": 20},
+            },
+            Usage(
+                input_tokens=9, output_tokens=21, total_tokens=30,
+                output_details={"reasoning_tokens": 20},
+            ),
+        ),
+    ],
+)  # fmt: skip
+def test_usage_of_every_shape(given: Any, usage: Usage | None) -> None:
+    assert usage_of(given) == usage
+
+
+def test_groqs_second_place_for_usage_is_read(target: Target) -> None:
+    groq = {"usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}}
+    answer = decoded({"choices": [{"message": SAID}], "x_groq": groq}, target)
+    assert answer.usage == Usage(input_tokens=1, output_tokens=2, total_tokens=3)

@@ -1,0 +1,132 @@
+"""Requests in the OpenAI dialect."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from callgate.core.models import Target
+from callgate.providers.openai import OpenAI
+
+from .samples import SECRET, request_of, target_of
+
+MESSAGES = [{"role": "user", "content": "hi"}]
+
+
+def sent(body: dict[str, Any], vendor: str = "openai") -> dict[str, Any]:
+    return json.loads(OpenAI().encode(request_of(body), target_of(vendor)).body)
+
+
+def test_the_request_goes_to_the_chat_completions_of_the_deployment(target: Target) -> None:
+    request = OpenAI().encode(request_of({"model": "m", "messages": MESSAGES}), target)
+    assert request.method == "POST"
+    assert str(request.origin) == "https://api.openai.com"
+    assert request.path == "/v1/chat/completions"
+    assert dict(request.headers) == {
+        "content-type": "application/json",
+        "accept": "application/json",
+    }
+
+
+def test_a_stream_is_asked_for_as_one(target: Target) -> None:
+    body = {"model": "m", "messages": MESSAGES, "stream": True}
+    request = OpenAI().encode(request_of(body), target)
+    assert dict(request.headers)["accept"] == "text/event-stream"
+
+
+def test_no_credentials_are_in_it(target: Target) -> None:
+    request = OpenAI().encode(request_of({"model": "m", "messages": MESSAGES}), target)
+    assert SECRET not in str((request.headers, request.body))
+
+
+def test_the_callers_bytes_are_not_touched(target: Target) -> None:
+    body = (
+        b'{"model":"m", "messages": [ {"role":"user","content":"\\u00e9 \\ud83d\\ude00"} ],'
+        b'"temperature":1.0, "seed": 12345678901234567890123, "x_new": {"a" : null}}'
+    )
+    out = OpenAI().encode(request_of(body), target).body
+    for part in (
+        b'[ {"role":"user","content":"\\u00e9 \\ud83d\\ude00"} ]',
+        b'"temperature":1.0',
+        b'"seed":12345678901234567890123',
+        b'"x_new":{"a" : null}',
+    ):
+        assert part in out
+
+
+def test_callgates_own_fields_stay_here() -> None:
+    body = sent(
+        {
+            "model": "m",
+            "messages": MESSAGES,
+            "fallbacks": [{"model": "n"}],
+            "fallback_config": {"retry": True},
+            "post_processing_steps": [],
+            "model_region": "eu",
+        }
+    )
+    assert body == {"model": "up-model", "messages": MESSAGES, "max_completion_tokens": 1000}
+
+
+def test_a_prompt_becomes_a_message() -> None:
+    body = sent({"model": "m", "prompt": "what?"})
+    assert body["messages"] == [{"role": "user", "content": "what?"}]
+    assert "prompt" not in body
+
+
+@pytest.mark.parametrize(
+    ("vendor", "field"), [("openai", "max_completion_tokens"), ("mistral", "max_tokens")]
+)
+@pytest.mark.parametrize(
+    ("given", "limit"),
+    [
+        ({}, 1000),
+        ({"max_tokens": 7}, 7),
+        ({"max_completion_tokens": 8}, 8),
+        ({"max_tokens": 7, "max_completion_tokens": 8}, 8),
+        ({"max_tokens": None}, 1000),
+    ],
+)
+def test_the_output_limit_goes_into_the_vendors_field_alone(
+    vendor: str, field: str, given: dict[str, int], limit: int
+) -> None:
+    body = sent({"model": "m", "messages": MESSAGES, **given}, vendor)
+    assert {k: v for k, v in body.items() if k.startswith("max_")} == {field: limit}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "given", "options"),
+    [
+        ("openai", {}, {"include_usage": True}),
+        ("openai", {"stream_options": None}, {"include_usage": True}),
+        (
+            "openai",
+            {"stream_options": {"include_usage": False, "include_obfuscation": False}},
+            {"include_obfuscation": False, "include_usage": True},
+        ),
+        ("mistral", {"stream_options": {"include_usage": True}}, None),
+        ("mistral", {"stream_options": {"other": 1}}, {"other": 1}),
+    ],
+)
+def test_usage_is_asked_for_in_every_stream_whose_vendor_takes_it(
+    vendor: str, given: dict[str, Any], options: dict[str, Any] | None
+) -> None:
+    body = sent({"model": "m", "messages": MESSAGES, "stream": True, **given}, vendor)
+    assert body.get("stream_options") == options
+
+
+def test_a_whole_answer_needs_no_stream_options() -> None:
+    assert "stream_options" not in sent({"model": "m", "messages": MESSAGES, "stream": False})
+
+
+def test_each_attempt_encodes_from_the_same_original(target: Target) -> None:
+    request = request_of({"model": "m", "messages": MESSAGES, "max_tokens": 3, "stream": True})
+    before = {name: bytes(raw) for name, raw in request.raw.items()}
+    first = OpenAI().encode(request, target)
+    other = OpenAI().encode(request, target_of("mistral", upstream_model="else"))
+    assert OpenAI().encode(request, target) == first
+    assert msgspec.json.decode(other.body)["model"] == "else"
+    assert {name: bytes(raw) for name, raw in request.raw.items()} == before

@@ -1,0 +1,316 @@
+"""Streams in the OpenAI dialect: their ends, their oddities, and nonsense."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from callgate.core.chat import Chunk
+from callgate.core.models import Target
+from callgate.errors import GatewayError
+from callgate.providers.openai_stream import StreamDecoder
+
+from .samples import target_of
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(body: Any) -> bytes:
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return b"data: " + data + b"\n\n"
+
+
+def piece(index: int = 0, finish: str | None = None, **delta: Any) -> bytes:
+    choice = {"index": index, "delta": delta, "finish_reason": finish}
+    return event({"id": "up", "created": 5, "model": "m", "choices": [choice]})
+
+
+def chunks_of(target: Target, *pieces: bytes) -> list[Chunk]:
+    decoder = StreamDecoder(target)
+    chunks = [chunk for data in pieces for chunk in decoder.feed(data)]
+    return [*chunks, *decoder.close()]
+
+
+def failure_of(target: Target, *pieces: bytes) -> GatewayError:
+    with pytest.raises(GatewayError) as told:
+        chunks_of(target, *pieces)
+    return told.value
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_done_with_its_terminator(target: Target) -> None:
+    decoder = StreamDecoder(target)
+    decoder.feed(piece(content="hi"))
+    decoder.feed(piece(finish="stop"))
+    assert not decoder.done
+    assert decoder.feed(DONE) == []
+    assert decoder.done
+    assert list(decoder.feed(piece(content="more"))) == []
+    assert list(decoder.close()) == []
+
+
+@pytest.mark.parametrize(
+    "end", [b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\r\n", b"data: [DONE] "]
+)
+def test_a_terminator_without_its_empty_line_counts(end: bytes, target: Target) -> None:
+    decoder = StreamDecoder(target)
+    decoder.feed(piece(content="hi") + end)
+    decoder.close()
+    assert decoder.done
+
+
+def test_a_finished_answer_without_a_terminator_is_whole(target: Target) -> None:
+    chunks = chunks_of(target, piece(0, content="a"), piece(0, "stop"))
+    assert chunks[-1].choices[0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        [b""],
+        [b": keep-alive\n\n"],
+        [piece(content="hi")],
+        [piece(content="hi"), b'data: {"id": "up", "choi'],
+        [piece(content="hi"), piece(finish="stop")[:-40]],
+        [piece(0, content="a"), piece(1, content="b"), piece(0, "stop")],
+        [event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 1}})],
+    ],
+)
+def test_any_other_end_is_a_cut(pieces: list[bytes], target: Target) -> None:
+    assert failure_of(target, *pieces).kind.type == "upstream_cut"
+
+
+def test_a_last_event_without_its_empty_line_is_taken(target: Target) -> None:
+    chunks = chunks_of(target, piece(content="hi") + piece(finish="stop").rstrip())
+    assert chunks[-1].choices[0]["finish_reason"] == "stop"
+
+
+def test_a_terminator_alone_is_no_answer(target: Target) -> None:
+    assert failure_of(target, DONE).kind.type == "bad_upstream_reply"
+
+
+# --- errors in the stream -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "type_"),
+    [
+        (event({"error": {"message": "x", "code": 502}}), "provider_unavailable"),
+        (event({"error": {"message": "x", "code": 429}}), "provider_rate_limited"),
+        (event({"error": {"message": "x", "type": "server_error"}}), "provider_unavailable"),
+        (event({"error": {"message": "x", "type": "invalid_request_error"}}), "provider_rejected"),
+        (event({"error": "x"}), "bad_upstream_reply"),
+        (b"event: error\n" + event({"message": "x"}), "bad_upstream_reply"),
+        (b"event: error\n" + event({"error": {"status_code": 400}}), "provider_rejected"),
+        (event({"object": "error", "message": "x", "code": 400}), "provider_rejected"),
+        (
+            event({"choices": [{"index": 0, "delta": {}, "error": {"code": 502}}]}),
+            "provider_unavailable",
+        ),
+        (piece(finish="error"), "upstream_cut"),
+        (piece(finish="insufficient_system_resource"), "provider_unavailable"),
+    ],
+)  # fmt: skip
+def test_an_error_event_is_an_error_whatever_follows(
+    bad: bytes, type_: str, target: Target
+) -> None:
+    assert failure_of(target, piece(content="hi"), bad, DONE).kind.type == type_
+    assert failure_of(target, bad).kind.type == type_
+    assert failure_of(target, piece(content="hi") + bad + DONE).kind.type == type_
+
+
+def test_chunks_before_an_error_in_the_same_read_are_not_lost(target: Target) -> None:
+    decoder = StreamDecoder(target)
+    chunks = decoder.feed(piece(content="a") + event({"error": {"code": 502}}) + DONE)
+    assert [chunk.choices[0]["delta"]["content"] for chunk in chunks] == ["a"]
+    assert not decoder.done
+    with pytest.raises(GatewayError):
+        decoder.feed(b"")
+    with pytest.raises(GatewayError):
+        decoder.close()
+
+
+# --- nonsense -----------------------------------------------------------------------------------
+
+MALFORMED = [
+    b"{", b"hello", b"[]", b"7", b"null", b"{}", b'{"choices": 1}', b'{"choices": [1]}',
+    b'{"choices": [{"index": 0, "delta": {"tool_calls": 1}}]}',
+    b'{"choices": [{"index": 0, "delta": {"tool_calls": [1]}}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+def test_one_malformed_event_amid_a_sound_stream_is_skipped(data: bytes, target: Target) -> None:
+    decoder = StreamDecoder(target)
+    decoder.feed(piece(content="a") + event(data))
+    chunks = decoder.feed(piece(content="b") + piece(finish="stop") + DONE)
+    assert (decoder.skipped, decoder.done, len(chunks)) == (1, True, 2)
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+def test_more_than_three_are_a_bad_reply(data: bytes, target: Target) -> None:
+    stream = [piece(content="a"), *[event(data)] * 4, piece(finish="stop"), DONE]
+    assert failure_of(target, *stream).kind.type == "bad_upstream_reply"
+
+
+@pytest.mark.parametrize(
+    ("body", "type_"),
+    [
+        (b"<html><body>502</body></html>", "bad_upstream_reply"),
+        (b'{"error": {"message": "x", "code": 429}}', "provider_rate_limited"),
+        (b'[{"error": {"message": "x", "code": 400}}]', "provider_rejected"),
+        (b'  \n{"choices": []}', "bad_upstream_reply"),
+        (b"{", "bad_upstream_reply"),
+    ],
+)
+def test_a_body_in_place_of_a_stream(body: bytes, type_: str, target: Target) -> None:
+    assert failure_of(target, body).kind.type == type_
+    singly = [body[at : at + 1] for at in range(len(body))]
+    assert failure_of(target, *singly).kind.type == type_
+
+
+def test_a_body_in_place_of_a_stream_is_bounded(target: Target) -> None:
+    decoder = StreamDecoder(target)
+    with pytest.raises(GatewayError):
+        list(map(decoder.feed, [b"<" + b"x" * 100_000] * 20))
+
+
+def test_choices_without_number_are_bounded(target: Target) -> None:
+    pieces = [piece(index, content="x") for index in range(200)]
+    assert failure_of(target, *pieces).kind.type == "bad_upstream_reply"
+
+
+@given(st.binary(max_size=300), st.integers(1, 50))
+@settings(deadline=None)
+def test_no_bytes_at_all_raise_anything_but_our_errors(noise: bytes, step: int) -> None:
+    stream = piece(content="a") + b"data: " + noise + b"\n\n" + piece(finish="stop")
+    decoder = StreamDecoder(target_of())
+    with suppress(GatewayError):
+        for at in range(0, len(stream), step):
+            decoder.feed(stream[at : at + step])
+        decoder.close()
+        assert decoder.done
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.sampled_from(
+            ["choices", "index", "delta", "content", "tool_calls", "function", "name", "arguments",
+             "id", "finish_reason", "usage", "error", "message", "x_groq", "code", "metadata"]
+        ),
+        inner, max_size=5,
+    ),
+    max_leaves=15,
+)  # fmt: skip
+
+
+@given(JSON, JSON, JSON)
+@settings(deadline=None)
+def test_no_json_at_all_raises_anything_but_our_errors(first: Any, delta: Any, call: Any) -> None:
+    odd = [first, {"choices": [delta]}, {"choices": [{"delta": delta}]},
+           {"choices": [{"delta": {"tool_calls": [call]}}]}]  # fmt: skip
+    for body in odd:
+        decoder = StreamDecoder(target_of())
+        try:
+            chunks = [*decoder.feed(event(body)), *decoder.feed(DONE), *decoder.close()]
+        except GatewayError:
+            continue
+        for chunk in chunks:
+            assert all(type(choice["delta"]) is dict for choice in chunk.choices)
+
+
+# --- oddities of vendors ------------------------------------------------------------------------
+
+
+def test_azures_opening_chunk_is_passed_over_and_its_results_kept(target: Target) -> None:
+    opening = event({"id": "", "model": "", "choices": [], "prompt_filter_results": [1]})
+    chunks = chunks_of(target, opening, piece(content="a"), piece(finish="stop"), DONE)
+    assert [chunk.extra for chunk in chunks] == [{"prompt_filter_results": [1]}, {}]
+
+
+def test_a_choice_without_a_delta_gets_an_empty_one(target: Target) -> None:
+    odd = event({"choices": [{"finish_reason": None, "content_filter_results": {}}]})
+    (first, *_) = chunks_of(target, odd, piece(finish="stop"), DONE)
+    assert first.choices == [
+        {
+            "finish_reason": None,
+            "content_filter_results": {},
+            "index": 0,
+            "delta": {"role": "assistant"},
+        }
+    ]
+
+
+def test_padding_events_of_audio_models_say_nothing(target: Target) -> None:
+    padding = event({"id": "up", "object": "chat.completion.chunk", "obfuscation": "x"})
+    decoder = StreamDecoder(target)
+    decoder.feed(piece(content="a"))
+    assert (list(decoder.feed(padding)), decoder.skipped) == ([], 0)
+
+
+def test_the_first_piece_of_each_choice_names_the_role(target: Target) -> None:
+    chunks = chunks_of(
+        target, piece(0, content="a"), piece(1, content="b"), piece(0, content="c"),
+        piece(0, "stop"), piece(1, "stop"), DONE,
+    )  # fmt: skip
+    roles = [chunk.choices[0]["delta"].get("role") for chunk in chunks]
+    assert roles == ["assistant", "assistant", None, None, None]
+
+
+def test_lists_of_parts_become_text_and_reasoning(target: Target) -> None:
+    thought = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]
+    chunks = chunks_of(target, piece(content=thought), piece(content=[]), piece("stop"), DONE)
+    assert chunks[0].choices[0]["delta"] == {
+        "content": "",
+        "role": "assistant",
+        "reasoning_content": "hm",
+    }
+    assert chunks[1].choices[0]["delta"] == {"content": ""}
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+        {"usage": {"prompt_tokens": 1, "completion_tokens": 2}},
+        {
+            "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": 2},
+        },
+        {"choices": [], "x_groq": {"usage": {"prompt_tokens": 1, "completion_tokens": 2}}},
+    ],
+)
+def test_usage_is_found_wherever_it_comes(place: dict[str, Any], target: Target) -> None:
+    chunks = chunks_of(target, piece(content="a"), piece(finish="stop"), event(place), DONE)
+    assert chunks[-1].usage is not None
+    assert (chunks[-1].usage.input_tokens, chunks[-1].usage.output_tokens) == (1, 2)
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+def test_finish_reasons_are_mapped_and_empty_ones_are_none(target: Target) -> None:
+    chunks = chunks_of(target, piece(finish="", content="a"), piece(finish="tool_call"), DONE)
+    assert chunks[0].choices[0]["finish_reason"] is None
+    assert chunks[1].choices[0]["finish_reason"] == "tool_calls"
+    assert chunks[1].choices[0]["native_finish_reason"] == "tool_call"
+
+
+def test_what_a_vendor_adds_is_kept(target: Target) -> None:
+    body = {
+        "id": "x", "created": 3, "model": "m", "object": "o", "service_tier": "default",
+        "choices": [{"index": 0, "delta": {"content": "a", "reasoning": "r"}, "logprobs": {}}],
+    }  # fmt: skip
+    (chunk, *_) = chunks_of(target, event(body), DONE)
+    assert (chunk.id, chunk.created, chunk.model) == ("x", 3, "m")
+    assert chunk.extra == {"service_tier": "default"}
+    assert chunk.choices[0]["delta"]["reasoning"] == "r"
+    assert chunk.choices[0]["logprobs"] == {}

@@ -1,0 +1,143 @@
+"""What a `RequestLog` promises, whatever keeps it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import msgspec
+import pytest
+
+from callgate.core.record import Record
+from callgate.store.base import Query, RequestLog, Store
+from samples import answered, cut, failed, refused
+
+HOUR = 3_600_000
+
+
+@pytest.fixture
+def log(store: Store) -> RequestLog:
+    return store.requests
+
+
+def put(log: RequestLog, *records: Record) -> None:
+    assert log.append_many([msgspec.json.encode(record) for record in records]) == len(records)
+
+
+def ids(records: Any) -> list[str]:
+    return [record.request_id for record in records]
+
+
+@pytest.mark.parametrize("make", [answered, refused, failed, cut])
+def test_a_record_comes_back_whole(log: RequestLog, make: Any) -> None:
+    record = make()
+    put(log, record)
+    found = log.get(record.request_id)
+    assert msgspec.json.encode(found) == msgspec.json.encode(record)
+
+
+def test_a_record_is_kept_once(log: RequestLog) -> None:
+    first, second, third = (msgspec.json.encode(answered()) for _ in range(3))
+    assert log.append_many([first, second]) == 2
+    assert log.append_many([second, third, third]) == 1
+    assert log.append_many([]) == 0
+    assert len(list(log.find(Query()))) == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [b"", b"{", b"[]", b'{"request_id":"x","time":1,"status":200}', b'{"status":200}', b"\xff"],
+)
+def test_what_is_no_record_is_refused_with_the_whole_batch(log: RequestLog, bad: bytes) -> None:
+    good = answered()
+    with pytest.raises(ValueError, match="not a record"):
+        log.append_many([msgspec.json.encode(good), bad])
+    assert log.get(good.request_id) is None
+
+
+@pytest.mark.parametrize("request_id", ["", "x", "0199", "' OR 1=1", "0" * 32, "é" * 36])
+def test_what_is_no_id_finds_nothing(log: RequestLog, request_id: str) -> None:
+    put(log, answered())
+    assert log.get(request_id) is None
+    with pytest.raises(ValueError, match="before"):
+        log.find(Query(before=request_id))
+
+
+def test_records_are_listed_newest_first(log: RequestLog) -> None:
+    records = [answered(ago_ms=ago) for ago in (5, 4000, 1, 300)]
+    put(log, *records)
+    newest = sorted(records, key=lambda record: record.time, reverse=True)
+    assert ids(log.find(Query())) == ids(newest)
+
+
+def test_a_list_is_bounded_and_goes_on_from_its_cursor(log: RequestLog) -> None:
+    records = [answered(ago_ms=1000 - number) for number in range(450)]
+    put(log, *records)
+    newest = ids(records[::-1])
+    assert ids(log.find(Query())) == newest[:50]
+    assert ids(log.find(Query(limit=430))) == newest[:430]
+    assert ids(log.find(Query(limit=10_000))) == newest
+    assert ids(log.find(Query(before=newest[9], limit=3))) == newest[10:13]
+    assert ids(log.find(Query(limit=0))) == []
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({}, {"good", "other", "401", "404", "504"}),
+        ({"account": "acme"}, {"good", "404", "504"}),
+        ({"account": "nobody"}, set()),
+        ({"key_id": "key_2"}, {"other"}),
+        ({"model": "nope"}, {"404"}),
+        ({"status": 200}, {"good", "other"}),
+        ({"status": 404}, {"404"}),
+        ({"status": 4}, {"401", "404"}),
+        ({"status": 5}, {"504"}),
+        ({"status": 3}, set()),
+        ({"error": "unauthorized"}, {"401"}),
+        ({"account": "acme", "status": 5, "error": "upstream_timeout"}, {"504"}),
+        ({"account": "other", "status": 5}, set()),
+    ],
+)
+def test_filters_are_joined(log: RequestLog, query: dict[str, Any], wanted: set[str]) -> None:
+    made = {
+        "good": answered(),
+        "other": answered(account="other", key_id="key_2"),
+        "401": refused(),
+        "404": answered(status=404, model="nope", error="model_not_found"),
+        "504": failed(),
+    }
+    put(log, *made.values())
+    found = set(ids(log.find(Query(**query))))
+    assert {name for name, record in made.items() if record.request_id in found} == wanted
+
+
+def test_a_span_of_time_includes_its_beginning_and_not_its_end(log: RequestLog) -> None:
+    old, middle, new = (answered(ago_ms=ago) for ago in (2 * HOUR, HOUR, 0))
+    put(log, old, middle, new)
+    assert ids(log.find(Query(since=middle.time))) == ids([new, middle])
+    assert ids(log.find(Query(until=middle.time))) == ids([old])
+    assert ids(log.find(Query(since=old.time + 1, until=new.time))) == ids([middle])
+    assert ids(log.find(Query(since=-1, until=2**63 - 1))) == ids([new, middle, old])
+
+
+def test_old_records_are_deleted_oldest_first_in_batches(log: RequestLog) -> None:
+    records = [answered(ago_ms=HOUR * (10 - number)) for number in range(10)]
+    put(log, *records)
+    limit = records[7].time
+    assert log.delete_before(limit, 5) == 5
+    assert ids(log.find(Query())) == ids(records[:4:-1])
+    assert log.delete_before(limit, 5) == 2
+    assert log.delete_before(limit, 5) == 0
+    assert ids(log.find(Query())) == ids(records[:6:-1])
+
+
+def test_a_record_is_found_in_well_under_a_millisecond_among_many(log: RequestLog) -> None:
+    records = [answered() for _ in range(5000)]
+    put(log, *records)
+    spans = []
+    for record in records[:: len(records) // 50]:
+        begun = time.perf_counter()
+        assert log.get(record.request_id) is not None
+        spans.append(time.perf_counter() - begun)
+    assert sorted(spans)[len(spans) // 2] < 0.002

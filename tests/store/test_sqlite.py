@@ -1,0 +1,242 @@
+"""SQLite as a store, and the schema's revisions."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event
+
+from callgate.store import schema, sql
+from callgate.store.base import Query, StoreError
+from callgate.store.opening import open_store
+from samples import answered
+from store.children import child
+
+OPEN = """
+import sys
+from callgate.store.opening import open_store
+print("ready", flush=True)
+sys.stdin.readline()
+store = open_store(sys.argv[1])
+print(store.keys.version())
+store.close()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "callgate.db"
+
+
+@pytest.fixture
+def url(path: Path) -> str:
+    return f"sqlite:///{path}"
+
+
+def test_a_fresh_store_is_for_its_owner_alone(path: Path, url: str) -> None:
+    store = open_store(url)
+    store.requests.append_many([msgspec.json.encode(answered())])
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
+    assert set(modes.values()) == {0o600}
+    assert set(modes) == {"callgate.db", "callgate.db-wal", "callgate.db-shm"}
+    store.close()
+
+
+def test_a_folder_that_exists_keeps_its_mode(path: Path, url: str) -> None:
+    path.parent.mkdir(mode=0o755)
+    open_store(url).close()
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o755
+
+
+def test_a_relative_url_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store("sqlite:///here/callgate.db").close()
+    assert (tmp_path / "here" / "callgate.db").exists()
+
+
+def test_what_is_stored_outlives_the_process(url: str) -> None:
+    record = answered()
+    store = open_store(url)
+    store.requests.append_many([msgspec.json.encode(record)])
+    store.close()
+    store = open_store(url)
+    assert store.requests.get(record.request_id) is not None
+    store.close()
+
+
+def test_processes_that_open_a_fresh_store_at_once_all_succeed(url: str) -> None:
+    with ExitStack() as stack:
+        children = [stack.enter_context(child(OPEN, url)) for _ in range(4)]
+        for process in children:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in children:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        assert [process.communicate()[0] for process in children] == ["0\n"] * 4
+
+
+def test_alembic_is_imported_by_a_migration_only(url: str) -> None:
+    code = (
+        "import sys; from callgate.store.opening import open_store; "
+        "open_store(sys.argv[1]).close(); print('alembic' in sys.modules)"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", code, url], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert told == ["True\n", "False\n"]
+
+
+def test_a_migration_is_all_or_nothing(
+    path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alembic import op
+
+    def fail(*_arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(op, "create_index", fail)
+        with pytest.raises(KeyboardInterrupt):
+            open_store(url)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    open_store(url).close()
+
+
+def test_a_newer_schema_is_refused(path: Path, url: str) -> None:
+    open_store(url).close()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'callgate_9999'")
+    with pytest.raises(StoreError, match=r"callgate_9999.*newer.*store\.url"):
+        open_store(url)
+
+
+def test_another_programs_database_is_refused_and_untouched(path: Path, url: str) -> None:
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(StoreError, match=r"something else.*store\.url"):
+        open_store(url)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
+
+
+def test_a_file_that_is_no_database_is_refused(path: Path, url: str) -> None:
+    path.parent.mkdir()
+    path.write_bytes(b"not a database, but long enough to look at" * 100)
+    with pytest.raises(StoreError, match=r"not a database.*store\.url"):
+        open_store(url)
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"store\.url"):
+        open_store(f"sqlite:///{tmp_path}/file/callgate.db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "callgate.db",
+        "mysql://user:hunter2@db/callgate",
+        "postgresql://user:hunter2@db/callgate",
+        "postgresql+psycopg://user:hunter2@db/callgate",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite://user:hunter2@host/callgate.db",
+        "sqlite:///callgate.db?mode=ro",
+        "sqlite+aiosqlite:///callgate.db",
+    ],
+)
+def test_a_url_of_no_supported_kind_is_told_without_its_secret(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match=r"store\.url") as told:
+        open_store(url)
+    assert "hunter2" not in str(told.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_postgresql_is_said_to_come_later() -> None:
+    with pytest.raises(StoreError, match="PostgreSQL is not supported by this version yet"):
+        open_store("postgresql://localhost/callgate")
+
+
+def test_a_failure_tells_nothing_of_the_values(path: Path, url: str) -> None:
+    store = open_store(url)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE records")
+    with pytest.raises(StoreError) as told:
+        store.requests.append_many([msgspec.json.encode(answered(message="planted"))])
+    assert "planted" not in str(told.value)
+    assert "planted" not in str(told.value.__cause__)
+    store.close()
+
+
+def test_the_revisions_lead_to_the_tables_that_the_queries_know(path: Path, url: str) -> None:
+    open_store(url).close()
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), sql.metadata) == []
+    engine.dispose()
+
+
+def test_every_revision_is_known(url: str) -> None:
+    config = Config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    newest_first = [script.revision for script in scripts.walk_revisions()]
+    assert tuple(reversed(newest_first)) == schema.REVISIONS
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        Query(),
+        Query(model="m"),
+        Query(account="a", status=5),
+        Query(error="e", since=1, until=10**13),
+        Query(before="01998877-0000-7000-8000-000000000000", key_id="k"),
+    ],
+)
+def test_lists_are_looked_for_in_the_index_alone(path: Path, url: str, query: Query) -> None:
+    store = open_store(url)
+    asked: list[tuple[str, tuple]] = []
+    engine = store.requests._engine  # type: ignore[attr-defined]
+    event.listen(
+        engine,
+        "before_cursor_execute",
+        lambda _c, _cursor, statement, parameters, _x, _many: asked.append((statement, parameters)),
+    )
+    list(store.requests.find(query))
+    store.close()
+    ((statement, parameters),) = asked
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+    looking = [step for step in plan if "records" in step]
+    assert any("COVERING INDEX" in step for step in looking), plan
+    assert all("INDEX" in step for step in looking), plan

@@ -1,0 +1,164 @@
+"""The rules of the house, held against every file of the source."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "callgate"
+FILES = sorted(SOURCE.rglob("*.py"))
+MAX_LINES = 400
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
+
+# Each room may import the rooms named here and nothing else of the house.
+BASE = {"core", "errors"}
+ALLOWED = {
+    "errors": set(),
+    "core": {"errors"},
+    "providers": BASE,
+    "upstream": BASE,
+    "store": BASE,
+    "catalogue": set(),
+    "prices": BASE,
+    "local": BASE,
+    "engine": BASE | {"upstream", "providers", "store.base"},
+    "support": BASE | {"store.base"},
+    "web": BASE | {"engine", "providers", "store.base"},
+    "config": BASE | {"catalogue", "providers", "upstream.proxy", "local.model"},
+    "app": {"*"},
+    "server": {"app", "config", "core", "errors", "store", "web.protocol"},
+    "cli": BASE | {"app", "config", "catalogue", "prices", "local", "server", "store", "support"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+SANS_IO = ("core", "providers")
+IO_MODULES = {
+    "asyncio", "http.client", "io", "logging", "multiprocessing", "os", "pathlib", "random",
+    "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess",
+    "tempfile", "threading", "time", "urllib.request", "uvloop",
+}  # fmt: skip
+DRIVERS = {"sqlite3": "store/sqlite.py", "psycopg": "store/postgres.py", "redis": "store/redis.py"}
+OUTWARD = {"create_connection", "open_connection", "urlopen", "HTTPConnection", "HTTPSConnection"}
+
+
+def modules(path: Path) -> Iterator[str]:
+    """Every module that a file imports, absolute names."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(SOURCE))
+
+
+def test_there_is_a_house() -> None:
+    assert len(FILES) > 50
+    assert {room(path) for path in FILES} <= set(ALLOWED), "a new room needs its rule here"
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_imports_point_downward(path: Path) -> None:
+    own, allowed = room(path), ALLOWED[room(path)]
+    if "*" in allowed:
+        return
+    for module in modules(path):
+        if not module.startswith("callgate."):
+            continue
+        inner = module.removeprefix("callgate.")
+        target = inner.split(".")[0]
+        if not (SOURCE / target).exists() and not (SOURCE / f"{target}.py").exists():
+            continue  # an attribute of the package itself
+        permitted = (
+            target == own
+            or target in allowed
+            or any(inner == one or inner.startswith(f"{one}.") for one in allowed)
+            or any(one.startswith(f"{inner}.") for one in allowed)  # `from store import base`
+        )
+        assert permitted, f"{named(path)} imports {module}"
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) in SANS_IO], ids=named)
+def test_the_core_does_no_io(path: Path) -> None:
+    used = IO_MODULES & set(modules(path))
+    assert not used, f"{named(path)} imports {used}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_files_are_small_and_well_named(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+    assert path.stem not in BANNED_NAMES
+
+
+def test_only_its_own_file_imports_a_database_driver() -> None:
+    for path in FILES:
+        for driver, home in DRIVERS.items():
+            assert driver not in set(modules(path)) or named(path) == home, named(path)
+
+
+def test_only_the_upstream_connects_outward() -> None:
+    for path in FILES:
+        if room(path) in ("upstream", "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(node, "attr", getattr(node, "id", None))
+            assert name not in OUTWARD, f"{named(path)} uses {name}"
+
+
+def test_only_the_command_line_hands_the_environment_to_the_configuration() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
+                assert named(path) == "cli/options.py" or room(path) == "local", named(path)
+
+
+def test_no_provider_imports_another_except_to_extend_openai() -> None:
+    dialects = {"anthropic", "gemini", "bedrock", "cohere"}
+    for path in FILES:
+        if room(path) != "providers" or path.stem == "registry":
+            continue
+        for module in modules(path):
+            parts = module.split(".")
+            if parts[:2] == ["callgate", "providers"] and len(parts) > 2:
+                family = parts[2].split("_")[0]
+                assert family not in dialects or path.stem.startswith(family), named(path)
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_importing_does_no_work_and_leaves_no_state(path: Path) -> None:
+    allowed = (
+        ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
+        ast.Assign, ast.AnnAssign, ast.If, ast.Expr,
+    )  # fmt: skip
+    for node in ast.parse(path.read_text()).body:
+        assert isinstance(node, allowed), f"{named(path)}:{node.lineno}"
+        if isinstance(node, ast.If):
+            guard = ast.unparse(node.test)
+            assert guard in ("TYPE_CHECKING", "__name__ == '__main__'"), f"{named(path)}: {guard}"
+        if isinstance(node, ast.Expr) and path.parent.name != "migrations":  # Alembic runs it
+            assert isinstance(node.value, ast.Constant), f"{named(path)}:{node.lineno} acts"
+    for node in ast.walk(ast.parse(path.read_text())):
+        assert not isinstance(node, ast.Global), f"{named(path)}:{node.lineno} has mutable state"
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_every_public_thing_says_what_it_is(path: Path) -> None:
+    if path.stem == "__init__" and not path.read_text().strip():
+        return
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree), f"{named(path)} has no docstring"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            public = not node.name.startswith("_")
+            assert not public or ast.get_docstring(node), f"{named(path)}: {node.name}"

@@ -1,0 +1,59 @@
+"""A caller of the client under test."""
+
+from __future__ import annotations
+
+from callgate.core.http import HttpRequest, Origin
+from callgate.core.models import Timeouts
+from callgate.errors import GatewayError
+from callgate.upstream.client import Client, Response
+
+PATIENT = Timeouts(connect=5, headers=5, first_event=5, silence=5, total=10)
+
+
+class Ask:
+    """Sends small requests with few words."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def send(
+        self,
+        origin: Origin,
+        body: bytes = b"{}",
+        *,
+        method: str = "POST",
+        path: str = "/v1/x?key=hidden",
+        headers: tuple[tuple[str, str], ...] = (("authorization", "Bearer hidden"),),
+        timeouts: Timeouts = PATIENT,
+    ) -> Response:
+        return await self.client.send(HttpRequest(method, origin, path, headers, body), timeouts)
+
+    async def read(self, origin: Origin, body: bytes = b"{}", **options: object) -> bytes:
+        """Send, read the whole body, close."""
+        response = await self.send(origin, body, **options)  # type: ignore[arg-type]
+        try:
+            return await response.read()
+        finally:
+            response.close()
+
+    async def stream(self, origin: Origin, **options: object) -> list[bytes]:
+        """Send and receive to the end."""
+        response = await self.send(origin, **options)  # type: ignore[arg-type]
+        try:
+            return [data async for data in _pieces(response)]
+        finally:
+            response.close()
+
+    async def error(self, origin: Origin, **options: object) -> GatewayError:
+        """The error that sending or reading ends with; its text must not show secrets."""
+        try:
+            data = await self.read(origin, **options)
+        except GatewayError as error:
+            assert "hidden" not in f"{error!r} {error.message} {error.detail}"
+            return error
+        raise AssertionError(f"expected an error, got {data[:100]!r}")
+
+
+async def _pieces(response: Response):  # type: ignore[no-untyped-def] # noqa: ANN202
+    while data := await response.receive():
+        yield data

@@ -1,0 +1,138 @@
+"""Every phase of a call has its own bound of time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from time import monotonic
+
+import msgspec
+import pytest
+from upstream.asking import PATIENT
+from upstream.hostile import Hostile, Peer, ok
+
+from callgate.core.http import Origin
+from callgate.core.models import Timeouts
+
+SHORT = 0.06
+HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def within(**phases: float) -> Timeouts:
+    return msgspec.structs.replace(PATIENT, **phases)
+
+
+def after(sent: bytes):  # type: ignore[no-untyped-def] # noqa: ANN201
+    async def script(peer: Peer) -> None:
+        await peer.answer(sent)
+        await peer.stall()
+
+    return script
+
+
+@pytest.mark.parametrize(
+    ("sent", "phase", "words"),
+    [
+        (b"", "headers", "response headers timeout"),
+        (b"HTTP/1.1 20", "headers", "response headers timeout"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "headers", "response headers timeout"),
+        (HEAD, "first_event", "first byte timeout"),
+        (HEAD + b"5\r\n", "first_event", "first byte timeout"),
+        (HEAD + b"5\r\nhello\r\n", "silence", "silence timeout"),
+        (b"", "total", "total timeout"),
+        (HEAD, "total", "total timeout"),
+        (HEAD + b"5\r\nhello\r\n", "total", "total timeout"),
+    ],
+)
+async def test_stall_ends_with_the_timeout_of_its_phase(ask, sent, phase, words):
+    async with Hostile(after(sent)) as server:
+        caller = ask()
+        begun = monotonic()
+        error = await caller.error(server.origin, timeouts=within(**{phase: SHORT}))
+        assert error.kind.type == "upstream_timeout"
+        assert words in error.message
+        assert "0.06 s" in error.message
+        assert SHORT <= monotonic() - begun < SHORT + 0.3
+        assert caller.client.stats()[server.origin].open == 0
+
+
+async def test_bytes_before_the_silence_are_given_out_first(ask):
+    async with Hostile(after(HEAD + b"5\r\nhello\r\n")) as server:
+        response = await ask().send(server.origin, timeouts=within(silence=SHORT))
+        assert await response.receive() == b"hello"
+        with pytest.raises(Exception, match="silence timeout"):
+            await response.receive()
+
+
+async def test_drip_keeps_the_silence_away_but_not_the_total(ask):
+    async def script(peer: Peer) -> None:
+        await peer.answer(HEAD)
+        while True:
+            await peer.send(b"1\r\nx\r\n")
+            await asyncio.sleep(0.01)
+
+    async with Hostile(script) as server:
+        error = await ask().error(server.origin, timeouts=within(silence=0.1, total=0.3))
+    assert "total timeout" in error.message
+
+
+async def test_framing_without_content_does_not_count_as_content(ask):
+    async def script(peer: Peer) -> None:
+        await peer.answer(HEAD + b"5;")
+        while True:
+            await peer.send(b"x")
+            await asyncio.sleep(0.01)
+
+    async with Hostile(script) as server:
+        error = await ask().error(server.origin, timeouts=within(first_event=0.1))
+    assert "first byte timeout" in error.message
+
+
+async def test_request_that_is_not_taken_times_out(ask):
+    async with Hostile(lambda peer: asyncio.sleep(60), receive_buffer=4096) as server:
+        caller = ask()
+        error = await caller.error(
+            server.origin, body=b"x" * 20_000_000, timeouts=within(headers=SHORT)
+        )
+        assert error.kind.type == "upstream_timeout"
+        assert "request body timeout" in error.message
+
+
+async def test_connect_that_hangs_times_out(ask):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        fillers = [socket.socket() for _ in range(4)]
+        for filler in fillers:  # fill the backlog, so that the kernel drops further SYNs
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        caller = ask()
+        error = await caller.error(Origin("http", *address), timeouts=within(connect=SHORT))
+        for filler in fillers:
+            filler.close()
+    assert error.kind.type == "upstream_timeout"
+    assert "connect timeout" in error.message
+    assert caller.client.stats()[Origin("http", *address)].open == 0
+
+
+async def test_shorter_timeout_of_a_later_call_is_kept(ask):
+    async with Hostile(after(b"")) as server:
+        caller = ask()
+        slow = asyncio.create_task(caller.error(server.origin, timeouts=within(headers=0.5)))
+        await asyncio.sleep(0.01)
+        begun = monotonic()
+        await caller.error(server.origin, timeouts=within(headers=SHORT))
+        assert monotonic() - begun < 0.4
+        assert not slow.done()
+        assert "response headers" in (await slow).message
+
+
+async def test_timer_is_absent_while_nothing_is_open(ask):
+    async with Hostile(after(ok(b""))) as server:
+        caller = ask(idle_expiry=0.05)
+        await caller.read(server.origin)
+        sweeper = caller.client._sweeper
+        assert sweeper._handle is not None
+        async with asyncio.timeout(1):
+            while not server.peers[0].closed:
+                await asyncio.sleep(0.002)
+        assert (sweeper._handle, sweeper.items) == (None, set())

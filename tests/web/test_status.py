@@ -1,0 +1,87 @@
+"""`GET /health` and `GET /ready`."""
+
+from __future__ import annotations
+
+import httpx
+import jsonschema
+from starlette.applications import Starlette
+
+from callgate.web.openapi import document
+from callgate.web.shapes import Finding
+from callgate.web.status import Check, Status
+
+
+async def get(path: str, *checks: Check) -> httpx.Response:
+    transport = httpx.ASGITransport(app=Starlette(routes=Status(checks).routes()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        response = await client.get(path)
+    components = document(version="0", region="us", max_body_bytes=1000)["components"]
+    schema = {"/health": "Health", "/ready": "Readiness"}[path]
+    validator = jsonschema.Draft202012Validator(
+        {"$ref": f"#/components/schemas/{schema}", "components": components}
+    )
+    validator.validate(response.json())
+    return response
+
+
+def well() -> Finding:
+    return Finding(part="store")
+
+
+def lagging() -> Finding:
+    return Finding(part="shipper", state="degraded", why="It lags.", fix="Look at the store.")
+
+
+def dead() -> Finding:
+    return Finding(part="journal", state="down", why="The disk is full.", fix="Free some space.")
+
+
+def broken() -> Finding:
+    raise ConnectionError("postgresql://user:secret@db")
+
+
+async def test_health_is_ok_whatever_the_checks_say() -> None:
+    response = await get("/health", dead, broken)
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok"}
+
+
+async def test_ready_when_all_parts_are_well() -> None:
+    response = await get("/ready", well, well)
+    assert response.status_code == 200
+    assert response.json() == {"status": "ok", "findings": []}
+
+
+async def test_ready_without_any_checks() -> None:
+    assert (await get("/ready")).json()["status"] == "ok"
+
+
+async def test_degraded_parts_are_named_but_the_gateway_stays_ready() -> None:
+    response = await get("/ready", well, lagging)
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "degraded",
+        "findings": [
+            {
+                "part": "shipper",
+                "state": "degraded",
+                "why": "It lags.",
+                "fix": "Look at the store.",
+            }
+        ],
+    }
+
+
+async def test_a_part_that_is_down_comes_first_and_makes_it_503() -> None:
+    response = await get("/ready", lagging, dead)
+    assert response.status_code == 503
+    assert response.json()["status"] == "down"
+    assert [one["part"] for one in response.json()["findings"]] == ["journal", "shipper"]
+
+
+async def test_a_check_that_fails_is_a_finding_without_its_words() -> None:
+    response = await get("/ready", broken)
+    assert response.status_code == 503
+    assert response.json()["findings"][0]["part"] == "broken"
+    assert "ConnectionError" in response.text
+    assert "secret" not in response.text
