@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 DATA := callgate-data
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 TRIM := $(BIN)/python -m pip uninstall -qq --disable-pip-version-check --yes setuptools
-LINTED := src tests bench
+LINTED := src tests bench docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -6,6 +6,7 @@ import argparse
 import os
 import resource
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -86,7 +87,7 @@ def _measure(arguments: argparse.Namespace, cores: Cores) -> tuple[list[Figure],
             with testbed(folder / name, cores, extent, files, wanted) as running:
                 try:
                     figures += _SCENARIOS[name](running)
-                except LoadError as error:
+                except (LoadError, StartError) as error:
                     faults.append(f"{name}: {error}")
                 faults += running.faults
         if arguments.install:
@@ -118,6 +119,7 @@ def _write(figures: list[Figure], faults: list[str], before: Machine, steal: flo
 def main() -> int:
     """Run the bench; the status is 1 where an answer was wrong or a target was missed."""
     arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))  # so that the servers are stopped
     before, (steal, ticks) = machine(), stolen()
     cores = place()
     try:

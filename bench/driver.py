@@ -21,6 +21,14 @@ class LoadError(Exception):
     """The load generator or the fake upstream failed."""
 
 
+class Held:
+    """Streams that are held open: how many run, and on the way out the `result`."""
+
+    def __init__(self, streams: int) -> None:
+        self.streams = streams
+        self.result: Result | None = None
+
+
 def _spawn(module: str, cores: frozenset[int]) -> subprocess.Popen[str]:
     with pinned(cores):
         return subprocess.Popen(
@@ -58,16 +66,15 @@ def run(job: Job, cores: frozenset[int]) -> Result:
 
 
 @contextlib.contextmanager
-def held(job: Job, cores: frozenset[int]) -> Iterator[list[Result]]:
-    """Do a `hold` job: inside, its streams run; the list is filled on the way out."""
+def held(job: Job, cores: frozenset[int]) -> Iterator[Held]:
+    """Do a `hold` job: inside, its streams run."""
     process = _begin(job, cores)
-    results: list[Result] = []
     try:
-        _line(process)
-        yield results
+        state = Held(int(_line(process)))
+        yield state
         assert process.stdin is not None
         process.stdin.close()
-        results.append(msgspec.json.decode(_line(process), type=Result))
+        state.result = msgspec.json.decode(_line(process), type=Result)
     finally:
         Tree(process).stop()
 

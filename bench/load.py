@@ -1,7 +1,7 @@
 """The load generator: `python -m bench.load` reads a job from standard input, writes its result.
 
 A loop over epoll and raw sockets, because an event loop's own overhead would make the generator
-the bottleneck. A `hold` job writes an empty line when every stream runs, and ends with the input.
+the bottleneck. A `hold` job writes how many streams run once they do, and ends with the input.
 """
 
 from __future__ import annotations
@@ -84,10 +84,13 @@ class Load:
 
     def _hold(self, connections: list[Connection]) -> None:
         self._start(connections)
-        while not all(c.first for c in connections) and (ready := self._poll.poll(_PATIENCE)):
-            for fd, _ in ready:
+        end = time.monotonic() + _PATIENCE
+        while (running := self._running()) + self._errors < len(connections):
+            for fd, _ in self._poll.poll(0.1):
                 self._advance(fd)
-        print(flush=True)
+            if time.monotonic() > end:
+                break
+        print(running, flush=True)
         self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
         while True:
             for fd, _ in self._poll.poll():
@@ -95,6 +98,10 @@ class Load:
                     self._pending = 0  # cut by intention
                     return
                 self._advance(fd)
+
+    def _running(self) -> int:
+        """How many streams have begun and not ended."""
+        return sum(connection.busy and connection.first > 0 for connection in self._open.values())
 
     def _start(self, connections: list[Connection]) -> None:
         """Send the first requests, `stagger` seconds apart, reading meanwhile."""

@@ -43,6 +43,7 @@ def memory(testbed: Testbed) -> list[Figure]:
     """One round: a process does not give its memory back, so a second would measure less."""
     idle, loaded, per_stream, after = (defaultdict[str, list[float]](list) for _ in range(4))
     errors = 0
+    notes: list[str] = []
     for subject in testbed.proxies():
         tree = subject.tree
         assert tree is not None
@@ -51,11 +52,14 @@ def memory(testbed: Testbed) -> list[Figure]:
         tree.settle()
         before = tree.pss_kb()
         loaded[subject.name].append(before / 1024)
-        with driver.held(_hold(subject, testbed.extent.streams), testbed.cores.load) as results:
+        with driver.held(_hold(subject, testbed.extent.streams), testbed.cores.load) as held:
             tree.settle(limit=3)
-            per_stream[subject.name].append((tree.pss_kb() - before) / testbed.extent.streams)
-        errors += results[0].errors
-        testbed.faults += results[0].faults
+            per_stream[subject.name].append((tree.pss_kb() - before) / max(held.streams, 1))
+        if held.streams < testbed.extent.streams:
+            notes.append(f"{subject.name} carried {held.streams:,} streams only")
+        if held.result:
+            errors += held.result.errors
+            testbed.faults += held.result.faults
         tree.settle()
         after[subject.name].append(tree.pss_kb() / 1024)
     count = f"{testbed.extent.streams:,}"
@@ -69,6 +73,7 @@ def memory(testbed: Testbed) -> list[Figure]:
             rounds=per_stream,
             target=_PER_STREAM_KB,
             errors=errors,
+            notes=notes,
         ),
         Figure(scenario="memory", metric=f"after {count} streams", unit="MB", rounds=after),
     ]

@@ -129,9 +129,9 @@ def write_config(
 
 @contextmanager
 def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway]:
-    """Start a gateway in a folder that has a callgate.toml; stop it at the end."""
+    """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "callgate", "serve", "--config", "callgate.toml", "--port", "0"]
+        [sys.executable, "-m", "callgate", "serve", "--port", "0"]
         + (["--fresh-key"] if key else [])
         + list(arguments),
         cwd=folder,

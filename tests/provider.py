@@ -169,6 +169,18 @@ async def endless(provider: Provider, writer: Writer, body: dict[str, Any]) -> N
     raise ConnectionResetError
 
 
+async def paused(provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    """Streams half an answer, and the rest when `go_on` is set."""
+    writer.write(head(200, "text/event-stream"))
+    event(writer, chunk({"role": "assistant", "content": WORDS[0]}))
+    await writer.drain()
+    await asyncio.to_thread(provider.go_on.wait, 10)
+    event(writer, chunk({"content": "".join(WORDS[1:])}))
+    event(writer, chunk({}, "stop"))
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
 async def html(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
     page = b"<html>Bad gateway at sk-planted-provider-key-000001</html>"
     writer.write(head(200, "text/html", len(page)) + page)
@@ -197,6 +209,7 @@ ANSWERS: dict[str, Answer] = {
     "tools": tools,
     "cut": cut,
     "endless": endless,
+    "paused": paused,
     "html": html,
     "silent": silent,
     "bad-key": echo_key,
@@ -225,6 +238,7 @@ def running() -> Iterator[Provider]:
         ready.set()
         await stop.wait()
         provider.left.set()
+        provider.go_on.set()
         server.close()
         pending = asyncio.all_tasks() - {asyncio.current_task()}
         for task in pending:

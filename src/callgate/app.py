@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -89,6 +90,7 @@ def build_worker(config: Config) -> Iterator[Worker]:
             journal,
             config.region,
             book.price,
+            random.random,
         )
         chat = Chat(
             engine,
@@ -97,7 +99,6 @@ def build_worker(config: Config) -> Iterator[Worker]:
                 region=config.region,
                 region_endpoints=settings.region_endpoints,
                 max_body_bytes=settings.server.max_body_bytes,
-                body_timeout=settings.server.body_timeout,
                 support_contact=support.contact,
                 status_url=support.status_url,
             ),
@@ -125,8 +126,16 @@ def counters_for(config: Config) -> Counters:
 
 def upstream_settings(config: Config) -> UpstreamSettings:
     """What the way out depends on."""
-    network = config.network
-    return UpstreamSettings(proxies=network.proxies, ca_file=network.ca_file, ca_dir=network.ca_dir)
+    network, table = config.network, config.settings.upstream
+    return UpstreamSettings(
+        max_connections_per_origin=table.max_connections,
+        max_idle_per_origin=table.max_idle_connections,
+        idle_expiry=table.idle_expiry,
+        max_body_bytes=table.max_body_bytes,
+        proxies=network.proxies,
+        ca_file=network.ca_file,
+        ca_dir=network.ca_dir,
+    )
 
 
 def describe(config: Config) -> dict[str, object]:

@@ -214,7 +214,7 @@ _ROWS = (
     Kind(
         "provider_rate_limited", 429, "upstream", True,
         "The provider's own limit for the operator's account is reached.",
-        "Wait the seconds that `Retry-After` says, or name `fallbacks`.",
+        "Wait the seconds that `Retry-After` says, or use another model.",
     ),
     Kind(
         "bad_upstream_reply", 502, "upstream", True,
@@ -229,7 +229,7 @@ _ROWS = (
     Kind(
         "provider_unavailable", 503, "upstream", True,
         "The provider says that it is unavailable or overloaded.",
-        "Retry after a pause, or name `fallbacks`.",
+        "Retry after a pause, or use another model.",
     ),
     Kind(
         "upstream_unreachable", 503, "upstream", True,

@@ -19,9 +19,7 @@ TEXT = "".join(WORDS)
 def events(response: httpx.Response) -> list[Any]:
     lines = [line for line in response.text.split("\n\n") if line]
     assert all(line.startswith("data: ") for line in lines)
-    return [
-        line[6:] if line == "data: [DONE]" else json.loads(line[6:]) for line in lines
-    ]
+    return [line[6:] if line == "data: [DONE]" else json.loads(line[6:]) for line in lines]
 
 
 def test_an_answer_is_the_union_of_both_worlds(client: httpx.Client) -> None:

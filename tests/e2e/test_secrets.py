@@ -28,8 +28,8 @@ def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
                 bad = {"authorization": f"Basic {gateway.key}", "x-api-key": gateway.key}
                 said.append(client.post(CHAT, json={}, headers=bad).text)
                 said.append(client.get(f"/{gateway.key}?key={gateway.key}").text)
-            for command in (("logs", "--json"), ("logs",), ("keys", "list"), ("models",)):
-                said.append(gateway.run(*command).stdout)
+            commands = (("logs", "--json"), ("logs",), ("keys", "list"), ("models",))
+            said += [gateway.run(*command).stdout for command in commands]
             key = gateway.key
         said.append(gateway.log)
     assert any("provider_credentials" in text for text in said)

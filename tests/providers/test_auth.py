@@ -47,7 +47,7 @@ def test_no_key_is_sent_where_the_scheme_says_none() -> None:
 
 def test_an_unknown_scheme_is_a_mistake() -> None:
     with pytest.raises(KeyError):
-        authorized("sigv4")
+        authorized("unheard-of")
 
 
 def test_a_deployment_does_not_show_its_secret() -> None:

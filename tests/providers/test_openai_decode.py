@@ -11,8 +11,8 @@ from callgate.core.chat import ChatResponse, Usage
 from callgate.core.http import HttpResponse
 from callgate.core.models import Target
 from callgate.errors import GatewayError
-from callgate.providers.openai import OpenAI
-from callgate.providers.openai_answer import usage_of
+from callgate.providers.openai.answer import usage_of
+from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from callgate.core.models import Target
-from callgate.providers.openai import OpenAI
+from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET, request_of, target_of
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from callgate.core.http import HttpResponse
 from callgate.core.models import Target
 from callgate.errors import GatewayError
-from callgate.providers.openai import OpenAI
+from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET, target_of
 

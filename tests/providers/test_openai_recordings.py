@@ -16,7 +16,7 @@ from callgate.core.chat import Chunk, Usage
 from callgate.core.models import Target
 from callgate.core.present import chunk_json, response_json
 from callgate.errors import GatewayError
-from callgate.providers.openai import OpenAI
+from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET, Record, request_of, response_of, target_of
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from callgate.core.chat import Chunk
 from callgate.core.models import Target
 from callgate.errors import GatewayError
-from callgate.providers.openai_stream import StreamDecoder
+from callgate.providers.openai.stream import StreamDecoder
 
 from .samples import target_of
 

@@ -111,9 +111,9 @@ def test_windows_outlive_the_processes(path: Path) -> None:
 def test_killed_processes_leave_a_sound_table_and_no_lock(path: Path) -> None:
     counters = SharedCounters(path, slots=16)
     chance = random.Random(7)
-    for _ in range(3):
+    for _ in range(2):
         with ExitStack() as stack:
-            children = [stack.enter_context(child(CHURN, path, NOW)) for _ in range(4)]
+            children = [stack.enter_context(child(CHURN, path, NOW)) for _ in range(3)]
             for process in children:
                 assert process.stdout is not None
                 assert process.stdout.readline() == "ready\n"
@@ -267,6 +267,20 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreError, match=r"counters\.url"):
         SharedCounters(tmp_path / "file" / "limits.table")
+
+
+def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> None:
+    one, other = SharedCounters(path, slots=2), SharedCounters(path, slots=2)
+    assert [reserve(one, "a", "m", 3, NOW).remaining for _ in range(2)] == [2, 1]
+    for account in ("b", "c"):
+        assert reserve(other, account, "m", 3, NOW + 61).remaining == 2
+    with pytest.raises(GatewayError):
+        reserve(one, "a", "m", 3, NOW + 62)
+    assert asyncio.run(one.peek("a", "m", 3, NOW + 62)).remaining == 3
+    assert reserve(other, "b", "m", 3, NOW + 63).remaining == 1
+    assert reserve(one, "a", "m", 3, NOW + 122).remaining == 2
+    one.close()
+    other.close()
 
 
 def test_what_a_process_remembers_of_places_is_bounded(path: Path) -> None:

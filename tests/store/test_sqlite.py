@@ -23,14 +23,17 @@ from callgate.store.opening import open_store
 from samples import answered
 from store.children import child
 
+# Opens fresh stores, one after the other, whenever it is told to.
 OPEN = """
 import sys
+import alembic.command
+import callgate.store.sqlite
 from callgate.store.opening import open_store
 print("ready", flush=True)
-sys.stdin.readline()
-store = open_store(sys.argv[1])
-print(store.keys.version())
-store.close()
+for line in sys.stdin:
+    store = open_store(line.strip())
+    print(store.keys.version(), flush=True)
+    store.close()
 """
 
 
@@ -78,17 +81,20 @@ def test_what_is_stored_outlives_the_process(url: str) -> None:
     store.close()
 
 
-def test_processes_that_open_a_fresh_store_at_once_all_succeed(url: str) -> None:
+def test_processes_that_open_a_fresh_store_at_once_all_succeed(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        children = [stack.enter_context(child(OPEN, url)) for _ in range(4)]
+        children = [stack.enter_context(child(OPEN)) for _ in range(4)]
         for process in children:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"
-        for process in children:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        assert [process.communicate()[0] for process in children] == ["0\n"] * 4
+        for number in range(10):
+            for process in children:
+                assert process.stdin is not None
+                process.stdin.write(f"sqlite:///{tmp_path}/{number}/callgate.db\n")
+                process.stdin.flush()
+            for process in children:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "0\n"
 
 
 def test_alembic_is_imported_by_a_migration_only(url: str) -> None:

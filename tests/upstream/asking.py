@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
@@ -46,14 +48,13 @@ class Ask:
 
     async def error(self, origin: Origin, **options: object) -> GatewayError:
         """The error that sending or reading ends with; its text must not show secrets."""
-        try:
-            data = await self.read(origin, **options)
-        except GatewayError as error:
-            assert "hidden" not in f"{error!r} {error.message} {error.detail}"
-            return error
-        raise AssertionError(f"expected an error, got {data[:100]!r}")
+        with pytest.raises(GatewayError) as caught:
+            await self.read(origin, **options)
+        error = caught.value
+        assert "hidden" not in f"{error!r} {error.message} {error.detail}"
+        return error
 
 
-async def _pieces(response: Response):  # type: ignore[no-untyped-def] # noqa: ANN202
+async def _pieces(response: Response):  # type: ignore[no-untyped-def]
     while data := await response.receive():
         yield data

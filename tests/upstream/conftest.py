@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import msgspec
 import pytest
 import uvloop
-from upstream.asking import PATIENT, Ask
 
 from callgate.core.models import Timeouts
 from callgate.upstream.client import Client, UpstreamSettings
+from upstream.asking import PATIENT, Ask
 
 
 def pytest_asyncio_loop_factories(

@@ -6,11 +6,12 @@ import asyncio
 
 import msgspec
 import pytest
+
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, chunked, ok, says, says_once
 
 
-async def until(condition) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+async def until(condition) -> None:  # type: ignore[no-untyped-def]
     async with asyncio.timeout(2):
         while not condition():
             await asyncio.sleep(0.002)
@@ -37,6 +38,44 @@ async def test_connection_is_reused_after_a_stream_that_was_not_fully_taken(ask)
             response.close()
         assert await caller.read(server.origin) == b"ab"
         assert len(server.peers) == 1
+
+
+async def test_released_stream_leaves_a_moment_for_the_end_of_its_framing(ask):
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        whole = chunked(b"data: [DONE]")
+        while await peer.request():
+            await peer.send(whole[:-5])
+            await go.wait()
+            await peer.send(whole[-5:])
+
+    async with Hostile(script) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        assert await response.receive() == b"data: [DONE]"
+        response.release()
+        response.release()
+        assert caller.client.stats()[server.origin] == (1, 0, 0)
+        go.set()
+        await until(lambda: caller.client.stats()[server.origin] == (1, 1, 0))
+        assert await caller.read(server.origin) == b"data: [DONE]"
+        assert len(server.peers) == 1
+
+
+@pytest.mark.parametrize("more", [b"", b"5\r\nhello\r\n" * 2000, b"xx\r\n"])
+async def test_released_stream_that_does_not_end_is_closed(ask, more):
+    async def script(peer: Peer) -> None:
+        await peer.answer(chunked(b"data: [DONE]")[:-5])
+        await asyncio.sleep(0.02)
+        await peer.send(more)
+        await peer.stall()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        response.release()
+        await until(lambda: caller.client.stats()[server.origin] == (0, 0, 0))
 
 
 async def test_connection_used_last_is_taken_first(ask):

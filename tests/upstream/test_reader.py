@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+import gc
+import weakref
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from upstream.hostile import chunked, ok
 
 from callgate.upstream.reader import COMPLETE, RefusedError, ResponseReader
+from upstream.hostile import chunked, ok
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 SAMPLES = [
@@ -22,13 +25,15 @@ SAMPLES = [
     HEAD + b"Transfer-Encoding: chunked\r\n\r\nxx\r\n",
     b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 1\r\n\r\nx",
 ]
+repeatable = settings(derandomize=True, deadline=None, max_examples=200)
 pieces = st.lists(st.integers(1, 40), max_size=30)
 fragments = st.lists(
     st.sampled_from(
         [
-            b"HTTP/1.1 ", b"HTTP/1.0 ", b"200 OK\r\n", b"100 Continue\r\n\r\n", b"204 No\r\n", b"\r\n",
-            b"Content-Length: 3\r\n", b"Content-Length: 0\r\n", b"Transfer-Encoding: chunked\r\n",
-            b"Connection: close\r\n", b"Connection: keep-alive\r\n", b"X: y\r\n", b"3\r\nabc\r\n",
+            b"HTTP/1.1 ", b"HTTP/1.0 ", b"200 OK\r\n", b"100 Continue\r\n\r\n", b"204 No\r\n",
+            b"\r\n", b"Content-Length: 3\r\n", b"Content-Length: 0\r\n",
+            b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
+            b"Connection: keep-alive\r\n", b"X: y\r\n", b"3\r\nabc\r\n",
             b"0\r\n\r\n", b"abc", b"\0", b"\xff", b"\n", b":", b" ", b"fffffffff\r\n",
         ]
     ),
@@ -65,6 +70,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
     return [part for part in [*parts, data] if part]
 
 
+@repeatable
 @given(st.sampled_from(SAMPLES), pieces)
 def test_cuts_do_not_matter(data: bytes, sizes: list[int]) -> None:
     assert outcome(fresh(), cut(data, sizes)) == outcome(fresh(), [data])
@@ -75,6 +81,7 @@ def test_every_byte_by_itself_is_the_same_as_all_at_once() -> None:
         assert outcome(fresh(), cut(data, [1] * len(data))) == outcome(fresh(), [data])
 
 
+@repeatable
 @given(fragments, pieces)
 def test_cuts_do_not_matter_to_anything_made_of_fragments(
     parts: list[bytes], sizes: list[int]
@@ -84,12 +91,14 @@ def test_cuts_do_not_matter_to_anything_made_of_fragments(
     assert one == other
 
 
+@repeatable
 @given(st.binary(max_size=300), pieces)
 def test_arbitrary_bytes_are_refused_or_incomplete(data: bytes, sizes: list[int]) -> None:
     result = outcome(fresh(), cut(b"HTTP/1.1" + data, sizes))
     assert result[0] in ("refused", False)
 
 
+@repeatable
 @given(st.sampled_from(SAMPLES), st.data())
 def test_truncation_is_never_taken_for_the_end(data: bytes, draw: st.DataObject) -> None:
     reader = fresh()
@@ -100,6 +109,7 @@ def test_truncation_is_never_taken_for_the_end(data: bytes, draw: st.DataObject)
         assert part == whole
 
 
+@repeatable
 @given(st.lists(st.tuples(st.sampled_from(SAMPLES[:4]), pieces), min_size=2, max_size=4))
 def test_reader_is_good_for_one_response_after_another(turns) -> None:  # type: ignore[no-untyped-def]
     reader = fresh()
@@ -140,3 +150,19 @@ def test_names_are_remembered_up_to_a_bound() -> None:
         assert len(reader.headers) == 401
         assert f"x-{turn}-399" in reader.headers
     assert len(names) == 1024
+
+
+def test_disposed_reader_is_freed_without_the_garbage_collector() -> None:
+    class Watched(ResponseReader):
+        pass
+
+    reader = Watched({}, 65536)
+    outcome(reader, [ok(b"x")])
+    watched = weakref.ref(reader)
+    gc.disable()
+    try:
+        reader.dispose()
+        del reader
+        assert watched() is None
+    finally:
+        gc.enable()

@@ -7,6 +7,7 @@ import gzip
 import zlib
 
 import pytest
+
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, chunked, each_byte, ok, says, says_once
 
@@ -136,7 +137,8 @@ async def test_nonsense_is_a_bad_reply(ask, reply, words):
             error = await ask().error(server.origin)
         assert error.kind.type == "bad_upstream_reply"
         assert words in error.message
-        assert server.origin.netloc in error.message
+        assert server.origin.netloc in str(error.detail)
+        assert server.origin.netloc not in error.message
 
 
 @pytest.mark.parametrize(
@@ -294,8 +296,8 @@ def raw_deflate(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        (b"gzip", gzip.compress(b"hello world")),
-        (b"x-gzip", gzip.compress(b"hello ") + gzip.compress(b"world")),
+        (b"gzip", gzip.compress(b"hello world", mtime=0)),
+        (b"x-gzip", gzip.compress(b"hello ", mtime=0) + gzip.compress(b"world", mtime=0)),
         (b"deflate", zlib.compress(b"hello world")),
         (b"deflate", raw_deflate(b"hello world")),
         (b"identity", b"hello world"),
@@ -310,7 +312,9 @@ async def test_coded_body_is_decoded(ask, coding, body):
             assert len(server.peers) == 1
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"hello")[:-1], gzip.compress(b"hello") + b"xx"])
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"hello", mtime=0)[:-1], gzip.compress(b"hello", mtime=0) + b"xx"]
+)
 async def test_coding_that_does_not_end_properly_is_a_bad_reply(ask, body):
     async with Hostile(says(encoded(b"gzip", body))) as server:
         error = await ask().error(server.origin)
@@ -319,7 +323,7 @@ async def test_coding_that_does_not_end_properly_is_a_bad_reply(ask, body):
 
 
 async def test_gzip_bomb_is_a_bad_reply(ask):
-    bomb = gzip.compress(b"\0" * 20_000_000)
+    bomb = gzip.compress(b"\0" * 20_000_000, mtime=0)
     async with Hostile(says(encoded(b"gzip", bomb))) as server:
         caller = ask(max_body_bytes=1_000_000)
         error = await caller.error(server.origin)

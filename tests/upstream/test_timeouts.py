@@ -8,11 +8,11 @@ from time import monotonic
 
 import msgspec
 import pytest
-from upstream.asking import PATIENT
-from upstream.hostile import Hostile, Peer, ok
 
 from callgate.core.http import Origin
 from callgate.core.models import Timeouts
+from upstream.asking import PATIENT
+from upstream.hostile import Hostile, Peer, ok
 
 SHORT = 0.06
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -22,7 +22,7 @@ def within(**phases: float) -> Timeouts:
     return msgspec.structs.replace(PATIENT, **phases)
 
 
-def after(sent: bytes):  # type: ignore[no-untyped-def] # noqa: ANN201
+def after(sent: bytes):  # type: ignore[no-untyped-def]
     async def script(peer: Peer) -> None:
         await peer.answer(sent)
         await peer.stall()

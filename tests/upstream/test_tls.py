@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 import pytest
+
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, chunked, ok
 from upstream.secured import Authority, secured

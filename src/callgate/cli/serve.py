@@ -65,17 +65,23 @@ def _supervise(config: Config, listener: socket.socket, local: LocalServer | Non
 
     server = config.settings.server
     retention = config.settings.store.retention_days
-    books = partial(clerk.keep_books, config.store_url, config.journal_dir, retention)
+    own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
+
+    def books() -> None:
+        listener.close()  # whoever holds it and serves nobody lets callers wait in vain
+        clerk.keep_books(config.store_url, config.journal_dir, retention, own)
+
     roles = [
         *(
-            Role(f"worker {number}", partial(worker.serve, config, listener))
+            Role(f"worker {number}", partial(worker.serve, config, listener, own))
             for number in range(1, server.workers + 1)
         ),
         Role("clerk", books, ends_last=True),
     ]
 
     revive = Reviver(local) if local is not None else None
-    return Supervisor(roles, grace=server.drain + 1.0, tick=revive or _nothing).run()
+    grace = server.drain + 1.0
+    return Supervisor(roles, grace=grace, tick=revive or _nothing, at_stop=listener.close).run()
 
 
 def _nothing() -> None:
@@ -159,7 +165,9 @@ def _served(config: Config) -> str:
 def _model_to_try(config: Config) -> str:
     """One that the operator named, else the local one, else any."""
     named = [name for name in config.settings.models if name in config.models]
-    local = [name for name, model in config.models.items() if model.deployments[0].provider == LOCAL]
+    local = [
+        name for name, model in config.models.items() if model.deployments[0].provider == LOCAL
+    ]
     return (named + local + list(config.models))[0]
 
 

@@ -5,9 +5,16 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from callgate.catalogue import Catalogue, CatalogueEntry
 from callgate.config.deployments import Providers
-from callgate.config.settings import DeploymentTable, ModelTable, Settings
+from callgate.config.settings import (
+    DefaultParametersTable,
+    DeploymentTable,
+    ModelTable,
+    Settings,
+)
 from callgate.core.directory import Absent, Directory
 from callgate.core.models import Deployment, Model
 
@@ -132,4 +139,7 @@ class DirectoryBuilder:
 
 
 def _frozen(value: object) -> object:
+    if isinstance(value, DefaultParametersTable):
+        given = msgspec.structs.asdict(value).items()
+        return {name: one for name, one in given if one is not None}
     return tuple(value) if isinstance(value, list) else value

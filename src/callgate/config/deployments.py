@@ -11,9 +11,15 @@ from callgate.core.http import Origin, split_url
 from callgate.core.models import Deployment, Timeouts, Vendor
 from callgate.core.secret import Secret
 from callgate.local.model import installed
-from callgate.providers.registry import VENDORS
+from callgate.providers.registry import DIALECTS, VENDORS
 
 LOCAL = "local"
+_LIKE = {"openai": "openai-compatible"}
+"""By whose quirks a server of a name unknown to the registry is treated."""
+_OPTIONS = (
+    "region", "access_key_id", "api_version", "project", "location",
+    "credentials_file", "guardrail_identifier", "guardrail_version", "guardrail_trace",
+)  # fmt: skip
 _UNBOUND = Origin("http", "127.0.0.1", 0)
 """The local model's server has no port before it runs; `config.bound` puts it in."""
 
@@ -66,8 +72,10 @@ class Providers:
             origin=origin,
             path=prefix,
             secret=Secret(table.api_key),
+            session_token=Secret(table.session_token),
             weight=weight,
             timeouts=Timeouts(**msgspec.structs.asdict(table.timeouts)),
+            options={name: value for name in _OPTIONS if (value := getattr(table, name))},
         )
 
     def _vendor(self, name: str, table: ProviderTable) -> Vendor | None:
@@ -79,21 +87,30 @@ class Providers:
                 f"providers.{name}.dialect: needed, because {name!r} is no known vendor"
             )
             return None
-        if table.dialect == LOCAL:
-            return VENDORS[LOCAL]
-        auth = VENDORS[table.dialect].auth if table.dialect in VENDORS else "bearer"
-        return Vendor(name=name, dialect=table.dialect, auth=auth if table.api_key else "none")
+        if table.dialect not in DIALECTS:
+            self.mistakes.append(
+                f"providers.{name}.dialect: no such dialect; there are {', '.join(DIALECTS)}"
+            )
+            return None
+        alike = VENDORS.get(_LIKE.get(table.dialect, table.dialect))
+        vendor = Vendor(name=name, dialect=table.dialect) if alike is None else alike
+        if vendor.dialect == LOCAL:
+            return vendor
+        # Another server that speaks the dialect: its address and its variable are its own.
+        own = msgspec.structs.replace(vendor, name=name, env="", base_url="")
+        return own if table.api_key else msgspec.structs.replace(own, auth="none")
 
     def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
         if vendor.dialect == LOCAL:
             self.local_weights = table.weights
             self._made[name] = (vendor, _UNBOUND, "/v1", table)
             return
-        if vendor.auth != "none" and not table.api_key:
+        if vendor.env and not table.api_key:
             self.mistakes.append(f"providers.{name}.api_key: needed for this provider")
             return
         try:
-            origin, prefix = split_url(table.base_url or vendor.base_url)
+            region = table.region or vendor.default_region
+            origin, prefix = split_url(table.base_url or vendor.base_url.format(region=region))
         except ValueError as error:
             self.mistakes.append(f"providers.{name}.base_url: {error}")
             return

@@ -130,6 +130,9 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
 
 def _contradictions(settings: Settings) -> Iterator[str]:
     """Settings that are each sound but not together."""
+    store = settings.store.url.partition(":")[0]
+    if store not in ("", "sqlite"):
+        yield f"store.url: only 'sqlite:///…' is supported by this version, got {store[:20]!r}"
     scheme = settings.counters.url.partition(":")[0]
     if scheme != "memory":
         yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"

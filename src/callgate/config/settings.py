@@ -11,12 +11,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-Region = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]{0,15}$")]
+Region = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
-DialectName = Literal["openai", "anthropic", "gemini", "bedrock", "local"]
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,9 +30,19 @@ class ServerTable(_Table, frozen=True):
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     max_body_bytes: Bytes = 20_000_000
     max_header_bytes: Bytes = 65_536
+    head_timeout: Seconds = 30.0
     body_timeout: Seconds = 60.0
     keep_alive: Seconds = 75.0
     drain: Seconds = 30.0
+
+
+class UpstreamTable(_Table, frozen=True):
+    """Connections to providers. Counts are per worker and host, sizes bytes, times seconds."""
+
+    max_connections: Count = 10_000
+    max_idle_connections: Count = 200
+    idle_expiry: Seconds = 30.0
+    max_body_bytes: Bytes = 64 * 2**20
 
 
 class StoreTable(_Table, frozen=True):
@@ -73,12 +82,25 @@ class TimeoutsTable(_Table, frozen=True):
 
 
 class ProviderTable(_Table, frozen=True):
-    """One account with one vendor. The table's name picks the vendor where it is a known one."""
+    """One account with one vendor. The table's name picks the vendor where it is a known one.
 
-    dialect: DialectName | None = None
+    What stands between `weights` and `timeouts` is for AWS, Azure and Google alone.
+    """
+
+    dialect: str | None = None
     base_url: str = ""
     api_key: str = ""
     weights: str = ""
+    region: str = ""
+    access_key_id: str = ""
+    session_token: str = ""
+    api_version: str = ""
+    project: str = ""
+    location: str = ""
+    credentials_file: str = ""
+    guardrail_identifier: str = ""
+    guardrail_version: str = ""
+    guardrail_trace: str = ""
     timeouts: TimeoutsTable = TimeoutsTable()
 
 
@@ -88,6 +110,14 @@ class DeploymentTable(_Table, frozen=True):
     provider: str
     upstream_model: str = ""
     weight: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+
+
+class DefaultParametersTable(_Table, frozen=True):
+    """What a parameter is where the request leaves it out, as far as the provider says."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
 
 
 class ModelTable(_Table, frozen=True):
@@ -106,7 +136,7 @@ class ModelTable(_Table, frozen=True):
     input_modalities: list[str] | None = None
     output_modalities: list[str] | None = None
     supported_parameters: list[str] | None = None
-    default_parameters: dict[str, float | int | str] | None = None
+    default_parameters: DefaultParametersTable | None = None
     retirement_date: date | None = None
     successor: str | None = None
 
@@ -119,6 +149,7 @@ class Settings(_Table, frozen=True):
     catalogue: bool = True
     region_endpoints: dict[Region, str] = {}
     server: ServerTable = ServerTable()
+    upstream: UpstreamTable = UpstreamTable()
     store: StoreTable = StoreTable()
     counters: CountersTable = CountersTable()
     support: SupportTable = SupportTable()

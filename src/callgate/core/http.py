@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 Headers = tuple[tuple[str, str], ...]
 
 _PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9]+)?")
 
 
 class Origin(NamedTuple):
@@ -38,6 +40,8 @@ def split_url(url: str) -> tuple[Origin, str]:
         raise ValueError(f"expected a URL that starts with http:// or https://, got {url!r}")
     if not parts.hostname:
         raise ValueError(f"expected a URL with a host, got {url!r}")
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError(f"expected a URL with a sound host name, got {url!r}")
     if parts.username or parts.password:
         raise ValueError("credentials do not belong into a URL")
     if parts.query or parts.fragment:

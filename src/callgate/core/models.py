@@ -18,7 +18,8 @@ class Vendor(Struct, frozen=True, kw_only=True):
 
     `env` is the variable that usually holds the key; `max_tokens_field` the field by which the
     vendor takes the output limit; `stream_usage` whether `stream_options.include_usage` may be
-    sent; `request_id_header` where it puts its own request id.
+    sent; `request_id_header` where it puts its own request id; `{region}` in `base_url` stands for
+    the provider's region, `default_region` where none is configured.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     max_tokens_field: str = "max_tokens"
     stream_usage: bool = True
     request_id_header: str = "x-request-id"
+    default_region: str = ""
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,8 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 class Deployment(Struct, frozen=True, kw_only=True):
     """One way to a model: a provider's endpoint, its credentials and its own name of the model.
 
-    `path` is the base URL's path without a trailing slash (`/v1`).
+    `path` is the base URL's path without a trailing slash (`/v1`); `session_token` goes with
+    temporary credentials of AWS; `options` are what the dialect or the credentials need besides.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     origin: Origin
     path: str
     secret: Secret
+    session_token: Secret = Secret("")
     weight: float = 1.0
     timeouts: Timeouts = Timeouts()
     options: dict[str, str] = {}

@@ -99,6 +99,7 @@ def error_json(
             "request_id": request_id,
             "code": kind.status,
             "message": error.message,
+            "metadata": {"errors": error.errors},
             "error": {
                 "code": kind.status,
                 "message": error.message,

@@ -10,7 +10,7 @@ from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
-_NOT_YET = ("fallbacks", "post_processing_steps")
+_NOT_YET = ("fallbacks", "fallback_config", "post_processing_steps")
 
 
 class Admission:
@@ -41,19 +41,20 @@ class Admission:
     def check(self, request: ChatRequest, model: Model) -> None:
         """Refuse what the model, or this version, cannot honour. Raises GatewayError."""
         body = request.body
-        for field in _NOT_YET:
-            if getattr(body, field):
-                raise GatewayError(
-                    "unsupported_field",
-                    f"Invalid request: {field!r} is not supported by this version of the gateway",
-                    param=field,
-                )
+        if body.fallbacks or body.fallback_config or body.post_processing_steps:
+            field = next(name for name in _NOT_YET if getattr(body, name))
+            raise GatewayError(
+                "unsupported_field",
+                f"Invalid request: {field!r} is not supported by this version of the gateway",
+                param=field,
+            )
         if body.model_region is not None and body.model_region.lower() != self._region:
             raise GatewayError(
                 "model_not_in_region",
                 f"Model region {body.model_region[:64]!r} was asked for, this endpoint serves "
                 f"{self._region!r}",
                 param="model_region",
+                fix="Leave `model_region` out, or use the endpoint of that region.",
             )
         check_model(request, model)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpResponse
@@ -15,6 +16,7 @@ from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
 from callgate.providers.registry import dialect
 from callgate.upstream.client import Client, Response
+from callgate.upstream.credentials import FETCHED, Credentials
 
 _MAX_ERROR_BYTES = 256 * 1024
 _KEPT_BODY = 2048
@@ -31,6 +33,7 @@ class Try:
         "_call",
         "_client",
         "_counted",
+        "_credentials",
         "_started",
         "attempt",
         "dialect",
@@ -38,10 +41,13 @@ class Try:
         "target",
     )
 
-    def __init__(self, call: Call, target: Target, client: Client) -> None:
+    def __init__(
+        self, call: Call, target: Target, client: Client, credentials: Credentials
+    ) -> None:
         deployment = target.deployment
         self._call = call
         self._client = client
+        self._credentials = credentials
         self._started = self._counted = time.perf_counter_ns()
         self.target = target
         self.dialect: Dialect = dialect(deployment.vendor.dialect)
@@ -64,7 +70,10 @@ class Try:
         self.count_time()
         self.attempt.duration_us = (self._counted - self._started) // 1000
         if self.response is not None:
-            self.response.close()
+            if error is None:
+                self.response.release()
+            else:
+                self.response.close()
         attempt = self.attempt
         if error is None:
             attempt.decision, attempt.reason = "done", "the answer is complete"
@@ -75,7 +84,9 @@ class Try:
             left = isinstance(error, BaseException) and not isinstance(error, Exception)
             attempt.error = "client_disconnected" if left else "internal_error"
             attempt.decision = "stop"
-            attempt.reason = "the caller left" if left else "a defect in the gateway"
+            attempt.reason = (
+                "the caller left, or the gateway ended" if left else "a defect in the gateway"
+            )
 
     async def send(self, request: ChatRequest) -> Response:
         """Send the request in the target's dialect; a 2xx response whose body is yet to come.
@@ -84,7 +95,11 @@ class Try:
         """
         target, attempt = self.target, self.attempt
         deployment = target.deployment
-        encoded = authorize(self.dialect.encode(request, target), deployment)
+        scheme = deployment.vendor.auth
+        if scheme in FETCHED:
+            deployment = await self._credentials.current(deployment)
+        now = datetime.now(UTC) if scheme == "sigv4" else None
+        encoded = authorize(self.dialect.encode(request, target), deployment, now)
         response = await self._client.send(encoded, deployment.timeouts)
         self.response = response
         attempt.status = response.status
@@ -110,9 +125,9 @@ class Try:
                 self.keep_body(body)
             raise
 
-    def count_time(self) -> None:
+    def count_time(self, now: int | None = None) -> None:
         """Count the time since the last count as the upstream's."""
-        now = time.perf_counter_ns()
+        now = now or time.perf_counter_ns()
         self._call.upstream_ns += now - self._counted
         self._counted = now
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
+
+from msgspec import Raw
 
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.models import Model, Target
 from callgate.core.record import Attempt, Record
-from callgate.core.validate import parameters, prompt_bytes
+from callgate.core.validate import prompt_bytes
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Quota
 
@@ -34,6 +37,7 @@ class Call:
         "model_asked",
         "native_finish_reason",
         "notes",
+        "parameters",
         "path",
         "quota",
         "request",
@@ -62,6 +66,7 @@ class Call:
         self.model_asked: str | None = None
         self.model: Model | None = None
         self.request: ChatRequest | None = None
+        self.parameters: Mapping[str, Raw] | None = None
         self.quota: Quota | None = None
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
@@ -121,7 +126,7 @@ class Call:
         if request is not None:
             prompt = prompt_bytes(request)
             record.stream = bool(request.body.stream)
-            record.parameters = parameters(request)
+            record.parameters = self.parameters
             record.message_count = len(request.messages)
             record.prompt_bytes = len(prompt)
             record.prompt_sha256 = hashlib.sha256(prompt).hexdigest()

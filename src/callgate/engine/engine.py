@@ -10,11 +10,13 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.models import Model, Price, Target
 from callgate.core.pricing import cost
+from callgate.core.routing import pick
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
 from callgate.engine.relay import Relay
 from callgate.upstream.client import Client
+from callgate.upstream.credentials import Credentials
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -28,7 +30,9 @@ class Sink(Protocol):
 
 
 class Engine:
-    """Carries calls. `prices` gives a target's price, or None where none is known."""
+    """Carries calls. `prices` gives a target's price, or None where none is known; `chance` a
+    number in [0, 1).
+    """
 
     def __init__(
         self,
@@ -37,16 +41,19 @@ class Engine:
         journal: Sink,
         region: str,
         prices: Callable[[Target], Price | None],
+        chance: Callable[[], float],
     ) -> None:
         self.admission = admission
         self._client = client
+        self._credentials = Credentials()
         self._journal = journal
         self._region = region
         self._prices = prices
+        self._chance = chance
 
     async def complete(self, call: Call, request: ChatRequest, model: Model) -> ChatResponse:
         """The whole answer to a call that does not stream. Raises GatewayError."""
-        with Try(call, plan(model), self._client) as attempt:
+        with Try(call, self._plan(model), self._client, self._credentials) as attempt:
             answer = await attempt.whole(request)
         call.usage = answer.usage
         answer.created = answer.created or int(call.arrived)
@@ -57,7 +64,7 @@ class Engine:
 
     def stream(self, call: Call, request: ChatRequest, model: Model) -> Relay:
         """The answer to a call that streams; nothing is sent before it is entered."""
-        return Relay(call, request, plan(model), self._client)
+        return Relay(call, request, self._plan(model), self._client, self._credentials)
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""
@@ -69,7 +76,6 @@ class Engine:
             call.cost_usd = cost(call.usage, price) if price is not None else None
         self._journal.append(_ENCODER.encode(call.record(self._region)))
 
-
-def plan(model: Model) -> Target:
-    """Where the call goes."""
-    return Target(model, model.deployments[0])
+    def _plan(self, model: Model) -> Target:
+        """Where the call goes."""
+        return Target(model, pick(model.deployments, self._chance()))

@@ -11,6 +11,7 @@ from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.upstream.client import Client, Response
+from callgate.upstream.credentials import Credentials
 
 
 class Relay:
@@ -22,10 +23,17 @@ class Relay:
 
     __slots__ = ("_call", "_decoder", "_first", "_request", "_response", "_try", "text_length")
 
-    def __init__(self, call: Call, request: ChatRequest, target: Target, client: Client) -> None:
+    def __init__(
+        self,
+        call: Call,
+        request: ChatRequest,
+        target: Target,
+        client: Client,
+        credentials: Credentials,
+    ) -> None:
         self._call = call
         self._request = request
-        self._try = Try(call, target, client)
+        self._try = Try(call, target, client, credentials)
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
         self._response: Response | None = None
         self._first: Sequence[Chunk] = ()

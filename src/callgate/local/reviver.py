@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 
 from callgate.local.model import LocalModelError
@@ -10,6 +10,7 @@ from callgate.local.process import LocalServer
 
 _PAUSE = 5.0
 _LOADING = 30.0
+_log = logging.getLogger("callgate.local")
 
 
 class Reviver:
@@ -24,8 +25,8 @@ class Reviver:
         if self._server.alive() or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _PAUSE
-        print("callgate: the local model ended, starting it anew", file=sys.stderr)
+        _log.error("the local model ended, starting it anew")
         try:
             self._server.start(_LOADING)
         except LocalModelError as error:
-            print(f"callgate: {error.message} {error.fix}", file=sys.stderr)
+            _log.error("%s %s", error.message, error.fix)

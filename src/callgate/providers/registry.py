@@ -10,8 +10,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from callgate.core.models import Vendor
+from callgate.providers.anthropic.dialect import Anthropic
+from callgate.providers.azure import Azure
 from callgate.providers.base import Dialect
-from callgate.providers.openai import OpenAI
+from callgate.providers.bedrock.dialect import Bedrock
+from callgate.providers.cohere.dialect import Cohere
+from callgate.providers.gemini.dialect import Gemini
+from callgate.providers.openai.dialect import OpenAI
 
 _ROWS = (
     # https://platform.openai.com/docs/api-reference/chat/create
@@ -21,6 +26,21 @@ _ROWS = (
         base_url="https://api.openai.com/v1",
         env="OPENAI_API_KEY",
         max_tokens_field="max_completion_tokens",
+    ),
+    # https://ai.google.dev/api/generate-content
+    Vendor(
+        name="gemini",
+        dialect="gemini",
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        env="GEMINI_API_KEY",
+        auth="x-goog-api-key",
+    ),
+    # https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
+    Vendor(
+        name="vertex",
+        dialect="gemini",
+        base_url="https://aiplatform.googleapis.com/v1",
+        auth="google",
     ),
     # The model that Callgate itself runs: llama.cpp's server on loopback, with a key of its own.
     Vendor(name="local", dialect="local"),
@@ -122,14 +142,67 @@ _ROWS = (
         env="ASSEMBLYAI_API_KEY",
         stream_usage=False,
     ),
+    # https://docs.anthropic.com/en/api/overview
+    Vendor(
+        name="anthropic",
+        dialect="anthropic",
+        base_url="https://api.anthropic.com/v1",
+        env="ANTHROPIC_API_KEY",
+        auth="x-api-key",
+        request_id_header="request-id",
+    ),
+    # https://docs.aws.amazon.com/general/latest/gr/bedrock.html; the variable holds an API key of
+    # Bedrock's own, https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys-use.html
+    Vendor(
+        name="bedrock",
+        dialect="bedrock",
+        base_url="https://bedrock-runtime.{region}.amazonaws.com",
+        default_region="us-east-1",
+        env="AWS_BEARER_TOKEN_BEDROCK",
+        auth="sigv4",
+        request_id_header="x-amzn-requestid",
+    ),
+    # https://docs.cohere.com/reference/chat
+    Vendor(
+        name="cohere",
+        dialect="cohere",
+        base_url="https://api.cohere.com/v2",
+        env="CO_API_KEY",
+        request_id_header="x-debug-trace-id",
+    ),
+    # https://learn.microsoft.com/azure/ai-foundry/openai/reference; each resource has its own host
+    Vendor(
+        name="azure",
+        dialect="azure",
+        env="AZURE_OPENAI_API_KEY",
+        auth="api-key",
+        max_tokens_field="max_completion_tokens",
+    ),
+    # Models of other makers: https://learn.microsoft.com/rest/api/aifoundry/modelinference/
+    Vendor(
+        name="azure-foundry",
+        dialect="azure",
+        env="AZURE_INFERENCE_CREDENTIAL",
+        auth="api-key",
+    ),
 )
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType({row.name: row for row in _ROWS})
 
 _openai = OpenAI()
-_DIALECTS: Mapping[str, Dialect] = MappingProxyType({"openai": _openai, "local": _openai})
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        "openai": _openai,
+        "gemini": Gemini(),
+        "local": _openai,
+        "anthropic": Anthropic(),
+        "azure": Azure(),
+        "bedrock": Bedrock(),
+        "cohere": Cohere(),
+    }
+)
 
 
 def dialect(name: str) -> Dialect:
     """The dialect of this name. Raises KeyError where there is none."""
-    return _DIALECTS[name]
+    return DIALECTS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -18,29 +19,40 @@ _PRUNE_EVERY = 60.0
 _PRUNE_BATCH = 500
 _BATCH = 500
 _DAY_MS = 86_400_000
+_log = logging.getLogger("callgate.clerk")
 
 
-def keep_books(store_url: str, journal_dir: Path, retention_days: int) -> None:
-    """Ship until told to stop by SIGTERM, or until the supervisor is gone; blocks.
+def keep_books(store_url: str, journal_dir: Path, retention_days: int, supervisor: int) -> None:
+    """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
 
     The workers go first: whoever answers callers has the right to the processor.
     """
     os.nice(5)
-    parent = os.getppid()
     stopping: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with closing(open_store(store_url)) as store:
         shipper = Shipper(journal_dir, store.requests, time.time)
-        _work(shipper, lambda: bool(stopping) or orphaned(parent), retention_days)
+        _work(shipper, lambda: bool(stopping) or orphaned(supervisor), retention_days)
+
+
+def _tell(shipper: Shipper) -> None:
+    if shipper.trouble is not None:
+        _log.error("records wait in the journal", extra={"detail": shipper.trouble})
+    else:
+        _log.warning("records are shipped", extra={"damaged_lines": shipper.damaged})
 
 
 def _work(shipper: Shipper, over: Callable[[], bool], retention_days: int) -> None:
     next_prune = 0.0
+    told: tuple[str | None, int] = (None, 0)
     while True:
         last_round = over()
         while shipper.ship(_BATCH) >= _BATCH:
             pass
+        if (shipper.trouble, shipper.damaged) != told:
+            told = (shipper.trouble, shipper.damaged)
+            _tell(shipper)
         if last_round:
             return
         if time.monotonic() >= next_prune:

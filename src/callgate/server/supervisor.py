@@ -6,6 +6,7 @@ forked, hence they share the parent's imports and its listening socket.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from typing import NamedTuple
 _TICK = 0.5
 _CRASH_PAUSE = 1.0
 _STOPPERS = (signal.SIGTERM, signal.SIGINT)
+_log = logging.getLogger("callgate.supervisor")
 
 
 class Role(NamedTuple):
@@ -28,14 +30,23 @@ class Role(NamedTuple):
 
 
 class Supervisor:
-    """Runs roles, each in a process of its own. `tick` is called twice a second."""
+    """Runs roles, each in a process of its own.
+
+    `tick` is called twice a second, `at_stop` once, when the end has begun.
+    """
 
     def __init__(
-        self, roles: Sequence[Role], *, grace: float, tick: Callable[[], None] = lambda: None
+        self,
+        roles: Sequence[Role],
+        *,
+        grace: float,
+        tick: Callable[[], None] = lambda: None,
+        at_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._roles = tuple(roles)
         self._grace = grace
         self._tick = tick
+        self._at_stop = at_stop
         self._children: dict[int, Role] = {}
         self._started: dict[Role, float] = {}
 
@@ -75,7 +86,7 @@ class Supervisor:
         except KeyboardInterrupt:
             code = 0
         except BaseException:  # nothing of a child may run on in the parent's code
-            sys.excepthook(*sys.exc_info())
+            _log.critical("%s fell", role.name, exc_info=True)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -94,13 +105,14 @@ class Supervisor:
 
     def _replace_fallen(self) -> None:
         for role, code in self._reap():
-            print(f"callgate: {role.name} ended with {code}, starting it anew", file=sys.stderr)
+            _log.error("%s ended with %d, starting it anew", role.name, code)
         running = set(self._children.values())
         for role in self._roles:
             if role not in running and time.monotonic() - self._started[role] >= _CRASH_PAUSE:
                 self._start(role)
 
     def _stop(self) -> int:
+        self._at_stop()
         deadline = time.monotonic() + self._grace
         for last in (False, True):
             for pid, role in list(self._children.items()):

@@ -3,47 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import gc
+import signal
 import socket
 
 import uvicorn
 import uvloop
 
-from callgate.app import Worker, build_worker
+from callgate.app import build_worker
 from callgate.config import Config
 from callgate.server.supervisor import orphaned
-from callgate.web.protocol import protocol_for
+from callgate.web.protocol import Bounds, protocol_for
 
-_HEAD_TIMEOUT = 30.0
 _ORPHAN_CHECK = 0.5
+_LAST_WORDS, _FLUSH = 0.5, 0.05
+_GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
 
-def serve(config: Config, listener: socket.socket) -> None:
-    """Answer callers on a listening socket until SIGTERM; blocks.
+def serve(config: Config, listener: socket.socket, supervisor: int) -> None:
+    """Answer callers on a listening socket until SIGTERM or the end of `supervisor`; blocks.
 
     Requests in progress have `server.drain` seconds to finish.
     """
-    uvloop.run(_serve(config, listener))
+    uvloop.run(_serve(config, listener, supervisor))
 
 
-async def _serve(config: Config, listener: socket.socket) -> None:
+async def _serve(config: Config, listener: socket.socket, supervisor: int) -> None:
     settings = config.settings.server
+    bounds = Bounds(
+        header_bytes=settings.max_header_bytes,
+        head_seconds=settings.head_timeout,
+        body_seconds=settings.body_timeout,
+        idle_seconds=settings.keep_alive,
+    )
     with build_worker(config) as worker:
+        # What start-up made stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
         server = uvicorn.Server(
             uvicorn.Config(
                 worker.gate,
-                http=protocol_for(
-                    worker.gate,
-                    max_header_bytes=settings.max_header_bytes,
-                    head_timeout=_HEAD_TIMEOUT,
-                ),
+                http=protocol_for(worker.gate, bounds),
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
                 proxy_headers=False,
-                timeout_keep_alive=int(settings.keep_alive),
                 timeout_graceful_shutdown=int(settings.drain),
             )
         )
@@ -52,24 +59,31 @@ async def _serve(config: Config, listener: socket.socket) -> None:
             for work in (
                 worker.keyring.keep_fresh(),
                 worker.load_prices(),
-                _follow_parent(server),
+                _follow(supervisor, server),
             )
         ]
+        # uvicorn raises the signal that ended it once more when it has ended, for these handlers;
+        # by the default one, the process would end before the last words and records are out.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
         try:
             await server.serve(sockets=[listener])
         finally:
             for task in tasks:
                 task.cancel()
-            await _closed(worker)
+            await _say_last_words(server)
+            await worker.client.aclose()
 
 
-async def _closed(worker: Worker) -> None:
-    await worker.client.aclose()
+async def _say_last_words(server: uvicorn.Server) -> None:
+    """Let requests that outlasted the drain, and have just been cancelled, tell their callers."""
+    if server.server_state.tasks:
+        await asyncio.wait(set(server.server_state.tasks), timeout=_LAST_WORDS)
+        await asyncio.sleep(_FLUSH)
 
 
-async def _follow_parent(server: uvicorn.Server) -> None:
+async def _follow(supervisor: int, server: uvicorn.Server) -> None:
     """Drain and end when the supervisor is gone, so that nobody holds the port in its place."""
-    parent = os.getppid()
-    while not orphaned(parent):
+    while not orphaned(supervisor):
         await asyncio.sleep(_ORPHAN_CHECK)
     server.should_exit = True

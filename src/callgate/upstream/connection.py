@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _HIGH_WATER = 256 * 1024
 _ENOUGH = 128 * 1024
+_LINGER = 0.25
+_MAX_LINGER = 4096
 _SLICE = 256 * 1024
 _DEADLINES = {REQUEST: "request", HEAD: "headers", FIRST: "first_event", BODY: "silence"}
 _AMID = {REQUEST: "amid the request", FIRST: "before the body", BODY: "amid the body"}
@@ -44,7 +46,7 @@ class Connection(ResponseReader, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_barren", "_max_received", "_paused", "_timeouts", "_total_at", "_unsent",
+        "_barren", "_lingering", "_max_received", "_paused", "_timeouts", "_total_at", "_unsent",
         "_write_paused", "deadline", "error", "fresh", "patient", "pool", "transport", "unread",
         "waiter",
     )  # fmt: skip
@@ -60,7 +62,7 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.unread = self._barren = 0
         self._max_received = settings.max_body_bytes + settings.max_header_bytes
         self._paused = self._write_paused = self._unsent = False
-        self.patient = False
+        self._lingering = self.patient = False
         self.fresh = True
 
     # --- the exchange ---------------------------------------------------------------------------
@@ -89,7 +91,7 @@ class Connection(ResponseReader, asyncio.Protocol):
         for offset in range(0, len(body), _SLICE):
             while self._write_paused and self.phase == REQUEST:
                 await self.wait()
-            if self.phase != REQUEST:
+            if self.phase != REQUEST or transport.is_closing():
                 return
             transport.write(view[offset : offset + _SLICE])
         self._unsent = False
@@ -131,11 +133,23 @@ class Connection(ResponseReader, asyncio.Protocol):
             self._resume()
         self.pool.put_back(self)
 
+    def linger(self) -> None:
+        """End the exchange as `finish` does, but leave a moment for the end of the framing."""
+        if self.phase not in (FIRST, BODY):
+            self.finish()
+            return
+        self._lingering = True
+        self.take()
+        now = monotonic()
+        self._total_at = min(self._total_at, now + _LINGER)
+        self._arm(self._total_at)
+
     def abort(self) -> None:
         """Close the socket at once, whatever is under way."""
         self.transport.abort()
         if self.phase != CLOSED:
             self.phase = CLOSED
+            self.dispose()
             self.pool.forget(self)
 
     def fail(self, error: GatewayError) -> None:
@@ -181,6 +195,9 @@ class Connection(ResponseReader, asyncio.Protocol):
                 self.waiter = None
                 if not waiter.done():
                     waiter.set_result(None)
+            elif self._lingering and (self.phase == COMPLETE or self.unread > _MAX_LINGER):
+                self._lingering = False
+                self.finish()
 
     def eof_received(self) -> None:
         self.connection_lost(None)

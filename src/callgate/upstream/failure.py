@@ -1,6 +1,7 @@
 """What can go wrong towards an upstream, in the words of the taxonomy.
 
-Messages name hosts and seconds; never a path, a query or a header, which may bear secrets.
+What callers read speaks of `the provider`; hosts, which are the operator's business, stand in
+`detail`. Neither names a path, a query or a header, which may bear secrets.
 """
 
 from __future__ import annotations
@@ -12,23 +13,23 @@ from callgate.core.http import Origin
 from callgate.errors import GatewayError
 
 _TIMEOUTS = {
-    "connect": "{host} could not be connected to within {seconds:g} s (connect timeout)",
-    "request": "{host} did not take the request within {seconds:g} s (request body timeout)",
-    "headers": "{host} sent no response headers within {seconds:g} s (response headers timeout)",
-    "first_event": "{host} sent no byte of the body within {seconds:g} s (first byte timeout)",
-    "silence": "{host} fell silent amid the body for {seconds:g} s (silence timeout)",
-    "total": "{host} did not finish its answer within {seconds:g} s (total timeout)",
+    "connect": "could not be connected to within {seconds:g} s (connect timeout)",
+    "request": "did not take the request within {seconds:g} s (request body timeout)",
+    "headers": "sent no response headers within {seconds:g} s (response headers timeout)",
+    "first_event": "sent no byte of the body within {seconds:g} s (first byte timeout)",
+    "silence": "fell silent amid the body for {seconds:g} s (silence timeout)",
+    "total": "did not finish its answer within {seconds:g} s (total timeout)",
 }
 
 
 def timed_out(phase: str, host: str, seconds: float) -> GatewayError:
     """`phase` is a field of `Timeouts`, or `request` for a body that is not taken."""
-    return GatewayError("upstream_timeout", _TIMEOUTS[phase].format(host=host, seconds=seconds))
+    return _error("upstream_timeout", host, _TIMEOUTS[phase].format(seconds=seconds))
 
 
 def unreachable(host: str, exc: Exception) -> GatewayError:
     """A connection that could not be made, from the exception of the event loop."""
-    return GatewayError("upstream_unreachable", f"{host} {_reason(exc)}")
+    return _error("upstream_unreachable", host, _reason(exc))
 
 
 def _reason(exc: Exception) -> str:
@@ -49,27 +50,36 @@ def exhausted(host: str, connections: int, seconds: float) -> GatewayError:
     """Every connection that the cap allows stayed busy for the whole connect timeout."""
     return GatewayError(
         "upstream_unreachable",
-        f"all {connections} connections to {host} stayed busy for {seconds:g} s",
-        fix="Retry; if it persists, the operator has to raise `max_connections_per_origin`.",
+        f"all {connections} connections to the provider stayed busy for {seconds:g} s",
+        fix="Retry; if it persists, the operator has to raise `upstream.max_connections`.",
+        detail=f"all {connections} connections to {host} stayed busy for {seconds:g} s",
     )
 
 
 def proxy_refused(proxy: Origin, host: str, status: int) -> GatewayError:
     """The proxy answered CONNECT with something else than 2xx; status 0 for no HTTP at all."""
     answer = f"refused the way to {host} with status {status}" if status else "made no sense"
-    return GatewayError("upstream_unreachable", f"the proxy {proxy.netloc} {answer}")
+    return GatewayError(
+        "upstream_unreachable",
+        "the proxy on the way to the provider refused to go on",
+        detail=f"the proxy {proxy.netloc} {answer}",
+    )
 
 
 def cut(host: str, amid: str) -> GatewayError:
     """The connection ended too early; `amid` says where."""
-    return GatewayError("upstream_cut", f"{host} closed the connection {amid}")
+    return _error("upstream_cut", host, f"closed the connection {amid}")
 
 
 def malformed(host: str, what: str) -> GatewayError:
     """The reply breaks HTTP or a bound; `what` completes the sentence `<host> sent …`."""
-    return GatewayError("bad_upstream_reply", f"{host} sent {what}")
+    return _error("bad_upstream_reply", host, f"sent {what}")
 
 
 def closed() -> GatewayError:
     """The client itself is closing."""
     return GatewayError("overloaded", "the gateway is shutting down")
+
+
+def _error(kind: str, host: str, did: str) -> GatewayError:
+    return GatewayError(kind, f"the provider {did}", detail=f"{host} {did}")

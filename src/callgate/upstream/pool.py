@@ -86,7 +86,8 @@ class Pool:
             else:
                 connection = await self._wait(limit - monotonic(), seconds, first)
             if connection is None:
-                return await self._dial(limit - monotonic(), seconds)
+                phase = "connect" if timeouts.connect <= timeouts.total else "total"
+                return await self._dial(limit - monotonic(), phase, seconds)
             if connection.usable:
                 return connection
             first = True  # it died on the way: back to the head of the line
@@ -124,7 +125,7 @@ class Pool:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    async def _dial(self, within: float, seconds: float) -> Connection:
+    async def _dial(self, within: float, phase: str, seconds: float) -> Connection:
         """Make a connection; its place among `_dialling` has been taken."""
         try:
             async with asyncio.timeout(within) as timer:
@@ -135,11 +136,14 @@ class Pool:
             self._dialling -= 1
             self._pass_on()
             if isinstance(exc, TimeoutError) and timer.expired():
-                raise failure.timed_out("connect", self.host, seconds) from None
+                raise failure.timed_out(phase, self.host, seconds) from None
             raise
         self._dialling -= 1
         self._members.add(connection)
         self.sweeper.items.add(connection)
+        if self.closed:
+            connection.abort()
+            raise failure.closed()
         if not connection.usable:
             connection.abort()
             raise failure.unreachable(self.host, ConnectionResetError())

@@ -90,6 +90,10 @@ class ResponseReader:
             self.phase = COMPLETE
         return self.phase == COMPLETE
 
+    def dispose(self) -> None:
+        """Let go of the parser, which refers back here; nothing can be fed any more."""
+        del self._feed, self._parser
+
     # --- the parser's callbacks -----------------------------------------------------------------
 
     def on_message_begin(self) -> None:

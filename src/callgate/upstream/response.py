@@ -111,6 +111,17 @@ class Response:
             self._connection = None
             connection.finish()
 
+    def release(self) -> None:
+        """Be done with a response whose content is known to have ended, instead of `close()`.
+
+        The framing that ends the body often comes in a packet of its own; the connection is kept
+        if that happens within 250 ms, and closed otherwise.
+        """
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            connection.linger()
+
     def _choose_inflater(self, connection: Connection) -> None:
         try:
             self._inflater = inflater(self.headers["content-encoding"])

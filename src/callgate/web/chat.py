@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -24,21 +25,22 @@ from callgate.store.base import Key
 from callgate.web.body import Receive, Send, read_body
 from callgate.web.credentials import check_region, read_key
 from callgate.web.defect import internal_error
+from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.keyring import Keyring
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 
 CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
 _MAX_NOTED = 256
+_LARGE = 1_000_000
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True):
-    """What the chat route needs of the configuration. Bytes and seconds."""
+    """What the chat route needs of the configuration."""
 
     region: str
     region_endpoints: Mapping[str, str]
     max_body_bytes: int
-    body_timeout: float
     support_contact: str
     status_url: str
 
@@ -71,10 +73,10 @@ class Chat:
         key = await self._authenticate(call, headers, scope["query_string"])
         _check_media_type(headers)
         settings = self._settings
-        body = await read_body(receive, headers, settings.max_body_bytes, settings.body_timeout)
+        body = await read_body(receive, headers, settings.max_body_bytes)
         request, model = await self._admit(call, key, body)
         if request.body.stream:
-            await self._stream(call, request, model, send)
+            await self._stream(call, request, model, send, scope.get(EXCHANGE))
         else:
             await self._whole(call, request, model, send)
 
@@ -87,22 +89,31 @@ class Chat:
                 return  # an error about limits must not hide the one that is being told
 
     async def _authenticate(self, call: Call, headers: Mapping[bytes, bytes], query: bytes) -> Key:
+        header = headers.get(b"authorization", b"")
+        known = self._keyring.known(header)
+        if known is not None:
+            call.key = known
+            return known
         settings = self._settings
         text = read_key(headers, query)
         check_region(text, settings.region, settings.region_endpoints)
         hashed = digest(text)
         key = self._keyring.recall(hashed) or await self._keyring.find(hashed)
+        self._keyring.learn(header, key)
         call.key = key
         return key
 
     async def _admit(self, call: Call, key: Key, body: bytes) -> tuple[ChatRequest, Model]:
         admission = self.engine.admission
         try:
-            request = parse_chat(body)
+            if len(body) > _LARGE:  # it may take long, and others are waiting
+                request = await asyncio.to_thread(parse_chat, body)
+            else:
+                request = parse_chat(body)
         except GatewayError:
             self._note_model(call, key, body)
             raise
-        call.request = request
+        call.request, call.parameters = request, parameters(request)
         model = admission.choose(call, key, request.body.model)
         admission.check(request, model)
         await admission.reserve(call, key, model)
@@ -121,7 +132,7 @@ class Chat:
             answer,
             request_id=call.request_id,
             model=model.name,
-            parameters=parameters(request),
+            parameters=call.parameters or {},
             llm_status=call.attempts[-1].status or 200,
             response_time_ns=time.perf_counter_ns() - call.started,
         )
@@ -129,7 +140,14 @@ class Chat:
         self.engine.settle(call)
         await send_whole(send, 200, headers_for(call, JSON), body)
 
-    async def _stream(self, call: Call, request: ChatRequest, model: Model, send: Send) -> None:
+    async def _stream(
+        self,
+        call: Call,
+        request: ChatRequest,
+        model: Model,
+        send: Send,
+        exchange: Exchange | None,
+    ) -> None:
         chunks = _ChunkWriter(call, model)
         try:
             async with self.engine.stream(call, request, model) as relay:
@@ -147,6 +165,10 @@ class Chat:
             if call.status != 200:
                 raise
             tail = self._broken_off(call, internal_error(call, defect))
+        except asyncio.CancelledError:
+            if call.status != 200 or exchange is None or exchange.gone:
+                raise
+            tail = self._broken_off(call, stopping())
         else:
             tail = chunks.usage() + _DONE if request.wants_usage else _DONE
         call.response_bytes += len(tail)
@@ -206,6 +228,11 @@ class _ChunkWriter:
         return self.write(Chunk(choices=[], usage=self._call.usage))
 
 
+def stopping() -> GatewayError:
+    """What callers are told whose requests outlast the end of the process."""
+    return GatewayError("overloaded", "The gateway is shutting down")
+
+
 def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
     """Note who is calling, as far as the headers say it; bounded, for the record."""
     agent = headers.get(b"user-agent")
@@ -223,6 +250,14 @@ def _noted(value: bytes) -> str:
 
 
 def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
+    coding = headers.get(b"content-encoding")
+    if coding is not None and coding.lower() != b"identity":
+        raise GatewayError(
+            "unsupported_media_type",
+            f"Content-Encoding {coding[:100].decode('latin-1')!r} is not accepted",
+            cause="The body is compressed.",
+            fix="Send the body as plain JSON, without `Content-Encoding`.",
+        )
     declared = headers.get(b"content-type")
     if declared is None or declared == b"application/json":
         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -19,15 +19,15 @@ from callgate.core.redact import redact
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.web.body import Message, Receive, Send
-from callgate.web.caller import CALLER, gone
-from callgate.web.chat import CHAT_PATH, Chat
+from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
+from callgate.web.exchange import EXCHANGE
 from callgate.web.reply import error_headers, send_whole
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_UNRECORDED = ("/health", "/ready", "/openapi.json", "/metrics")
+_UNRECORDED = ("/health", "/ready", "/openapi.json")
 _MAX_PATH = 1024
 _log = logging.getLogger("callgate.gate")
 
@@ -40,48 +40,41 @@ class Gate:
         self._cold = cold
         self._contact = contact
         self._status_url = status_url
-        self._entropy = _Entropy()
+        self._chance = random.Random()  # noqa: S311 - an id is no secret; seeded by the system, for each process anew
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} is served")
-        call = self._begin(scope)
-        serve = self._serve_chat if scope["path"] == CHAT_PATH else self._serve_cold
+        path = scope["path"]
+        call = Call(self._request_id(), time.time(), scope["method"], path)
+        client = scope["client"]
+        if client:
+            call.client = client[0]
+        serve = self._chat.serve if path == CHAT_PATH else self._serve_cold
         try:
             await serve(call, scope, receive, send)
         except GatewayError as error:
             await self._refuse(call, error, send)
         except asyncio.CancelledError:
-            self._abandon(call)
-            caller = scope.get(CALLER)
-            if caller is None or not caller.gone:
+            exchange = scope.get(EXCHANGE)
+            if exchange is None or not exchange.gone:  # the process ends
+                await self._refuse(call, stopping(), send)
                 raise
+            self._abandon(call)
         except Exception as defect:  # whatever it is, the caller gets an answer
             await self._refuse(call, internal_error(call, defect), send)
 
     def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
         """Record a request that never became one; gives its id and the body to answer with."""
-        call = Call(self._entropy.request_id(), time.time(), "", "")
+        call = Call(self._request_id(), time.time(), "", "")
         call.client = client
         call.error, call.status = error, error.kind.status
         self._chat.engine.settle(call)
         return call.request_id, self._error_body(call, error)
 
-    def _begin(self, scope: Scope) -> Call:
-        call = Call(self._entropy.request_id(), time.time(), scope["method"], scope["path"])
-        client = scope.get("client")
-        if client:
-            call.client = client[0]
-        return call
-
-    async def _serve_chat(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
-        caller = scope.get(CALLER)
-        if caller is None:
-            await self._chat.serve(call, scope, receive, send)
-        else:
-            with caller:
-                await self._chat.serve(call, scope, receive, send)
+    def _request_id(self) -> str:
+        return uuid7(time.time_ns() // 1_000_000, self._chance.getrandbits(80))
 
     async def _serve_cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         call.path = redact(call.path[:_MAX_PATH])  # a key may have got into it
@@ -91,7 +84,8 @@ class Gate:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                message["headers"] = [*message.get("headers", ()), request_id]
+                timing = (b"server-timing", call.server_timing().encode())
+                message["headers"] = [*message.get("headers", ()), request_id, timing]
                 if call.path not in _UNRECORDED or call.status >= 500:
                     self._chat.engine.settle(call)
             await send(message)
@@ -121,9 +115,9 @@ class Gate:
         await send_whole(send, call.status, error_headers(call, error), body)
 
     def _abandon(self, call: Call) -> None:
-        """The caller left, or the process ends: the record is kept all the same."""
+        """The caller left: the record is kept all the same."""
         if call.error is None:
-            call.error = gone()
+            call.error = GatewayError("client_disconnected", "The caller closed the connection")
         call.status = call.error.kind.status
         self._chat.engine.settle(call)
 
@@ -135,17 +129,3 @@ class Gate:
             support_contact=self._contact,
             status_url=self._status_url,
         )
-
-
-class _Entropy:
-    """Random bits for request ids, fetched from the system in batches."""
-
-    def __init__(self) -> None:
-        self._pool = b""
-        self._at = 0
-
-    def request_id(self) -> str:
-        if self._at >= len(self._pool):
-            self._pool, self._at = os.urandom(4000), 0
-        self._at += 10
-        return uuid7(time.time_ns() // 1_000_000, self._pool[self._at - 10 : self._at])

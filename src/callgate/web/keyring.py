@@ -9,6 +9,7 @@ for a moment, so a flood of unknown keys stays a flood of dict look-ups.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +21,9 @@ from callgate.web.credentials import refusal
 REFRESH_SECONDS = 1.0
 _MISS_SECONDS = 1.0
 _MAX_MISSES = 10_000
+_MAX_HEADERS = 10_000
 _QUERIES_PER_SECOND = 20
+_PATIENCE = 2.0
 
 
 class Keyring:
@@ -31,6 +34,7 @@ class Keyring:
         self._keys = keys
         self._clock = clock
         self._by_digest: dict[bytes, Key] = {}
+        self._by_header: dict[bytes, tuple[Key, float]] = {}
         self._version: int | None = None
         self._misses: OrderedDict[bytes, float] = OrderedDict()
         self._one_query = asyncio.Lock()
@@ -43,6 +47,7 @@ class Keyring:
         if version != self._version:
             found = {key.digest: key for key in self._keys.all()}
             self._by_digest, self._version = found, version
+            self._by_header = {}
             self._misses.clear()
 
     async def keep_fresh(self) -> None:
@@ -55,6 +60,20 @@ class Keyring:
                 self.trouble = f"{type(error).__name__} while reading keys"
             else:
                 self.trouble = None
+
+    def known(self, header: bytes) -> Key | None:
+        """The live key that this value of `Authorization` was found to bear before."""
+        entry = self._by_header.get(header)
+        if entry is None:
+            return None
+        key, ends = entry
+        return key if self._clock() < ends else None
+
+    def learn(self, header: bytes, key: Key) -> None:
+        """Remember what a value of `Authorization` was found to bear, until any key changes."""
+        if len(self._by_header) < _MAX_HEADERS:
+            dead_at = key.dead_at()
+            self._by_header[header] = (key, dead_at / 1000 if dead_at is not None else math.inf)
 
     def recall(self, digest: bytes) -> Key | None:
         """The live key of this digest, if it is in memory.
@@ -74,28 +93,36 @@ class Keyring:
 
         Raises GatewayError `unauthorized`, or `keys_unavailable` where the store cannot say.
         """
+        asked = self._clock()
         async with self._one_query:
             now = self._clock()
             key = self.recall(digest)
             if key is not None:
                 return key
-            if self._misses.get(digest, 0) > now or not self._within_budget(now):
+            if self._misses.get(digest, 0) > now:
+                raise refusal()
+            if now - asked > _PATIENCE:  # the store is slow: who queued for it is not kept longer
+                raise self._unavailable()
+            if not self._within_budget(now):
                 raise refusal()
             try:
                 key = await asyncio.to_thread(self._keys.find, digest)
             except Exception as error:
                 self.trouble = f"{type(error).__name__} while looking up a key"
-                raise GatewayError(
-                    "keys_unavailable",
-                    "The key could not be checked just now",
-                    retry_after=REFRESH_SECONDS,
-                    detail=self.trouble,
-                ) from None
+                raise self._unavailable() from None
             if key is None:
                 self._remember_miss(digest, now)
                 raise refusal()
             self._by_digest[digest] = key
         return self.recall(digest) or key
+
+    def _unavailable(self) -> GatewayError:
+        return GatewayError(
+            "keys_unavailable",
+            "The key could not be checked just now",
+            retry_after=REFRESH_SECONDS,
+            detail=self.trouble or "the store is slow",
+        )
 
     def _within_budget(self, now: float) -> bool:
         if int(now) != self._second:

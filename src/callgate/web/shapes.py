@@ -140,12 +140,22 @@ class ErrorDetail(Struct, frozen=True, kw_only=True):
     metadata: ErrorMetadata
 
 
+class ErrorList(Struct, frozen=True, kw_only=True):
+    """Every fault of a request, as `error.metadata` has it too."""
+
+    errors: list[str]
+
+
 class ErrorBody(Struct, frozen=True, kw_only=True):
-    """Every answer that is not a success, and the event that ends a broken stream."""
+    """Every answer that is not a success, and the event that ends a broken stream.
+
+    `code`, `message` and `metadata` repeat for older clients what `error` says.
+    """
 
     request_id: str
     code: int
     message: str
+    metadata: ErrorList
     error: ErrorDetail
 
 

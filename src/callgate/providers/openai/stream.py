@@ -13,14 +13,14 @@ from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.core.sse import Event, Parser
 from callgate.errors import GatewayError
-from callgate.providers.openai_answer import (
+from callgate.providers.openai.answer import (
     finish,
     flatten,
     integer,
     usage_of,
 )
-from callgate.providers.openai_calls import ToolCalls
-from callgate.providers.openai_errors import from_object
+from callgate.providers.openai.calls import ToolCalls
+from callgate.providers.openai.errors import from_object
 
 MAX_SKIPPED = 3
 MAX_CHOICES = 128

@@ -16,7 +16,7 @@ from callgate.core.jsontext import parse
 from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import TAXONOMY, GatewayError
-from callgate.providers.openai_fault import Fault, clip, read
+from callgate.providers.openai.fault import Fault, clip, read
 from callgate.providers.retry_after import retry_after
 
 _ANY = 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.core.chat import Json
-from callgate.providers.openai_answer import complete_call, textual_arguments
+from callgate.providers.openai.answer import complete_call, textual_arguments
 
 MAX_CALLS = 512
 

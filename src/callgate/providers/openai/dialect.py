@@ -16,16 +16,17 @@ from callgate.core.jsontext import parse
 from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
-from callgate.providers import openai_errors
 from callgate.providers.base import ChunkDecoder
-from callgate.providers.openai_answer import complete_call, finish, flatten, integer, usage_of
-from callgate.providers.openai_stream import StreamDecoder
+from callgate.providers.openai import errors as openai_errors
+from callgate.providers.openai.answer import complete_call, finish, flatten, integer, usage_of
+from callgate.providers.openai.stream import StreamDecoder
 
 PATH = "/chat/completions"
 
 _DROPPED = OWN_FIELDS | {"prompt", "max_tokens", "max_completion_tokens"}
 _HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
 _STREAM_HEADERS = (("content-type", "application/json"), ("accept", "text/event-stream"))
+_USUAL_REASONS = ("stop", "length")
 _encode = msgspec.json.Encoder().encode
 _options = msgspec.json.Decoder(dict[str, Raw] | None).decode
 
@@ -71,8 +72,11 @@ class OpenAI:
                 raise openai_errors.from_object(body, target)
             raise _bad("an answer without choices", response, target)
         id_, created, model = body.pop("id", ""), body.pop("created", 0), body.pop("model", "")
-        id_ = id_ if isinstance(id_, str) else ""
+        if type(id_) is not str:
+            id_ = ""
         for at, choice in enumerate(choices):
+            if _is_usual(choice, at):
+                continue
             fault = _choice(choice, at, id_, target)
             if fault:
                 raise _bad(fault, response, target)
@@ -106,6 +110,26 @@ class OpenAI:
             options["include_usage"] = True
         if options:
             fields["stream_options"] = options
+
+
+def _is_usual(choice: Any, at: int) -> bool:
+    """Whether the choice is text as OpenAI sends it; completes it then. Most choices are."""
+    try:
+        message, reason = choice["message"], choice["finish_reason"]
+        usual = (
+            reason in _USUAL_REASONS
+            and choice["index"] == at
+            and choice.get("logprobs") is None
+            and type(message["content"]) is str
+            and message["role"] == "assistant"
+            and "tool_calls" not in message
+            and "error" not in choice
+        )
+    except (KeyError, TypeError):
+        return False
+    if usual:
+        choice.setdefault("native_finish_reason", reason)
+    return usual
 
 
 def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:

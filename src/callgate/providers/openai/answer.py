@@ -51,6 +51,7 @@ _FAILURES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
+_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 _INPUT = ("prompt_tokens", "input_tokens")
 _OUTPUT = ("completion_tokens", "output_tokens")
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
@@ -130,6 +131,10 @@ def usage_of(raw: object) -> Usage | None:
     """
     if not isinstance(raw, dict):
         return None
+    if raw.keys() == _PLAIN:  # as most servers say it
+        usage = _plain_usage(**raw)
+        if usage is not None:
+            return usage
     given_input, given_output = _count(raw, _INPUT), _count(raw, _OUTPUT)
     if given_input is None and given_output is None:
         return None
@@ -152,6 +157,17 @@ def usage_of(raw: object) -> Usage | None:
         output_details=written_details,
         extra=extra or None,
     )
+
+
+def _plain_usage(
+    prompt_tokens: object, completion_tokens: object, total_tokens: object
+) -> Usage | None:
+    if type(prompt_tokens) is not int or type(completion_tokens) is not int:
+        return None
+    total = prompt_tokens + completion_tokens
+    if total_tokens != total or not 0 <= prompt_tokens <= total <= MAX_COUNT:
+        return None
+    return Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens, total_tokens=total)
 
 
 def integer(value: object) -> int:

@@ -1,0 +1,201 @@
+"""References and `allOf` of a JSON Schema resolved into plain nodes.
+
+https://json-schema.org/draft/2020-12/json-schema-core#section-8.2.3 and #section-10.2.1.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from callgate.core.chat import Json
+from callgate.core.fieldpath import join
+from callgate.core.schema_rules import SHAPES, VALUES
+from callgate.errors import GatewayError
+
+Refs = frozenset[str]
+Count = Callable[[str], None]
+"""Counts one more node at this path; raises where there are too many."""
+
+_SENSES = SHAPES | VALUES
+
+_TIGHTER: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
+    {
+        **dict.fromkeys(("minimum", "minLength", "minItems", "minProperties"), max),
+        **dict.fromkeys(("maximum", "maxLength", "maxItems", "maxProperties"), min),
+        "exclusiveMinimum": max,
+        "exclusiveMaximum": min,
+    }
+)
+
+
+class Resolver:
+    """Resolves within one document. A reference that leads back to itself is refused."""
+
+    __slots__ = ("_count", "_document")
+
+    def __init__(self, document: Json, count: Count) -> None:
+        self._document = document
+        self._count = count
+
+    def resolve(self, node: Json, path: str, above: Refs) -> tuple[Json, Refs]:
+        """The node without `$ref` and `allOf`, and the references that led into it.
+
+        `above` are those that led to the node. Raises GatewayError `unsupported_field`.
+        """
+        self._count(path)
+        used = above
+        while "$ref" in node:
+            where = join(path, "$ref")
+            ref = node["$ref"]
+            if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
+                raise refused(where, "a reference out of the schema", "Write it out in place.")
+            if ref in used:
+                raise refused(where, "a recursive schema", "Write out the depth that is needed.")
+            self._count(path)
+            used |= {ref}
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            node = merged(self._found(ref, where), beside, where)
+        branches = node.get("allOf")
+        if branches is None:
+            return node, used
+        where = join(path, "allOf")
+        if not isinstance(branches, list):
+            raise malformed(where, "an array")
+        node = {key: value for key, value in node.items() if key != "allOf"}
+        within = used
+        for index, branch in enumerate(branches):
+            if not isinstance(branch, dict):
+                raise malformed(f"{where}[{index}]", "an object")
+            plain, refs = self.resolve(branch, f"{where}[{index}]", used)
+            within |= refs
+            node = merged(node, plain, where)
+        return node, within
+
+    def _found(self, ref: str, where: str) -> Json:
+        """What an RFC 6901 pointer leads to."""
+        value: Any = self._document
+        for step in ref.split("/")[1:]:
+            key = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(value, dict):
+                value = value.get(key)
+            elif isinstance(value, list) and key.isdecimal() and len(key) < 6:
+                value = value[int(key)] if int(key) < len(value) else None
+            else:
+                value = None
+        if value is True:
+            return {}
+        if not isinstance(value, dict):
+            raise malformed(where, "a reference to a schema")
+        return value
+
+
+def merged(one: Json, other: Json, path: str) -> Json:
+    """A node that demands what both demand; where both annotate, `other` speaks.
+
+    Raises GatewayError `unsupported_field` where that cannot be said in one node.
+    """
+    _check_closed(one, other, path)
+    out = dict(one)
+    for key, value in other.items():
+        if key not in out or out[key] == value or key not in _SENSES:
+            out[key] = value
+        elif key in _MERGES:
+            out[key] = _MERGES[key](out[key], value, join(path, key))
+        elif key in _TIGHTER and _numbers(out[key], value):
+            out[key] = _TIGHTER[key](out[key], value)
+        else:
+            raise refused(path, f"two different values of {key}", "State it once.")
+    return out
+
+
+def _check_closed(one: Json, other: Json, path: str) -> None:
+    for closed, open_ in ((one, other), (other, one)):
+        rest = closed.get("additionalProperties", True)
+        if rest is not True and _names(open_) - _names(closed):
+            raise refused(path, "additionalProperties beside allOf", "State it once.")
+
+
+def _names(node: Json) -> set[str]:
+    properties = node.get("properties")
+    return set(properties) if isinstance(properties, dict) else set()
+
+
+def _maps(one: Any, other: Any, path: str) -> Json:
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        raise malformed(path, "an object")
+    out = dict(one)
+    for key, value in other.items():
+        same = key not in out or out[key] == value
+        out[key] = value if same else {"allOf": [out[key], value]}
+    return out
+
+
+def _union(one: Any, other: Any, path: str) -> list[Any]:
+    if not isinstance(one, list) or not isinstance(other, list):
+        raise malformed(path, "an array")
+    return [*one, *(item for item in other if item not in one)]
+
+
+def _common(one: Any, other: Any, path: str) -> list[Any]:
+    if not isinstance(one, list) or not isinstance(other, list):
+        raise malformed(path, "an array")
+    both = [item for item in one if item in other]
+    if not both:
+        raise refused(path, "a schema that no value satisfies", "Correct it.")
+    return both
+
+
+def _types(one: Any, other: Any, path: str) -> Any:
+    left, right = (value if isinstance(value, list) else [value] for value in (one, other))
+    both = [item for item in left if item in right]
+    if not both and {"integer", "number"} <= {*map(str, left), *map(str, right)}:
+        both = ["integer"]
+    if not both:
+        raise refused(path, "a schema that no value satisfies", "Correct it.")
+    return both[0] if len(both) == 1 else both
+
+
+def _schemas(one: Any, other: Any, path: str) -> Json:
+    return {"allOf": [one, other]}
+
+
+def _any_of(one: Any, other: Any, path: str) -> Any:
+    raise refused(path, "two alternatives at once", "State the combinations in one anyOf.")
+
+
+_MERGES: Mapping[str, Callable[[Any, Any, str], Any]] = MappingProxyType(
+    {
+        "properties": _maps,
+        "$defs": _maps,
+        "definitions": _maps,
+        "required": _union,
+        "enum": _common,
+        "type": _types,
+        "items": _schemas,
+        "anyOf": _any_of,
+        "oneOf": _any_of,
+    }
+)
+
+
+def _numbers(*values: object) -> bool:
+    return all(type(value) in (int, float) for value in values)
+
+
+def refused(path: str, what: str, fix: str) -> GatewayError:
+    """The error for a part of a schema that the target cannot honour."""
+    return GatewayError(
+        "unsupported_field",
+        f"Invalid request: '{path}' is not supported by this model's schemas: {what}",
+        param=path,
+        fix=fix,
+    )
+
+
+def malformed(path: str, wanted: str) -> GatewayError:
+    """The error for a part of a schema that is none."""
+    return GatewayError(
+        "invalid_field", f"Invalid request: '{path}' must be {wanted} in a JSON Schema", param=path
+    )

@@ -1,0 +1,136 @@
+"""What each target takes of JSON Schema, as tables.
+
+https://json-schema.org/draft/2020-12/json-schema-validation; the sources of a row stand above it.
+A keyword that no table here knows is an annotation by that standard's own rule (section 6.5 of the
+core), and constrains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
+
+Target = Literal["gemini", "gemini-openapi", "anthropic", "bedrock", "nova"]
+
+MAX_DEPTH = 32
+MAX_NODES = 5_000
+"""Subschemas of one schema, counted after its references are resolved."""
+
+MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+SINGLES = frozenset(
+    {
+        "items", "additionalProperties", "additionalItems", "unevaluatedProperties",
+        "unevaluatedItems", "not", "if", "then", "else", "contains", "propertyNames",
+    }
+)  # fmt: skip
+"""Keywords that hold schemas: by name, in order, or one."""
+
+VALUES = frozenset(
+    {
+        "enum", "const", "format", "pattern", "minLength", "maxLength", "minimum", "maximum",
+        "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minItems", "maxItems",
+        "uniqueItems", "minProperties", "maxProperties", "propertyNames", "contentEncoding",
+        "contentMediaType",
+    }
+)  # fmt: skip
+"""Keywords that bound a value and can be told in words where the target cannot enforce them."""
+
+SHAPES = MAPS | LISTS | SINGLES | frozenset(
+    {
+        "type", "required", "dependentRequired", "dependencies", "minContains", "maxContains",
+        "$ref", "$dynamicRef", "$recursiveRef", "nullable",
+    }
+)  # fmt: skip
+"""Keywords that decide what the value looks like."""
+
+_ANNOTATIONS = frozenset({"description", "default"})
+_STRUCTURE = frozenset({"type", "properties", "required", "items", "enum", "anyOf"})
+_BOUNDS = frozenset({"minimum", "maximum", "minItems", "maxItems"})
+_SIZES = frozenset({"minLength", "maxLength", "pattern", "minProperties", "maxProperties"})
+
+
+class Rules(NamedTuple):
+    """One target. `keeps` is None where it takes every keyword.
+
+    `rewrites` names the steps of `core.schema_steps` that run on each node, in this order;
+    `resolves` says that references are inlined and `allOf` merged before that. `formats` are the
+    values of `format`, `enums` the types of an enum's members, `root` the keywords of the
+    outermost node; None means any. `typed` has every node
+    state its type, `object_root` has that node be of type object, `bare_root` has
+    it hold no `anyOf`, `oneOf` or `allOf`.
+    """
+
+    keeps: frozenset[str] | None
+    resolves: bool = False
+    rewrites: tuple[str, ...] = ()
+    formats: frozenset[str] | None = None
+    enums: tuple[type, ...] | None = None
+    root: frozenset[str] | None = None
+    typed: bool = False
+    object_root: bool = False
+    bare_root: bool = False
+
+
+RULES: Mapping[Target, Rules] = MappingProxyType(
+    {
+        # `parametersJsonSchema`, `responseJsonSchema`:
+        # https://ai.google.dev/api/generate-content#FIELDS.response_json_schema
+        "gemini": Rules(
+            keeps=_ANNOTATIONS
+            | _STRUCTURE
+            | _BOUNDS
+            | {"oneOf", "prefixItems", "additionalProperties", "format", "propertyOrdering"},
+            resolves=True,
+            rewrites=(
+                "tuple_items",
+                "const_to_enum",
+                "null_of_enum",
+                "nullable_to_type",
+                "inclusive_bounds",
+                "declare_required",
+                "open_properties",
+            ),
+            enums=(str, int, float),
+        ),
+        # `parameters`, `responseSchema`: https://ai.google.dev/api/caching#Schema; the formats
+        # are those of Google AI, which takes fewer than Vertex AI
+        "gemini-openapi": Rules(
+            keeps=_ANNOTATIONS
+            | _STRUCTURE
+            | _BOUNDS
+            | _SIZES
+            | {"format", "nullable", "propertyOrdering", "example"},
+            resolves=True,
+            rewrites=(
+                "const_to_enum",
+                "one_of_to_any_of",
+                "null_of_enum",
+                "types_to_nullable",
+                "null_branch",
+                "inclusive_bounds",
+                "closed_properties",
+                "declare_type",
+            ),
+            formats=frozenset({"date-time", "enum", "int32", "int64", "float", "double"}),
+            enums=(str,),
+            typed=True,
+        ),
+        # https://platform.claude.com/docs/en/agents-and-tools/tool-use/implement-tool-use; it says
+        # itself "input_schema does not support oneOf, allOf, or anyOf at the top level"
+        "anthropic": Rules(keeps=None, object_root=True, bare_root=True),
+        # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolInputSchema.html;
+        # the outermost type has to be `object` for every model
+        "bedrock": Rules(keeps=None, object_root=True),
+        # https://docs.aws.amazon.com/nova/latest/userguide/tool-use-definition.html: the outermost
+        # node takes these three keywords only, so nothing can be defined there for a reference
+        "nova": Rules(
+            keeps=None,
+            resolves=True,
+            object_root=True,
+            bare_root=True,
+            root=frozenset({"type", "properties", "required"}),
+        ),
+    }
+)

@@ -1,0 +1,184 @@
+"""Failures told in the Messages API's dialect, as rows of the taxonomy.
+
+https://docs.anthropic.com/en/api/errors; a row is found by the error's type, by its wording where
+`invalid_request_error` stands for many things, else by the status.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from callgate.core.http import HttpResponse
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.errors import TAXONOMY, GatewayError
+from callgate.providers.retry_after import retry_after
+
+_MAX_TEXT = 1000
+
+_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "authentication_error": "provider_credentials",
+        "billing_error": "provider_refused",
+        "permission_error": "provider_refused",
+        "not_found_error": "provider_model_missing",
+        "request_too_large": "provider_request_too_large",
+        "rate_limit_error": "provider_rate_limited",
+        "timeout_error": "upstream_timeout",
+        "api_error": "provider_unavailable",
+        "overloaded_error": "provider_unavailable",
+        # llama.cpp
+        "exceed_context_size_error": "context_too_long",
+        "unavailable_error": "provider_unavailable",
+        "server_error": "provider_unavailable",
+        # Google, where Claude is served by Vertex AI: https://cloud.google.com/apis/design/errors
+        "unauthenticated": "provider_credentials",
+        "permission_denied": "provider_refused",
+        "not_found": "provider_model_missing",
+        "resource_exhausted": "provider_rate_limited",
+        "deadline_exceeded": "upstream_timeout",
+        "unavailable": "provider_unavailable",
+        "internal": "provider_unavailable",
+    }
+)
+_ABOUT_REQUEST = frozenset({"invalid_request_error", "invalid_argument", "failed_precondition"})
+
+_STATUS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "provider_credentials",
+        402: "provider_refused",
+        403: "provider_refused",
+        404: "provider_model_missing",
+        405: "provider_model_missing",
+        408: "upstream_timeout",
+        413: "provider_request_too_large",
+        429: "provider_rate_limited",
+        504: "upstream_timeout",
+        522: "upstream_timeout",  # Cloudflare: the origin's connection timed out
+        524: "upstream_timeout",  # Cloudflare: the origin's answer timed out
+    }
+)
+_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
+
+_WORDINGS = tuple(
+    (re.compile(pattern), kind)
+    for pattern, kind in (
+        (r"(?i:prompt|input) is too long", "context_too_long"),
+        (r"input length and `max_tokens` exceed context limit", "context_too_long"),
+        (r"Your credit balance is too low", "provider_refused"),
+        (r"You have reached your specified (?:workspace )?API usage limits", "provider_refused"),
+        (r"This organization has been disabled", "provider_refused"),
+        (r"Output blocked by content filtering policy", "content_filtered"),
+    )
+)
+
+_PARAMS = tuple(
+    (re.compile(pattern), param)
+    for pattern, param in (
+        (r"tools\.(\d+)\b", r"tools[\1]"),
+        (r"output_(?:config\.)?format\b", "response_format"),
+        (r"output_config\.effort\b", "reasoning_effort"),
+        (r"metadata\.user_id\b", "user"),
+        (r"stop_sequences\b", "stop"),
+        (
+            r"(max_tokens|temperature|top_p|top_k|thinking|tool_choice|service_tier)(?:[.:]|\b)",
+            r"\1",
+        ),
+    )
+)
+"""How a message begins that is about a field, and the caller's name of it."""
+
+_MESSAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "provider_rejected": "{provider} rejected the request: {text}",
+        "context_too_long": "The request does not fit into the context of {model}: {text}",
+        "content_filtered": "{provider} refused the content of the request: {text}",
+        "provider_request_too_large": "The request is too large for {provider}: {text}",
+        "provider_credentials": "{provider} refused the credentials configured for it.",
+        "provider_refused": "{provider} does not let the configured account do this.",
+        "provider_model_missing": "{provider} does not serve the model configured for {model}.",
+        "provider_rate_limited": "{provider} is limiting the configured account's requests.",
+        "provider_unavailable": "{provider} is unavailable or overloaded (status {status}).",
+        "upstream_timeout": "{provider} ran out of time (status {status}).",
+        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
+    }
+)
+
+
+class Fault(NamedTuple):
+    """An error object; `type` is in lower case."""
+
+    text: str = ""
+    type: str = ""
+
+
+def from_response(response: HttpResponse, target: Target) -> GatewayError:
+    """The failure that a response tells of by a status outside 200 to 299."""
+    try:
+        fault = _read(parse(response.body))
+    except ValueError:
+        fault = Fault(response.body[:_MAX_TEXT].decode("utf-8", "replace").strip())
+    return _error(fault, response.status, target, retry_after(response.headers))
+
+
+def from_object(value: object, target: Target) -> GatewayError:
+    """The failure that an error object tells of within a response of status 200."""
+    return _error(_read(value), 200, target, None)
+
+
+def _read(value: object) -> Fault:
+    if isinstance(value, list) and value:  # Google wraps the object into a list
+        value = value[0]
+    error = value.get("error") if isinstance(value, dict) else value
+    if isinstance(error, str):
+        return Fault(error.strip()[:_MAX_TEXT])
+    if not isinstance(error, dict):
+        return Fault()
+    text, kind = error.get("message"), error.get("type") or error.get("status")
+    return Fault(
+        text.strip()[:_MAX_TEXT] if isinstance(text, str) else "",
+        kind.lower()[:100] if isinstance(kind, str) else "",
+    )
+
+
+def _error(fault: Fault, status: int, target: Target, wait: float | None) -> GatewayError:
+    kind = _kind(fault, status)
+    deployment = target.deployment
+    text = redact(fault.text, (deployment.secret,))
+    origin = TAXONOMY[kind].origin
+    return GatewayError(
+        kind,
+        _MESSAGES[kind].format(
+            provider=deployment.provider,
+            model=target.model.name,
+            status=status,
+            text=text or f"status {status} without a message",
+        ),
+        param=_param(fault.text) if origin == "client" else None,
+        retry_after=wait if origin == "upstream" else None,
+        detail=f"status {status} {redact(fault.type, (deployment.secret,))}: {text}"[:_MAX_TEXT],
+    )
+
+
+def _kind(fault: Fault, status: int) -> str:
+    if fault.type in _TYPES:
+        return _TYPES[fault.type]
+    if status < 429:
+        for wording, kind in _WORDINGS:
+            if wording.search(fault.text):
+                return kind
+    if fault.type in _ABOUT_REQUEST and status in (200, 400, 409, 422):
+        return "provider_rejected"
+    return _STATUS.get(status) or _CLASS.get(status // 100, "bad_upstream_reply")
+
+
+def _param(text: str) -> str | None:
+    for wording, param in _PARAMS:
+        match = wording.match(text)
+        if match is not None:
+            return match.expand(param)
+    return None

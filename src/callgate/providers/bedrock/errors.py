@@ -1,0 +1,172 @@
+"""Failures that Amazon Bedrock tells of, as rows of the taxonomy.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html and
+https://docs.aws.amazon.com/bedrock/latest/APIReference/CommonErrors.html. The class stands in the
+header `x-amzn-errortype` alone, the words in the body, and within a stream both in a frame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from callgate.core.http import HttpResponse
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.errors import TAXONOMY, GatewayError
+from callgate.providers.retry_after import retry_after
+
+CLASS_HEADER = "x-amzn-errortype"
+MAX_TEXT = 1000
+
+_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        word: kind
+        for kind, words in {
+            "provider_rejected": ("validation", "serialization", "conflict"),
+            "provider_credentials": (
+                "unrecognizedclient", "expiredtoken", "invalidsignature", "signaturedoesnotmatch",
+                "missingauthenticationtoken", "incompletesignature", "invalidclienttokenid",
+                "missingauthentication", "requestexpired",
+            ),
+            "provider_refused": (
+                "accessdenied", "servicequotaexceeded", "notauthorized", "optinrequired",
+                "unauthorizedoperation",
+            ),
+            "provider_rate_limited": ("throttling", "toomanyrequests", "requestlimitexceeded"),
+            "provider_model_missing": ("resourcenotfound", "unknownoperation"),
+            "provider_request_too_large": ("requestentitytoolarge",),
+            "provider_unavailable": (
+                "serviceunavailable", "internalserver", "internalfailure", "modelnotready",
+                "modelerror", "modelstreamerror",
+            ),
+            "upstream_timeout": ("modeltimeout",),
+        }.items()
+        for word in words
+    }
+)  # fmt: skip
+"""Classes in lower case, without `Exception` or `Error` at their end."""
+
+_STATUS: Mapping[int, str] = MappingProxyType(
+    {
+        401: "provider_credentials",
+        403: "provider_refused",
+        404: "provider_model_missing",
+        405: "provider_model_missing",
+        408: "upstream_timeout",
+        413: "provider_request_too_large",
+        424: "provider_unavailable",
+        429: "provider_rate_limited",
+        504: "upstream_timeout",
+    }
+)
+
+_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
+
+_AMBIGUOUS = frozenset({"provider_rejected", "provider_refused", "provider_model_missing"})
+"""What a class or a status says so broadly that the words have to tell."""
+
+_WORDINGS = tuple(
+    (re.compile(pattern, re.IGNORECASE), kind)
+    for pattern, kind in (
+        # Amazon, Anthropic, Meta, Mistral, Cohere, AI21, in this order
+        (r"\binput tokens exceeded\b", "context_too_long"),
+        (r"\b(?:prompt|input) is too long\b", "context_too_long"),
+        (r"\binput length and `?max_tokens`? exceed\b", "context_too_long"),
+        (r"\bmaximum (?:context|input|prompt) length\b", "context_too_long"),
+        (r"\bcontext (?:length|window|limit) (?:exceeded|of)\b", "context_too_long"),
+        (r"\btoo many (?:input )?tokens\b(?! per)", "context_too_long"),
+        (r"\btoo large for model with \d+ maximum context", "context_too_long"),
+        (r"\bexceeds the maximum (?:allowed )?(?:number of )?(?:input )?tokens\b",
+         "context_too_long"),
+        (r"\bcontent (?:filter|policy|moderation)", "content_filtered"),
+        (r"\bmodel identifier is invalid\b", "provider_model_missing"),
+        (r"\bon-demand throughput isn.t supported\b", "provider_model_missing"),
+        (r"\bmodel (?:version )?has reached the end of its life\b", "provider_model_missing"),
+        (r"\bsecurity token\b", "provider_credentials"),
+        (r"\bsignature (?:expired|not yet current)\b", "provider_credentials"),
+        (r"\bAPI key is valid\b", "provider_credentials"),
+        (r"\bAuthentication failed\b", "provider_credentials"),
+        (r"\bauthentication token\b", "provider_credentials"),
+    )
+)  # fmt: skip
+
+_MESSAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "provider_rejected": "{provider} rejected the request: {text}",
+        "context_too_long": "The request does not fit into the context of {model}: {text}",
+        "content_filtered": "{provider} refused the content of the request: {text}",
+        "provider_request_too_large": "The request is too large for {provider}: {text}",
+        "provider_credentials": "{provider} refused the credentials configured for it.",
+        "provider_refused": "{provider} does not let the configured account do this.",
+        "provider_model_missing": "{provider} does not serve the model configured for {model}.",
+        "provider_rate_limited": "{provider} is limiting the configured account's requests.",
+        "provider_unavailable": "{provider} is unavailable or overloaded.",
+        "upstream_timeout": "{provider} ran out of time.",
+        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
+    }
+)
+
+
+def from_response(response: HttpResponse, target: Target) -> GatewayError:
+    """The failure that a response tells of by a status outside 200 to 299."""
+    try:
+        body = parse(response.body)
+    except ValueError:
+        body = response.body[:4000].decode("utf-8", "replace")
+    class_ = response.headers.get(CLASS_HEADER, "")
+    if not class_ and isinstance(body, dict) and isinstance(body.get("__type"), str):
+        class_ = body["__type"]
+    wait = retry_after(response.headers)
+    return _error(class_, _text(body), response.status, target, wait)
+
+
+def from_frame(class_: str, body: object, target: Target) -> GatewayError:
+    """The failure that a frame of type `exception` or `error` tells of within a stream."""
+    return _error(class_, _text(body), 0, target, None)
+
+
+def _error(class_: str, text: str, status: int, target: Target, wait: float | None) -> GatewayError:
+    deployment = target.deployment
+    name = class_.partition(":")[0].rpartition("#")[2].strip()
+    kind = _kind(name, text, status)
+    secrets = (deployment.secret, deployment.session_token)
+    text = redact(text, secrets)
+    return GatewayError(
+        kind,
+        _MESSAGES[kind].format(
+            provider=deployment.provider,
+            model=target.model.name,
+            status=status,
+            text=text or f"status {status} without a message",
+        ),
+        retry_after=wait if TAXONOMY[kind].origin == "upstream" else None,
+        detail=redact(f"status {status or 200} {name}: {text}", secrets)[:MAX_TEXT],
+    )
+
+
+def _kind(name: str, text: str, status: int) -> str:
+    word = name.lower().removesuffix("exception").removesuffix("error")
+    kind = (
+        _CLASSES.get(word)
+        or _CLASSES.get(f"{word}error")
+        or _STATUS.get(status)
+        or _CLASS.get(status // 100, "bad_upstream_reply" if status else "provider_unavailable")
+    )
+    if kind in _AMBIGUOUS:
+        for wording, told in _WORDINGS:
+            if wording.search(text):
+                return told
+    return kind
+
+
+def _text(body: object) -> str:
+    if isinstance(body, dict):
+        for key in ("message", "Message", "originalMessage"):
+            value = body.get(key)
+            if isinstance(value, str) and value.strip():
+                return value.strip()[:MAX_TEXT]
+        return ""
+    return body.strip()[:MAX_TEXT] if isinstance(body, str) else ""

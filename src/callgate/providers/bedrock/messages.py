@@ -1,0 +1,215 @@
+"""The conversation, as Converse takes it: system blocks, and turns whose roles alternate.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from collections.abc import Iterator
+
+from callgate.core.chat import Json, Message, Part, ToolCall
+from callgate.core.jsontext import parse
+from callgate.providers.bedrock.media import Documents, file, image, invalid, sound, unsupported
+
+_CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
+Thought = tuple[int, int, Json]
+"""Characters of text and number of calls before it, and its block."""
+
+_TTLS = ("5m", "1h")
+
+
+class Conversation:
+    """What becomes of the messages; built once per request.
+
+    `system` and `messages` are Converse's own fields; `tools_used` says whether a tool was called
+    in them. Raises GatewayError with the path of what Converse has no place for.
+    """
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.system: list[Json] = []
+        self.messages: list[Json] = []
+        self.tools_used = False
+        self._documents = Documents()
+        for index, message in enumerate(messages):
+            path = f"messages[{index}]"
+            if message.role in ("system", "developer"):
+                self._instruct(message, path)
+            elif message.role == "assistant":
+                self._answer(message, path, last=index == len(messages) - 1)
+            elif message.role == "tool":
+                self._result(message, path)
+            elif message.role == "user":
+                _nameless(message, path)
+                self._say("user", [*self._content(message, path), *cache_point(message, path)])
+            else:
+                raise unsupported(f"{path}.role", "Bedrock has tools instead of functions")
+
+    def _say(self, role: str, blocks: list[Json]) -> None:
+        """Add blocks to the turn that goes on, or begin the next one."""
+        if not blocks:
+            return
+        if self.messages and self.messages[-1]["role"] == role:
+            self.messages[-1]["content"].extend(blocks)
+        else:
+            self.messages.append({"role": role, "content": blocks})
+
+    def _instruct(self, message: Message, path: str) -> None:
+        _nameless(message, path)
+        for number, part in enumerate(_parts(message)):
+            where = f"{path}.content[{number}]"
+            if part.type != "text":
+                raise unsupported(f"{where}.type", "Bedrock takes only text in a system message")
+            self.system.extend(_text(part.text))
+            self.system.extend(cache_point(part, where))
+        self.system.extend(cache_point(message, path))
+
+    def _answer(self, message: Message, path: str, *, last: bool) -> None:
+        _nameless(message, path)
+        if message.audio is not None:
+            raise unsupported(f"{path}.audio", "Bedrock keeps no sound of earlier turns")
+        if message.function_call is not None:
+            raise unsupported(f"{path}.function_call", "Bedrock has tools instead of functions")
+        if message.prefix and not last:
+            raise unsupported(f"{path}.prefix", "only the last message can be a beginning")
+        calls = [
+            _call(call, f"{path}.tool_calls[{number}]")
+            for number, call in enumerate(message.tool_calls or ())
+        ]
+        self.tools_used = self.tools_used or bool(calls)
+        thoughts = list(_reasoning(message, path))
+        refusal = _text(message.refusal)
+        if isinstance(message.content, list):
+            said = self._content(message, path)
+            blocks = [*(thought for _, _, thought in thoughts), *said, *refusal, *calls]
+        else:
+            blocks = [*_woven(message.content or "", thoughts, calls), *refusal]
+        self._say("assistant", [*blocks, *cache_point(message, path)])
+
+    def _result(self, message: Message, path: str) -> None:
+        self.tools_used = True
+        points: list[Json] = []
+        content: list[Json] = []
+        for block in self._content(message, path):
+            (points if "cachePoint" in block else content).append(block)
+        result = {
+            "toolUseId": call_id(message.tool_call_id or ""),
+            "content": content or [{"text": ""}],
+        }
+        points += cache_point(message, path)
+        self._say("user", [{"toolResult": result}, *points[:1]])
+
+    def _content(self, message: Message, path: str) -> Iterator[Json]:
+        for number, part in enumerate(_parts(message)):
+            where = f"{path}.content[{number}]"
+            if part.type == "text":
+                yield from _text(part.text)
+            elif part.type == "refusal":
+                yield from _text(part.refusal)
+            elif part.type == "image_url":
+                yield image(part, where)
+            elif part.type == "input_audio":
+                yield sound(part, where)
+            elif part.type == "file":
+                yield file(part, where, self._documents)
+            else:
+                raise unsupported(f"{where}.type", "Bedrock takes no such part")
+            yield from cache_point(part, where)
+
+
+def cache_point(value: Message | Part | object, path: str) -> list[Json]:
+    """The block that says: keep in the cache what stands before. Empty where nobody asks for it.
+
+    https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+    """
+    control = getattr(value, "cache_control", None)
+    if control is None:
+        return []
+    if control.get("type") != "ephemeral":
+        raise unsupported(f"{path}.cache_control.type", "Bedrock knows only `ephemeral`")
+    point: Json = {"type": "default"}
+    ttl = control.get("ttl")
+    if ttl is not None:
+        if ttl not in _TTLS:
+            raise unsupported(f"{path}.cache_control.ttl", "Bedrock knows only 5m and 1h")
+        point["ttl"] = ttl
+    return [{"cachePoint": point}]
+
+
+def call_id(given: str) -> str:
+    """An id that Converse takes; what another dialect made too long or too colourful is hashed."""
+    if _CALL_ID.fullmatch(given):
+        return given
+    return "call_" + hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:48]
+
+
+def _parts(message: Message) -> list[Part]:
+    content = message.content
+    if isinstance(content, str):
+        return [Part(type="text", text=content)]
+    return content or []
+
+
+def _nameless(message: Message, path: str) -> None:
+    if message.name is not None:
+        raise unsupported(f"{path}.name", "Bedrock has no names of speakers")
+
+
+def _call(call: ToolCall, path: str) -> Json:
+    if call.function is None:
+        raise unsupported(f"{path}.type", "Bedrock has only functions")
+    arguments = call.function.arguments
+    try:
+        value = parse(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise invalid(f"{path}.function.arguments", "must be the text of a JSON object")
+    return {"toolUse": {"toolUseId": call_id(call.id), "name": call.function.name, "input": value}}
+
+
+def _text(text: str | None) -> list[Json]:
+    """One block, or none where there is nothing to read: Converse refuses blank text."""
+    return [{"text": text}] if text and not text.isspace() else []
+
+
+def _woven(text: str, thoughts: list[Thought], calls: list[Json]) -> list[Json]:
+    """Text and calls with the thoughts at their old places among them."""
+    blocks: list[Json] = []
+    said = called = 0
+    for after_text, after_tools, block in thoughts:
+        blocks += _text(text[said:after_text])
+        blocks += calls[called:after_tools]
+        said, called = max(said, after_text), max(called, after_tools)
+        blocks.append(block)
+    return [*blocks, *_text(text[said:]), *calls[called:]]
+
+
+def _reasoning(message: Message, path: str) -> Iterator[Thought]:
+    """Earlier reasoning that bears its signature; what bears none cannot be handed back."""
+    for number, detail in enumerate(message.reasoning_details or ()):
+        kind = detail.get("type")
+        signature, data = detail.get("signature"), detail.get("data")
+        text = detail.get("thinking" if kind == "thinking" else "text")
+        where = f"{path}.reasoning_details[{number}]"
+        if kind in ("thinking", "reasoning.text") and isinstance(signature, str) and signature:
+            if not isinstance(text, str):
+                raise invalid(where, "must have the text that the signature is of")
+            block: Json = {"reasoningText": {"text": text, "signature": signature}}
+            yield *_place(detail), {"reasoningContent": block}
+        elif kind == "redacted_thinking":
+            if not isinstance(data, str) or not data:
+                raise invalid(f"{where}.data", "must be text")
+            if detail.get("format") != "base64":
+                data = binascii.b2a_base64(data.encode(), newline=False).decode()
+            yield *_place(detail), {"reasoningContent": {"redactedContent": data}}
+
+
+def _place(detail: Json) -> tuple[int, int]:
+    text, tools = detail.get("after_text"), detail.get("after_tools")
+    return (
+        text if type(text) is int and text > 0 else 0,
+        tools if type(tools) is int and tools > 0 else 0,
+    )

@@ -1,0 +1,238 @@
+"""The fields of a Converse request beside the conversation.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.models import Target
+from callgate.errors import GatewayError
+from callgate.providers.bedrock.media import invalid, unsupported
+from callgate.providers.bedrock.messages import Conversation
+from callgate.providers.bedrock.models import Family, family_of, thinking_fields
+from callgate.providers.bedrock.tools import output_config, tool_config
+
+_REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
+    {
+        "n": (1,),
+        "seed": (),
+        "frequency_penalty": (0,),
+        "presence_penalty": (0,),
+        "top_k": (),
+        "logit_bias": ({},),
+        "logprobs": (False,),
+        "top_logprobs": (0,),
+        "parallel_tool_calls": (True,),
+        "functions": ([],),
+        "function_call": (),
+        "modalities": (["text"],),
+        "audio": (),
+        "prediction": (),
+        "verbosity": ("medium",),
+        "safety_settings": ([],),
+        "store": (False,),
+        "prompt_cache_key": (),
+        "prompt_cache_retention": (),
+    }
+)
+"""Fields that Converse has no place for, and the values that ask for nothing."""
+
+_TIERS: Mapping[str, str | None] = MappingProxyType(
+    {"auto": None, "default": "default", "flex": "flex", "priority": "priority",
+     "reserved": "reserved"}
+)  # fmt: skip
+_GUARDRAIL: Mapping[str, str] = MappingProxyType(
+    {
+        "guardrail_identifier": "guardrailIdentifier",
+        "guardrail_version": "guardrailVersion",
+        "guardrail_trace": "trace",
+    }
+)
+_OWN_OUTPUT = re.compile(r"messages\[\d+\]\.content_parts")
+"""What an answer held besides text; a caller may send the message back as it came."""
+
+_METADATA_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
+_METADATA_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
+_MAX_METADATA = 16
+
+
+def converse(request: ChatRequest, target: Target) -> Json:
+    """The body of the request, but for the model, which stands in the path.
+
+    Raises GatewayError `unsupported_field` or `invalid_field` with the path of the field.
+    """
+    deployment, body = target.deployment, request.body
+    options, family = deployment.options, family_of(deployment.upstream_model)
+    _refuse(request, family)
+    conversation = Conversation(request.messages)
+    fields: Json = {"messages": conversation.messages}
+    if conversation.system:
+        fields["system"] = conversation.system
+    additional = _additional(body, family)
+    fields["inferenceConfig"] = _inference(request, additional, target.model.max_output_tokens)
+    tools = tool_config(body, family, used=conversation.tools_used)
+    if tools is not None:
+        fields["toolConfig"] = tools
+    if additional:
+        fields["additionalModelRequestFields"] = additional
+    output = output_config(body)
+    if output is not None:
+        fields["outputConfig"] = output
+    guardrail = {theirs: options[ours] for ours, theirs in _GUARDRAIL.items() if options.get(ours)}
+    if guardrail:
+        fields["guardrailConfig"] = guardrail
+    tier = _tier(body)
+    if tier is not None:
+        fields["serviceTier"] = {"type": tier}
+    metadata = _metadata(body)
+    if metadata:
+        fields["requestMetadata"] = metadata
+    return fields
+
+
+def _refuse(request: ChatRequest, family: Family) -> None:
+    """Tell every field that cannot be honoured at once."""
+    body = request.body
+    paths = [path for path in request.unknown if not _OWN_OUTPUT.match(path)]
+    for name, idle in _REFUSED.items():
+        value = getattr(body, name)
+        if value is not None and name not in family.fields and value not in idle:
+            paths.append(name)
+    if paths:
+        raise GatewayError(
+            "unsupported_field",
+            f"Invalid request: {paths[0]}: Bedrock has no place for this field",
+            param=paths[0],
+            errors=[f"{path}: Bedrock has no place for this field" for path in paths],
+        )
+
+
+def _inference(request: ChatRequest, additional: Json, most: int) -> Json:
+    body = request.body
+    limit = _output_limit(request, additional, most)
+    config: Json = {} if limit is None else {"maxTokens": limit}
+    for name, theirs in (("temperature", "temperature"), ("top_p", "topP")):
+        value = getattr(body, name)
+        if value is not None:
+            if value > 1:
+                raise invalid(name, f"must be between 0 and 1 for Bedrock, got {value}")
+            config[theirs] = value
+    if body.stop:
+        config["stopSequences"] = [body.stop] if isinstance(body.stop, str) else body.stop
+    return config
+
+
+def _output_limit(request: ChatRequest, additional: Json, most: int) -> int | None:
+    """The output limit; one that nobody asked for leaves room for the reasoning."""
+    limit = request.output_limit(most)
+    if _asked_limit(request.body) is not None:
+        return limit
+    nova = additional.get("reasoningConfig", {})
+    if nova.get("maxReasoningEffort") == "high":
+        return None  # Nova refuses a limit with this effort
+    budget = additional.get("thinking", {}).get("budget_tokens")
+    if isinstance(budget, int) and budget > 0:
+        limit += budget
+        return min(limit, most) if most else limit
+    return limit
+
+
+def _asked_limit(body: ChatBody) -> int | None:
+    return body.max_completion_tokens or body.max_tokens
+
+
+def _additional(body: ChatBody, family: Family) -> Json:
+    fields = _thinking(body, family)
+    for name, place in family.fields.items():
+        value = getattr(body, name)
+        if value is not None:
+            at = fields
+            for step in place[:-1]:
+                at = at.setdefault(step, {})
+            at[place[-1]] = value
+    return fields
+
+
+def _thinking(body: ChatBody, family: Family) -> Json:
+    """What asks for reasoning, in whichever of three fields the caller says it."""
+    if body.thinking is not None:
+        if body.thinking.get("type") == "disabled":
+            return thinking_fields(family, "none", None) or {}
+        if family.thinking not in ("budget", "adaptive", "veiled"):
+            raise unsupported("thinking", "the model does not take this object")
+        fields: Json = {"thinking": body.thinking}
+        if body.reasoning_effort is not None and family.thinking != "budget":
+            fields["output_config"] = {"effort": body.reasoning_effort}
+        return fields
+    effort, path, budget = body.reasoning_effort, "reasoning_effort", None
+    if body.reasoning is not None and effort is None:
+        effort, path, budget = _reasoning(body.reasoning)
+    if budget is not None:
+        if family.thinking != "budget":
+            raise unsupported(path, "the model takes a level of effort, not a number of tokens")
+        return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+    if effort is None:
+        return {}
+    asked = thinking_fields(family, effort, _asked_limit(body))
+    if asked is None:
+        why = "the model cannot reason with this effort"
+        if family.thinking == "budget":
+            why += ", or `max_tokens` leaves no room for it (1024 tokens at least)"
+        raise unsupported(path, why)
+    return asked
+
+
+def _reasoning(given: Json) -> tuple[str | None, str, int | None]:
+    """Effort, path and budget of OpenRouter's object.
+
+    https://openrouter.ai/docs/use-cases/reasoning-tokens
+    """
+    for name in given:
+        if name not in ("effort", "max_tokens", "enabled"):
+            raise unsupported(f"reasoning.{name}", "Bedrock has no place for this field")
+    effort, budget, enabled = (given.get(name) for name in ("effort", "max_tokens", "enabled"))
+    if type(budget) is int and budget > 0:
+        return None, "reasoning.max_tokens", budget
+    if isinstance(effort, str):
+        return effort, "reasoning.effort", None
+    if enabled is not None:
+        return "medium" if enabled else "none", "reasoning.enabled", None
+    if effort is not None or budget is not None:
+        raise invalid("reasoning", "must have a level as `effort` or a number as `max_tokens`")
+    return None, "reasoning", None
+
+
+def _tier(body: ChatBody) -> str | None:
+    tier = body.service_tier
+    if tier is None:
+        return None
+    if tier not in _TIERS:
+        raise unsupported("service_tier", f"Bedrock knows {', '.join(_TIERS)}")
+    return _TIERS[tier]
+
+
+def _metadata(body: ChatBody) -> dict[str, Any]:
+    """Tags of the invocation log; the caller's own name of its user is one of them."""
+    tags: dict[str, Any] = dict(body.metadata or {})
+    for key, value in tags.items():
+        if not _METADATA_KEY.fullmatch(key) or not _fits(value):
+            raise unsupported(f"metadata.{key}"[:200], "Bedrock takes short plain text only")
+    for name in ("user", "safety_identifier"):
+        value = getattr(body, name)
+        if value is not None:
+            if not _fits(value):
+                raise unsupported(name, "Bedrock takes short plain text only")
+            tags.setdefault(name, value)
+    if len(tags) > _MAX_METADATA:
+        raise unsupported("metadata", f"Bedrock takes {_MAX_METADATA} tags at most")
+    return tags
+
+
+def _fits(value: object) -> bool:
+    return isinstance(value, str) and _METADATA_VALUE.fullmatch(value) is not None

@@ -1,0 +1,237 @@
+"""Streamed answers of Cohere.
+
+https://docs.cohere.com/docs/streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from callgate.core.chat import Chunk, Json
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.core.sse import Event, Parser
+from callgate.errors import GatewayError
+from callgate.providers.cohere.answer import (
+    FAILED,
+    Malformed,
+    annotation,
+    call_of,
+    finish_reason,
+    inner,
+    listed,
+    logprobs_of,
+    string,
+    usage_of,
+)
+from callgate.providers.cohere.errors import from_object
+
+MAX_CALLS = 512
+MAX_BODY_BYTES = 1 << 20
+
+
+class StreamDecoder:
+    """Decodes one stream; see `providers.base.ChunkDecoder`.
+
+    A failure that follows sound chunks in the same read is raised by the next call, so that these
+    chunks are not lost.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.done = False
+        self.skipped = 0
+        self._target = target
+        self._parser = Parser()
+        self._role: Json = {"role": "assistant"}
+        self._id = ""
+        self._calls: dict[int, list[Any]] = {}  # their index -> ours, and whether arguments came
+        self._failure: GatewayError | None = None
+        self._opened = False
+        self._body = bytearray()  # what came in place of a stream
+
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if not self._opened:
+            data = self._opening(data)
+        return self._chunks(self._parser.feed(data))
+
+    def close(self) -> Sequence[Chunk]:
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if self._body:
+            raise self._no_stream()
+        return self._last(self._parser.close())
+
+    def _last(self, events: Sequence[Event]) -> Sequence[Chunk]:
+        """What breaks off within an event is cut, not malformed."""
+        chunks: Sequence[Chunk] = ()
+        try:
+            chunks = self._chunks(events)
+        except GatewayError as error:
+            if error.kind.type != "bad_upstream_reply":
+                raise
+        if not self.done:
+            raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
+        return chunks
+
+    def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
+        chunks: list[Chunk] = []
+        try:
+            for _, data in events:
+                chunk = self._read(data)
+                if chunk is not None:
+                    chunks.append(chunk)
+                if self.done:
+                    break
+        except GatewayError as error:
+            if not chunks:
+                raise
+            self._failure = error
+        return chunks
+
+    def _read(self, data: bytes) -> Chunk | None:
+        if data.strip() == b"[DONE]":
+            return None
+        try:
+            event = inner(parse(data))
+            kind = event.get("type")
+            if kind is None and isinstance(event.get("message"), str):
+                raise from_object(event, self._target)
+            reader = self._READERS.get(kind) if isinstance(kind, str) else None
+            return None if reader is None else reader(self, event)
+        except Malformed as error:
+            raise self._bad(f"{error} in a stream") from None
+        except ValueError:
+            raise self._bad("an event that is not JSON") from None
+
+    def _start(self, event: Json) -> Chunk | None:
+        id_ = event.get("id")
+        self._id = id_ if isinstance(id_, str) else ""
+        return None
+
+    def _plan(self, event: Json) -> Chunk | None:
+        return self._say("content", string(_message(event).get("tool_plan", "")))
+
+    def _content(self, event: Json) -> Chunk | None:
+        content = inner(_message(event).get("content"))
+        if content.get("thinking"):
+            return self._say("reasoning_content", string(content["thinking"]))
+        chunk = self._say("content", string(content.get("text") or ""))
+        if chunk is not None and event.get("logprobs") is not None:
+            chunk.choices[0]["logprobs"] = logprobs_of([event["logprobs"]])
+        return chunk
+
+    def _call(self, event: Json) -> Chunk | None:
+        call, theirs = call_of(_message(event).get("tool_calls")), _index(event)
+        if theirs in self._calls or len(self._calls) >= MAX_CALLS:
+            raise Malformed("a tool call that began before, or one too many")
+        self._calls[theirs] = [len(self._calls), bool(call["function"]["arguments"])]
+        return self._chunk({"tool_calls": [{"index": self._calls[theirs][0], **call}]})
+
+    def _arguments(self, event: Json) -> Chunk | None:
+        fragment = inner(_message(event).get("tool_calls"))
+        text = string(inner(fragment.get("function")).get("arguments") or "")
+        call = self._calls.get(_index(event))
+        if call is None:
+            raise Malformed("the arguments of no call")
+        if not text:
+            return None
+        call[1] = True
+        return self._chunk({"tool_calls": [{"index": call[0], "function": {"arguments": text}}]})
+
+    def _call_end(self, event: Json) -> Chunk | None:
+        call = self._calls.get(_index(event))
+        if call is None or call[1]:
+            return None
+        call[1] = True
+        return self._chunk({"tool_calls": [{"index": call[0], "function": {"arguments": "{}"}}]})
+
+    def _citation(self, event: Json) -> Chunk | None:
+        given = _message(event).get("citations")
+        each = listed(given) if isinstance(given, list) else [inner(given)]
+        notes = [annotation(inner(one)) for one in each]
+        return self._chunk({"annotations": notes}) if notes else None
+
+    def _end(self, event: Json) -> Chunk:
+        delta = inner(event.get("delta"))
+        if delta.get("finish_reason") in FAILED and delta.get("error"):
+            raise from_object({k: delta.get(k) for k in ("error", "error_type")}, self._target)
+        finish, native = finish_reason(delta.get("finish_reason"))
+        chunk = self._chunk({})
+        chunk.choices[0].update(finish_reason=finish, native_finish_reason=native)
+        chunk.usage = usage_of(delta.get("usage"))
+        self.done = True
+        return chunk
+
+    def _say(self, name: str, text: str) -> Chunk | None:
+        return self._chunk({name: text}) if text else None
+
+    def _chunk(self, delta: Json) -> Chunk:
+        if self._role:
+            delta = {**self._role, **delta}
+            delta.setdefault("content", None if "tool_calls" in delta else "")
+            self._role = {}
+        return Chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}], id=self._id)
+
+    def _opening(self, data: bytes) -> bytes:
+        """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
+        head = data.lstrip()
+        if self._body or head[:1] in (b"{", b"[", b"<"):
+            self._body += data
+            if len(self._body) > MAX_BODY_BYTES:
+                raise self._no_stream()
+            return b""
+        self._opened = bool(head)
+        return data
+
+    def _no_stream(self) -> GatewayError:
+        body = bytes(self._body)
+        try:
+            value = parse(body)
+        except ValueError:
+            value = None
+        if isinstance(value, dict) and isinstance(value.get("message"), str):
+            return from_object(value, self._target)
+        start = body[:200].decode("utf-8", "replace")
+        return self._bad("a body that is no stream", start)
+
+    def _bad(self, what: str, detail: str = "") -> GatewayError:
+        deployment = self._target.deployment
+        return GatewayError(
+            "bad_upstream_reply",
+            f"{deployment.provider} answered with {what}.",
+            detail=redact(detail, (deployment.secret,)) or None,
+        )
+
+    _READERS: ClassVar[Mapping[str, Callable[[Any, Json], Chunk | None]]] = MappingProxyType(
+        {
+            "message-start": _start,
+            "tool-plan-delta": _plan,
+            "content-start": _content,
+            "content-delta": _content,
+            "tool-call-start": _call,
+            "tool-call-delta": _arguments,
+            "tool-call-end": _call_end,
+            "citation-start": _citation,
+            "message-end": _end,
+        }
+    )
+
+
+def _message(event: Json) -> Json:
+    return inner(inner(event.get("delta")).get("message"))
+
+
+def _index(event: Json) -> int:
+    index = event.get("index")
+    if type(index) is not int:
+        raise Malformed("a piece without its index")
+    return index

@@ -1,0 +1,66 @@
+"""What the generations of Gemini differ in, and how a part of a request is refused."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal, NamedTuple
+
+from callgate.core.models import Target
+from callgate.errors import GatewayError
+
+Thinking = Literal["none", "budget", "level"]
+
+_VERTEX_HOST = "aiplatform.googleapis.com"
+
+
+class Family(NamedTuple):
+    """One generation.
+
+    `thinking` says in what the depth of thinking is told; `rests` whether it can be turned off;
+    `ids` whether calls bear ids and have to bear signatures; `media_results` whether the result of
+    a tool may hold media.
+    """
+
+    thinking: Thinking = "level"
+    rests: bool = False
+    ids: bool = True
+    media_results: bool = True
+
+
+# https://ai.google.dev/gemini-api/docs/thinking, /thought-signatures and /function-calling
+_BUDGET_PRO = Family("budget", ids=False, media_results=False)
+_BUDGET = Family("budget", rests=True, ids=False, media_results=False)
+_PLAIN = Family("none", rests=True, ids=False, media_results=False)
+_CURRENT = Family()
+
+_FAMILIES = (
+    (re.compile(r"gemini-2\.5-pro"), _BUDGET_PRO),
+    (re.compile(r"gemini-2\.5-flash-image|gemini-2\.5-\w+-(?:preview-)?tts"), _PLAIN),
+    (re.compile(r"gemini-2\.5"), _BUDGET),
+    (re.compile(r"gemini-(?:1|2\.0|pro-vision|exp)|gemma|learnlm"), _PLAIN),
+)
+
+
+def family_of(target: Target) -> Family:
+    """The generation of the target's model; the current one where the name tells none."""
+    model = target.deployment.upstream_model
+    for pattern, family in _FAMILIES:
+        if pattern.search(model):
+            return family
+    return _CURRENT
+
+
+def is_vertex(target: Target) -> bool:
+    """Whether the target is Vertex AI and not Google AI."""
+    deployment = target.deployment
+    return deployment.vendor.auth == "google" or deployment.origin.host.endswith(_VERTEX_HOST)
+
+
+def unsupported(path: str, why: str) -> GatewayError:
+    """The refusal of what has no place in a request to Gemini."""
+    return GatewayError("unsupported_field", f"Invalid request: {path}: {why}", param=path)
+
+
+def invalid(path: str, why: str) -> GatewayError:
+    """The refusal of a value that cannot be."""
+    return GatewayError("invalid_field", f"Invalid request: {path}: {why}", param=path)

@@ -1,0 +1,84 @@
+"""What an answer of Gemini rests on: sources, and the likelihood of its tokens."""
+
+from __future__ import annotations
+
+from callgate.core.chat import Json
+
+
+def annotations_of(candidate: Json) -> list[Json]:
+    """OpenAI's `url_citation` annotations from grounding and citations.
+
+    https://ai.google.dev/api/generate-content#v1beta.GroundingMetadata: segments are counted in
+    bytes of UTF-8 there, and handed on so.
+    """
+    out: list[Json] = []
+    grounding = _object(candidate.get("groundingMetadata"))
+    chunks = _objects(grounding.get("groundingChunks"))
+    for support in _objects(grounding.get("groundingSupports")):
+        segment = _object(support.get("segment"))
+        indices = support.get("groundingChunkIndices")
+        for index in indices if isinstance(indices, list) else ():
+            if type(index) is int and 0 <= index < len(chunks):
+                source = _source(chunks[index])
+                if source:
+                    out.append(_citation(source, segment))
+    if not out:
+        out = [_citation(source, {}) for chunk in chunks if (source := _source(chunk))]
+    cited = _object(candidate.get("citationMetadata"))
+    for citation in _objects(cited.get("citations") or cited.get("citationSources")):
+        source = {"url": citation.get("uri"), "title": citation.get("title")}
+        if isinstance(source["url"], str):
+            out.append(_citation(source, citation))
+    return out
+
+
+def _source(chunk: Json) -> Json:
+    for name in ("web", "retrievedContext", "maps"):
+        given = _object(chunk.get(name))
+        if isinstance(given.get("uri"), str):
+            return {"url": given["uri"], "title": given.get("title")}
+    return {}
+
+
+def _citation(source: Json, segment: Json) -> Json:
+    citation: Json = {"url": source["url"]}
+    if isinstance(source.get("title"), str):
+        citation["title"] = source["title"]
+    for theirs, ours in (("startIndex", "start_index"), ("endIndex", "end_index")):
+        if type(segment.get(theirs)) is int:
+            citation[ours] = segment[theirs]
+    return {"type": "url_citation", "url_citation": citation}
+
+
+def logprobs_of(candidate: Json) -> Json | None:
+    """OpenAI's `logprobs` from `logprobsResult`; None where there are none."""
+    result = candidate.get("logprobsResult")
+    if not isinstance(result, dict):
+        return None
+    tops = _objects(result.get("topCandidates"))
+    content = []
+    for at, chosen in enumerate(_objects(result.get("chosenCandidates"))):
+        row = _logprob(chosen)
+        listed = tops[at].get("candidates") if at < len(tops) else None
+        row["top_logprobs"] = [_logprob(one) for one in _objects(listed)]
+        content.append(row)
+    return {"content": content, "refusal": None}
+
+
+def _logprob(given: Json) -> Json:
+    token = given.get("token")
+    token = token if isinstance(token, str) else ""
+    value = given.get("logProbability")
+    return {
+        "token": token,
+        "logprob": value if type(value) in (int, float) else 0.0,
+        "bytes": list(token.encode("utf-8", "replace")),
+    }
+
+
+def _object(value: object) -> Json:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: object) -> list[Json]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

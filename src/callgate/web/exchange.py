@@ -1,0 +1,158 @@
+"""One request and its response on a connection: the ASGI side of `web.protocol`.
+
+Differs from uvicorn's own cycle in what costs time per request: the head of a response waits for
+the first piece of its body, so that both are one write, and header values, which are all our own,
+are not searched for what cannot be in them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from callgate.errors import GatewayError
+from callgate.web.body import Message
+
+EXCHANGE = "callgate.exchange"
+"""Where a request's scope holds its `Exchange`."""
+
+HIGH_WATER = 64 * 1024
+_BODYLESS = (204, 304)
+
+
+class Exchange:
+    """`receive` and `send` of one request. `gone` turns true when the caller hangs up.
+
+    `complete`: the response has been written to its end; `more`: the request's body has not
+    arrived to its end yet; `keep_alive`: the connection may serve another request; `begun`: when
+    its head had arrived, on the event loop's clock.
+    """
+
+    __slots__ = (
+        "_buffered", "_defaults", "_done", "_error", "_flow", "_head", "_head_only", "_pieces",
+        "_transport", "_waiter", "begun", "chunked", "complete", "expects_continue", "gone",
+        "keep_alive", "more", "scope", "started",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        transport: asyncio.Transport,
+        flow: FlowControl,
+        defaults: list[tuple[bytes, bytes]],
+        keep_alive: bool,
+        done: Callable[[Exchange], None],
+        begun: float,
+    ) -> None:
+        self.scope = scope
+        self.begun = begun
+        self.keep_alive = keep_alive
+        self.expects_continue = False
+        self.more = True
+        self.gone = self.started = self.complete = self.chunked = False
+        self._transport = transport
+        self._flow = flow
+        self._defaults = defaults
+        self._done = done
+        self._head = b""
+        self._head_only = scope["method"] == "HEAD"
+        self._pieces: list[bytes] = []
+        self._buffered = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._error: GatewayError | None = None
+
+    # --- what the protocol tells --------------------------------------------------------------
+
+    def feed(self, piece: bytes) -> None:
+        """Take a piece of the request's body."""
+        self._pieces.append(piece)
+        self._buffered += len(piece)
+        if self._buffered > HIGH_WATER:
+            self._flow.pause_reading()
+        self.wake()
+
+    def wake(self) -> None:
+        """Let `receive` look at what has changed."""
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, error: GatewayError) -> None:
+        """Give up on the rest of the body: `receive` raises the error."""
+        self._error = error
+        self.wake()
+
+    # --- what the application calls -----------------------------------------------------------
+
+    async def receive(self) -> Message:
+        """The next piece of the request's body, as soon as there is one.
+
+        Raises GatewayError `request_timeout` where it does not come in time.
+        """
+        if self.expects_continue and not self.started:
+            self.expects_continue = False
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while self.more and not self._pieces and not self.gone and not self.complete:
+            if self._error is not None:
+                raise self._error
+            self._flow.resume_reading()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        if self.gone or self.complete:
+            return {"type": "http.disconnect"}
+        pieces = self._pieces
+        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces = []
+        self._buffered = 0
+        return {"type": "http.request", "body": body, "more_body": self.more}
+
+    async def send(self, message: Message) -> None:
+        """Write a part of the response; waits while the caller reads too slowly."""
+        if self._flow.write_paused and not self.gone:
+            await self._flow.drain()
+        if self.gone:
+            return
+        if not self.started:
+            self.started = True
+            self._head = self._render(message["status"], message["headers"])
+            return
+        if self.complete:
+            raise RuntimeError("the response is complete already")
+        body = message.get("body", b"")
+        more = message.get("more_body", False)
+        head, self._head = self._head, b""
+        if self._head_only:
+            data = head
+        elif not self.chunked:
+            data = head + body
+        elif more:
+            data = b"%b%x\r\n%b\r\n" % (head, len(body), body) if body else head
+        elif body:
+            data = b"%b%x\r\n%b\r\n0\r\n\r\n" % (head, len(body), body)
+        else:
+            data = head + b"0\r\n\r\n"
+        self._transport.write(data)
+        if not more:
+            self.complete = True
+            self._done(self)
+
+    def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        lines = [b"%b: %b\r\n" % pair for pair in (*self._defaults, *headers)]
+        sized = any(name == b"content-length" for name, _ in reversed(headers))
+        if not sized and not self._head_only and status not in _BODYLESS:
+            if self.scope["http_version"] == "1.0":
+                self.keep_alive = False  # RFC 9112, 7.1: no chunks; the end is the close
+            else:
+                self.chunked = True
+                lines.append(b"transfer-encoding: chunked\r\n")
+        if self.more:
+            self.keep_alive = False  # what is left of the request is only thrown away
+        if not self.keep_alive:
+            lines.append(b"connection: close\r\n")
+        return STATUS_LINE[status] + b"".join(lines) + b"\r\n"

@@ -1,0 +1,253 @@
+"""From a TOML file and the environment to a configuration, or to every mistake in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callgate.config import Config, ConfigError, load
+from callgate.core.http import Origin
+from callgate.errors import GatewayError
+
+OPENAI = '[providers.openai]\napi_key = "${OPENAI_API_KEY}"\n'
+ENVIRON = {"OPENAI_API_KEY": "sk-test-of-the-configuration"}
+LOCAL_VENDOR = '[providers.mine]\ndialect = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n'
+
+
+def loaded(folder: Path, text: str, environ: dict[str, str] | None = None) -> Config:
+    file = folder / "callgate.toml"
+    file.write_text(text)
+    return load(file, ENVIRON if environ is None else environ)
+
+
+def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        loaded(folder, text, environ)
+    assert all(line.startswith(str(folder)) for line in str(caught.value).splitlines())
+    return caught.value.mistakes
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("region = 5", ["region: expected a string"]),
+        ("region = 'US!'", ["region: "]),
+        ("regoin = 'us'", ["regoin: no such setting; did you mean 'region'?"]),
+        ("[server]\nport = 70000", ["server.port: "]),
+        ("[server]\nport = '8080'", ["server.port: expected an integer"]),
+        ("[server]\nworkers = 0", ["server.workers: "]),
+        ("[server]\ndrain = -1", ["server.drain: "]),
+        ("[server]\ndrain = nan", ["server.drain: "]),
+        ("[server]\ndrain = inf", ["server.drain: "]),
+        ("[server]\nprot = 1", ["server.prot: no such setting; did you mean 'port'?"]),
+        ("server = 5", ["server: expected "]),
+        ("[store]\nretention_days = 0", ["store.retention_days: "]),
+        ("[counters]\nurl = 'ftp://x'", ["counters.url: "]),
+        ("[capture]\npayloads = 'some'", ["capture.payloads: "]),
+        ("[providers.mine]\napi_key = 'x'", ["providers.mine.dialect: needed"]),
+        ("[providers.mine]\ndialect = 'klingon'", ["providers.mine.dialect: "]),
+        ("[providers.openai]", ["providers.openai.api_key: needed"]),
+        (LOCAL_VENDOR.replace("http:", "gopher:"), ["providers.mine.base_url: expected a URL"]),
+        (LOCAL_VENDOR.replace("127", "u:p@127"), ["providers.mine.base_url: credentials"]),
+        (LOCAL_VENDOR.replace("/v1", "/v1?a=b"), ["providers.mine.base_url: expected a URL"]),
+        (LOCAL_VENDOR + "timeouts = { connect = 0 }", ["providers.mine.timeouts.connect: "]),
+        (LOCAL_VENDOR + "timeouts = { conect = 1 }", ["did you mean 'connect'"]),
+        (LOCAL_VENDOR + "timeouts = { total = 1 }", ["providers.mine.timeouts.total: must not"]),
+        ("[models.m]\nprovider = 'nix'", ["models.m.provider: no provider 'nix'"]),
+        ("[models.my-own]\nrate_limit = 5", ["models.my-own.provider: needed"]),
+        (OPENAI + "[models.'gpt-4.1']\nprovider = 'openai'\nrate_limit = 0", [".rate_limit: "]),
+        (OPENAI + "[models.'gpt-4.1']\nprovider = 'openai'\nregions = ['U']", [".regions[0]: "]),
+        (
+            OPENAI + "[models.x]\ndeployments = [{upstream_model = 'a'}]",
+            ["deployments[0].provider"],
+        ),
+        (
+            OPENAI + "[models.x]\nprovider='openai'\ndeployments = [{provider = 'nix'}]",
+            ["models.x.deployments[1]: no provider 'nix'"],
+        ),
+    ],
+)
+def test_every_mistake_is_named_by_its_key(tmp_path: Path, text: str, told: list[str]) -> None:
+    found = mistakes(tmp_path, text)
+    for words in told:
+        assert any(words in line for line in found), found
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        "region = 5\n[server]\nport = 'x'\nprot = 1\n[providers.openai]\napi_key = '${NOT_SET}'\n"
+        "[models.m]\nprovider = 7\n"
+    )
+    found = "\n".join(mistakes(tmp_path, text))
+    for key in ("region:", "server.port:", "server.prot:", "NOT_SET", "models.m.provider:"):
+        assert key in found
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[server\n", "is not TOML"),
+        (b"a = 1\na = 2\n", "is not TOML"),
+        (b"\xff\xfe", "is not TOML"),
+        (b"#" * (4 * 2**20 + 1), "larger than 4 MiB"),
+    ],
+)
+def test_files_that_are_no_configuration(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "callgate.toml").write_bytes(content)
+    with pytest.raises(ConfigError, match=words):
+        load(tmp_path / "callgate.toml", {})
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "missing.toml"):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load(path, {})
+
+
+def test_variables_are_put_in_wherever_strings_stand(tmp_path: Path) -> None:
+    text = (
+        "[region_endpoints]\neu = 'https://${HOST}/${PATH_}'\n"
+        "[providers.mine]\ndialect = 'openai'\nbase_url = 'http://${HOST}:81/v1'\n"
+        "api_key = '$${literal} ${KEY}'\n[models.m]\nprovider = 'mine'\nregions = ['${REGION}']\n"
+    )
+    environ = {"HOST": "h.example", "PATH_": "a${KEY}", "KEY": "k", "REGION": "us", "literal": "l"}
+    config = loaded(tmp_path, text, environ)
+    assert config.settings.region_endpoints["eu"] == "https://h.example/a${KEY}"  # not twice
+    (deployment,) = config.models["m"].deployments
+    assert deployment.origin == Origin("http", "h.example", 81)
+    assert deployment.secret.reveal().endswith(" k")
+    assert config.models["m"].regions == ("us",)
+
+
+def test_a_variable_that_is_missing_is_named_and_no_secret_is_shown(tmp_path: Path) -> None:
+    text = OPENAI + "base_url = 'ftp://${OPENAI_API_KEY}'\n[store]\nurl = '${DB}'\n"
+    found = "\n".join(mistakes(tmp_path, text))
+    assert "store.url: the environment variable DB is not set" in found
+    assert ENVIRON["OPENAI_API_KEY"] not in found
+
+
+def test_records_can_be_looked_at_without_the_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text(OPENAI)
+    assert load(file, {}, secrets=False).data_dir == tmp_path / "callgate-data"
+
+
+def test_a_model_of_the_catalogue_needs_no_words(tmp_path: Path) -> None:
+    model = loaded(tmp_path, OPENAI).models["gpt-4.1"]
+    assert model.context_length > 1_000_000
+    assert model.rate_limit == 30
+    assert model.deployments[0].upstream_model == "gpt-4.1"
+    assert model.deployments[0].secret.reveal() == ENVIRON["OPENAI_API_KEY"]
+    assert ENVIRON["OPENAI_API_KEY"] not in repr(model)
+
+
+def test_an_entry_overrides_the_catalogue_field_by_field(tmp_path: Path) -> None:
+    plain = loaded(tmp_path, OPENAI).models["gpt-4.1"]
+    text = OPENAI + LOCAL_VENDOR + (
+        "[models.'gpt-4.1']\nprovider = 'mine'\nupstream_model = 'ours'\nrate_limit = 7\n"
+        "max_output_tokens = 99\n"
+    )  # fmt: skip
+    changed = loaded(tmp_path, text).models["gpt-4.1"]
+    assert (changed.rate_limit, changed.max_output_tokens) == (7, 99)
+    assert changed.context_length == plain.context_length
+    assert changed.description == plain.description
+    assert [(one.provider, one.upstream_model) for one in changed.deployments] == [("mine", "ours")]
+
+
+def test_without_the_catalogue_only_the_file_counts(tmp_path: Path) -> None:
+    text = "catalogue = false\n" + OPENAI + "[models.m]\nprovider = 'openai'\n"
+    assert list(loaded(tmp_path, text).models) == ["m"]
+
+
+def test_regions_decide_what_is_served(tmp_path: Path) -> None:
+    text = OPENAI + (
+        "[models.here]\nprovider = 'openai'\n[models.there]\nprovider = 'openai'\n"
+        "regions = ['eu']\n[region_endpoints]\neu = 'https://eu.example'\n"
+    )
+    config = loaded(tmp_path, text)
+    assert "here" in config.models
+    with pytest.raises(GatewayError, match=r"eu \(https://eu\.example\)"):
+        config.directory.find("there")
+    abroad = loaded(tmp_path, "region = 'eu'\n" + text.replace("eu = 'h", "us = 'h"))
+    assert {"here", "there"} <= set(abroad.models)
+
+
+def test_what_is_retired_is_told_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    config = loaded(tmp_path, OPENAI)
+    with pytest.raises(GatewayError) as caught:
+        config.directory.find("gpt-4-32k")
+    assert caught.value.kind.type == "model_retired"
+    kept = loaded(tmp_path, OPENAI + "[models.gpt-4-32k]\nprovider = 'openai'\n")
+    assert "gpt-4-32k" in kept.models
+    past = "[models.mine]\nprovider = 'openai'\nretirement_date = 2020-01-01\nsuccessor = 'new'\n"
+    with pytest.raises(GatewayError, match="'new'"):
+        loaded(tmp_path, OPENAI + past).directory.find("mine")
+
+
+def test_several_ways_to_a_model(tmp_path: Path) -> None:
+    text = OPENAI + LOCAL_VENDOR + (
+        "[models.m]\ndeployments = [{provider = 'openai', weight = 3},"
+        " {provider = 'mine', upstream_model = 'u', weight = 0.5}]\n"
+    )  # fmt: skip
+    found = loaded(tmp_path, text).models["m"].deployments
+    assert [(one.id, one.weight) for one in found] == [("openai/m", 3.0), ("mine/u", 0.5)]
+    assert found[1].vendor.auth == "none"  # no key was given
+
+
+def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "data_dir = 'data'\n[store]\nurl = 'sqlite:///sub/x.db'\n" + OPENAI
+    (tmp_path / "else").mkdir()
+    monkeypatch.chdir(tmp_path / "else")
+    config = loaded(tmp_path, text)
+    assert config.data_dir == tmp_path / "data"
+    assert config.store_url == f"sqlite:///{tmp_path / 'sub/x.db'}"
+
+
+def test_without_a_file_the_environment_alone_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load(None, ENVIRON)
+    assert config.file is None
+    assert config.data_dir == tmp_path / "callgate-data"
+    assert "gpt-4.1" in config.models
+    assert "gpt-4.1" not in load(None, {"OPENAI_API_KEY": ""}).models
+    (tmp_path / "callgate.toml").write_text("catalogue = false")
+    assert load(None, ENVIRON).file == tmp_path / "callgate.toml"
+
+
+@pytest.mark.parametrize(
+    ("environ", "target", "proxy"),
+    [
+        ({"HTTPS_PROXY": "http://p:1"}, Origin("https", "a.example", 443), ("p", 1)),
+        ({"https_proxy": "http://p:1"}, Origin("https", "a.example", 443), ("p", 1)),
+        ({"HTTP_PROXY": "http://p:1"}, Origin("http", "a.example", 80), None),  # CGI's header
+        ({"http_proxy": "http://p:1"}, Origin("http", "a.example", 80), ("p", 1)),
+        ({"ALL_PROXY": "http://p"}, Origin("https", "a.example", 443), ("p", 80)),
+        ({"ALL_PROXY": "http://p", "NO_PROXY": "*"}, Origin("https", "a.example", 443), None),
+        (
+            {"ALL_PROXY": "http://p", "NO_PROXY": "x.example,.example"},
+            Origin("https", "a.example", 443), None,
+        ),
+    ],
+)  # fmt: skip
+def test_proxies_come_from_the_environment(
+    tmp_path: Path, environ: dict[str, str], target: Origin, proxy: tuple[str, int] | None
+) -> None:
+    found = loaded(tmp_path, OPENAI, {**ENVIRON, **environ}).network.proxies.find(target)
+    assert (None if found is None else (found.origin.host, found.origin.port)) == proxy
+
+
+def test_a_proxy_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "callgate.toml").write_text(OPENAI)
+    for url in ("socks5://u:hidden-word@p:1", "http://u:hidden-word@p:port"):
+        with pytest.raises(ConfigError, match="proxy") as caught:
+            load(tmp_path / "callgate.toml", {**ENVIRON, "HTTPS_PROXY": url})
+        assert "hidden-word" not in str(caught.value)
+
+
+def test_certificates_come_from_the_environment(tmp_path: Path) -> None:
+    environ = {**ENVIRON, "SSL_CERT_FILE": "/a.pem", "SSL_CERT_DIR": ""}
+    network = loaded(tmp_path, OPENAI, environ).network
+    assert (network.ca_file, network.ca_dir) == ("/a.pem", None)

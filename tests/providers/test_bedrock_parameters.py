@@ -1,0 +1,315 @@
+"""OpenAI's parameters, tools and forms as Converse's; what has no place there is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.core.validate import parse_chat
+from callgate.errors import GatewayError
+from callgate.providers.bedrock.dialect import Bedrock
+
+from .bedrock_requests import (
+    ADAPTIVE,
+    CLAUDE,
+    COMMAND,
+    HELLO,
+    LLAMA,
+    NOVA,
+    OSS,
+    QWEN,
+    VEILED,
+    WEATHER,
+    bedrock,
+    encoded,
+    refused,
+)
+from .converse_model import mistakes
+
+# --- parameters ---------------------------------------------------------------------------------
+
+
+def test_sampling_and_limits_go_to_the_inference_config() -> None:
+    sent = encoded({"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"]})
+    assert sent["inferenceConfig"] == {
+        "maxTokens": 7, "temperature": 0.5, "topP": 0.9, "stopSequences": ["a", "b"],
+    }  # fmt: skip
+    assert encoded({})["inferenceConfig"] == {"maxTokens": 1000}
+    assert encoded({"stop": "x"})["inferenceConfig"]["stopSequences"] == ["x"]
+
+
+def test_a_value_out_of_range_is_named() -> None:
+    error = refused({"temperature": 1.5})
+    assert (error.kind.type, error.param) == ("invalid_field", "temperature")
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "sent"),
+    [
+        (CLAUDE, {"top_k": 20}, {"top_k": 20}),
+        (NOVA, {"top_k": 10}, {"inferenceConfig": {"topK": 10}}),
+        (COMMAND, {"top_k": 3, "seed": 4}, {"k": 3, "seed": 4}),
+        (COMMAND, {"frequency_penalty": 0.5}, {"frequency_penalty": 0.5}),
+    ],
+)
+def test_what_a_family_takes_besides_goes_to_the_additional_fields(
+    model: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    assert encoded(given, model)["additionalModelRequestFields"] == sent
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "fields", "limit"),
+    [
+        (CLAUDE, {"reasoning_effort": "low"}, {"thinking": ("enabled", 2048)}, 3048),
+        (
+            CLAUDE,
+            {"reasoning_effort": "high", "max_tokens": 10_000},
+            {"thinking": ("enabled", 8000)},
+            10_000,
+        ),
+        (CLAUDE, {"reasoning": {"max_tokens": 2000}}, {"thinking": ("enabled", 2000)}, 3000),
+        (
+            CLAUDE,
+            {"thinking": {"type": "enabled", "budget_tokens": 1500}},
+            {"thinking": ("enabled", 1500)},
+            2500,
+        ),
+        (CLAUDE, {"reasoning_effort": "none"}, {"thinking": ("disabled", None)}, 1000),
+        (
+            ADAPTIVE,
+            {"reasoning_effort": "high"},
+            {"thinking": ("adaptive", None), "output_config": {"effort": "high"}},
+            1000,
+        ),
+        (
+            VEILED,
+            {"reasoning": {"effort": "max"}},
+            {"thinking": ("adaptive", None), "output_config": {"effort": "max"}},
+            1000,
+        ),
+        (
+            NOVA,
+            {"reasoning_effort": "medium"},
+            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "medium"}},
+            1000,
+        ),
+        (
+            NOVA,
+            {"reasoning_effort": "high"},
+            {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "high"}},
+            None,
+        ),
+        (QWEN, {"reasoning_effort": "high"}, {"reasoning_config": "high"}, 1000),
+        (OSS, {"reasoning_effort": "low"}, {"reasoning_effort": "low"}, 1000),
+        (LLAMA, {"reasoning_effort": "none"}, {}, 1000),
+    ],
+)
+def test_effort_is_told_to_each_family_in_its_own_words(
+    model: str, given: dict[str, Any], fields: dict[str, Any], limit: int | None
+) -> None:
+    sent = encoded(given, model)
+    told = sent.get("additionalModelRequestFields", {})
+    thinking = told.get("thinking")
+    if thinking is not None:
+        told = {**told, "thinking": (thinking["type"], thinking.get("budget_tokens"))}
+    assert told == fields
+    assert sent["inferenceConfig"].get("maxTokens") == limit
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "path"),
+    [
+        (CLAUDE, {"reasoning_effort": "high", "max_tokens": 1000}, "reasoning_effort"),
+        (CLAUDE, {"reasoning": {"exclude": True}}, "reasoning.exclude"),
+        (ADAPTIVE, {"reasoning": {"max_tokens": 2000}}, "reasoning.max_tokens"),
+        (LLAMA, {"reasoning_effort": "low"}, "reasoning_effort"),
+        (LLAMA, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, "thinking"),
+        (OSS, {"reasoning_effort": "none"}, "reasoning_effort"),
+        (LLAMA, {"top_k": 5}, "top_k"),
+        (CLAUDE, {"seed": 1}, "seed"),
+        (CLAUDE, {"n": 2}, "n"),
+        (CLAUDE, {"frequency_penalty": 0.5}, "frequency_penalty"),
+        (CLAUDE, {"presence_penalty": 0.5}, "presence_penalty"),
+        (CLAUDE, {"logit_bias": {"1": 1}}, "logit_bias"),
+        (CLAUDE, {"logprobs": True}, "logprobs"),
+        (CLAUDE, {"tools": [WEATHER], "parallel_tool_calls": False}, "parallel_tool_calls"),
+        (CLAUDE, {"functions": [{"name": "f"}]}, "functions"),
+        (CLAUDE, {"modalities": ["text", "audio"]}, "modalities"),
+        (CLAUDE, {"verbosity": "low"}, "verbosity"),
+        (CLAUDE, {"store": True}, "store"),
+        (CLAUDE, {"prediction": {"type": "content", "content": "x"}}, "prediction"),
+        (CLAUDE, {"web_search_options": {}}, "web_search_options"),
+        (CLAUDE, {"prompt_cache_key": "k"}, "prompt_cache_key"),
+        (CLAUDE, {"service_tier": "scale"}, "service_tier"),
+        (CLAUDE, {"user": "ü" * 3}, "user"),
+        (CLAUDE, {"metadata": {"a": 1}}, "metadata.a"),
+        (CLAUDE, {"response_format": {"type": "json_object"}}, "response_format.type"),
+        (CLAUDE, {"grammar": "x"}, "grammar"),
+        (
+            CLAUDE,
+            {"messages": [{"role": "user", "content": "x", "name": "Bo"}]},
+            "messages[0].name",
+        ),
+        (CLAUDE, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
+    ],
+)
+def test_what_has_no_place_is_refused_by_name(model: str, given: dict[str, Any], path: str) -> None:
+    error = refused(given, model)
+    assert error.param == path
+    assert error.kind.type in ("unsupported_field", "invalid_field")
+
+
+def test_values_that_ask_for_nothing_are_no_reason_to_refuse() -> None:
+    sent = encoded(
+        {
+            "n": 1, "logprobs": False, "frequency_penalty": 0, "presence_penalty": 0,
+            "store": False, "parallel_tool_calls": True, "logit_bias": {},
+            "modalities": ["text"],
+            "service_tier": "auto", "response_format": {"type": "text"},
+        }
+    )  # fmt: skip
+    assert sent.keys() == {"messages", "inferenceConfig"}
+
+
+def test_tags_tier_and_guardrail_have_their_places() -> None:
+    sent = encoded(
+        {"user": "u-1", "metadata": {"team": "blue"}, "service_tier": "flex"},
+        guardrail_identifier="abc123",
+        guardrail_version="DRAFT",
+        guardrail_trace="enabled",
+    )
+    assert sent["requestMetadata"] == {"team": "blue", "user": "u-1"}
+    assert sent["serviceTier"] == {"type": "flex"}
+    assert sent["guardrailConfig"] == {
+        "guardrailIdentifier": "abc123", "guardrailVersion": "DRAFT", "trace": "enabled",
+    }  # fmt: skip
+
+
+# --- tools and forms ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        ("auto", {"auto": {}}),
+        ("required", {"any": {}}),
+        ({"type": "function", "function": {"name": "weather"}}, {"tool": {"name": "weather"}}),
+        (None, None),
+    ],
+)
+def test_a_choice_of_tool_is_told(choice: Any, sent: Any) -> None:
+    config = encoded({"tools": [WEATHER], "tool_choice": choice})["toolConfig"]
+    assert config.get("toolChoice") == sent
+    spec = config["tools"][0]["toolSpec"]
+    assert (spec["name"], spec["description"]) == ("weather", "Tells the weather")
+    assert spec["inputSchema"]["json"]["properties"] == {"city": {"type": "string"}}
+
+
+def test_no_tool_is_offered_where_none_may_be_called() -> None:
+    assert "toolConfig" not in encoded({"tools": [WEATHER], "tool_choice": "none"})
+    call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    messages = [
+        *HELLO,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "a", "content": "sun"},
+    ]
+    error = refused({"tools": [WEATHER], "tool_choice": "none", "messages": messages})
+    assert error.param == "tool_choice"
+
+
+def test_a_schema_for_the_answer_is_told_as_text() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string"}},
+        "required": ["a"],
+        "additionalProperties": False,
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}
+    form = encoded({"response_format": wanted})["outputConfig"]["textFormat"]
+    assert form["type"] == "json_schema"
+    assert json.loads(form["structure"]["jsonSchema"]["schema"]) == schema
+    assert form["structure"]["jsonSchema"]["name"] == "form"
+
+
+def test_nova_searches_the_web_where_it_is_asked_to() -> None:
+    tools = encoded({"web_search_options": {}}, NOVA)["toolConfig"]["tools"]
+    assert tools == [{"systemTool": {"name": "nova_grounding"}}]
+
+
+def test_every_unknown_field_is_told_at_once() -> None:
+    error = refused({"grammar": "x", "mirostat": 2, "seed": 4})
+    assert len(error.errors) == 3
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+WORDS = st.sampled_from(
+    [
+        "enabled", "disabled", "low", "none", "ephemeral", "1h", "auto", "wav", "thinking",
+        "redacted_thinking", "reasoning.text", "data:image/png;base64,AAAA", "AAAA", "s3://abc/d",
+        "data:application/pdf;base64,AAAA", "https://a.example/b.png", "x.pdf",
+    ]
+)  # fmt: skip
+
+
+def some(*names: str) -> st.SearchStrategy[dict[str, Any]]:
+    return st.dictionaries(st.sampled_from(names), WORDS | JSON, max_size=4)
+
+
+EFFORTS = some("type", "effort", "max_tokens", "enabled", "budget_tokens", "token_budget")
+DETAILS = some("type", "thinking", "text", "signature", "data", "format", "after_text")
+MARKS = st.none() | some("type", "ttl")
+TEXT = st.text(max_size=3)
+PARTS = (
+    st.fixed_dictionaries({"type": st.just("text"), "text": TEXT, "cache_control": MARKS})
+    | st.fixed_dictionaries(
+        {
+            "type": st.just("image_url"),
+            "image_url": st.fixed_dictionaries(
+                {"url": WORDS | TEXT}, optional={"detail": WORDS | JSON}
+            ),
+        }
+    )
+    | st.fixed_dictionaries(
+        {
+            "type": st.just("input_audio"),
+            "input_audio": st.fixed_dictionaries({"data": WORDS | TEXT, "format": WORDS | TEXT}),
+        }
+    )
+    | st.fixed_dictionaries(
+        {"type": st.just("file"), "file": some("file_data", "filename", "file_id")}
+    )
+)
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "thinking": EFFORTS, "reasoning": EFFORTS, "metadata": some("a", "é"),
+        "reasoning_effort": WORDS, "service_tier": WORDS, "user": TEXT, "top_p": st.floats(0, 1),
+    },
+)  # fmt: skip
+
+
+@given(FIELDS, st.lists(PARTS, min_size=1, max_size=3), st.lists(DETAILS, max_size=3))
+def test_no_request_raises_anything_but_a_refusal(
+    fields: dict[str, Any], parts: list[dict[str, Any]], details: list[dict[str, Any]]
+) -> None:
+    messages = [
+        {"role": "user", "content": parts},
+        {"role": "assistant", "content": "abc", "reasoning_details": details},
+    ]
+    body = {"model": "m", "messages": messages, **fields}
+    try:
+        request = parse_chat(json.dumps(body).encode())
+        for model in (CLAUDE, NOVA, LLAMA):
+            sent = Bedrock().encode(request, bedrock(model))
+            assert mistakes(sent.body) == ""
+    except GatewayError as error:
+        assert error.kind.status == 400  # noqa: PT017 - it may also be taken

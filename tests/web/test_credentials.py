@@ -1,0 +1,74 @@
+"""Reading a key from a request."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.core.keys import mint
+from callgate.errors import GatewayError
+from callgate.web.credentials import UNAUTHORIZED, check_region, read_key
+
+KEY = mint("us", b"k" * 20)
+ENDPOINTS = {"eu": "https://eu.example"}
+
+
+def fix_for(headers: dict[bytes, bytes], query: bytes = b"") -> str:
+    with pytest.raises(GatewayError) as caught:
+        check_region(read_key(headers, query), "us", ENDPOINTS)
+    assert caught.value.message == UNAUTHORIZED
+    assert KEY not in caught.value.fix
+    return caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "sent", ["{}", "Bearer {}", "bearer {}", "BEARER   {}", "  {}  ", "Bearer\t{}"]
+)
+def test_forms_that_are_taken(sent: str) -> None:
+    if "\t" in sent:
+        sent = sent.replace("\t", " ")
+    value = sent.format(KEY).encode()
+    text = read_key({b"authorization": value}, b"")
+    assert text == KEY
+    check_region(text, "us", {})
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "words"),
+    [
+        ({}, b"", "Authorization: <key>"),
+        ({b"authorization": b""}, b"", "Authorization: <key>"),
+        ({b"x-api-key": KEY.encode()}, b"", "'x-api-key'"),
+        ({b"proxy-authorization": KEY.encode()}, b"", "'proxy-authorization'"),
+        ({}, b"api_key=" + KEY.encode(), "query string"),
+        ({}, b"a=b&KEY=x", "query string"),
+        ({}, b"&&=;%ff%00" * 1000, "Authorization: <key>"),
+        ({b"authorization": b"Bearer"}, b"", "Authorization"),
+        ({b"authorization": b"Basic " + KEY.encode()}, b"", "'basic'"),
+        ({b"authorization": b'"' + KEY.encode() + b'"'}, b"", "without quotes"),
+        ({b"authorization": KEY[:-1].encode()}, b"", "checksum"),
+        ({b"authorization": KEY.swapcase().encode()}, b"", "Authorization"),
+        ({b"authorization": b"AIzaSyA"}, b"", "provider's key"),
+        ({b"authorization": b"Bearer Bearer " + KEY.encode()}, b"", "Authorization"),
+        ({b"authorization": b"\xff" * 60_000}, b"", "Authorization"),
+    ],
+    ids=range(15),
+)
+def test_near_misses(headers: dict[bytes, bytes], query: bytes, words: str) -> None:
+    assert words in fix_for(headers, query)
+
+
+def test_a_key_of_another_region() -> None:
+    with pytest.raises(GatewayError, match=r"'eu'.*https://eu\.example") as caught:
+        check_region(mint("eu", b"k" * 20), "us", ENDPOINTS)
+    assert caught.value.kind.type == "wrong_region_key"
+    with pytest.raises(GatewayError, match="'asia'") as caught:
+        check_region(mint("asia", b"k" * 20), "us", ENDPOINTS)
+    assert "endpoint" in caught.value.fix
+
+
+@given(value=st.binary(min_size=1, max_size=80), query=st.binary(max_size=80))
+def test_whatever_is_sent_is_refused_in_the_same_words(value: bytes, query: bytes) -> None:
+    for headers in ({b"authorization": value}, {}):
+        fix_for(headers, query)

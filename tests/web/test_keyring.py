@@ -1,0 +1,162 @@
+"""The keyring: what it asks the store, and what it says when the store is away or slow."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from callgate.errors import GatewayError
+from callgate.store.base import Key, StoreError
+from callgate.web.keyring import Keyring
+
+
+class Store:
+    """Keys in a dict, which count questions, may fail and may be slow."""
+
+    def __init__(self, *keys: Key) -> None:
+        self.keys = {key.digest: key for key in keys}
+        self.asked = 0
+        self.away = False
+        self.delay = 0.0
+        self.at = 1
+
+    def version(self) -> int:
+        if self.away:
+            raise StoreError("the disk is on fire")
+        return self.at
+
+    def all(self) -> Sequence[Key]:
+        return list(self.keys.values())
+
+    def find(self, digest: bytes) -> Key | None:
+        self.asked += 1
+        time.sleep(self.delay)
+        if self.away:
+            raise StoreError("the disk is on fire")
+        return self.keys.get(digest)
+
+    def add(self, key: Key) -> None:
+        self.keys[key.digest] = key
+        self.at += 1
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        raise NotImplementedError
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def key(name: bytes, expires: int | None = None, revoked: int | None = None) -> Key:
+    return Key(
+        id=f"key_{name.decode()}", digest=name, hint="", name="", account="a", region="us",
+        created=0, expires=expires, revoked=revoked,
+    )  # fmt: skip
+
+
+async def test_known_keys_are_never_asked_for() -> None:
+    store = Store(key(b"1"))
+    ring = Keyring(store, Clock())
+    ring.load()
+    for _ in range(1000):
+        assert ring.recall(b"1") is not None
+    assert (await ring.find(b"1")).digest == b"1"
+    assert store.asked == 0
+
+
+async def test_a_flood_of_unknown_keys_is_no_flood_of_questions() -> None:
+    store, clock = Store(), Clock()
+    ring = Keyring(store, clock)
+    ring.load()
+    attempts = [ring.find(b"%d" % number) for number in range(10_000)]
+    results = await asyncio.gather(*attempts, return_exceptions=True)
+    assert {error.kind.type for error in results if isinstance(error, GatewayError)} == {
+        "unauthorized"
+    }
+    assert len(results) == 10_000
+    assert 0 < store.asked <= 20
+    clock.now += 1  # a second later there is a new budget
+    store.add(key(b"new"))
+    assert (await ring.find(b"new")).digest == b"new"
+
+
+async def test_the_same_unknown_key_is_asked_for_once() -> None:
+    store, clock = Store(), Clock()
+    ring = Keyring(store, clock)
+    ring.load()
+    for _ in range(50):
+        with pytest.raises(GatewayError):
+            await ring.find(b"x")
+    assert store.asked == 1
+    clock.now += 1.5
+    with pytest.raises(GatewayError):
+        await ring.find(b"x")
+    assert store.asked == 2
+
+
+async def test_a_new_key_is_found_by_all_who_come_with_it_at_once() -> None:
+    store = Store()
+    ring = Keyring(store, Clock())
+    ring.load()
+    store.add(key(b"new"))
+    found = await asyncio.gather(*(ring.find(b"new") for _ in range(100)))
+    assert {one.id for one in found} == {"key_new"}
+    assert store.asked == 1
+
+
+async def test_while_the_store_is_away_known_keys_go_on_and_others_are_told_so() -> None:
+    store = Store(key(b"1"))
+    ring = Keyring(store, Clock())
+    ring.load()
+    store.away = True
+    assert ring.recall(b"1") is not None
+    with pytest.raises(GatewayError) as caught:
+        await ring.find(b"2")
+    assert (caught.value.kind.type, caught.value.kind.status) == ("keys_unavailable", 503)
+    assert caught.value.retry_after is not None
+    assert "fire" not in caught.value.message
+    assert ring.trouble is not None
+
+
+async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
+    store, clock = Store(), Clock()
+    ring = Keyring(store, clock)
+    ring.load()
+    store.delay = 0.05
+    waiting = [asyncio.create_task(ring.find(b"%d" % number)) for number in range(200)]
+    await asyncio.sleep(0.02)  # the first is being asked for, the others queue
+    clock.now += 30
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    kinds = [error.kind.type for error in results if isinstance(error, GatewayError)]
+    assert kinds.count("keys_unavailable") >= 190
+    assert store.asked <= 10
+
+
+@pytest.mark.parametrize("end", ["expires", "revoked"])
+async def test_a_key_that_has_ended(end: str) -> None:
+    clock = Clock()
+    ring = Keyring(Store(key(b"1", **{end: 1_000_500})), clock)
+    ring.load()
+    assert ring.recall(b"1") is not None
+    clock.now += 0.5
+    with pytest.raises(GatewayError, match="Unauthorized - Invalid or missing API key"):
+        ring.recall(b"1")
+    with pytest.raises(GatewayError):
+        await ring.find(b"1")
+
+
+async def test_a_key_that_is_found_dead_stays_out() -> None:
+    store = Store()
+    ring = Keyring(store, Clock())
+    ring.load()
+    store.add(key(b"1", revoked=5))
+    with pytest.raises(GatewayError) as caught:
+        await ring.find(b"1")
+    assert caught.value.kind.type == "unauthorized"
