@@ -204,8 +204,16 @@ async def echo_key(provider: Provider, writer: Writer, _body: dict[str, Any]) ->
     send_json(writer, 401, {"error": {"message": message, "code": "invalid_api_key"}})
 
 
+async def once(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Fails the first time that a `user` asks, answers from then on."""
+    seen = sum(1 for _, asked in provider.requests if asked.get("user") == body.get("user"))
+    answer = ANSWERS["broken"] if seen == 1 else ok
+    await answer(provider, writer, body)
+
+
 ANSWERS: dict[str, Answer] = {
     "ok": ok,
+    "once": once,
     "tools": tools,
     "cut": cut,
     "endless": endless,
@@ -219,6 +227,7 @@ ANSWERS: dict[str, Answer] = {
     "too-long": failing(400, {"message": "too long", "code": "context_length_exceeded"}),
     "missing": failing(404, {"message": "no such model", "code": "model_not_found"}),
     "limited": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
+    "limited-streamed": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
     "broken": failing(500, {"message": "oops"}),
     "away": failing(503, {"message": "overloaded"}),
 }

@@ -14,13 +14,19 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from callgate import prices
 from callgate.config import Config
+from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
+from callgate.core.retry import Budget
+from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
 from callgate.engine.engine import Engine
+from callgate.engine.pursuit import Pursuit, Wards
+from callgate.engine.survey import survey
 from callgate.store.base import Counters
 from callgate.store.journal import Journal, backlog
 from callgate.store.memory import MemoryCounters
@@ -84,14 +90,11 @@ def build_worker(config: Config) -> Iterator[Worker]:
         keyring.load()
         client = Client(upstream_settings(config))
         book = PriceBook()
-        engine = Engine(
-            Admission(config.directory, counters, config.region),
-            client,
-            journal,
-            config.region,
-            book.price,
-            random.random,
-        )
+        admission = Admission(config.directory, counters, config.region)
+        wards = Wards(BreakerSettings(**msgspec.structs.asdict(settings.breaker)))
+        budget = Budget(**msgspec.structs.asdict(settings.retry))
+        pursuit = Pursuit(wards, budget, admission.reserve, random.random)
+        engine = Engine(admission, client, journal, config.region, book.price, pursuit)
         chat = Chat(
             engine,
             keyring,
@@ -104,7 +107,13 @@ def build_worker(config: Config) -> Iterator[Worker]:
             ),
         )
         models = Models(config.directory)
-        status = Status([store_check(keyring), journal_check(journal, config.journal_dir)])
+        status = Status(
+            [
+                store_check(keyring),
+                journal_check(journal, config.journal_dir),
+                provider_check(wards),
+            ]
+        )
         openapi = OpenApi(partial(describe, config))
         cold = Cold([*models.routes(), *status.routes(), *openapi.routes()], **voice)
         yield Worker(
@@ -115,6 +124,15 @@ def build_worker(config: Config) -> Iterator[Worker]:
             prices=book,
             price_file=config.data_dir / "prices.json",
         )
+
+
+async def ask_providers(config: Config) -> list[Answer]:
+    """What each configured provider says that it serves, asked for at this moment."""
+    client = Client(upstream_settings(config))
+    try:
+        return await survey(config.models.values(), client)
+    finally:
+        await client.aclose()
 
 
 def counters_for(config: Config) -> Counters:
@@ -162,6 +180,24 @@ def store_check(keyring: Keyring) -> Check:
         )
 
     return store
+
+
+def provider_check(wards: Wards) -> Check:
+    """Whether any deployment is being left alone."""
+
+    def providers() -> Finding:
+        now = time.monotonic()
+        out = sorted(name for name, health in wards.items() if health.circuit(now) != "closed")
+        if not out:
+            return Finding(part="providers")
+        return Finding(
+            part="providers",
+            state="degraded",
+            why=f"the circuit is open for: {', '.join(out)}",
+            fix="Look at the provider's status page, and at the errors in `callgate logs`.",
+        )
+
+    return providers
 
 
 def journal_check(journal: Journal, folder: Path) -> Check:

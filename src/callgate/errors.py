@@ -25,7 +25,7 @@ towards a caller. By origin, which says whose fault it is::
     └── upstream  the provider failed
         ├── 429   provider_rate_limited
         ├── 502   bad_upstream_reply, upstream_cut
-        ├── 503   provider_unavailable, upstream_unreachable
+        ├── 503   provider_unavailable, upstream_unreachable, circuit_open
         └── 504   upstream_timeout
 """
 
@@ -214,7 +214,7 @@ _ROWS = (
     Kind(
         "provider_rate_limited", 429, "upstream", True,
         "The provider's own limit for the operator's account is reached.",
-        "Wait the seconds that `Retry-After` says, or use another model.",
+        "Wait the seconds that `Retry-After` says, or name `fallbacks`.",
     ),
     Kind(
         "bad_upstream_reply", 502, "upstream", True,
@@ -229,12 +229,17 @@ _ROWS = (
     Kind(
         "provider_unavailable", 503, "upstream", True,
         "The provider says that it is unavailable or overloaded.",
-        "Retry after a pause, or use another model.",
+        "Retry after a pause, or name `fallbacks`.",
     ),
     Kind(
         "upstream_unreachable", 503, "upstream", True,
         "No connection to the provider could be made.",
         "Retry; if it persists, the operator has to check `base_url`, DNS, proxy and firewall.",
+    ),
+    Kind(
+        "circuit_open", 503, "upstream", True,
+        "The provider has failed so often just now that it is left alone for a while.",
+        "Retry after the seconds that `Retry-After` says, or name `fallbacks`.",
     ),
     Kind(
         "upstream_timeout", 504, "upstream", True,

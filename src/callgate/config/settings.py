@@ -45,6 +45,26 @@ class UpstreamTable(_Table, frozen=True):
     max_body_bytes: Bytes = 64 * 2**20
 
 
+class RetryTable(_Table, frozen=True):
+    """How much one request may try after failures of providers. Times in seconds."""
+
+    per_target: Annotated[int, Meta(ge=1, le=10)] = 3
+    attempts: Annotated[int, Meta(ge=1, le=50)] = 8
+    seconds: Seconds = 30.0
+    base: Seconds = 0.5
+    longest: Seconds = 8.0
+    retry_after: Seconds = 10.0
+
+
+class BreakerTable(_Table, frozen=True):
+    """When a failing deployment is left alone. Times in seconds; `ratio` of failures to calls."""
+
+    ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
+    calls: Count = 10
+    window: Seconds = 30.0
+    pause: Seconds = 10.0
+
+
 class StoreTable(_Table, frozen=True):
     """Where keys and records live. `url` empty means SQLite in the data folder."""
 
@@ -139,6 +159,7 @@ class ModelTable(_Table, frozen=True):
     default_parameters: DefaultParametersTable | None = None
     retirement_date: date | None = None
     successor: str | None = None
+    fallbacks: list[str] = []
 
 
 class Settings(_Table, frozen=True):
@@ -150,6 +171,8 @@ class Settings(_Table, frozen=True):
     region_endpoints: dict[Region, str] = {}
     server: ServerTable = ServerTable()
     upstream: UpstreamTable = UpstreamTable()
+    retry: RetryTable = RetryTable()
+    breaker: BreakerTable = BreakerTable()
     store: StoreTable = StoreTable()
     counters: CountersTable = CountersTable()
     support: SupportTable = SupportTable()

@@ -144,6 +144,8 @@ class FallbackConfig(_Shape, frozen=True):
 
     retry: bool = True
     depth: Annotated[int, Meta(ge=1, le=16)] | None = None
+    on_content_filter: bool = False
+    mid_stream: Literal["error"] = "error"
 
 
 class ChatBody(_Shape, frozen=True):

@@ -106,6 +106,7 @@ class Model(Struct, frozen=True, kw_only=True):
     created: int = 0
     retirement_date: date | None = None
     successor: str | None = None
+    fallbacks: tuple[str, ...] = ()
 
 
 class Target(NamedTuple):

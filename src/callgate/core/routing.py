@@ -1,19 +1,46 @@
-"""Which deployment of a model a call goes to."""
+"""In which order the deployments of a model are tried."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from callgate.core.health import Health
 from callgate.core.models import Deployment
 
 
-def pick(deployments: Sequence[Deployment], chance: float) -> Deployment:
+def order(
+    deployments: Sequence[Deployment],
+    health: Mapping[str, Health],
+    now: float,
+    chance: Callable[[], float],
+) -> list[Deployment]:
+    """The available deployments, the one to ask first in front; none where all are out.
+
+    The first is the better of two drawn by weight ("power of two choices"): the one with fewer
+    requests outstanding, each counted by the latency that was seen. `chance` gives numbers in
+    [0, 1); `health` is by the deployment's id.
+    """
+    ready = [one for one in deployments if health[one.id].available(now)]
+    if len(ready) < 2:
+        return ready
+    first, second = draw(ready, chance()), draw(ready, chance())
+    best = second if _is_better(health[second.id], health[first.id]) else first
+    rest = sorted((one for one in ready if one is not best), key=lambda one: -one.weight)
+    return [best, *rest]
+
+
+def draw(deployments: Sequence[Deployment], chance: float) -> Deployment:
     """One deployment, each as often as its weight has it; `chance` is in [0, 1)."""
-    if len(deployments) == 1:
-        return deployments[0]
     left = chance * sum(one.weight for one in deployments)
     for deployment in deployments:
         left -= deployment.weight
         if left < 0:
             return deployment
     return deployments[-1]
+
+
+def _is_better(one: Health, other: Health) -> bool:
+    """Less to do, each request counted by the latency seen, if it has been seen of both."""
+    known = one.latency > 0 < other.latency
+    ours = (one.outstanding + 1) * (one.latency if known else 1.0)
+    return ours < (other.outstanding + 1) * (other.latency if known else 1.0)

@@ -7,10 +7,9 @@ from callgate.core.directory import Directory
 from callgate.core.models import Model
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
+from callgate.engine.course import Leg, entries, overridden, told_of
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
-
-_NOT_YET = ("fallbacks", "fallback_config", "post_processing_steps")
 
 
 class Admission:
@@ -28,6 +27,79 @@ class Admission:
         `model_not_allowed`.
         """
         call.model_asked = name
+        call.model = model = self._allowed(key, name)
+        return model
+
+    def course(self, key: Key, request: ChatRequest, model: Model) -> list[Leg]:
+        """The models that may answer, checked one and all before any upstream is touched.
+
+        Raises GatewayError for what the model cannot honour; what is wrong with a fallback is
+        named by its place, such as `fallbacks[1].model`.
+        """
+        self._check(request, model)
+        legs = [Leg(model, request, "model")]
+        body = request.body
+        if body.fallbacks is None and not model.fallbacks:
+            return legs
+        for at, entry in enumerate(entries(request, model)):
+            own = body.fallbacks is not None
+            try:
+                fallback = self._allowed(key, entry["model"])
+            except GatewayError as error:
+                if own:
+                    raise told_of(error, at) from None
+                continue  # the operator's default, which this key may not use or nobody serves
+            changed = overridden(request, entry, at)
+            try:
+                self._check(changed, fallback)
+            except GatewayError as error:
+                if own:
+                    raise told_of(error, at) from None
+                continue
+            legs.append(Leg(fallback, changed, f"fallbacks[{at}].model"))
+        return legs
+
+    async def enter(self, call: Call, key: Key, course: list[Leg]) -> list[Leg]:
+        """Take one request from the account's window for the first model that has any left.
+
+        Gives the course from there on. Raises GatewayError `rate_limited` where none has; the
+        state of the window is on the call either way.
+        """
+        refusal: GatewayError | None = None
+        for at, leg in enumerate(course):
+            try:
+                await self.reserve(call, key, leg.model)
+            except GatewayError as error:
+                refusal = refusal or error
+                if len(course) > 1:
+                    call.notes.append(f"{leg.model.name!r} was passed over: {error.message}")
+            else:
+                return course[at:]
+        assert refusal is not None
+        raise refusal
+
+    async def reserve(self, call: Call, key: Key, model: Model) -> None:
+        """Take one request from the account's window for the model.
+
+        Raises GatewayError `rate_limited`.
+        """
+        limit = key.limits.get(model.name, model.rate_limit)
+        quota = await self._counters.reserve(key.account, model.name, limit, call.arrived)
+        if quota.admitted or call.quota is None:
+            call.quota, call.model = quota, model
+        if not quota.admitted:
+            raise GatewayError(
+                "rate_limited",
+                f"Rate limit of {limit} requests per 60 s for model {model.name!r} is used up",
+                retry_after=max(1.0, quota.reset - call.arrived),
+            )
+
+    async def look(self, call: Call, key: Key, model: Model) -> None:
+        """Note the state of the window on the call, taking nothing from it."""
+        limit = key.limits.get(model.name, model.rate_limit)
+        call.quota = await self._counters.peek(key.account, model.name, limit, call.arrived)
+
+    def _allowed(self, key: Key, name: str) -> Model:
         model = self._directory.find(name)
         if key.models is not None and name not in key.models:
             raise GatewayError(
@@ -35,18 +107,16 @@ class Admission:
                 f"This key may not use model {name!r}; it may use: {', '.join(key.models)}",
                 param="model",
             )
-        call.model = model
         return model
 
-    def check(self, request: ChatRequest, model: Model) -> None:
-        """Refuse what the model, or this version, cannot honour. Raises GatewayError."""
+    def _check(self, request: ChatRequest, model: Model) -> None:
         body = request.body
-        if body.fallbacks or body.fallback_config or body.post_processing_steps:
-            field = next(name for name in _NOT_YET if getattr(body, name))
+        if body.post_processing_steps:
             raise GatewayError(
                 "unsupported_field",
-                f"Invalid request: {field!r} is not supported by this version of the gateway",
-                param=field,
+                "Invalid request: 'post_processing_steps' is not supported by this version of the "
+                "gateway",
+                param="post_processing_steps",
             )
         if body.model_region is not None and body.model_region.lower() != self._region:
             raise GatewayError(
@@ -57,24 +127,3 @@ class Admission:
                 fix="Leave `model_region` out, or use the endpoint of that region.",
             )
         check_model(request, model)
-
-    async def reserve(self, call: Call, key: Key, model: Model) -> None:
-        """Take one request from the account's window for the model.
-
-        Raises GatewayError `rate_limited`; the state of the window is on the call either way.
-        """
-        limit = key.limits.get(model.name, model.rate_limit)
-        quota = await self._counters.reserve(key.account, model.name, limit, call.arrived)
-        call.quota = quota
-        if not quota.admitted:
-            wait = max(1.0, quota.reset - call.arrived)
-            raise GatewayError(
-                "rate_limited",
-                f"Rate limit of {limit} requests per 60 s for model {model.name!r} is used up",
-                retry_after=wait,
-            )
-
-    async def look(self, call: Call, key: Key, model: Model) -> None:
-        """Note the state of the window on the call, taking nothing from it."""
-        limit = key.limits.get(model.name, model.rate_limit)
-        call.quota = await self._counters.peek(key.account, model.name, limit, call.arrived)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse
-from callgate.core.models import Model, Price, Target
+from callgate.core.models import Price, Target
 from callgate.core.pricing import cost
-from callgate.core.routing import pick
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
+from callgate.engine.course import Leg
+from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
+from callgate.errors import GatewayError
 from callgate.upstream.client import Client
 from callgate.upstream.credentials import Credentials
 
@@ -30,9 +34,7 @@ class Sink(Protocol):
 
 
 class Engine:
-    """Carries calls. `prices` gives a target's price, or None where none is known; `chance` a
-    number in [0, 1).
-    """
+    """Carries calls. `prices` gives a target's price, or None where none is known."""
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class Engine:
         journal: Sink,
         region: str,
         prices: Callable[[Target], Price | None],
-        chance: Callable[[], float],
+        pursuit: Pursuit,
     ) -> None:
         self.admission = admission
         self._client = client
@@ -49,12 +51,16 @@ class Engine:
         self._journal = journal
         self._region = region
         self._prices = prices
-        self._chance = chance
+        self._pursuit = pursuit
 
-    async def complete(self, call: Call, request: ChatRequest, model: Model) -> ChatResponse:
+    async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
         """The whole answer to a call that does not stream. Raises GatewayError."""
-        with Try(call, self._plan(model), self._client, self._credentials) as attempt:
-            answer = await attempt.whole(request)
+
+        async def ask(target: Target, request: ChatRequest) -> ChatResponse:
+            with Try(call, target, self._client, self._credentials) as attempt:
+                return await attempt.whole(request)
+
+        answer = await self._pursuit.run(call, course, ask)
         call.usage = answer.usage
         answer.created = answer.created or int(call.arrived)
         first = answer.choices[0]
@@ -62,9 +68,27 @@ class Engine:
         call.native_finish_reason = first.get("native_finish_reason")
         return answer
 
-    def stream(self, call: Call, request: ChatRequest, model: Model) -> Relay:
-        """The answer to a call that streams; nothing is sent before it is entered."""
-        return Relay(call, request, self._plan(model), self._client, self._credentials)
+    @asynccontextmanager
+    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[Relay]:
+        """The answer to a call that streams; entering waits for its first content."""
+
+        async def begin(target: Target, request: ChatRequest) -> Relay:
+            relay = Relay(call, request, target, self._client, self._credentials)
+            await relay.open()
+            return relay
+
+        relay = await self._pursuit.run(call, course, begin)
+        deployment = relay.target.deployment
+        health = self._pursuit.wards[deployment.id]
+        health.begin(time.monotonic())
+        try:
+            with relay:
+                yield relay
+        except GatewayError as error:
+            self._pursuit.learn(deployment, error)
+            raise
+        finally:
+            health.end()
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""
@@ -75,7 +99,3 @@ class Engine:
             price = self._prices(call.target)
             call.cost_usd = cost(call.usage, price) if price is not None else None
         self._journal.append(_ENCODER.encode(call.record(self._region)))
-
-    def _plan(self, model: Model) -> Target:
-        """Where the call goes."""
-        return Target(model, pick(model.deployments, self._chance()))

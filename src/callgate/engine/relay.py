@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from callgate.core.chat import ChatRequest, Chunk, Usage
 from callgate.core.models import Target
+from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
@@ -13,12 +14,15 @@ from callgate.providers.base import ChunkDecoder
 from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import Credentials
 
+_CONTENT = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal", "audio")
+
 
 class Relay:
-    """Use as an async context, then take `next()` until it gives None.
+    """Open it, then use it as a context and take `next()` until it gives None.
 
-    Entering waits for the first chunk, so that a failure before it can still be told with a status
-    of its own. Usage is held back for the call; it is not among the chunks.
+    Opening waits for the first content, so that a failure before it can still be told with a
+    status of its own, or be mended elsewhere. Usage is held back for the call; it is not among the
+    chunks.
     """
 
     __slots__ = ("_call", "_decoder", "_first", "_request", "_response", "_try", "text_length")
@@ -39,19 +43,28 @@ class Relay:
         self._first: Sequence[Chunk] = ()
         self.text_length = 0
 
-    async def __aenter__(self) -> Relay:
+    @property
+    def target(self) -> Target:
+        """Where the answer comes from."""
+        return self._try.target
+
+    async def open(self) -> None:
+        """Send the request and wait for the first content. Raises GatewayError."""
         with_try = self._try
         try:
             self._response = await with_try.send(self._request)
-            self._first = await self._more() or ()
+            self._first = await self._until_content()
         except BaseException as error:
+            self._call.usage = self._call.finish_reason = None
             with_try.__exit__(type(error), error, None)
             raise
         with_try.mark_first_token()
         with_try.count_time()
+
+    def __enter__(self) -> Relay:
         return self
 
-    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         call, decoder = self._call, self._decoder
         if decoder.skipped:
             call.notes.append(f"{decoder.skipped} malformed events of the provider were skipped")
@@ -68,6 +81,15 @@ class Relay:
             first, self._first = self._first, ()
             return first
         return await self._more()
+
+    async def _until_content(self) -> Sequence[Chunk]:
+        """All chunks up to the first that says something: what went before is no answer yet."""
+        chunks: list[Chunk] = []
+        while (ready := await self._more()) is not None:
+            chunks += ready
+            if any(_says_something(chunk) for chunk in ready):
+                break
+        return chunks
 
     async def _more(self) -> Sequence[Chunk] | None:
         response, decoder = self._response, self._decoder
@@ -111,8 +133,16 @@ class Relay:
 
     def _estimate(self) -> Usage:
         """Four characters to a token, where the provider has not said."""
-        prompt = sum(len(message.content or "") for message in self._request.messages) // 4
+        prompt = len(prompt_bytes(self._request)) // 4
         output = self.text_length // 4
         return Usage(
             input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
         )
+
+
+def _says_something(chunk: Chunk) -> bool:
+    """Whether a chunk bears more than the role of who speaks."""
+    return any(
+        choice.get("finish_reason") or any(choice["delta"].get(name) for name in _CONTENT)
+        for choice in chunk.choices
+    )

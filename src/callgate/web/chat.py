@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from callgate.core.chat import ChatRequest, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.keys import digest
-from callgate.core.models import Model
 from callgate.core.present import chunk_json, error_json, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
 from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
+from callgate.engine.course import Leg
 from callgate.engine.engine import Engine
 from callgate.engine.relay import Relay
 from callgate.errors import GatewayError
@@ -74,11 +74,11 @@ class Chat:
         _check_media_type(headers)
         settings = self._settings
         body = await read_body(receive, headers, settings.max_body_bytes)
-        request, model = await self._admit(call, key, body)
-        if request.body.stream:
-            await self._stream(call, request, model, send, scope.get(EXCHANGE))
+        course = await self._admit(call, key, body)
+        if course[0].request.body.stream:
+            await self._stream(call, course, send, scope.get(EXCHANGE))
         else:
-            await self._whole(call, request, model, send)
+            await self._whole(call, course, send)
 
     async def look_at_quota(self, call: Call) -> None:
         """Fill in the state of the window for a call that was refused before it reserved."""
@@ -103,7 +103,7 @@ class Chat:
         call.key = key
         return key
 
-    async def _admit(self, call: Call, key: Key, body: bytes) -> tuple[ChatRequest, Model]:
+    async def _admit(self, call: Call, key: Key, body: bytes) -> list[Leg]:
         admission = self.engine.admission
         try:
             if len(body) > _LARGE:  # it may take long, and others are waiting
@@ -115,9 +115,7 @@ class Chat:
             raise
         call.request, call.parameters = request, parameters(request)
         model = admission.choose(call, key, request.body.model)
-        admission.check(request, model)
-        await admission.reserve(call, key, model)
-        return request, model
+        return await admission.enter(call, key, admission.course(key, request, model))
 
     def _note_model(self, call: Call, key: Key, body: bytes) -> None:
         """A body with mistakes may still name its model: limits can then be told."""
@@ -126,12 +124,13 @@ class Chat:
         except (msgspec.MsgspecError, RecursionError, GatewayError):
             return
 
-    async def _whole(self, call: Call, request: ChatRequest, model: Model, send: Send) -> None:
-        answer = await self.engine.complete(call, request, model)
+    async def _whole(self, call: Call, course: list[Leg], send: Send) -> None:
+        answer = await self.engine.complete(call, course)
+        assert call.target is not None
         body = response_json(
             answer,
             request_id=call.request_id,
-            model=model.name,
+            model=call.target.model.name,
             parameters=call.parameters or {},
             llm_status=call.attempts[-1].status or 200,
             response_time_ns=time.perf_counter_ns() - call.started,
@@ -143,14 +142,13 @@ class Chat:
     async def _stream(
         self,
         call: Call,
-        request: ChatRequest,
-        model: Model,
+        course: list[Leg],
         send: Send,
         exchange: Exchange | None,
     ) -> None:
-        chunks = _ChunkWriter(call, model)
+        chunks = _ChunkWriter(call)
         try:
-            async with self.engine.stream(call, request, model) as relay:
+            async with self.engine.stream(call, course) as relay:
                 headers = headers_for(call, EVENT_STREAM)
                 headers.append((b"cache-control", b"no-cache"))
                 headers.append((b"x-accel-buffering", b"no"))
@@ -170,7 +168,7 @@ class Chat:
                 raise
             tail = self._broken_off(call, stopping())
         else:
-            tail = chunks.usage() + _DONE if request.wants_usage else _DONE
+            tail = chunks.usage() + _DONE if course[0].request.wants_usage else _DONE
         call.response_bytes += len(tail)
         self.engine.settle(call)
         await send(piece(tail, more=False))
@@ -201,17 +199,19 @@ class _ChunkWriter:
 
     __slots__ = ("_call", "_created", "_fresh", "_id", "_model")
 
-    def __init__(self, call: Call, model: Model) -> None:
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._model = model.name
+        self._model = ""
         self._id = f"chatcmpl-{call.request_id}"
         self._created = int(call.arrived)
         self._fresh = True
 
     def write(self, chunk: Chunk) -> bytes:
-        if self._fresh and chunk.id:
-            self._fresh, self._id = False, chunk.id
+        if self._fresh and self._call.target is not None:
+            self._fresh = False
+            self._id = chunk.id or self._id
             self._created = chunk.created or self._created
+            self._model = self._call.target.model.name
         return event(
             chunk_json(
                 chunk,

@@ -1,0 +1,117 @@
+"""How a deployment is doing, as far as this process has seen: breaker, rest, load, latency.
+
+The circuit breaker (https://martinfowler.com/bliki/CircuitBreaker.html) opens on a ratio of
+failures within a window, lets one probe through after a pause, and closes when that succeeds.
+Time is an argument: seconds on any clock that does not go backwards.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Circuit = Literal["closed", "open", "half-open"]
+
+_SMOOTHING = 0.2
+_SLICES = 10
+
+
+class BreakerSettings(Struct, frozen=True, kw_only=True):
+    """Opens when at least `calls` in `window` seconds failed by `ratio`; probes after `pause`."""
+
+    ratio: float = 0.5
+    calls: int = 10
+    window: float = 30.0
+    pause: float = 10.0
+
+
+class Health:
+    """The state of one deployment. `outstanding` counts requests in progress."""
+
+    __slots__ = (
+        "_opened", "_probing", "_resting", "_settings", "_slices", "latency", "outstanding",
+    )  # fmt: skip
+
+    def __init__(self, settings: BreakerSettings) -> None:
+        self._settings = settings
+        self._slices: list[tuple[int, int, int]] = []  # (number of the slice, calls, failures)
+        self._opened: float | None = None
+        self._probing = False
+        self._resting = 0.0
+        self.outstanding = 0
+        self.latency = 0.0
+
+    def circuit(self, now: float) -> Circuit:
+        """The breaker's state."""
+        if self._opened is None:
+            return "closed"
+        return "open" if now < self._opened + self._settings.pause else "half-open"
+
+    def available(self, now: float) -> bool:
+        """Whether a request may go there: not resting, and closed or due for a probe."""
+        if self.resting(now):
+            return False
+        circuit = self.circuit(now)
+        return circuit == "closed" or (circuit == "half-open" and not self._probing)
+
+    def resting(self, now: float) -> bool:
+        """Whether it asked to be left alone."""
+        return now < self._resting
+
+    def back_in(self, now: float) -> float:
+        """Seconds until it may be asked again, as far as that can be told."""
+        opened = self._opened
+        due = 0.0 if opened is None else opened + self._settings.pause
+        return max(0.0, self._resting - now, due - now)
+
+    def begin(self, now: float) -> None:
+        """A request goes there."""
+        self.outstanding += 1
+        if self._opened is not None and self.circuit(now) == "half-open":
+            self._probing = True
+
+    def end(self) -> None:
+        """The request is over, however."""
+        self.outstanding -= 1
+        self._probing = False
+
+    def succeeded(self, now: float, latency: float) -> None:
+        """It answered; `latency` is the seconds to the first token. Closes the circuit."""
+        self._count(now, failures=0)
+        self._opened = None
+        if self.latency:
+            self.latency += _SMOOTHING * (latency - self.latency)
+        else:
+            self.latency = latency
+
+    def failed(self, now: float) -> bool:
+        """It failed by its own fault; whether that has opened the circuit."""
+        self._count(now, failures=1)
+        if self._opened is not None:  # the probe failed, or a request from before it opened
+            self._opened = now
+            return False
+        calls = sum(row[1] for row in self._slices)
+        failures = sum(row[2] for row in self._slices)
+        settings = self._settings
+        if calls >= settings.calls and failures >= settings.ratio * calls:
+            self._opened = now
+            self._slices.clear()
+            return True
+        return False
+
+    def rest(self, now: float, seconds: float) -> None:
+        """It asked to be left alone for so long."""
+        self._resting = max(self._resting, now + seconds)
+
+    def _count(self, now: float, failures: int) -> None:
+        width = self._settings.window / _SLICES
+        number = int(now / width)
+        slices = self._slices
+        if slices and slices[-1][0] == number:
+            _, calls, failed = slices[-1]
+            slices[-1] = (number, calls + 1, failed + failures)
+        else:
+            slices.append((number, 1, failures))
+            while slices[0][0] <= number - _SLICES:
+                del slices[0]

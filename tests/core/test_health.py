@@ -1,0 +1,102 @@
+"""The circuit breaker of a deployment, and its rests."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from callgate.core.health import BreakerSettings, Health
+
+SETTINGS = BreakerSettings(ratio=0.5, calls=4, window=10.0, pause=5.0)
+
+
+def opened() -> Health:
+    health = Health(SETTINGS)
+    assert [health.failed(at) for at in (0.0, 0.1, 0.2, 0.3)] == [False, False, False, True]
+    return health
+
+
+def test_opens_on_a_ratio_and_not_on_a_few() -> None:
+    health = Health(SETTINGS)
+    for at in range(3):
+        health.failed(at / 10)
+        assert health.circuit(at / 10) == "closed"
+    mixed = Health(SETTINGS)
+    for at in range(40):
+        mixed.succeeded(at / 10, 0.1)
+        mixed.succeeded(at / 10, 0.1)
+        assert not mixed.failed(at / 10)
+    assert opened().circuit(0.3) == "open"
+
+
+def test_old_failures_are_forgotten() -> None:
+    health = Health(SETTINGS)
+    for at in (0.0, 0.1, 0.2):
+        health.failed(at)
+    assert not health.failed(20.0)
+    assert health.circuit(20.0) == "closed"
+
+
+def test_one_probe_at_a_time_and_its_success_closes() -> None:
+    health = opened()
+    assert not health.available(5.0)
+    assert health.back_in(1.3) == 4.0
+    assert health.available(5.3)
+    health.begin(5.3)
+    assert not health.available(5.4)  # the probe is under way
+    health.succeeded(5.5, 0.2)
+    health.end()
+    assert health.circuit(5.5) == "closed"
+    assert health.available(5.5)
+
+
+def test_a_failed_probe_opens_for_another_pause() -> None:
+    health = opened()
+    health.begin(6.0)
+    health.failed(6.1)
+    health.end()
+    assert not health.available(11.0)
+    assert health.available(11.2)
+
+
+def test_a_probe_that_is_given_up_lets_another_through() -> None:
+    health = opened()
+    health.begin(6.0)
+    health.end()  # the caller left
+    assert health.available(6.1)
+
+
+def test_rests_for_as_long_as_was_asked() -> None:
+    health = Health(SETTINGS)
+    health.rest(0.0, 3.0)
+    health.rest(0.0, 1.0)
+    assert not health.available(2.9)
+    assert health.back_in(2.0) == 1.0
+    assert health.available(3.0)
+
+
+events = st.lists(st.tuples(st.booleans(), st.floats(0.0, 3.0)), max_size=200)
+
+
+@given(events)
+def test_recovery_takes_one_probe_interval_whatever_went_before(
+    history: list[tuple[bool, float]],
+) -> None:
+    health, now = Health(SETTINGS), 0.0
+    for good, pause in history:
+        now += pause
+        if not health.available(now):
+            continue
+        health.begin(now)
+        if good:
+            health.succeeded(now, 0.1)
+        else:
+            health.failed(now)
+        health.end()
+        assert health.outstanding == 0
+    later = now + SETTINGS.pause
+    assert health.available(later)
+    health.begin(later)
+    health.succeeded(later, 0.1)
+    health.end()
+    assert health.circuit(later) == "closed"
