@@ -10,12 +10,13 @@ LINTED := src tests bench docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test bench lint fmt clean weights
+.PHONY: help demo run test replay bench lint fmt clean weights
 
 help:
 	@echo "make demo    ask a real model a question through the gateway, and see what is kept of it"
 	@echo "make run     start the gateway, and print a curl line to try it with"
 	@echo "make test    run all tests"
+	@echo "make replay  replay recorded traffic of real providers through the gateway, as a table"
 	@echo "make bench   measure the gateway beside nginx"
 	@echo "make lint    check style and types       make fmt    put style right"
 	@echo "make clean   remove .venv and caches; $(DATA) stays"
@@ -28,6 +29,9 @@ run: $(VENV)/.run
 
 test: $(VENV)/.dev weights
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+replay: $(VENV)/.dev
+	@$(BIN)/python -m pytest -n 2 -q tests/replay $(ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench $(ARGS)

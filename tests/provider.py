@@ -186,6 +186,12 @@ async def html(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> No
     writer.write(head(200, "text/html", len(page)) + page)
 
 
+async def page(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    """What stands between here and the provider answers in its place, at length."""
+    text = b"<html>No server is available for sk-planted-provider-key-000001" + b" and" * 2000
+    writer.write(head(502, "text/html", len(text)) + text)
+
+
 async def silent(provider: Provider, _writer: Writer, _body: dict[str, Any]) -> None:
     await asyncio.to_thread(provider.left.wait, 10)
 
@@ -204,6 +210,12 @@ async def echo_key(provider: Provider, writer: Writer, _body: dict[str, Any]) ->
     send_json(writer, 401, {"error": {"message": message, "code": "invalid_api_key"}})
 
 
+async def held(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Answers when the test says so."""
+    await asyncio.to_thread(provider.go_on.wait, 10)
+    await ok(provider, writer, body)
+
+
 async def once(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Fails the first time that a `user` asks, answers from then on."""
     seen = sum(1 for _, asked in provider.requests if asked.get("user") == body.get("user"))
@@ -214,11 +226,13 @@ async def once(provider: Provider, writer: Writer, body: dict[str, Any]) -> None
 ANSWERS: dict[str, Answer] = {
     "ok": ok,
     "once": once,
+    "held": held,
     "tools": tools,
     "cut": cut,
     "endless": endless,
     "paused": paused,
     "html": html,
+    "page": page,
     "silent": silent,
     "bad-key": echo_key,
     "rejected": failing(
@@ -247,6 +261,7 @@ def running() -> Iterator[Provider]:
         ready.set()
         await stop.wait()
         provider.left.set()
+        provider.go_on.set()
         provider.go_on.set()
         server.close()
         pending = asyncio.all_tasks() - {asyncio.current_task()}

@@ -102,6 +102,7 @@ def build_worker(config: Config) -> Iterator[Worker]:
                 region=config.region,
                 region_endpoints=settings.region_endpoints,
                 max_body_bytes=settings.server.max_body_bytes,
+                max_requests=settings.server.max_requests,
                 support_contact=support.contact,
                 status_url=support.status_url,
             ),

@@ -162,6 +162,7 @@ def test_an_error_has_the_contracts_shape() -> None:
         "request_id": "r-1",
         "code": 400,
         "message": "Invalid request: missing required field 'model'",
+        "metadata": {"errors": ["one", "two"]},
         "error": {
             "code": 400,
             "message": "Invalid request: missing required field 'model'",

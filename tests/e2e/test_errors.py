@@ -139,6 +139,10 @@ def test_a_key_may_be_kept_to_some_models(gateway: Gateway) -> None:
     assert "test-tools" in error["message"]
 
 
+_PAGES = {"html": "<html>Bad gateway", "page": "<html>No server is available"}
+"""What begins the answers that are no JSON, of which the beginning is kept."""
+
+
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
@@ -150,6 +154,7 @@ def test_a_key_may_be_kept_to_some_models(gateway: Gateway) -> None:
         ("broken", "provider_unavailable"),
         ("away", "provider_unavailable"),
         ("html", "bad_upstream_reply"),
+        ("page", "provider_unavailable"),
         ("cut", "upstream_cut"),
         ("silent", "upstream_timeout"),
     ],
@@ -177,6 +182,13 @@ def test_what_a_provider_does_wrong(
     assert record["error"] == kind
     assert record["attempts"][0]["error"] == kind
     assert PROVIDER_KEY not in json.dumps(record)
+    kept = record["attempts"][0].get("body")
+    if model in _PAGES:
+        assert kept.startswith(_PAGES[model])
+        assert "[redacted]" in kept
+        assert len(kept) <= 2048
+    else:
+        assert kept is None
     if kind == "provider_credentials":
         until(lambda: response.headers["x-request-id"] in gateway.log)  # the operator is told
     if kind == "provider_rate_limited":

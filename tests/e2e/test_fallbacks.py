@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway import Gateway, serving, write_config
+from gateway import Gateway, serving, until, write_config
 from provider import WORDS, Provider
 
 CHAT = "/v1/chat/completions"
@@ -231,4 +231,12 @@ def test_the_circuit_opens_and_ready_says_so(provider: Provider, tmp_path: Path)
         ready = client.get("/ready").json()
         assert ready["status"] == "degraded"
         assert "test/test-away" in str(ready["findings"])
-        assert "circuit opened" in gateway.log
+        until(lambda: "circuit opened" in gateway.log)
+
+
+def test_no_more_attempts_than_the_budget_has(client: httpx.Client, gateway: Gateway) -> None:
+    fallbacks = [{"model": "test-away"}, {"model": "test-broken"}, {"model": "covered"}]
+    fallbacks += [{"model": "test-html"}, {"model": "test-ok"}]
+    response = ask(client, "test-cut", fallbacks=fallbacks)
+    record = gateway.record(response.headers["x-request-id"])
+    assert len(record["attempts"]) <= 8

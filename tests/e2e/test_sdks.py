@@ -96,7 +96,11 @@ def test_openai_lists_models(sdk: openai.OpenAI) -> None:
 
 def test_openai_raises_typed_errors_in_our_words(sdk: openai.OpenAI, gateway: Gateway) -> None:
     def ask(client: openai.OpenAI, model: str) -> None:
-        client.chat.completions.create(model=model, messages=MESSAGES)  # type: ignore[arg-type]
+        client.chat.completions.create(
+            model=model,
+            messages=MESSAGES,  # type: ignore[arg-type]
+            extra_body={"fallback_config": {"retry": False}},
+        )
 
     with pytest.raises(openai.NotFoundError, match="did you mean") as missing:
         ask(sdk, "test-okk")

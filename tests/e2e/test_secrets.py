@@ -9,6 +9,7 @@ import provider as providers
 from gateway import PROVIDER_KEY, serving, write_config
 
 CHAT = "/v1/chat/completions"
+ONCE = {"fallback_config": {"retry": False}}
 
 
 def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
@@ -18,10 +19,10 @@ def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
             said: list[str] = []
             with gateway.client() as client:
                 for name in providers.ANSWERS:
-                    if name == "endless":
+                    if name in ("endless", "held"):
                         continue
                     for stream in (False, True):
-                        asked = {"model": f"test-{name}", "prompt": "x", "stream": stream}
+                        asked = {"model": f"test-{name}", "prompt": "x", "stream": stream, **ONCE}
                         said.append(client.post(CHAT, json=asked).text)
                 query = client.post(f"{CHAT}?api_key={gateway.key}", json={})
                 said.append(query.text)

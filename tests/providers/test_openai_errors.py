@@ -63,6 +63,11 @@ def error(**fields: Any) -> dict[str, Any]:
         (404, error(code="model_not_found", param="model"), "provider_model_missing"),
         (404, error(type="invalid_request_error", param="model"), "provider_model_missing"),
         (404, error(type="invalid_request_error"), "provider_rejected"),
+        (
+            404,
+            error(type="invalid_request_error", code="not_found_error"),
+            "provider_model_missing",
+        ),
         (404, error(message="No endpoints found that support image input"), "provider_rejected"),
         (405, b"", "provider_model_missing"),
         (408, b"upstream request timeout", "upstream_timeout"),

@@ -9,21 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from callgate.config.settings import Settings
 from gateway import Gateway, serving
 
 from .records import LANES, RECORDINGS, Recording, lane_of, load, names_of
 from .server import Replay, running
-from .table import Row, render
+from .table import NOTES, ROWS, Row, render
 
 TABLE = Path(tempfile.gettempdir()) / "callgate-replay.txt"
-PROPERTY = "replay"
-NOTES = "replay_notes"
 
 _HEAD = """catalogue = false
 [server]
 workers = 2
 drain = 2
 """
+_RETRY = """[retry]
+per_target = 1
+"""
+"""A recording has one answer: asked again, it fails again."""
 _PROVIDER = """[providers.{name}]
 dialect = "{dialect}"
 base_url = "http://127.0.0.1:{port}{prefix}"
@@ -64,7 +67,8 @@ def gateway(
         for record in recordings
         for name in names_of(record)
     ]
-    (folder / "callgate.toml").write_text("".join([_HEAD, *providers, *models]))
+    retry = [_RETRY] if "retry" in Settings.__struct_fields__ else []
+    (folder / "callgate.toml").write_text("".join([_HEAD, *retry, *providers, *models]))
     with serving(folder) as running_gateway:
         yield running_gateway
 
@@ -77,12 +81,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in terminalreporter.stats.get(outcome, ())
         for prop in getattr(report, "user_properties", ())
     ]
-    rows: list[Row] = [row for name, text in told if name == PROPERTY for row in json.loads(text)]
+    rows: list[Row] = [row for name, text in told if name == ROWS for row in json.loads(text)]
     if not rows:
         return
     notes = [note for name, text in told if name == NOTES for note in json.loads(text)]
     lines = render(rows, notes)
     TABLE.write_text("\n".join(lines) + "\n")
     terminalreporter.section("replay of recorded traffic")
-    for line in lines:
+    for line in [*lines, f"kept in {TABLE}"]:
         terminalreporter.write_line(line)

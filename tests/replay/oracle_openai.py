@@ -13,8 +13,8 @@ from .outcome import Choice, Draft, Outcome, counts, failed, kind_of, sse
 ERRORS = (
     (0, "insufficient_quota|billing", "provider_refused"),
     (429, "", "provider_rate_limited"),
-    (0, "context length|context_length_exceeded|too large for model", "context_too_long"),
-    (0, "maximum prompt length|model token limit", "context_too_long"),
+    (400, "context length|context_length_exceeded|too large for model", "context_too_long"),
+    (400, "maximum prompt length|model token limit", "context_too_long"),
     (403, "violates usage guidelines|flagged|content_filter", "content_filtered"),
     (400, "content_filter|content management policy", "content_filtered"),
     (400, "Incorrect API key", "provider_credentials"),
@@ -103,8 +103,8 @@ def _take(draft: Draft, choice: dict[str, Any]) -> None:
 def _tokens(usage: dict[str, Any]) -> dict[str, int]:
     into = usage.get("prompt_tokens_details") or {}
     out = usage.get("completion_tokens_details") or {}
-    read, written = usage["prompt_tokens"], usage["completion_tokens"]
-    total, reasoning = usage["total_tokens"], out.get("reasoning_tokens")
+    read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    total, reasoning = usage.get("total_tokens"), out.get("reasoning_tokens")
     if reasoning and read + written + reasoning == total:  # xAI counts reasoning beside the output
         written += reasoning
     cached = into.get("cached_tokens")

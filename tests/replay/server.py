@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from .records import Recording, body_of, end_of
 
 _MODEL = re.compile(r"/model/([^/]+)/|/models/([^/]+):|/deployments/([^/]+)/")
+_OPERATION = re.compile(r"[:/]")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "content-encoding", "connection"})
 _SIZES = (1, 2, 3, 7, 20, 100, 500)
 
@@ -42,7 +43,7 @@ class Replay:
                 name = unquote(found[found.lastindex or 0]) if found else body["model"]
                 id_, _, cut = name.partition("~")
                 record = self._records[id_]
-                streams = bool(body.get("stream")) or "stream" in path.lower().rpartition("/")[2]
+                streams = bool(body.get("stream")) or "stream" in _OPERATION.split(path)[-1]
                 if streams is not record["stream"]:
                     self.refused.append(f"{name}: {path} is asked whether or not to stream")
                 for piece in pieces(record, name, cut):

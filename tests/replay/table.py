@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+ROWS = "replay_rows"
+NOTES = "replay_notes"
+"""The properties by which a test hands its part of the table on, from whichever process."""
+
 Row = tuple[str, str, str, list[str], bool]
 """Dialect, provider, way (whole, stream, stream in pieces), the recording's tags, passed."""
 

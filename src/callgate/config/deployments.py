@@ -98,7 +98,8 @@ class Providers:
             return vendor
         # Another server that speaks the dialect: its address and its variable are its own.
         own = msgspec.structs.replace(vendor, name=name, env="", base_url="")
-        return own if table.api_key else msgspec.structs.replace(own, auth="none")
+        fetched = vendor.auth == "google" and bool(table.project or table.credentials_file)
+        return own if table.api_key or fetched else msgspec.structs.replace(own, auth="none")
 
     def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
         if vendor.dialect == LOCAL:

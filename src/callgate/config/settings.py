@@ -28,6 +28,7 @@ class ServerTable(_Table, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 8080
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    max_requests: Count = 10_000
     max_body_bytes: Bytes = 20_000_000
     max_header_bytes: Bytes = 65_536
     head_timeout: Seconds = 30.0

@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpResponse
+from callgate.core.jsontext import parse
 from callgate.core.models import Target
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
+from callgate.core.secret import Secret
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
@@ -20,6 +22,8 @@ from callgate.upstream.credentials import FETCHED, Credentials
 
 _MAX_ERROR_BYTES = 256 * 1024
 _KEPT_BODY = 2048
+SEEN_BODY = 2 * _KEPT_BODY
+"""How many bytes of a reply `Try.keep_body` has use for."""
 
 
 class Try:
@@ -34,6 +38,7 @@ class Try:
         "_client",
         "_counted",
         "_credentials",
+        "_secrets",
         "_started",
         "attempt",
         "dialect",
@@ -48,6 +53,7 @@ class Try:
         self._call = call
         self._client = client
         self._credentials = credentials
+        self._secrets: tuple[Secret, ...] = ()
         self._started = self._counted = time.perf_counter_ns()
         self.target = target
         self.dialect: Dialect = dialect(deployment.vendor.dialect)
@@ -98,6 +104,7 @@ class Try:
         scheme = deployment.vendor.auth
         if scheme in FETCHED:
             deployment = await self._credentials.current(deployment)
+        self._secrets = (deployment.secret, deployment.session_token)
         now = datetime.now(UTC) if scheme == "sigv4" else None
         encoded = authorize(self.dialect.encode(request, target), deployment, now)
         response = await self._client.send(encoded, deployment.timeouts)
@@ -108,6 +115,7 @@ class Try:
         attempt.provider_request_id = response.headers.get(deployment.vendor.request_id_header)
         if not 200 <= response.status < 300:
             body = await response.read(_MAX_ERROR_BYTES)
+            self._keep_unless_json(body)
             raise self.dialect.error(HttpResponse(response.status, response.headers, body), target)
         return response
 
@@ -125,6 +133,13 @@ class Try:
                 self.keep_body(body)
             raise
 
+    def _keep_unless_json(self, body: bytes) -> None:
+        """An error that is no JSON was not made by the provider itself, but on the way to it."""
+        try:
+            parse(body or b"null")
+        except ValueError:
+            self.keep_body(body)
+
     def count_time(self, now: int | None = None) -> None:
         """Count the time since the last count as the upstream's."""
         now = now or time.perf_counter_ns()
@@ -140,6 +155,9 @@ class Try:
             self._call.first_token_ns = now - self._call.started
 
     def keep_body(self, body: bytes) -> None:
-        """Keep the beginning of a reply that made no sense, redacted."""
-        text = body[:_KEPT_BODY].decode("utf-8", "replace")
-        self.attempt.body = redact(text, [self.target.deployment.secret])
+        """Keep the beginning of a reply that made no sense, redacted; of none, nothing."""
+        if not body:
+            return
+        # Redacted before it is cut, lest the half of a secret at the cut look like none.
+        text = body[:SEEN_BODY].decode("utf-8", "replace")
+        self.attempt.body = redact(text, self._secrets)[:_KEPT_BODY]

@@ -69,7 +69,7 @@ class Pursuit:
             except GatewayError as error:
                 if failure is None or error.kind.type != "circuit_open":
                     failure = error
-                if not _may_leave(error, leg):
+                if not _may_leave(error, leg) or self._is_spent(call):
                     raise
                 if error.kind.type == "context_too_long":
                     window = max(window, leg.model.context_length)
@@ -78,6 +78,9 @@ class Pursuit:
 
     async def _try_model(self, call: Call, leg: Leg, more_models: bool, go: Go[T]) -> T:
         ways = order(leg.model.deployments, self.wards, time.monotonic(), self._chance)
+        if len(ways) < len(leg.model.deployments):
+            out = [one.id for one in leg.model.deployments if one not in ways]
+            call.notes.append(f"left alone after failures: {', '.join(out)}")
         if not ways:
             raise self._all_out(leg.model)
         for number, deployment in enumerate(ways, 1):
@@ -86,8 +89,8 @@ class Pursuit:
                 return await self._try_deployment(call, leg, deployment, others, go)
             except GatewayError as error:
                 failure = error
-                same = error.kind.type in _SAME_FOR_ALL
-                if number == len(ways) or same or not reaction(error).elsewhere:
+                same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
+                if number == len(ways) or same or self._is_spent(call):
                     break
         raise failure
 
@@ -130,6 +133,9 @@ class Pursuit:
         if call.attempts:
             call.attempts[-1].decision = f"fall back to {leg.model.name}"
         return True
+
+    def _is_spent(self, call: Call) -> bool:
+        return len(call.attempts) >= self._budget.attempts
 
     def learn(self, deployment: Deployment, error: GatewayError) -> None:
         """Take a failure into account for the deployment's breaker and rest."""

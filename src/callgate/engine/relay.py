@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from callgate.core.chat import ChatRequest, Chunk, Usage
 from callgate.core.models import Target
 from callgate.core.validate import prompt_bytes
-from callgate.engine.attempt import Try
+from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
@@ -25,7 +25,16 @@ class Relay:
     chunks.
     """
 
-    __slots__ = ("_call", "_decoder", "_first", "_request", "_response", "_try", "text_length")
+    __slots__ = (
+        "_call",
+        "_decoder",
+        "_first",
+        "_request",
+        "_response",
+        "_start",
+        "_try",
+        "text_length",
+    )
 
     def __init__(
         self,
@@ -41,6 +50,7 @@ class Relay:
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
         self._response: Response | None = None
         self._first: Sequence[Chunk] = ()
+        self._start: bytes | None = b""  # what was received before the first content
         self.text_length = 0
 
     @property
@@ -58,6 +68,7 @@ class Relay:
             self._call.usage = self._call.finish_reason = None
             with_try.__exit__(type(error), error, None)
             raise
+        self._start = None
         with_try.mark_first_token()
         with_try.count_time()
 
@@ -95,12 +106,18 @@ class Relay:
         response, decoder = self._response, self._decoder
         assert response is not None
         while not decoder.done:
+            data = b""
             try:
                 data = await response.receive()
+                if self._start is not None and len(self._start) < SEEN_BODY:
+                    self._start += data
                 chunks = decoder.feed(data) if data else decoder.close()
             except GatewayError as error:
                 if error.kind.type == "upstream_cut" and not decoder.done:
                     return self._kept(self._last_words(error)) or None
+                if error.kind.type == "bad_upstream_reply":
+                    # Once there is an answer, only the piece at fault: its words are the caller's.
+                    self._try.keep_body(data if self._start is None else self._start)
                 raise
             kept = self._kept(chunks)
             if kept:

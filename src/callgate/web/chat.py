@@ -41,6 +41,7 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     region: str
     region_endpoints: Mapping[str, str]
     max_body_bytes: int
+    max_requests: int
     support_contact: str
     status_url: str
 
@@ -59,11 +60,28 @@ class Chat:
         self.engine = engine
         self._keyring = keyring
         self._settings = settings
+        self._in_progress = 0
 
     async def serve(
         self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
-        """Answer one request, or raise GatewayError while nothing has been sent."""
+        """Answer one request, or raise GatewayError while nothing has been sent.
+
+        Beyond `max_requests` at once it is turned away at the door, before its key is looked at.
+        """
+        if self._in_progress >= self._settings.max_requests:
+            raise GatewayError(
+                "overloaded", f"{self._in_progress} requests are in progress", retry_after=1.0
+            )
+        self._in_progress += 1
+        try:
+            await self._serve(call, scope, receive, send)
+        finally:
+            self._in_progress -= 1
+
+    async def _serve(
+        self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
         headers = dict(scope["headers"])
         note_client(call, headers)
         if scope["method"] != "POST":

@@ -40,7 +40,8 @@ class Gate:
         self._cold = cold
         self._contact = contact
         self._status_url = status_url
-        self._chance = random.Random()  # noqa: S311 - an id is no secret; seeded by the system, for each process anew
+        # Seeded by the system, for each process anew; an id is no secret.
+        self._chance = random.Random()  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

@@ -41,6 +41,7 @@ _CHAT = (
     "limits_unavailable",
     "provider_unavailable",
     "upstream_unreachable",
+    "circuit_open",
     "upstream_timeout",
 )
 _MODEL = (*_ANYWHERE, "model_not_found", "model_retired", "model_not_in_region")

@@ -77,6 +77,7 @@ _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
                 (_ANY, "invalid_model"),  # Mistral
                 (_ANY, "deploymentnotfound"),  # Azure
                 (_ANY, "unknown_url"),
+                (404, "not_found_error"),  # Anthropic's OpenAI endpoint, llama.cpp
                 (_ANY, "some requested entity was not found"),  # xAI
             ),
             "provider_request_too_large": (
