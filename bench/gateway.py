@@ -28,6 +28,13 @@ api_key = "x"
 [models.fake]
 provider = "fake"
 rate_limit = 1000000000
+[providers.anthropic]
+dialect = "anthropic"
+base_url = "http://127.0.0.1:{upstream}/v1"
+api_key = "x"
+[models.fake-anthropic]
+provider = "anthropic"
+rate_limit = 1000000000
 """
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _COMMAND = (sys.executable, "-m", "callgate")

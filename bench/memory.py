@@ -31,8 +31,8 @@ def _hold(subject: Subject, streams: int) -> Job:
     return Job(
         mode="hold",
         port=subject.stream_port,
-        request=request.stream(subject.stream_port, subject.key, _ENDLESS, _PAUSE_MS),
-        events=_ENDLESS + request.EXTRA_EVENTS,
+        request=request.stream(subject.stream_port, subject.key, _ENDLESS, pause_ms=_PAUSE_MS),
+        events=_ENDLESS + request.OPENAI.extra_events,
         connections=streams,
         marker=subject.marker,
         stagger=_STAGGER,

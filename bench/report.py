@@ -15,7 +15,7 @@ _COLUMNS = (DIRECT, NGINX, CALLGATE)
 
 
 class Target(Struct, frozen=True):
-    """The most that is allowed: of the ratio to nginx, or of Callgate's own value."""
+    """The most that is allowed: of the ratio, or of Callgate's own value."""
 
     limit: float
     of_ratio: bool = False
@@ -24,14 +24,14 @@ class Target(Struct, frozen=True):
 class Figure(Struct, kw_only=True):
     """One thing measured, in every round and for every subject; a value is its rounds' median.
 
-    `compared` says that Callgate's value over nginx's, round by round, means something.
+    `over` is what Callgate's value is divided by, round by round, where a ratio means something.
     """
 
     scenario: str
     metric: str
     unit: str
     rounds: Mapping[str, Sequence[float]]
-    compared: bool = False
+    over: Sequence[float] = ()
     target: Target | None = None
     errors: int = 0
     notes: Sequence[str] = ()
@@ -42,9 +42,9 @@ class Figure(Struct, kw_only=True):
         return median(rounds) if rounds else None
 
     def ratios(self) -> list[float]:
-        """Callgate's value over nginx's, round by round."""
-        pairs = zip(self.rounds.get(CALLGATE, ()), self.rounds.get(NGINX, ()), strict=False)
-        return [ours / theirs for ours, theirs in pairs if theirs] if self.compared else []
+        """Callgate's value over what it is compared with, round by round."""
+        pairs = zip(self.rounds.get(CALLGATE, ()), self.over, strict=False)
+        return [ours / theirs for ours, theirs in pairs if theirs]
 
     def ratio(self) -> float | None:
         """The median of the ratios."""

@@ -9,13 +9,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.request import OPENAI, Dialect
 from bench.tree import Tree
 
 DIRECT, NGINX, CALLGATE = "direct", "nginx", "callgate"
+TRANSLATED = "translated"
 
 
 class Subject(NamedTuple):
-    """Where requests go: `stream_port` is the port for streams, `marker` what answers must hold.
+    """Where requests go: `stream_port` is the port for streams, `marker` what answers must hold,
+    `dialect` what the provider behind the asked model speaks.
 
     `tree` is None for the direct call, whose cost is nobody's.
     """
@@ -26,6 +29,7 @@ class Subject(NamedTuple):
     tree: Tree | None
     key: str = "none"
     marker: bytes = b""
+    dialect: Dialect = OPENAI
 
 
 class StartError(Exception):

@@ -19,7 +19,7 @@ class Extent(Struct, frozen=True, kw_only=True):
     """How long and how large; `streams` is how many are held open at once for their memory."""
 
     rounds: int = 5
-    seconds: float = 4.0
+    seconds: float = 2.5
     warmup: float = 1.0
     streams: int = 5000
     starts: int = 5
@@ -40,6 +40,10 @@ class Testbed(Struct, kw_only=True):
     def proxies(self) -> list[Subject]:
         """The subjects whose cost can be measured."""
         return [subject for subject in self.subjects if subject.tree]
+
+    def callgate(self) -> list[Subject]:
+        """Callgate, where it is measured."""
+        return [subject for subject in self.subjects if subject.name == CALLGATE]
 
     def run(self, job: Job) -> Result:
         """Run load; what went wrong is kept for the report."""

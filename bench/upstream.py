@@ -1,10 +1,9 @@
-"""A fake provider that answers the OpenAI dialect with ready-made bytes.
+"""A fake provider that answers the dialects of OpenAI and Anthropic with ready-made bytes.
 
 Run as a process of its own: `python -m bench.upstream` prints the port it listens on. A request
-with `"stream": true` gets `max_tokens` content events, then one with the finish reason, one with
-the usage where `stream_options.include_usage` is asked for, and `[DONE]`; `seed` is the pause
-between two events in milliseconds. Each event is a write, and an HTTP chunk, of its own. Wire
-format: https://platform.openai.com/docs/api-reference/chat/streaming
+with `"stream": true` gets `max_tokens` events with text between those that open and close a stream
+of its dialect; `seed` is the pause between two events in milliseconds, 10 where there is none.
+Each event is a write, and an HTTP chunk, of its own.
 """
 
 from __future__ import annotations
@@ -12,60 +11,32 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Iterator
+from itertools import chain, repeat
 from typing import cast
 
 import uvloop
+
+from bench import answers
+from bench.answers import Answers
 
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: *(\d+)")
 _STREAM = re.compile(rb'"stream": ?true')
 _EVENTS = re.compile(rb'"max_(?:completion_)?tokens": ?(\d+)')
 _PAUSE = re.compile(rb'"seed": ?(\d+)')
 _USAGE = re.compile(rb'"include_usage": ?true')
-
-_TEXT = (
-    "The capital of France is Paris. It lies on the Seine in the north of the country, and has "
-    "been the seat of its government for most of the time since the tenth century."
-)
-_BODY = (
-    '{"id":"chatcmpl-fake0000000000000000000001","object":"chat.completion","created":1700000000,'
-    '"model":"fake","choices":[{"index":0,"message":{"role":"assistant","content":"'
-    f'{_TEXT}","refusal":null}},"logprobs":null,"finish_reason":"stop"}}],"usage":'
-    '{"prompt_tokens":42,"completion_tokens":37,"total_tokens":79,"prompt_tokens_details":'
-    '{"cached_tokens":0},"completion_tokens_details":{"reasoning_tokens":0}},'
-    '"system_fingerprint":"fp_fake"}'
-).encode()
-_WHOLE = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nx-request-id: req_fake\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
-)
-_STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
-    b"x-request-id: req_fake\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
-
-
-def _event(rest: str) -> bytes:
-    """One HTTP chunk that holds one event; `rest` follows the fields all chunks share."""
-    data = (
-        'data: {"id":"chatcmpl-fake0000000000000000000001","object":"chat.completion.chunk",'
-        f'"created":1700000000,"model":"fake","system_fingerprint":"fp_fake",{rest}}}\n\n'
-    ).encode()
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-_CONTENT = _event(
-    '"choices":[{"index":0,"delta":{"content":" and"},"logprobs":null,"finish_reason":null}]'
-)
-_FINISH = _event('"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]')
-_TOKENS = _event(
-    '"choices":[],"usage":{"prompt_tokens":42,"completion_tokens":37,"total_tokens":79}'
-)
-_DONE = b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
+_MESSAGES = b"POST /v1/messages "
 
 
 def _number(pattern: re.Pattern[bytes], body: bytes, default: int) -> int:
     found = pattern.search(body)
     return int(found[1]) if found else default
+
+
+def _answers(request: bytes) -> Answers:
+    if request.startswith(_MESSAGES):
+        return answers.ANTHROPIC
+    return answers.OPENAI_WITH_USAGE if _USAGE.search(request) else answers.OPENAI
 
 
 class Upstream(asyncio.Protocol):
@@ -94,22 +65,22 @@ class Upstream(asyncio.Protocol):
             return
         self._received = b""
         if _STREAM.search(data, end):
-            self._stream(data[end + 4 :])
+            self._stream(data[end + 4 :], _answers(data))
         else:
-            self._transport.write(_WHOLE)
+            self._transport.write(_answers(data).whole)
 
-    def _stream(self, body: bytes) -> None:
-        self._transport.write(_STREAM_HEAD)
-        tail = [_DONE, _TOKENS, _FINISH] if _USAGE.search(body) else [_DONE, _FINISH]
-        pause = _number(_PAUSE, body, 10) / 1000
-        self._next(_number(_EVENTS, body, 100), tail, pause, self._loop.time())
+    def _stream(self, body: bytes, answer: Answers) -> None:
+        self._transport.write(answer.head)
+        contents = repeat(answer.content, _number(_EVENTS, body, 100))
+        events = chain(answer.opening, contents, answer.closing)
+        self._next(events, _number(_PAUSE, body, 10) / 1000, self._loop.time())
 
-    def _next(self, contents: int, tail: list[bytes], pause: float, at: float) -> None:
-        self._transport.write(_CONTENT if contents else tail.pop())
-        if tail:
+    def _next(self, events: Iterator[bytes], pause: float, at: float) -> None:
+        event = next(events, None)
+        if event is not None:
+            self._transport.write(event)
             at += pause
-            left = max(contents - 1, 0)
-            self._timer = self._loop.call_at(at, self._next, left, tail, pause, at)
+            self._timer = self._loop.call_at(at, self._next, events, pause, at)
 
 
 async def _serve() -> None:

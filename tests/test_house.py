@@ -24,13 +24,15 @@ ALLOWED = {
     "catalogue": set(),
     "prices": BASE,
     "local": BASE,
+    "chaos": {"core"},
     "engine": BASE | {"upstream", "providers", "store.base"},
     "support": BASE | {"store.base"},
     "web": BASE | {"engine", "providers", "store.base"},
     "config": BASE | {"catalogue", "providers", "upstream.proxy", "local.model"},
     "app": {"*"},
     "server": {"app", "config", "core", "errors", "store", "web.protocol"},
-    "cli": BASE | {"app", "config", "catalogue", "prices", "local", "server", "store", "support"},
+    "cli": BASE
+    | {"app", "config", "catalogue", "chaos", "prices", "local", "server", "store", "support"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -195,6 +195,30 @@ def test_several_ways_to_a_model(tmp_path: Path) -> None:
     assert found[1].vendor.auth == "none"  # no key was given
 
 
+def test_a_second_account_with_google_cloud_fetches_its_token(tmp_path: Path) -> None:
+    text = (
+        "[providers.second]\ndialect = 'vertex'\nproject = 'p'\n"
+        "base_url = 'https://aiplatform.googleapis.com/v1'\n"
+        "[models.m]\nprovider = 'second'\nupstream_model = 'claude-opus-5'\n"
+    )
+    (found,) = loaded(tmp_path, text).models["m"].deployments
+    assert (found.vendor.auth, found.vendor.dialect) == ("google", "vertex")
+
+
+@pytest.mark.parametrize(
+    "provider",
+    ["vertex]", "mine]\ndialect = 'vertex'\nbase_url = 'https://aiplatform.googleapis.com/v1'"],
+)
+def test_google_cloud_with_a_key_of_its_own_fetches_none(tmp_path: Path, provider: str) -> None:
+    name = provider.partition("]")[0]
+    text = (
+        f"[providers.{provider}\napi_key = 'AIzaX'\n"
+        f"[models.m]\nprovider = '{name}'\nupstream_model = 'gemini-3-pro'\n"
+    )
+    (found,) = loaded(tmp_path, text).models["m"].deployments
+    assert found.vendor.auth == "x-goog-api-key"
+
+
 def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "data_dir = 'data'\n[store]\nurl = 'sqlite:///sub/x.db'\n" + OPENAI
     (tmp_path / "else").mkdir()

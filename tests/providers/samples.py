@@ -21,7 +21,9 @@ Record = dict[str, Any]
 
 def target_of(vendor: str | Vendor = "openai", *, upstream_model: str = "up-model") -> Target:
     row = VENDORS[vendor] if isinstance(vendor, str) else vendor
-    origin, path = split_url(row.base_url.format(region=row.default_region) or "http://upstream.example/v1")
+    origin, path = split_url(
+        row.base_url.format(region=row.default_region) or "http://upstream.example/v1"
+    )
     deployment = Deployment(
         id=f"{row.name}/{upstream_model}",
         provider=row.name,

@@ -630,5 +630,5 @@ def test_the_vendors_rows() -> None:
     rows: list[Vendor] = [VENDORS["gemini"], VENDORS["vertex"]]
     assert [(row.dialect, row.auth) for row in rows] == [
         ("gemini", "x-goog-api-key"),
-        ("gemini", "google"),
+        ("vertex", "google"),
     ]

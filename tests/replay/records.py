@@ -66,6 +66,10 @@ _LANES: Mapping[tuple[str, str], Lane] = {
         "anthropic", "/anthropic/v1", "anthropic", oracle_anthropic.read, "request-id",
         re.compile(rb"message_stop"),
     ),
+    ("anthropic", "vertex"): Lane(
+        "vertex-claude", "/vertex-claude/v1/projects/p/locations/global/publishers/anthropic",
+        "vertex", oracle_anthropic.read, "request-id", re.compile(rb"message_stop"),
+    ),
     ("google", ""): Lane(
         "gemini", "/gemini/v1beta", "gemini", oracle_gemini.read,
         end=re.compile(rb'"finishReason"'),
@@ -98,7 +102,7 @@ def lane_of(record: Recording) -> Lane:
         kind = "v1" if path.startswith("/openai/v1/") else kind
     elif provider in _OWN and record["endpoint"] == "chat.completions":
         provider, kind = "any", "compat"
-    elif provider == "google" and "vertex" in tags:
+    elif provider in ("anthropic", "google") and "vertex" in tags:
         kind = "vertex"
     return _LANES[provider, kind]
 

@@ -23,6 +23,17 @@ def test_a_frame_is_one_line_and_gives_the_record_back(record: bytes) -> None:
     assert salvage(line[:-1]) == [record]
 
 
+@given(records, records)
+def test_a_frame_is_read_where_it_stands_among_others(first: bytes, second: bytes) -> None:
+    data = frame(first) + frame(second)
+    end = len(frame(first)) - 1
+    assert unframe(data, 0, end) == first
+    assert unframe(data, end + 1, len(data) - 1) == second
+    assert unframe(data, end + 1) is None
+    assert unframe(data, 0, len(data) - 1) is None
+    assert unframe(data, 1, end) is None
+
+
 def test_line_breaks_between_tokens_become_spaces() -> None:
     line = frame(b'{"a":\n{\n"b": 1}}')
     assert line.count(b"\n") == 1

@@ -25,8 +25,10 @@ COMMANDS = {
     "local": Entry("callgate.cli.local", "local", "Fetch the embedded model's weights."),
     "keys": Entry("callgate.cli.keys", "keys", "Create, list, revoke and rotate callers' keys."),
     "models": Entry("callgate.cli.models", "models", "List the models that can be called."),
+    "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
     "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
+    "chaos": Entry("callgate.cli.chaos", "chaos", "Serve every fault of a provider."),
 }
 
 

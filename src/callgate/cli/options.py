@@ -18,6 +18,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 NOT_FOUND, USAGE = 1, 2
 
+_WITH_SECRETS = ("serve", "check")
+"""The commands that use the providers' keys."""
+
 _DURATION = re.compile(r"([0-9]{1,9})\s*(ms|s|m|h|d|w)")
 _MILLISECONDS = {
     "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000,
@@ -131,7 +134,7 @@ def _loaded(ctx: click.Context, _param: click.Parameter, path: Path | None) -> C
     if ctx.resilient_parsing:
         return None
     try:
-        return load(path, os.environ, secrets=ctx.info_name == "serve")
+        return load(path, os.environ, secrets=ctx.info_name in _WITH_SECRETS)
     except ConfigError as error:
         raise ConfigFailure(
             str(error), "Correct this, or name another file with --config."

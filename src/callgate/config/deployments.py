@@ -81,7 +81,7 @@ class Providers:
     def _vendor(self, name: str, table: ProviderTable) -> Vendor | None:
         known = VENDORS.get(name)
         if known is not None and table.dialect in (None, known.dialect):
-            return known
+            return _keyed(known, table)
         if table.dialect is None:
             self.mistakes.append(
                 f"providers.{name}.dialect: needed, because {name!r} is no known vendor"
@@ -98,8 +98,10 @@ class Providers:
             return vendor
         # Another server that speaks the dialect: its address and its variable are its own.
         own = msgspec.structs.replace(vendor, name=name, env="", base_url="")
-        fetched = vendor.auth == "google" and bool(table.project or table.credentials_file)
-        return own if table.api_key or fetched else msgspec.structs.replace(own, auth="none")
+        fetched = vendor.auth == "google" and (table.project or table.credentials_file)
+        if table.api_key or fetched:
+            return _keyed(own, table)
+        return msgspec.structs.replace(own, auth="none")
 
     def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
         if vendor.dialect == LOCAL:
@@ -116,3 +118,12 @@ class Providers:
             self.mistakes.append(f"providers.{name}.base_url: {error}")
             return
         self._made[name] = (vendor, origin, prefix, table)
+
+
+def _keyed(vendor: Vendor, table: ProviderTable) -> Vendor:
+    """Google Cloud takes an API key in place of a token that is fetched:
+    https://cloud.google.com/vertex-ai/generative-ai/docs/start/api-keys
+    """
+    if vendor.auth == "google" and table.api_key:
+        return msgspec.structs.replace(vendor, auth="x-goog-api-key")
+    return vendor

@@ -11,12 +11,14 @@ from types import MappingProxyType
 
 from callgate.core.models import Vendor
 from callgate.providers.anthropic.dialect import Anthropic
+from callgate.providers.anthropic.vertex import VertexClaude
 from callgate.providers.azure import Azure
 from callgate.providers.base import Dialect
 from callgate.providers.bedrock.dialect import Bedrock
 from callgate.providers.cohere.dialect import Cohere
 from callgate.providers.gemini.dialect import Gemini
 from callgate.providers.openai.dialect import OpenAI
+from callgate.providers.vertex import Vertex
 
 _ROWS = (
     # https://platform.openai.com/docs/api-reference/chat/create
@@ -38,9 +40,10 @@ _ROWS = (
     # https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference
     Vendor(
         name="vertex",
-        dialect="gemini",
+        dialect="vertex",
         base_url="https://aiplatform.googleapis.com/v1",
         auth="google",
+        request_id_header="request-id",  # Claude's; Gemini's answers bear none
     ),
     # The model that Callgate itself runs: llama.cpp's server on loopback, with a key of its own.
     Vendor(name="local", dialect="local"),
@@ -190,10 +193,12 @@ _ROWS = (
 VENDORS: Mapping[str, Vendor] = MappingProxyType({row.name: row for row in _ROWS})
 
 _openai = OpenAI()
+_gemini = Gemini()
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         "openai": _openai,
-        "gemini": Gemini(),
+        "gemini": _gemini,
+        "vertex": Vertex(_gemini, VertexClaude()),
         "local": _openai,
         "anthropic": Anthropic(),
         "azure": Azure(),

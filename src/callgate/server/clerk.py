@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from callgate.server.supervisor import orphaned
 from callgate.store.opening import open_store
 from callgate.store.shipper import Shipper
 
-_IDLE_SECONDS = 0.25
+# Long enough for a commit to bear many records, short enough for whoever lists them.
+_PAUSE_SECONDS = 0.5
 _PRUNE_EVERY = 60.0
 _PRUNE_BATCH = 500
-_BATCH = 500
+_BATCH = 2000
 _DAY_MS = 86_400_000
 _log = logging.getLogger("callgate.clerk")
 
@@ -28,12 +29,28 @@ def keep_books(store_url: str, journal_dir: Path, retention_days: int, superviso
     The workers go first: whoever answers callers has the right to the processor.
     """
     os.nice(5)
-    stopping: list[int] = []
-    signal.signal(signal.SIGTERM, lambda number, _frame: stopping.append(number))
+    end = _End(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with closing(open_store(store_url)) as store:
         shipper = Shipper(journal_dir, store.requests, time.time)
-        _work(shipper, lambda: bool(stopping) or orphaned(supervisor), retention_days)
+        gc.freeze()  # what there is by now stays: no collection has to look at it again
+        _work(shipper, end, retention_days)
+
+
+class _End:
+    """Knows when the clerk has to end."""
+
+    def __init__(self, supervisor: int) -> None:
+        # Blocked, the signal waits until it is asked for, and cuts a pause short.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        self._supervisor = supervisor
+        self._told = False
+
+    def within(self, seconds: float) -> bool:
+        """Whether it is time to end; waits up to so many seconds for it."""
+        if not self._told:
+            self._told = signal.sigtimedwait({signal.SIGTERM}, seconds) is not None
+        return self._told or orphaned(self._supervisor)
 
 
 def _tell(shipper: Shipper) -> None:
@@ -43,11 +60,13 @@ def _tell(shipper: Shipper) -> None:
         _log.warning("records are shipped", extra={"damaged_lines": shipper.damaged})
 
 
-def _work(shipper: Shipper, over: Callable[[], bool], retention_days: int) -> None:
+def _work(shipper: Shipper, end: _End, retention_days: int) -> None:
     next_prune = 0.0
     told: tuple[str | None, int] = (None, 0)
+    pause = 0.0
     while True:
-        last_round = over()
+        last_round = end.within(pause)
+        pause = _PAUSE_SECONDS
         while shipper.ship(_BATCH) >= _BATCH:
             pass
         if (shipper.trouble, shipper.damaged) != told:
@@ -58,6 +77,5 @@ def _work(shipper: Shipper, over: Callable[[], bool], retention_days: int) -> No
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
             oldest = int(time.time() * 1000) - retention_days * _DAY_MS
-            while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not over():
+            while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not end.within(0):
                 pass
-        time.sleep(_IDLE_SECONDS)

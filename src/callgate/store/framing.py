@@ -23,11 +23,14 @@ def frame(record: bytes) -> bytes:
     return b"cg1 %08x %08x %b\n" % (len(record), crc32(record), record)
 
 
-def unframe(line: bytes) -> bytes | None:
-    """The record of a line given without its line break; None where the line is damaged."""
-    record = line[_HEAD_BYTES:]
-    sound = line[:_HEAD_BYTES] == b"cg1 %08x %08x " % (len(record), crc32(record))
-    return record if sound else None
+def unframe(data: bytes, start: int = 0, end: int | None = None) -> bytes | None:
+    """The record of the line `data[start:end]`, which stands there without its line break.
+
+    None where the line is damaged. Copies nothing but the record.
+    """
+    record = memoryview(data)[start + _HEAD_BYTES : end]
+    sound = data.startswith(b"cg1 %08x %08x " % (len(record), crc32(record)), start, end)
+    return record.tobytes() if sound else None
 
 
 def salvage(line: bytes) -> list[bytes]:

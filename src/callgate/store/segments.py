@@ -23,7 +23,7 @@ from callgate.store.framing import salvage, unframe
 _SUFFIX = ".journal"
 _OPENING = ".opening"
 _OFFSET = ".offset"
-_BLOCK = 512 << 10
+_BLOCK = 256 << 10
 _ABANDONED_SECONDS = 60.0
 
 
@@ -92,21 +92,24 @@ def read(fd: int, offset: int, limit: int, *, final: bool = False, block: int = 
         more = os.pread(fd, len(data), offset + len(data))
         at_end = len(more) < len(data)
         data += more
-    lines = data.split(b"\n", limit)
-    rest = lines.pop()
-    if rest and final and at_end and len(lines) < limit:
-        lines.append(rest)
-        rest = b""
     records: list[bytes] = []
     damaged: list[bytes] = []
-    for line in lines:
-        record = unframe(line)
+    at = 0
+    for _ in range(limit):
+        end = data.find(b"\n", at)
+        if end < 0:
+            if not (final and at_end and at < len(data)):
+                break
+            end = len(data)
+        record = unframe(data, at, end)
         if record is None:
+            line = data[at:end]
             records += salvage(line)
             damaged.append(line)
         else:
             records.append(record)
-    return Chunk(records, damaged, offset + len(data) - len(rest))
+        at = end + 1
+    return Chunk(records, damaged, offset + min(at, len(data)))
 
 
 def offset_of(path: Path) -> int:

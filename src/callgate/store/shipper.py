@@ -31,7 +31,7 @@ class Shipper:
         self.trouble: str | None = None
         self.damaged = 0
 
-    def ship(self, limit: int = 500) -> int:
+    def ship(self, limit: int = 2000) -> int:
         """Move up to about `limit` lines of the journal into the store; how many. 0: all done.
 
         Never raises for a store or disk that fails: see `trouble`. Segments that are shipped and

@@ -88,7 +88,7 @@ _PAGE = 200
 _SLACK_MS = 10_000
 
 
-class _Head(msgspec.Struct):
+class _Head(msgspec.Struct, gc=False):
     """The fields of a record that have a column, decoded without the rest."""
 
     request_id: str
@@ -177,7 +177,15 @@ class SqlRequestLog:
         Returns how many were new. Raises ValueError where one of them is no record; then none of
         them is kept.
         """
-        rows = [self._row(body) for body in records]
+        rows = []
+        try:
+            for body in records:
+                head = self._head.decode(body)
+                id_, time, account = _id(head.request_id), head.time, head.account
+                model, status, error = head.model, head.status, head.error
+                rows.append((id_, time, account, head.key_id, model, status, error, body))
+        except ValueError as error:  # msgspec's errors are ValueErrors
+            raise ValueError(f"not a record: {error}") from error
         if not rows:
             return 0
         with _writing(self._engine) as connection:
@@ -235,23 +243,6 @@ class SqlRequestLog:
                 return
             left -= size
             cursor = rows[-1].id
-
-    def _row(self, body: bytes) -> tuple[bytes, int, Any, Any, Any, int, Any, bytes]:
-        try:
-            head = self._head.decode(body)
-            id_ = _id(head.request_id)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise ValueError(f"not a record: {error}") from error
-        return (
-            id_,
-            head.time,
-            head.account,
-            head.key_id,
-            head.model,
-            head.status,
-            head.error,
-            body,
-        )
 
 
 def _conditions(query: Query) -> list[ColumnElement[bool]]:

@@ -23,7 +23,7 @@ _NAMES = ("sqlite", "sqlite+pysqlite")
 _BUSY_SECONDS = 5.0
 # A record is a good kilobyte: large pages hold several, and halve the cost of an insert.
 _PAGE_SIZE = 16384
-_CHECKPOINT_PAGES = 500
+_CHECKPOINT_PAGES = 1000
 _WAL_LIMIT = 64 << 20
 
 

@@ -17,6 +17,7 @@ from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.retry_after import retry_after
+from callgate.providers.wording import MESSAGES
 
 _MAX_TEXT = 1000
 
@@ -92,22 +93,6 @@ _PARAMS = tuple(
 )
 """How a message begins that is about a field, and the caller's name of it."""
 
-_MESSAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "provider_rejected": "{provider} rejected the request: {text}",
-        "context_too_long": "The request does not fit into the context of {model}: {text}",
-        "content_filtered": "{provider} refused the content of the request: {text}",
-        "provider_request_too_large": "The request is too large for {provider}: {text}",
-        "provider_credentials": "{provider} refused the credentials configured for it.",
-        "provider_refused": "{provider} does not let the configured account do this.",
-        "provider_model_missing": "{provider} does not serve the model configured for {model}.",
-        "provider_rate_limited": "{provider} is limiting the configured account's requests.",
-        "provider_unavailable": "{provider} is unavailable or overloaded (status {status}).",
-        "upstream_timeout": "{provider} ran out of time (status {status}).",
-        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
-    }
-)
-
 
 class Fault(NamedTuple):
     """An error object; `type` is in lower case."""
@@ -152,7 +137,7 @@ def _error(fault: Fault, status: int, target: Target, wait: float | None) -> Gat
     origin = TAXONOMY[kind].origin
     return GatewayError(
         kind,
-        _MESSAGES[kind].format(
+        MESSAGES[kind].format(
             provider=deployment.provider,
             model=target.model.name,
             status=status,

@@ -17,6 +17,7 @@ from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.retry_after import retry_after
+from callgate.providers.wording import MESSAGES
 
 CLASS_HEADER = "x-amzn-errortype"
 MAX_TEXT = 1000
@@ -95,17 +96,9 @@ _WORDINGS = tuple(
 
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
-        "provider_rejected": "{provider} rejected the request: {text}",
-        "context_too_long": "The request does not fit into the context of {model}: {text}",
-        "content_filtered": "{provider} refused the content of the request: {text}",
-        "provider_request_too_large": "The request is too large for {provider}: {text}",
-        "provider_credentials": "{provider} refused the credentials configured for it.",
-        "provider_refused": "{provider} does not let the configured account do this.",
-        "provider_model_missing": "{provider} does not serve the model configured for {model}.",
-        "provider_rate_limited": "{provider} is limiting the configured account's requests.",
-        "provider_unavailable": "{provider} is unavailable or overloaded.",
+        **MESSAGES,
         "upstream_timeout": "{provider} ran out of time.",
-        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
+        "provider_unavailable": "{provider} is unavailable or overloaded.",
     }
 )
 

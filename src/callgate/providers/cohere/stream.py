@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 from callgate.core.chat import Chunk, Json
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
-from callgate.core.redact import redact
-from callgate.core.sse import Event, Parser
+from callgate.core.sse import Event
 from callgate.errors import GatewayError
 from callgate.providers.cohere.answer import (
     FAILED,
@@ -28,49 +27,26 @@ from callgate.providers.cohere.answer import (
     usage_of,
 )
 from callgate.providers.cohere.errors import from_object
+from callgate.providers.streaming import EventStream, cut
 
 MAX_CALLS = 512
-MAX_BODY_BYTES = 1 << 20
 
 
-class StreamDecoder:
-    """Decodes one stream; see `providers.base.ChunkDecoder`.
-
-    A failure that follows sound chunks in the same read is raised by the next call, so that these
-    chunks are not lost.
-    """
+class StreamDecoder(EventStream):
+    """Decodes one stream; see `providers.base.ChunkDecoder`."""
 
     def __init__(self, target: Target) -> None:
-        self.done = False
-        self.skipped = 0
-        self._target = target
-        self._parser = Parser()
+        super().__init__(target)
         self._role: Json = {"role": "assistant"}
         self._id = ""
         self._calls: dict[int, list[Any]] = {}  # their index -> ours, and whether arguments came
-        self._failure: GatewayError | None = None
-        self._opened = False
-        self._body = bytearray()  # what came in place of a stream
 
-    def feed(self, data: bytes) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
-        if self.done:
-            return ()
-        if not self._opened:
-            data = self._opening(data)
-        return self._chunks(self._parser.feed(data))
+    def _refusal(self, value: object) -> GatewayError | None:
+        if isinstance(value, dict) and isinstance(value.get("message"), str):
+            return from_object(value, self._target)
+        return None
 
-    def close(self) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
-        if self.done:
-            return ()
-        if self._body:
-            raise self._no_stream()
-        return self._last(self._parser.close())
-
-    def _last(self, events: Sequence[Event]) -> Sequence[Chunk]:
+    def _conclude(self, events: Sequence[Event]) -> Sequence[Chunk]:
         """What breaks off within an event is cut, not malformed."""
         chunks: Sequence[Chunk] = ()
         try:
@@ -79,7 +55,7 @@ class StreamDecoder:
             if error.kind.type != "bad_upstream_reply":
                 raise
         if not self.done:
-            raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
+            raise cut()
         return chunks
 
     def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
@@ -110,7 +86,8 @@ class StreamDecoder:
         except Malformed as error:
             raise self._bad(f"{error} in a stream") from None
         except ValueError:
-            raise self._bad("an event that is not JSON") from None
+            self._skip()
+            return None
 
     def _start(self, event: Json) -> Chunk | None:
         id_ = event.get("id")
@@ -180,36 +157,6 @@ class StreamDecoder:
             delta.setdefault("content", None if "tool_calls" in delta else "")
             self._role = {}
         return Chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}], id=self._id)
-
-    def _opening(self, data: bytes) -> bytes:
-        """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
-        head = data.lstrip()
-        if self._body or head[:1] in (b"{", b"[", b"<"):
-            self._body += data
-            if len(self._body) > MAX_BODY_BYTES:
-                raise self._no_stream()
-            return b""
-        self._opened = bool(head)
-        return data
-
-    def _no_stream(self) -> GatewayError:
-        body = bytes(self._body)
-        try:
-            value = parse(body)
-        except ValueError:
-            value = None
-        if isinstance(value, dict) and isinstance(value.get("message"), str):
-            return from_object(value, self._target)
-        start = body[:200].decode("utf-8", "replace")
-        return self._bad("a body that is no stream", start)
-
-    def _bad(self, what: str, detail: str = "") -> GatewayError:
-        deployment = self._target.deployment
-        return GatewayError(
-            "bad_upstream_reply",
-            f"{deployment.provider} answered with {what}.",
-            detail=redact(detail, (deployment.secret,)) or None,
-        )
 
     _READERS: ClassVar[Mapping[str, Callable[[Any, Json], Chunk | None]]] = MappingProxyType(
         {

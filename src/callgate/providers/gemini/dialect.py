@@ -29,10 +29,10 @@ from callgate.providers.gemini.sources import annotations_of, logprobs_of
 from callgate.providers.gemini.stream import StreamDecoder
 from callgate.providers.gemini.tools import tools_of
 from callgate.providers.gemini.usage import usage_of
+from callgate.providers.vertex_place import place_of
 
 MAX_CHOICES = 128
 
-_GLOBAL_HOST = "aiplatform.googleapis.com"
 _HEADERS = (("content-type", "application/json"), ("accept", "application/json"))
 _STREAM_HEADERS = (("content-type", "application/json"), ("accept", "text/event-stream"))
 _IMAGES = re.compile(r"messages\[(\d{1,6})\]\.images")
@@ -165,15 +165,8 @@ def _pictures(request: ChatRequest) -> dict[int, list[Json]]:
 def _place(target: Target) -> tuple[Origin, str]:
     """The server and the model's path there."""
     deployment = target.deployment
-    origin, path, options = deployment.origin, deployment.path, deployment.options
+    if is_vertex(target):
+        return place_of(deployment, "google")
+    path = deployment.path
     model = quote(deployment.upstream_model.removeprefix("models/"), safe="/-._~@")
-    if not is_vertex(target):
-        return origin, f"{path}/{model}" if "/" in model else f"{path}/models/{model}"
-    project, location = options.get("project"), options.get("location", "global")
-    if project and "/projects/" not in path:
-        path += f"/projects/{quote(project, safe='')}/locations/{quote(location, safe='')}"
-        if origin.host == _GLOBAL_HOST and location != "global":
-            origin = origin._replace(host=f"{location}-{_GLOBAL_HOST}")
-    if "/" not in model:
-        model = f"models/{model}" if "/publishers/" in path else f"publishers/google/models/{model}"
-    return origin, f"{path}/{model}"
+    return deployment.origin, f"{path}/{model}" if "/" in model else f"{path}/models/{model}"

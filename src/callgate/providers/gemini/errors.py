@@ -19,6 +19,7 @@ from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.retry_after import LONGEST, duration, retry_after
+from callgate.providers.wording import MESSAGES
 
 MAX_MESSAGE = 1000
 _MAX_ERRORS = 20
@@ -94,22 +95,6 @@ _STATUS: Mapping[int, str] = MappingProxyType(
 )
 _CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
 
-_MESSAGES: Mapping[str, str] = MappingProxyType(
-    {
-        "provider_rejected": "{provider} rejected the request: {text}",
-        "context_too_long": "The request does not fit into the context of {model}: {text}",
-        "content_filtered": "{provider} refused the content of the request: {text}",
-        "provider_request_too_large": "The request is too large for {provider}: {text}",
-        "provider_credentials": "{provider} refused the credentials configured for it.",
-        "provider_refused": "{provider} does not let the configured account do this.",
-        "provider_model_missing": "{provider} does not serve the model configured for {model}.",
-        "provider_rate_limited": "{provider} is limiting the configured account's requests.",
-        "provider_unavailable": "{provider} is unavailable or overloaded (status {status}).",
-        "upstream_timeout": "{provider} ran out of time (status {status}).",
-        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
-    }
-)
-
 
 class _Fault(NamedTuple):
     text: str = ""
@@ -181,7 +166,7 @@ def _made(kind: str, fault: _Fault, status: int, target: Target) -> GatewayError
     words = " ".join(word for word in (fault.state, fault.reason) if word)
     return GatewayError(
         kind,
-        _MESSAGES[kind].format(
+        MESSAGES[kind].format(
             provider=deployment.provider,
             model=target.model.name,
             status=status,

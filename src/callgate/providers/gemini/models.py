@@ -53,7 +53,7 @@ def family_of(target: Target) -> Family:
 def is_vertex(target: Target) -> bool:
     """Whether the target is Vertex AI and not Google AI."""
     deployment = target.deployment
-    return deployment.vendor.auth == "google" or deployment.origin.host.endswith(_VERTEX_HOST)
+    return deployment.vendor.dialect == "vertex" or deployment.origin.host.endswith(_VERTEX_HOST)
 
 
 def unsupported(path: str, why: str) -> GatewayError:

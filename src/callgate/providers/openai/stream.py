@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
-from callgate.core.redact import redact
-from callgate.core.sse import Event, Parser
+from callgate.core.sse import Event
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import (
     finish,
@@ -21,58 +20,37 @@ from callgate.providers.openai.answer import (
 )
 from callgate.providers.openai.calls import ToolCalls
 from callgate.providers.openai.errors import from_object
+from callgate.providers.streaming import EventStream, cut
 
-MAX_SKIPPED = 3
 MAX_CHOICES = 128
-MAX_BODY_BYTES = 1 << 20
 
 _DONE = b"[DONE]"
 
 
-class StreamDecoder:
-    """Decodes one stream; see `providers.base.ChunkDecoder`.
-
-    A failure that follows sound chunks in the same read is raised by the next call, so that these
-    chunks are not lost.
-    """
+class StreamDecoder(EventStream):
+    """Decodes one stream; see `providers.base.ChunkDecoder`."""
 
     def __init__(self, target: Target) -> None:
-        self.done = False
-        self.skipped = 0
-        self._target = target
-        self._parser = Parser()
+        super().__init__(target)
         self._finished: dict[int, bool] = {}  # the choices that began
         self._calls: dict[int, ToolCalls] = {}
         self._held: Json = {}
-        self._opened = False
-        self._body = bytearray()  # what came in place of a stream
-        self._failure: GatewayError | None = None
 
-    def feed(self, data: bytes) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
-        if self.done:
-            return ()
-        if not self._opened:
-            data = self._opening(data)
-        return self._chunks(self._parser.feed(data))
-
-    def close(self) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
-        if self.done:
-            return ()
-        if self._body:
-            raise self._no_stream()
+    def _conclude(self, events: Sequence[Event]) -> Sequence[Chunk]:
         skipped = self.skipped
-        chunks = self._chunks(self._parser.close())
+        chunks = self._chunks(events)
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
         if self._failure is not None:
             raise self._failure
         if not self.done and not (self._finished and all(self._finished.values())):
-            raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
+            raise cut()
         self.done = True
         return chunks
+
+    def _refusal(self, value: object) -> GatewayError | None:
+        if isinstance(value, list) or (isinstance(value, dict) and value.get("error")):
+            return from_object(value, self._target)
+        return None
 
     def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
         chunks: list[Chunk] = []
@@ -179,41 +157,6 @@ class StreamDecoder:
         if not self._finished:
             raise self._bad("a stream without an answer")
         self.done = True
-
-    def _skip(self) -> None:
-        self.skipped += 1
-        if self.skipped > MAX_SKIPPED:
-            raise self._bad("a stream of malformed events")
-
-    def _opening(self, data: bytes) -> bytes:
-        """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
-        head = data.lstrip()
-        if self._body or head[:1] in (b"{", b"[", b"<"):
-            self._body += data
-            if len(self._body) > MAX_BODY_BYTES:
-                raise self._no_stream()
-            return b""
-        self._opened = bool(head)
-        return data
-
-    def _no_stream(self) -> GatewayError:
-        body = bytes(self._body)
-        try:
-            value = parse(body)
-        except ValueError:
-            value = None
-        if isinstance(value, list) or (isinstance(value, dict) and value.get("error")):
-            return from_object(value, self._target)
-        start = body[:200].decode("utf-8", "replace")
-        return self._bad(
-            "a body that is no stream", redact(start, (self._target.deployment.secret,))
-        )
-
-    def _bad(self, what: str, detail: str | None = None) -> GatewayError:
-        provider = self._target.deployment.provider
-        return GatewayError(
-            "bad_upstream_reply", f"{provider} answered with {what}.", detail=detail
-        )
 
 
 def _usage(usage: object, body: Json) -> Usage | None:

@@ -1,0 +1,102 @@
+"""What the decoders of server-sent events have in common, whatever the dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callgate.core.chat import Chunk
+from callgate.core.jsontext import parse
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.core.sse import Event, Parser
+from callgate.errors import GatewayError
+
+MAX_SKIPPED = 3
+MAX_BODY_BYTES = 1 << 20
+
+
+class EventStream:
+    """Feeds a parser, tells a JSON body or a page from a stream, and counts malformed events.
+
+    A dialect says in `_chunks` what its events mean, in `_conclude` what the end of the body means,
+    and in `_refusal` which JSON in place of a stream is a failure that it knows. A failure that
+    follows sound chunks in the same read is kept in `_failure` and raised by the next call, so
+    that these chunks are not lost.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.done = False
+        self.skipped = 0
+        self._target = target
+        self._parser = Parser()
+        self._opened = False
+        self._body = bytearray()  # what came in place of a stream
+        self._failure: GatewayError | None = None
+
+    def feed(self, data: bytes) -> Sequence[Chunk]:
+        """See `providers.base.ChunkDecoder`."""
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if not self._opened:
+            data = self._opening(data)
+        return self._chunks(self._parser.feed(data))
+
+    def close(self) -> Sequence[Chunk]:
+        """See `providers.base.ChunkDecoder`."""
+        if self._failure is not None:
+            raise self._failure
+        if self.done:
+            return ()
+        if self._body:
+            raise self._no_stream()
+        return self._conclude(self._parser.close())
+
+    def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
+        raise NotImplementedError
+
+    def _conclude(self, events: Sequence[Event]) -> Sequence[Chunk]:
+        raise NotImplementedError
+
+    def _refusal(self, value: object) -> GatewayError | None:
+        raise NotImplementedError
+
+    def _skip(self) -> None:
+        self.skipped += 1
+        if self.skipped > MAX_SKIPPED:
+            raise self._bad("a stream of malformed events")
+
+    def _opening(self, data: bytes) -> bytes:
+        """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
+        head = data.lstrip()
+        if self._body or head[:1] in (b"{", b"[", b"<"):
+            self._body += data
+            if len(self._body) > MAX_BODY_BYTES:
+                raise self._no_stream()
+            return b""
+        self._opened = bool(head)
+        return data
+
+    def _no_stream(self) -> GatewayError:
+        body = bytes(self._body)
+        try:
+            refusal = self._refusal(parse(body))
+        except ValueError:
+            refusal = None
+        if refusal is not None:
+            return refusal
+        return self._bad("a body that is no stream", body[:200].decode("utf-8", "replace"))
+
+    def _bad(self, what: str, detail: str | None = None) -> GatewayError:
+        deployment = self._target.deployment
+        return GatewayError(
+            "bad_upstream_reply",
+            f"{deployment.provider} answered with {what}.",
+            detail=redact(detail, (deployment.secret,)) if detail else None,
+        )
+
+
+def cut() -> GatewayError:
+    """The body ended and the answer had not."""
+    return GatewayError("upstream_cut", "The provider's stream ended before the answer did.")

@@ -1,0 +1,146 @@
+"""What the providers' answers say of a gateway's set-up: keys, models, TLS, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from callgate.core.survey import Answer, Standing
+from callgate.errors import GatewayError
+from callgate.support.finding import Finding, State, ok, problem, warning
+
+_SKEW_WARNING = 5.0
+_SKEW_PROBLEM = 240.0  # AWS refuses a signature that is 300 s off
+_UNTRUSTED = ("certificate", "TLS handshake")
+
+
+class _Row(NamedTuple):
+    state: State
+    what: str
+    fix: str
+
+
+_BARRED = _Row(
+    "warning",
+    "takes the key, but does not let it list models: {detail}",
+    "Nothing, if calls succeed; else allow the key to list models.",
+)
+_REFUSED = _Row(
+    "problem",
+    "the provider refuses the key: {detail}",
+    "Correct the credentials in [providers.{provider}]: make a new key at the provider if this one "
+    "has been revoked, and check whose account it is.",
+)
+_DISTRUSTED = _Row(
+    "problem",
+    "TLS cannot be set up: {detail}",
+    "Let SSL_CERT_FILE or SSL_CERT_DIR name the certificate authorities to trust, that of a proxy "
+    "which opens TLS among them; check `base_url` and this machine's clock.",
+)
+_SENSELESS = _Row(
+    "problem",
+    "answers with something that is no list of models: {detail}",
+    "Check `base_url` and `dialect` in [providers.{provider}].",
+)
+_SILENT = _Row(
+    "problem",
+    "does not answer: {detail}",
+    "Check `base_url` in [providers.{provider}], DNS, firewall and the proxy variables "
+    "(HTTPS_PROXY, NO_PROXY).",
+)
+_BUSY = _Row("warning", "does not give its list now: {detail}", "Try again later.")
+_LISTLESS = _Row(
+    "warning",
+    "has no list of models at {host}: {detail}",
+    "Nothing, if calls succeed: many servers have none. Else check `base_url`.",
+)
+_BY_STATUS: Mapping[int, _Row] = MappingProxyType({404: _LISTLESS, 405: _LISTLESS, 501: _LISTLESS})
+_BY_KIND: Mapping[str, _Row] = MappingProxyType(
+    {
+        "upstream_unreachable": _SILENT,
+        "upstream_timeout": _SILENT,
+        "upstream_cut": _SILENT,
+        "provider_rate_limited": _BUSY,
+        "provider_unavailable": _BUSY,
+    }
+)
+
+
+def of_answer(answer: Answer, named: Collection[str]) -> Iterator[Finding]:
+    """Of one provider and its models; `named` are the models that the operator configured by name,
+    all others come from the catalogue.
+    """
+    part = f"provider {answer.provider}"
+    if answer.error is not None:
+        yield _failed(part, answer, answer.error)
+    elif answer.asked:
+        yield ok(part, f"{answer.host} takes the key and lists {answer.listed} models")
+    else:
+        yield ok(part, "has no list of models to ask for; the key has not been tried")
+    for standing in sorted(answer.standings, key=lambda one: one.model):
+        if standing.verdict != "unknown" or answer.error is None:
+            yield _of_standing(standing, answer.provider, standing.model in named)
+    untold = [one.model for one in answer.standings if one.verdict == "unknown"]
+    if untold and answer.error is not None:
+        yield warning(
+            f"models at {answer.provider}",
+            f"whether these are served cannot be told: {', '.join(sorted(untold))}",
+            f"Correct what is said of {part}, or try one call.",
+        )
+
+
+def _failed(part: str, answer: Answer, error: GatewayError) -> Finding:
+    detail = error.detail or error.message
+    if answer.barred:
+        row = _BARRED
+    elif answer.status in (401, 403):
+        row = _REFUSED
+    elif answer.status is None and error.kind.type == "provider_credentials":
+        return problem(part, f"there are no credentials to ask with: {detail}", error.fix)
+    elif error.kind.type == "upstream_unreachable" and any(word in detail for word in _UNTRUSTED):
+        row = _DISTRUSTED
+    else:
+        row = _BY_STATUS.get(answer.status or 0) or _BY_KIND.get(error.kind.type, _SENSELESS)
+    words = {"detail": detail, "host": answer.host, "provider": answer.provider}
+    return Finding(
+        part=part, state=row.state, what=row.what.format(**words), fix=row.fix.format(**words)
+    )
+
+
+def _of_standing(standing: Standing, provider: str, named: bool) -> Finding:
+    part, upstream = f"model {standing.model}", standing.upstream_model
+    if standing.verdict == "served":
+        alias = standing.listed_as not in (upstream, f"models/{upstream}")
+        shown = f", listed as {standing.listed_as}" if alias else ""
+        return ok(part, f"{provider} serves {upstream}{shown}")
+    if standing.verdict == "unknown":
+        what = f"whether {provider} serves {upstream} cannot be told: {standing.why}"
+        return warning(part, what, "Try one call.")
+    what = f"{provider} does not serve {upstream}, or not to this key"
+    if named:
+        fix = f'Correct `upstream_model` in [models."{standing.model}"], or remove the model.'
+        return problem(part, what, fix)
+    return warning(
+        part,
+        what,
+        "Ask the provider for access, or leave it: only calls of this model fail. "
+        "`catalogue = false` serves configured models alone.",
+    )
+
+
+def of_clock(answers: Iterable[Answer]) -> Finding:
+    """Of this machine's clock, held against the providers'."""
+    skews = sorted(answer.skew for answer in answers if answer.skew is not None)
+    if not skews:
+        return warning(
+            "clock", "no provider told the time, so it cannot be checked", "Run a time service."
+        )
+    skew = skews[len(skews) // 2]
+    if abs(skew) <= _SKEW_WARNING:
+        return ok("clock", f"agrees with that of {len(skews)} providers")
+    what = f"is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the providers' clocks"
+    fix = "Set the clock and keep it by a time service, such as chrony or systemd-timesyncd."
+    if abs(skew) < _SKEW_PROBLEM:
+        return warning("clock", what, fix)
+    return problem("clock", f"{what}: signatures and certificates are judged wrongly", fix)

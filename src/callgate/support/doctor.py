@@ -1,0 +1,104 @@
+"""What is wrong with a gateway's configuration and its place: facts in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
+from pathlib import Path
+
+from callgate.core.models import Model
+from callgate.support.finding import Finding, ok, problem, warning
+
+NOTICE_DAYS = 60
+"""From how many days before a model's retirement on it is told."""
+_LOW_DISK = 1 << 30
+_NO_DISK = 100 << 20
+_OLD_BACKLOG = 30.0
+_FAR_BACKLOG = 600.0
+
+
+def of_retirements(models: Iterable[Model], today: date) -> Iterator[Finding]:
+    """Of the models that are about to be retired."""
+    for model in sorted(models, key=lambda one: (one.retirement_date or date.max, one.name)):
+        day = model.retirement_date
+        if day is None or (day - today).days > NOTICE_DAYS:
+            continue
+        fix = f"Move callers to {model.successor}." if model.successor else "Move callers away."
+        left = f"in {(day - today).days} days"
+        yield warning(f"model {model.name}", f"will be retired on {day}, {left}", fix)
+
+
+def of_extras(missing: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
+    """Of (provider, extra, package) that are needed but not installed."""
+    for provider, extra, package in missing:
+        yield problem(
+            f"provider {provider}",
+            f"needs the package {package}, which is not installed",
+            f"pip install 'callgate[{extra}]'",
+        )
+
+
+def of_idle_providers(configured: Iterable[str], used: Collection[str]) -> Iterator[Finding]:
+    """Of providers that no model leads to."""
+    for provider in sorted(set(configured) - set(used)):
+        yield warning(
+            f"provider {provider}",
+            "no model that is served here leads to it, so it has not been asked",
+            f'Add a table [models."…"] with provider = "{provider}", or remove the provider.',
+        )
+
+
+def of_configuration(file: Path | None, region: str, models: int, providers: int) -> Finding:
+    """Of a configuration that could be read."""
+    source = str(file) if file is not None else "the environment (there is no callgate.toml)"
+    what = f"read from {source}: region {region}, {providers} providers, {models} models"
+    if models:
+        return ok("configuration", what)
+    return problem(
+        "configuration",
+        what,
+        'Set a provider\'s key, such as OPENAI_API_KEY, add a table [models."…"], or install the '
+        "extra 'local'.",
+    )
+
+
+def of_store(revision: str, keys: int) -> Finding:
+    """Of a store that opens; `keys` counts those that are valid now."""
+    what = f"opens, at revision {revision}, with {keys} valid keys"
+    if keys:
+        return ok("store", what)
+    return warning("store", what, "Make one: callgate keys create --name NAME")
+
+
+def of_mode(path: Path, mode: int, wanted: int) -> Finding | None:
+    """Of a file's permissions, where they give others more than `wanted`."""
+    if not mode & ~wanted & 0o077:
+        return None
+    return warning(
+        "permissions",
+        f"{path} has mode {mode:04o}, so that others on this machine may get at keys' hashes and "
+        "records",
+        f"chmod {wanted:o} '{path}'",
+    )
+
+
+def of_disk(path: Path, free: int) -> Finding:
+    """Of the room on the disk that holds the data folder, in bytes."""
+    what = f"{free / 1e9:.1f} GB free at {path}"
+    fix = "Make room, or lower `store.retention_days`."
+    if free >= _LOW_DISK:
+        return ok("disk", what)
+    return warning("disk", what, fix) if free >= _NO_DISK else problem("disk", what, fix)
+
+
+def of_backlog(size: int, oldest_age: float | None) -> Finding:
+    """Of the records that wait in the journal: bytes, and the age of the oldest in seconds."""
+    if not size or oldest_age is None:
+        return ok("journal", "no record waits to be shipped")
+    what = f"{size:,} bytes of records wait to be shipped, the oldest for {oldest_age:.0f} s"
+    if oldest_age <= _OLD_BACKLOG:
+        return ok("journal", what)
+    fix = "Start the gateway, whose clerk ships them; if it runs, look at `store.url` and the disk."
+    return problem("journal", what, fix) if oldest_age > _FAR_BACKLOG else (
+        warning("journal", what, fix)
+    )  # fmt: skip
