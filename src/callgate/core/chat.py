@@ -65,13 +65,16 @@ class ToolCall(_Shape, frozen=True):
 
 
 class Message(_Shape, frozen=True):
-    """One turn. `reasoning_*` carry earlier reasoning and its signatures back to the model."""
+    """One turn. `reasoning_*` carry earlier reasoning and its signatures back to the model;
+    `is_error` marks a tool's result as a failure, for dialects that can tell.
+    """
 
     role: Role
     content: str | Annotated[list[Part], Meta(max_length=MAX_PARTS)] | None = None
     name: str | None = None
     tool_calls: Annotated[list[ToolCall], Meta(max_length=MAX_TOOLS)] | None = None
     tool_call_id: str | None = None
+    is_error: bool | None = None
     function_call: FunctionCall | None = None
     refusal: str | None = None
     audio: Json | None = None

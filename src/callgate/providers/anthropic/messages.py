@@ -103,6 +103,8 @@ class Conversation:
             content = blocks_of(message.content, path, self._found)
         if content:
             result["content"] = content
+        if message.is_error:
+            result["is_error"] = True
         if message.cache_control is not None:
             result["cache_control"] = message.cache_control
         self._add("user", [result])

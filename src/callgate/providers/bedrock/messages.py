@@ -94,10 +94,12 @@ class Conversation:
         content: list[Json] = []
         for block in self._content(message, path):
             (points if "cachePoint" in block else content).append(block)
-        result = {
+        result: Json = {
             "toolUseId": call_id(message.tool_call_id or ""),
             "content": content or [{"text": ""}],
         }
+        if message.is_error:
+            result["status"] = "error"
         points += cache_point(message, path)
         self._say("user", [{"toolResult": result}, *points[:1]])
 

@@ -14,6 +14,8 @@ def message_of(message: Message, path: str) -> Json:
     for name in ("audio", "function_call", "cache_control"):
         if getattr(message, name) is not None:
             raise unsupported(f"{path}.{name}", "Cohere has no place for this field")
+    if message.is_error:
+        raise unsupported(f"{path}.is_error", "Cohere has no mark for a failed tool")
     if message.role == "tool":
         content = message.content
         told = content if isinstance(content, str) else _texts(content or [], path)

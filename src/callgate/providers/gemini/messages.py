@@ -160,7 +160,8 @@ class Conversation:
                 files.append(made)
             else:
                 raise unsupported(where, "the model takes no such result of a tool")
-        result["response"] = _response(content if isinstance(content, str) else "".join(text))
+        told = content if isinstance(content, str) else "".join(text)
+        result["response"] = _response(told, failed=bool(message.is_error))
         if files:
             result["parts"] = files
         place = call.place if call else len(self._calls)
@@ -170,13 +171,19 @@ class Conversation:
         raise unsupported(f"{path}.role", "use the role 'tool'")
 
 
-def _response(text: str) -> Json:
-    """A result as the object that Gemini wants: as it is, or under a name."""
+def _response(text: str, *, failed: bool) -> Json:
+    """A result as the object that Gemini wants: as it is, or under a name.
+
+    https://ai.google.dev/api/caching#FunctionResponse has `error` for what went wrong.
+    """
+    value: Json | str = text
     if text.lstrip().startswith("{"):
         try:
-            value = parse(text.encode("utf-8", "replace"))
+            parsed = parse(text.encode("utf-8", "replace"))
         except ValueError:
-            value = None
-        if isinstance(value, dict):
-            return value
-    return {"result": text}
+            parsed = None
+        if isinstance(parsed, dict):
+            value = parsed
+    if failed:
+        return {"error": value}
+    return value if isinstance(value, dict) else {"result": value}
