@@ -10,7 +10,7 @@ import pytest
 from msgspec import Raw
 
 from callgate.core.chat import ChatResponse, Chunk, Usage
-from callgate.core.present import chunk_json, error_json, response_json
+from callgate.core.present import chunk_event, chunk_head, error_json, response_json
 from callgate.core.record import Attempt
 from callgate.errors import TAXONOMY, GatewayError
 
@@ -47,10 +47,12 @@ def shown(response: ChatResponse, **fields: Any) -> dict[str, Any]:
     return json.loads(response_json(response, **{**given, **fields}))
 
 
-def chunk(one: Chunk, *, usage: bool = False) -> dict[str, Any]:
-    return json.loads(
-        chunk_json(one, request_id="r-1", model="asked", id="c-1", created=9, usage=usage)
-    )
+def chunk(one: Chunk) -> dict[str, Any]:
+    head = chunk_head(request_id="r-1", model="asked", id="c-1", created=9)
+    event = chunk_event(head, one)
+    assert event.startswith(b"data: ")
+    assert event.endswith(b"\n\n")
+    return json.loads(event[6:])
 
 
 def test_an_answer_has_the_fields_of_both_worlds() -> None:
@@ -130,13 +132,13 @@ def test_a_chunk_bears_the_request_id_and_usage_only_where_asked() -> None:
         "choices": [{"index": 0, "delta": {"content": "x"}}],
         "request_id": "r-1",
     }
-    assert chunk(one, usage=True)["usage"]["total_tokens"] == 12
-    assert "usage" not in chunk(Chunk(choices=[]), usage=True)
+    assert chunk(one)["usage"]["total_tokens"] == 12
+    assert "usage" not in chunk(Chunk(choices=[]))
 
 
 def test_a_chunk_holds_no_line_break_that_could_end_its_event() -> None:
     one = Chunk(choices=[{"index": 0, "delta": {"content": "a\n\nb\r\u2028"}}])
-    body = chunk_json(one, request_id="r", model="m", id="i", created=1, usage=False)
+    body = chunk_event(chunk_head(request_id="r", model="m", id="i", created=1), one)[:-2]
     assert b"\n" not in body
     assert b"\r" not in body
 

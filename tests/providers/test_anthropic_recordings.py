@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from callgate.core.chat import Chunk, Usage
 from callgate.core.models import Target
-from callgate.core.present import chunk_json, response_json
+from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic
 
@@ -312,7 +312,7 @@ def test_chunks_are_presented_as_openais_sdk_reads_them(
 ) -> None:
     for record in sound(messages, stream=True):
         for chunk in streamed([record["response"]["body"].encode()], target):
-            body = chunk_json(chunk, request_id="r", model="m", id="i", created=1, usage=True)
+            body = chunk_event(chunk_head(request_id="r", model="m", id="i", created=1), chunk)[6:]
             assert not beyond_openai(ChatCompletionChunk, body), record["id"]
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from callgate.core.chat import Chunk, Usage
 from callgate.core.models import Target
-from callgate.core.present import chunk_json, response_json
+from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.errors import GatewayError
 from callgate.providers.openai.dialect import OpenAI
 
@@ -322,7 +322,7 @@ def test_chunks_are_presented_as_openais_sdk_reads_them(chats: list[Record]) -> 
     for record in sound(chats, stream=True):
         chunks, _, _ = streamed(record, [record["response"]["body"].encode()])
         for chunk in chunks[:3] + chunks[-3:]:
-            body = chunk_json(chunk, request_id="r", model="m", id="i", created=1, usage=True)
+            body = chunk_event(chunk_head(request_id="r", model="m", id="i", created=1), chunk)[6:]
             assert beyond_openai(ChatCompletionChunk, body) <= VENDORS_OWN, record["id"]
 
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 from starlette.applications import Starlette
 
 from callgate.core.chat import ChatBody, ChatResponse, Chunk, Usage
-from callgate.core.present import chunk_json, error_json, response_json
+from callgate.core.present import chunk_event, chunk_head, error_json, response_json
 from callgate.core.record import Attempt
 from callgate.core.validate import parse_chat
 from callgate.errors import TAXONOMY, GatewayError
@@ -189,7 +189,7 @@ def test_chunks_fit_their_schema(described: dict[str, Any]) -> None:
         Chunk(choices=[], usage=Usage(input_tokens=1, output_tokens=1, total_tokens=2)),
     ]
     for chunk in chunks:
-        body = chunk_json(chunk, request_id=ID, model="m", id="c", created=1, usage=True)
+        body = chunk_event(chunk_head(request_id=ID, model="m", id="c", created=1), chunk)[6:]
         assert errors_of(described, "ChatCompletionChunk", msgspec.json.decode(body)) == []
 
 

@@ -20,6 +20,11 @@ from callgate.errors import GatewayError
 _json = msgspec.json.Encoder().encode
 
 
+_HEAD_FIELDS = frozenset(
+    {"id", "object", "created", "model", "request_id", "choices", "usage", "error"}
+)
+
+
 def response_json(
     answer: ChatResponse,
     *,
@@ -51,31 +56,26 @@ def response_json(
     return _encode(body)
 
 
-def chunk_json(
-    chunk: Chunk,
-    *,
-    request_id: str,
-    model: str,
-    id: str,  # noqa: A002 - the field's own name
-    created: int,
-    usage: bool,
-) -> bytes:
-    """One chunk of a stream; `id` and `created` are the same in all of them.
-
-    `usage` says whether the caller asked for it; without that it stays out.
-    """
-    body: Json = {
-        **chunk.extra,
+def chunk_head(*, request_id: str, model: str, id: str, created: int) -> bytes:  # noqa: A002
+    """What all chunks of one stream begin with, up to their choices; encoded once."""
+    fields = {
         "id": id,
         "object": "chat.completion.chunk",
         "created": created,
         "model": model,
-        "choices": chunk.choices,
         "request_id": request_id,
     }
-    if usage and chunk.usage is not None:
-        body["usage"] = usage_fields(chunk.usage)
-    return _encode(body)
+    return b'%b,"choices":' % _encode(fields)[:-1]
+
+
+def chunk_event(head: bytes, chunk: Chunk) -> bytes:
+    """A chunk as a server-sent event: the shared head, its choices, what else it bears."""
+    more: Json = {name: value for name, value in chunk.extra.items() if name not in _HEAD_FIELDS}
+    if chunk.usage is not None:
+        more["usage"] = usage_fields(chunk.usage)
+    if not more:
+        return b"data: %b%b}\n\n" % (head, _encode(chunk.choices))
+    return b"data: %b%b,%b\n\n" % (head, _encode(chunk.choices), _encode(more)[1:])
 
 
 def error_json(
@@ -165,7 +165,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _encode(body: Json) -> bytes:
+def _encode(body: Json | list[Json]) -> bytes:
     try:
         return _json(body)
     except RecursionError:  # as deep as can just be decoded

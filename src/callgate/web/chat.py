@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from callgate.core.chat import Chunk
 from callgate.core.keys import digest
-from callgate.core.present import chunk_json, error_json, response_json
+from callgate.core.present import chunk_event, chunk_head, error_json, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
 from callgate.core.validate import parameters, parse_chat
@@ -193,7 +193,11 @@ class Chat:
 
     async def _relay(self, call: Call, relay: Relay, chunks: _ChunkWriter, send: Send) -> None:
         while (ready := await relay.next()) is not None:
-            body = b"".join([chunks.write(chunk) for chunk in ready])
+            body = (
+                chunks.write(ready[0])
+                if len(ready) == 1
+                else b"".join([chunks.write(chunk) for chunk in ready])
+            )
             call.response_bytes += len(body)
             await send(piece(body))
 
@@ -215,35 +219,29 @@ class Chat:
 class _ChunkWriter:
     """Writes the chunks of one answer as server-sent events, all under the first one's id."""
 
-    __slots__ = ("_call", "_created", "_fresh", "_id", "_model")
+    __slots__ = ("_call", "_head")
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._model = ""
-        self._id = f"chatcmpl-{call.request_id}"
-        self._created = int(call.arrived)
-        self._fresh = True
+        self._head = b""
 
     def write(self, chunk: Chunk) -> bytes:
-        if self._fresh and self._call.target is not None:
-            self._fresh = False
-            self._id = chunk.id or self._id
-            self._created = chunk.created or self._created
-            self._model = self._call.target.model.name
-        return event(
-            chunk_json(
-                chunk,
-                request_id=self._call.request_id,
-                model=self._model,
-                id=self._id,
-                created=self._created,
-                usage=True,
-            )
-        )
+        return chunk_event(self._head or self._begin(chunk), chunk)
 
     def usage(self) -> bytes:
         """The last chunk, which bears the usage of the whole answer."""
         return self.write(Chunk(choices=[], usage=self._call.usage))
+
+    def _begin(self, first: Chunk) -> bytes:
+        call = self._call
+        assert call.target is not None
+        self._head = chunk_head(
+            request_id=call.request_id,
+            model=call.target.model.name,
+            id=first.id or f"chatcmpl-{call.request_id}",
+            created=first.created or int(call.arrived),
+        )
+        return self._head
 
 
 def stopping() -> GatewayError:
