@@ -120,9 +120,10 @@ def test_an_estimate_says_so() -> None:
     assert "usage" not in shown(answer())
 
 
-def test_a_chunk_bears_the_request_id_and_usage_only_where_asked() -> None:
-    one = Chunk(choices=[{"index": 0, "delta": {"content": "x"}}], usage=USAGE, extra={"p": "ab"})
-    body = chunk(one)
+def test_a_chunk_bears_the_request_id_and_usage_where_it_has_any() -> None:
+    choices = [{"index": 0, "delta": {"content": "x"}}]
+    vendors = {"p": "ab", "id": "theirs", "request_id": "theirs"}
+    body = chunk(Chunk(choices=choices, extra=vendors))
     assert body == {
         "p": "ab",
         "id": "c-1",
@@ -132,7 +133,7 @@ def test_a_chunk_bears_the_request_id_and_usage_only_where_asked() -> None:
         "choices": [{"index": 0, "delta": {"content": "x"}}],
         "request_id": "r-1",
     }
-    assert chunk(one)["usage"]["total_tokens"] == 12
+    assert chunk(Chunk(choices=choices, usage=USAGE))["usage"]["total_tokens"] == 12
     assert "usage" not in chunk(Chunk(choices=[]))
 
 
