@@ -42,28 +42,38 @@ def test_one_probe_at_a_time_and_its_success_closes() -> None:
     assert not health.available(5.0)
     assert health.back_in(1.3) == 4.0
     assert health.available(5.3)
-    health.begin(5.3)
+    assert health.begin(5.3)
     assert not health.available(5.4)  # the probe is under way
     health.succeeded(5.5, 0.2)
-    health.end()
+    health.end(probe=True)
     assert health.circuit(5.5) == "closed"
     assert health.available(5.5)
 
 
 def test_a_failed_probe_opens_for_another_pause() -> None:
     health = opened()
-    health.begin(6.0)
+    probe = health.begin(6.0)
     health.failed(6.1)
-    health.end()
+    health.end(probe=probe)
     assert not health.available(11.0)
     assert health.available(11.2)
 
 
 def test_a_probe_that_is_given_up_lets_another_through() -> None:
     health = opened()
-    health.begin(6.0)
-    health.end()  # the caller left
+    probe = health.begin(6.0)
+    health.end(probe=probe)  # the caller left
     assert health.available(6.1)
+
+
+def test_a_request_from_before_lets_no_second_probe_through() -> None:
+    health = Health(SETTINGS)
+    before = health.begin(0.0)
+    for at in (0.1, 0.2, 0.3, 0.4):
+        health.failed(at)
+    assert health.begin(6.0)
+    health.end(probe=before)
+    assert not health.available(6.1)
 
 
 def test_rests_for_as_long_as_was_asked() -> None:
@@ -87,16 +97,16 @@ def test_recovery_takes_one_probe_interval_whatever_went_before(
         now += pause
         if not health.available(now):
             continue
-        health.begin(now)
+        probe = health.begin(now)
         if good:
             health.succeeded(now, 0.1)
         else:
             health.failed(now)
-        health.end()
+        health.end(probe=probe)
         assert health.outstanding == 0
     later = now + SETTINGS.pause
     assert health.available(later)
-    health.begin(later)
+    probe = health.begin(later)
     health.succeeded(later, 0.1)
-    health.end()
+    health.end(probe=probe)
     assert health.circuit(later) == "closed"

@@ -65,16 +65,23 @@ class Health:
         due = 0.0 if opened is None else opened + self._settings.pause
         return max(0.0, self._resting - now, due - now)
 
-    def begin(self, now: float) -> None:
-        """A request goes there."""
+    def begin(self, now: float) -> bool:
+        """A request goes there; whether it is the probe of a half-open circuit."""
         self.outstanding += 1
-        if self._opened is not None and self.circuit(now) == "half-open":
+        probe = self._opened is not None and self.circuit(now) == "half-open"
+        if probe:
             self._probing = True
+        return probe
 
-    def end(self) -> None:
-        """The request is over, however."""
+    def end(self, *, probe: bool = False) -> None:
+        """The request is over, however; `probe` is what `begin` said of it.
+
+        A request from before the circuit opened may end amid the probe, and must not let another
+        one through.
+        """
         self.outstanding -= 1
-        self._probing = False
+        if probe:
+            self._probing = False
 
     def succeeded(self, now: float, latency: float) -> None:
         """It answered; `latency` is the seconds to the first token. Closes the circuit."""

@@ -41,8 +41,8 @@ class Admission:
         body = request.body
         if body.fallbacks is None and not model.fallbacks:
             return legs
+        own = body.fallbacks is not None
         for at, entry in enumerate(entries(request, model)):
-            own = body.fallbacks is not None
             try:
                 fallback = self._allowed(key, entry["model"])
             except GatewayError as error:

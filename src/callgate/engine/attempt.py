@@ -140,9 +140,9 @@ class Try:
         except ValueError:
             self.keep_body(body)
 
-    def count_time(self, now: int | None = None) -> None:
+    def count_time(self) -> None:
         """Count the time since the last count as the upstream's."""
-        now = now or time.perf_counter_ns()
+        now = time.perf_counter_ns()
         self._call.upstream_ns += now - self._counted
         self._counted = now
 

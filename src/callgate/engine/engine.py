@@ -80,7 +80,7 @@ class Engine:
         relay = await self._pursuit.run(call, course, begin)
         deployment = relay.target.deployment
         health = self._pursuit.wards[deployment.id]
-        health.begin(time.monotonic())
+        probe = health.begin(time.monotonic())
         try:
             with relay:
                 yield relay
@@ -88,7 +88,7 @@ class Engine:
             self._pursuit.learn(deployment, error)
             raise
         finally:
-            health.end()
+            health.end(probe=probe)
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""

@@ -104,7 +104,7 @@ class Pursuit:
         while True:
             tries += 1
             started = time.monotonic()
-            health.begin(started)
+            probe = health.begin(started)
             try:
                 answer = await go(Target(leg.model, deployment), leg.request)
             except GatewayError as error:
@@ -119,7 +119,7 @@ class Pursuit:
                 health.succeeded(now, now - started)
                 return answer
             finally:
-                health.end()
+                health.end(probe=probe)
             await asyncio.sleep(decision.wait)
 
     async def _may_enter(self, call: Call, leg: Leg) -> bool:
