@@ -25,7 +25,7 @@ from callgate.core.retry import Budget
 from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
 from callgate.engine.engine import Engine
-from callgate.engine.pursuit import Pursuit, Wards
+from callgate.engine.pursuit import HealthTable, Pursuit
 from callgate.engine.survey import survey
 from callgate.store.base import Counters
 from callgate.store.journal import Journal, backlog
@@ -91,9 +91,9 @@ def build_worker(config: Config) -> Iterator[Worker]:
         client = Client(upstream_settings(config))
         book = PriceBook()
         admission = Admission(config.directory, counters, config.region)
-        wards = Wards(BreakerSettings(**msgspec.structs.asdict(settings.breaker)))
+        health_table = HealthTable(BreakerSettings(**msgspec.structs.asdict(settings.breaker)))
         budget = Budget(**msgspec.structs.asdict(settings.retry))
-        pursuit = Pursuit(wards, budget, admission.reserve, random.random)
+        pursuit = Pursuit(health_table, budget, admission.reserve, random.random)
         engine = Engine(admission, client, journal, config.region, book.price, pursuit)
         chat = Chat(
             engine,
@@ -112,7 +112,7 @@ def build_worker(config: Config) -> Iterator[Worker]:
             [
                 store_check(keyring),
                 journal_check(journal, config.journal_dir),
-                provider_check(wards),
+                provider_check(health_table),
             ]
         )
         openapi = OpenApi(partial(describe, config))
@@ -183,12 +183,14 @@ def store_check(keyring: Keyring) -> Check:
     return store
 
 
-def provider_check(wards: Wards) -> Check:
+def provider_check(health_table: HealthTable) -> Check:
     """Whether any deployment is being left alone."""
 
     def providers() -> Finding:
         now = time.monotonic()
-        out = sorted(name for name, health in wards.items() if health.circuit(now) != "closed")
+        out = sorted(
+            name for name, health in health_table.items() if health.circuit(now) != "closed"
+        )
         if not out:
             return Finding(part="providers")
         return Finding(

@@ -79,7 +79,7 @@ class Engine:
 
         relay = await self._pursuit.run(call, course, begin)
         deployment = relay.target.deployment
-        health = self._pursuit.wards[deployment.id]
+        health = self._pursuit.health_table[deployment.id]
         probe = health.begin(time.monotonic())
         try:
             with relay:

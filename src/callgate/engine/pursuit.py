@@ -27,7 +27,7 @@ _LONGEST_REST = 300.0
 _log = logging.getLogger("callgate.engine")
 
 
-class Wards(dict[str, Health]):
+class HealthTable(dict[str, Health]):
     """The health of every deployment by its id, made when it is first asked for."""
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -44,12 +44,12 @@ class Pursuit:
 
     def __init__(
         self,
-        wards: Wards,
+        health_table: HealthTable,
         budget: Budget,
         reserve: Reserve,
         chance: Callable[[], float],
     ) -> None:
-        self.wards = wards
+        self.health_table = health_table
         self._budget = budget
         self._reserve = reserve
         self._chance = chance
@@ -77,7 +77,7 @@ class Pursuit:
         raise failure
 
     async def _try_model(self, call: Call, leg: Leg, more_models: bool, go: Go[T]) -> T:
-        ways = order(leg.model.deployments, self.wards, time.monotonic(), self._chance)
+        ways = order(leg.model.deployments, self.health_table, time.monotonic(), self._chance)
         if len(ways) < len(leg.model.deployments):
             out = [one.id for one in leg.model.deployments if one not in ways]
             call.notes.append(f"left alone after failures: {', '.join(out)}")
@@ -97,7 +97,7 @@ class Pursuit:
     async def _try_deployment(
         self, call: Call, leg: Leg, deployment: Deployment, others: bool, go: Go[T]
     ) -> T:
-        health = self.wards[deployment.id]
+        health = self.health_table[deployment.id]
         retry = leg.request.body.fallback_config
         budget = _WITHOUT_RETRY if retry is not None and not retry.retry else self._budget
         tries = 0
@@ -139,7 +139,7 @@ class Pursuit:
 
     def learn(self, deployment: Deployment, error: GatewayError) -> None:
         """Take a failure into account for the deployment's breaker and rest."""
-        now, health = time.monotonic(), self.wards[deployment.id]
+        now, health = time.monotonic(), self.health_table[deployment.id]
         if error.kind.type == "provider_rate_limited":
             health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
         elif reaction(error).blames and health.failed(now):
@@ -147,9 +147,9 @@ class Pursuit:
 
     def _all_out(self, model: Model) -> GatewayError:
         now = time.monotonic()
-        wards = [self.wards[one.id] for one in model.deployments]
-        wait = max(1.0, min(health.back_in(now) for health in wards))
-        if any(health.resting(now) for health in wards):
+        health_table = [self.health_table[one.id] for one in model.deployments]
+        wait = max(1.0, min(health.back_in(now) for health in health_table))
+        if any(health.resting(now) for health in health_table):
             return GatewayError(
                 "provider_rate_limited",
                 f"Every provider of model {model.name!r} has asked for a pause",

@@ -8,12 +8,12 @@ from __future__ import annotations
 import binascii
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 
 from callgate.core.chat import Json, Usage
 from callgate.errors import GatewayError
+from callgate.providers.strict import Malformed, inner, listed, string
 
 MAX_COUNT = 2**53
 
@@ -55,10 +55,6 @@ SERVER_TOOL = "server_tool_use"
 """The type of a call that the provider answers itself, so that it is none of the caller's."""
 
 _json = msgspec.json.Encoder().encode
-
-
-class Malformed(ValueError):  # noqa: N818 - said of the answer
-    """An answer, or a piece of one, that has not the shape of one."""
 
 
 def finish_reason(reason: object) -> tuple[str, str]:
@@ -226,29 +222,6 @@ class _Message:
             self._text += string(inner(part).get("text", ""))
         for citation in listed(block.get("citations")):
             self._notes.append(annotation(inner(citation), start, len(self._text)))
-
-
-def string(value: object) -> str:
-    """The text. Raises Malformed for anything else."""
-    if not isinstance(value, str):
-        raise Malformed("no text where text has to be")
-    return value
-
-
-def listed(value: object) -> list[Any]:
-    """The list, empty where it is left out. Raises Malformed for anything else."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Malformed("no list where one has to be")
-    return value
-
-
-def inner(value: object) -> Json:
-    """The object. Raises Malformed for anything else."""
-    if not isinstance(value, dict):
-        raise Malformed("no object where one has to be")
-    return value
 
 
 def _count(value: object) -> int | None:

@@ -7,16 +7,8 @@ tools and images have a beginning of their own; text and reasoning begin with th
 from __future__ import annotations
 
 from callgate.core.chat import Json
-from callgate.providers.bedrock.answer import (
-    SERVER_TOOL,
-    Malformed,
-    annotation,
-    inner,
-    listed,
-    placed,
-    redacted,
-    string,
-)
+from callgate.providers.bedrock.answer import SERVER_TOOL, annotation, placed, redacted
+from callgate.providers.strict import Malformed, inner, listed, string
 
 MAX_BLOCKS = 4096
 MAX_HELD = 16 << 20

@@ -17,15 +17,10 @@ from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.bedrock import errors as bedrock_errors
-from callgate.providers.bedrock.answer import (
-    Malformed,
-    extra_of,
-    finish_reason,
-    message_of,
-    usage_of,
-)
+from callgate.providers.bedrock.answer import extra_of, finish_reason, message_of, usage_of
 from callgate.providers.bedrock.request import converse
 from callgate.providers.bedrock.stream import StreamDecoder
+from callgate.providers.strict import Malformed
 
 REQUEST_ID = "x-amzn-requestid"
 

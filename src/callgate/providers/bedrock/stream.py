@@ -14,15 +14,10 @@ from callgate.core.jsontext import parse
 from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
-from callgate.providers.bedrock.answer import (
-    Malformed,
-    extra_of,
-    finish_reason,
-    inner,
-    usage_of,
-)
+from callgate.providers.bedrock.answer import extra_of, finish_reason, usage_of
 from callgate.providers.bedrock.blocks import Blocks
 from callgate.providers.bedrock.errors import from_frame
+from callgate.providers.strict import Malformed, inner
 
 _HEAD = 256
 

@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from callgate.core.chat import Json, Usage
 from callgate.errors import GatewayError
+from callgate.providers.strict import Malformed, inner, listed, string
 
 MAX_COUNT = 2**53
 
@@ -24,10 +25,6 @@ FINISH_REASONS: Mapping[str, str] = MappingProxyType(
     }
 )
 FAILED = ("ERROR", "TIMEOUT")
-
-
-class Malformed(ValueError):  # noqa: N818 - said of the answer
-    """An answer, or a piece of one, that has not the shape of one."""
 
 
 def finish_reason(reason: object) -> tuple[str, str]:
@@ -149,29 +146,6 @@ def message_of(given: object) -> Json:
         if value:
             message[name] = value
     return message
-
-
-def string(value: object) -> str:
-    """The text. Raises Malformed for anything else."""
-    if not isinstance(value, str):
-        raise Malformed("no text where text has to be")
-    return value
-
-
-def listed(value: object) -> list[Json]:
-    """The list, empty where it is left out. Raises Malformed for anything else."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise Malformed("no list where one has to be")
-    return value
-
-
-def inner(value: object) -> Json:
-    """The object. Raises Malformed for anything else."""
-    if not isinstance(value, dict):
-        raise Malformed("no object where one has to be")
-    return value
 
 
 def _inner(raw: Json, name: str) -> Json:

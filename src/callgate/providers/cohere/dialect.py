@@ -17,7 +17,6 @@ from callgate.providers.base import ChunkDecoder
 from callgate.providers.cohere import errors as cohere_errors
 from callgate.providers.cohere.answer import (
     FAILED,
-    Malformed,
     finish_reason,
     logprobs_of,
     message_of,
@@ -25,6 +24,7 @@ from callgate.providers.cohere.answer import (
 )
 from callgate.providers.cohere.request import chat
 from callgate.providers.cohere.stream import StreamDecoder
+from callgate.providers.strict import Malformed
 
 PATH = "/chat"
 

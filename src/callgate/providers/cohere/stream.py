@@ -16,18 +16,15 @@ from callgate.core.sse import Event
 from callgate.errors import GatewayError
 from callgate.providers.cohere.answer import (
     FAILED,
-    Malformed,
     annotation,
     call_of,
     finish_reason,
-    inner,
-    listed,
     logprobs_of,
-    string,
     usage_of,
 )
 from callgate.providers.cohere.errors import from_object
 from callgate.providers.streaming import EventStream, cut
+from callgate.providers.strict import Malformed, inner, listed, string
 
 MAX_CALLS = 512
 
