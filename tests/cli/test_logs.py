@@ -14,8 +14,8 @@ import pytest
 
 import samples
 from callgate.cli.following import Follower
-from callgate.cli.records import Records
 from callgate.store.base import Query
+from callgate.store.records import Records
 
 from .conftest import Home
 
@@ -120,7 +120,7 @@ class TestFollower:
     ) -> None:
         old = [samples.answered(ago_ms=ago) for ago in (3000, 2000, 1000)]
         home.ship(*old)
-        follower = Follower(records, Query(limit=2), None)
+        follower = Follower(records, Query(limit=2))
         now = old[-1].time + 1000
         assert [one.request_id for one in follower.begin(now)] == [
             one.request_id for one in old[1:]
@@ -133,7 +133,7 @@ class TestFollower:
         assert follower.poll(now + 1500) == []
 
     def test_finds_a_long_call_that_ended_late(self, home: Home, records: Records) -> None:
-        follower = Follower(records, Query(limit=5), None)
+        follower = Follower(records, Query(limit=5))
         late = samples.answered(ago_ms=300_000)
         now = late.time + 300_000
         follower.begin(now)
@@ -143,7 +143,7 @@ class TestFollower:
         assert follower.poll(now + 11_000) == []
 
     def test_filters_what_comes(self, journal: Callable[..., None], records: Records) -> None:
-        follower = Follower(records, Query(limit=5, status=5), None)
+        follower = Follower(records, Query(limit=5, status=5))
         failed = samples.failed()
         follower.begin(failed.time)
         journal(samples.answered(), failed)

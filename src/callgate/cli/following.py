@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from callgate.cli.records import Keep, Records
 from callgate.core.record import Record
 from callgate.store.base import Query
+from callgate.store.records import Records
 
 # A record appears when its request ends but is dated when it began: most calls are found in the
 # near past, the longest ones only by looking back further, which costs more and is done less.
@@ -17,12 +17,11 @@ _MOST = 10_000
 
 
 class Follower:
-    """Gives what `query` and `keep` select, oldest first: `begin`, then `poll` again and again."""
+    """Gives what `query` selects, oldest first: `begin`, then `poll` again and again."""
 
-    def __init__(self, records: Records, query: Query, keep: Keep | None) -> None:
+    def __init__(self, records: Records, query: Query) -> None:
         self._records = records
         self._query = query
-        self._keep = keep
         self._seen: dict[str, int] = {}
         self._looked_far = 0
 
@@ -30,7 +29,7 @@ class Follower:
         """The newest `query.limit` records up to now (Unix ms)."""
         self._fresh(now, _FAR_MS)
         self._looked_far = now
-        newest = self._records.find(self._query, self._keep)
+        newest = self._records.find(self._query)
         self._seen.update((record.request_id, record.time) for record in newest)
         return newest[::-1]
 
@@ -48,7 +47,7 @@ class Follower:
         since = max(now - span, self._query.since or 0)
         query = msgspec.structs.replace(self._query, since=since, limit=_MOST)
         seen = self._seen
-        found = self._records.find(query, self._keep)
+        found = self._records.find(query)
         fresh = [record for record in found if record.request_id not in seen]
         seen.update((record.request_id, record.time) for record in fresh)
         return fresh[::-1]

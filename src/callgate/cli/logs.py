@@ -11,7 +11,7 @@ import click
 from callgate.cli.following import Follower
 from callgate.cli.options import config_option, duration, json_option, limit_option, now_ms
 from callgate.cli.output import json_line, moment, printable, status_style
-from callgate.cli.records import Keep, reading
+from callgate.cli.records import reading
 from callgate.config import Config
 from callgate.core.record import Record
 from callgate.store.base import Query
@@ -70,23 +70,19 @@ def logs(
         model=model,
         status=status,
         error=None if error == _ANY else error,
+        failed=error == _ANY,
         since=None if since is None else now_ms() - since,
         limit=limit,
     )
-    keep: Keep | None = _failed if error == _ANY else None
     with reading(config) as records:
         if not follow:
-            _print(reversed(records.find(query, keep)), as_json=as_json)
+            _print(reversed(records.find(query)), as_json=as_json)
             return
-        follower = Follower(records, query, keep)
+        follower = Follower(records, query)
         _print(follower.begin(now_ms()), as_json=as_json)
         while True:
             time.sleep(_POLL_SECONDS)
             _print(follower.poll(now_ms()), as_json=as_json)
-
-
-def _failed(record: Record) -> bool:
-    return record.error is not None or record.status >= 400
 
 
 def _print(records: Iterable[Record], *, as_json: bool) -> None:

@@ -1,68 +1,17 @@
-"""The records on this machine, wherever they are: in the store, or in journals not yet shipped."""
+"""The records of a configuration, opened for the length of one command."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-import msgspec
 
 from callgate.cli.opening import opened
 from callgate.cli.options import Failure
 from callgate.config import Config
-from callgate.core.record import Record
-from callgate.store import journal
-from callgate.store.base import Query, RequestLog
-
-Keep = Callable[[Record], bool]
-
-
-class Records:
-    """Reads a store, None where it cannot be reached, and the journals of a folder."""
-
-    def __init__(self, log: RequestLog | None, folder: Path) -> None:
-        self._log = log
-        self._folder = folder
-
-    def get(self, request_id: str) -> Record | None:
-        """The record of this id."""
-        # The store once more at the end: the record may have been shipped in between.
-        return (
-            self._stored(request_id)
-            or journal.find(self._folder, request_id)
-            or self._stored(request_id)
-        )
-
-    def find(self, query: Query, keep: Keep | None = None) -> list[Record]:
-        """The newest `query.limit` records that match and that `keep` keeps, newest first."""
-        # The journals first: what is shipped meanwhile is then found twice rather than not at all.
-        found = {
-            record.request_id: record
-            for record in journal.scan(self._folder)
-            if matches(record, query) and (keep is None or keep(record))
-        }
-        for record in self._shipped(query, keep):
-            found[record.request_id] = record
-        return sorted(found.values(), key=_id, reverse=True)[: query.limit]
-
-    def _stored(self, request_id: str) -> Record | None:
-        return None if self._log is None else self._log.get(request_id)
-
-    def _shipped(self, query: Query, keep: Keep | None) -> Iterator[Record]:
-        if self._log is None:
-            return
-        if keep is None:
-            yield from self._log.find(query)
-            return
-        left = query.limit
-        for record in self._log.find(msgspec.structs.replace(query, limit=2**31)):
-            if keep(record):
-                yield record
-                left -= 1
-            if not left:
-                return
+from callgate.store.records import Records
 
 
 @contextmanager
@@ -83,27 +32,3 @@ def _demand_store(config: Config) -> None:
     path = config.store_url.removeprefix("sqlite:///")
     if path != config.store_url and not Path(path).exists():
         raise Failure(f"there is no store at {path}")
-
-
-def matches(record: Record, query: Query) -> bool:
-    """Whether the query asks for the record, as a store would decide."""
-    asked = (
-        (query.account, record.account),
-        (query.key_id, record.key_id),
-        (query.model, record.model),
-        (query.error, record.error),
-    )
-    if any(wanted is not None and wanted != is_ for wanted, is_ in asked):
-        return False
-    status = query.status
-    if status is not None and status not in (record.status, record.status // 100):
-        return False
-    if query.since is not None and record.time < query.since:
-        return False
-    if query.until is not None and record.time >= query.until:
-        return False
-    return query.before is None or record.request_id < query.before
-
-
-def _id(record: Record) -> str:
-    return record.request_id

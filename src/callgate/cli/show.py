@@ -10,13 +10,14 @@ import click
 
 from callgate.cli.options import Failure, config_option, json_option, now_ms
 from callgate.cli.output import json_line, moment, printable
-from callgate.cli.records import Records, reading
+from callgate.cli.records import reading
 from callgate.cli.story import tell
 from callgate.config import Config
 from callgate.core.ids import is_request_id, unix_ms
 from callgate.core.record import Record
 from callgate.core.redact import redact
 from callgate.store.base import Query
+from callgate.store.records import Records
 from callgate.support.explain import explain
 
 _DAY = 86_400_000

@@ -74,7 +74,8 @@ class Keys(Protocol):
 class Query(Struct, frozen=True, kw_only=True):
     """Which records to list, newest first. Times are Unix milliseconds, `before` an id (cursor).
 
-    `status` is one code (404) or a class (4 for 4xx); `since` is included, `until` is not.
+    `status` is one code (404) or a class (4 for 4xx); `failed` leaves out what went well; `since`
+    is included, `until` is not.
     """
 
     account: str | None = None
@@ -82,10 +83,19 @@ class Query(Struct, frozen=True, kw_only=True):
     model: str | None = None
     status: int | None = None
     error: str | None = None
+    failed: bool = False
     since: int | None = None
     until: int | None = None
     before: str | None = None
     limit: int = 50
+
+
+class Tally(NamedTuple):
+    """How many records ended with this status and this type of error."""
+
+    status: int
+    error: str | None
+    calls: int
 
 
 class RequestLog(Protocol):
@@ -105,6 +115,13 @@ class RequestLog(Protocol):
 
     def find(self, query: Query) -> Iterator[Record]:
         """The records that match, newest first. Raises ValueError where `before` is no id."""
+        ...
+
+    def tally(self, query: Query) -> Sequence[Tally]:
+        """All the records that match, whatever `limit` says, counted by status and error.
+
+        Raises ValueError where `before` is no id. Bound it by `since` and `until`.
+        """
         ...
 
     def delete_before(self, time: int, limit: int) -> int:

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Table,
     case,
     delete,
+    func,
     insert,
     or_,
     select,
@@ -38,7 +39,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from callgate.core.ids import is_request_id
 from callgate.core.record import Record
-from callgate.store.base import Key, Query, StoreError
+from callgate.store.base import Key, Query, StoreError, Tally
 
 metadata = MetaData()
 
@@ -205,9 +206,19 @@ class SqlRequestLog:
 
         Read page by page, each in a transaction of its own: a slow reader holds nothing up.
         """
-        if query.before is not None and not is_request_id(query.before):
-            raise ValueError("before: expected a request id")
+        _check_cursor(query)
         return self._pages(query)
+
+    def tally(self, query: Query) -> Sequence[Tally]:
+        """All the records that match, whatever `limit` says, counted by status and error."""
+        _check_cursor(query)
+        wanted = _conditions(query)
+        if query.before is not None:
+            wanted.append(records.c.id < _id(query.before))
+        group = (records.c.status, records.c.error)
+        statement = select(*group, func.count()).where(*wanted).group_by(*group)
+        with _reading(self._engine) as connection:
+            return [Tally(*row) for row in connection.execute(statement).all()]
 
     def delete_before(self, time: int, limit: int) -> int:
         """Delete at most `limit` records older than `time`; returns how many."""
@@ -245,6 +256,11 @@ class SqlRequestLog:
             cursor = rows[-1].id
 
 
+def _check_cursor(query: Query) -> None:
+    if query.before is not None and not is_request_id(query.before):
+        raise ValueError("before: expected a request id")
+
+
 def _conditions(query: Query) -> list[ColumnElement[bool]]:
     column = records.c
     equal = {
@@ -261,6 +277,8 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
             if query.status < 10
             else column.status == query.status
         )
+    if query.failed:
+        conditions.append(or_(column.error.is_not(None), column.status >= 400))
     if query.since is not None:
         conditions += [column.time >= query.since, column.id >= _floor(query.since - _SLACK_MS)]
     if query.until is not None:

@@ -97,6 +97,8 @@ def test_a_list_is_bounded_and_goes_on_from_its_cursor(log: RequestLog) -> None:
         ({"error": "unauthorized"}, {"401"}),
         ({"account": "acme", "status": 5, "error": "upstream_timeout"}, {"504"}),
         ({"account": "other", "status": 5}, set()),
+        ({"failed": True}, {"401", "404", "504"}),
+        ({"failed": True, "account": "acme"}, {"404", "504"}),
     ],
 )
 def test_filters_are_joined(log: RequestLog, query: dict[str, Any], wanted: set[str]) -> None:
@@ -141,3 +143,24 @@ def test_a_record_is_found_in_well_under_a_millisecond_among_many(log: RequestLo
         assert log.get(record.request_id) is not None
         spans.append(time.perf_counter() - begun)
     assert sorted(spans)[len(spans) // 2] < 0.002
+
+
+def test_records_are_counted_by_status_and_error(log: RequestLog) -> None:
+    put(log, answered(), answered(), refused(), failed(), answered(account="other"))
+    counted = {(one.status, one.error): one.calls for one in log.tally(Query(limit=1))}
+    assert counted == {
+        (200, None): 3, (401, "unauthorized"): 1, (504, "upstream_timeout"): 1,
+    }  # fmt: skip
+    (theirs,) = log.tally(Query(account="other"))
+    assert tuple(theirs) == (200, None, 1)
+    assert list(log.tally(Query(account="nobody"))) == []
+    with pytest.raises(ValueError, match="before"):
+        log.tally(Query(before="x"))
+
+
+def test_a_count_goes_by_time_and_cursor_too(log: RequestLog) -> None:
+    old, new = answered(ago_ms=HOUR), answered()
+    put(log, old, new)
+    assert [one.calls for one in log.tally(Query(since=new.time))] == [1]
+    assert [one.calls for one in log.tally(Query(before=new.request_id))] == [1]
+    assert [one.calls for one in log.tally(Query(since=old.time, until=new.time + 1))] == [2]
