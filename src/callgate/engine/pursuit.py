@@ -54,15 +54,18 @@ class Pursuit:
         self._reserve = reserve
         self._chance = chance
 
-    async def run(self, call: Call, course: Sequence[Leg], go: Go[T]) -> T:
+    async def run(self, call: Call, course: Sequence[Leg], go: Go[T], *, entered: bool = True) -> T:
         """The first success of `go` at a target of the course.
 
-        Each attempt leaves its trail on the call. Raises GatewayError: the last failure.
+        `entered` says that the account's window for the first model has been drawn on. Each
+        attempt leaves its trail on the call. Raises GatewayError: the last failure.
         """
         failure: GatewayError | None = None
         window = 0  # tokens that are known not to be enough
         for at, leg in enumerate(course):
-            if at and not (_is_wider(leg.model, window) and await self._may_enter(call, leg)):
+            new = at or not entered
+            if new and not (_is_wider(leg.model, window) and await self._may_enter(call, leg)):
+                failure = failure or _nobody_left(leg.model)
                 continue
             try:
                 return await self._try_model(call, leg, at + 1 < len(course), go)
@@ -98,20 +101,13 @@ class Pursuit:
         self, call: Call, leg: Leg, deployment: Deployment, others: bool, go: Go[T]
     ) -> T:
         health = self.health_table[deployment.id]
-        retry = leg.request.body.fallback_config
-        budget = _WITHOUT_RETRY if retry is not None and not retry.retry else self._budget
-        tries = 0
         while True:
-            tries += 1
             started = time.monotonic()
             probe = health.begin(started)
             try:
                 answer = await go(Target(leg.model, deployment), leg.request)
             except GatewayError as error:
-                self.learn(deployment, error)
-                state = State(tries, len(call.attempts), call.elapsed_us() / 1e6)
-                decision = decide(error, state, budget, others=others, chance=self._chance())
-                _note(call, decision)
+                decision = self.judge(call, leg, deployment, error, others=others)
                 if decision.action != "retry":
                     raise
             else:
@@ -121,6 +117,22 @@ class Pursuit:
             finally:
                 health.end(probe=probe)
             await asyncio.sleep(decision.wait)
+
+    def judge(
+        self, call: Call, leg: Leg, deployment: Deployment, error: GatewayError, *, others: bool
+    ) -> Decision:
+        """What follows the failure of the latest attempt; noted on it and on the deployment.
+
+        Every attempt of the call at the deployment counts, whatever came between.
+        """
+        self.learn(deployment, error)
+        config = leg.request.body.fallback_config
+        budget = _WITHOUT_RETRY if config is not None and not config.retry else self._budget
+        tries = sum(one.deployment == deployment.id for one in call.attempts)
+        state = State(max(tries, 1), len(call.attempts), call.elapsed_us() / 1e6)
+        decision = decide(error, state, budget, others=others, chance=self._chance())
+        _note(call, decision)
+        return decision
 
     async def _may_enter(self, call: Call, leg: Leg) -> bool:
         """Whether the account has a request left for a fallback; it is taken then."""
@@ -164,6 +176,10 @@ class Pursuit:
 
 _SAME_FOR_ALL = ("context_too_long", "content_filtered")
 _WITHOUT_RETRY = Budget(per_target=1)
+
+
+def _nobody_left(model: Model) -> GatewayError:
+    return GatewayError("rate_limited", f"Nothing is left for the fallback {model.name!r}")
 
 
 def _may_leave(error: GatewayError, leg: Leg) -> bool:
