@@ -37,7 +37,7 @@ max_body_bytes = 3000000
 dialect = "openai"
 base_url = "{base_url}"
 api_key = "${{TEST_PROVIDER_KEY}}"
-timeouts = {{ connect = 5, headers = {wait}, first_event = {wait}, silence = {wait}, total = 60 }}
+timeouts = {{ connect = 5, headers = {wait}, first_token = {wait}, silence = {wait}, total = 60 }}
 {models}
 [models."test-eu"]
 provider = "test"

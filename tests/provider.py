@@ -196,6 +196,22 @@ async def silent(provider: Provider, _writer: Writer, _body: dict[str, Any]) -> 
     await asyncio.to_thread(provider.left.wait, 10)
 
 
+async def mumbling(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Says that it is there, for as long as the caller stays, and never anything else."""
+    streamed = bool(body.get("stream"))
+    writer.write(head(200, "text/event-stream" if streamed else "application/json"))
+    with suppress(ConnectionError):
+        while not writer.is_closing():
+            if streamed:
+                event(writer, chunk({"role": "assistant", "content": ""}))
+                writer.write(b"8\r\n: ping\n\n\r\n")
+            else:
+                writer.write(b"1\r\n\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+    raise ConnectionResetError
+
+
 def failing(status: int, error: object, extra: str = "") -> Answer:
     async def answer(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
         send_json(writer, status, {"error": error}, extra)
@@ -234,6 +250,7 @@ ANSWERS: dict[str, Answer] = {
     "html": html,
     "page": page,
     "silent": silent,
+    "mumbling": mumbling,
     "bad-key": echo_key,
     "rejected": failing(
         400, {"message": "Bad 'seed'", "type": "invalid_request_error", "param": "seed"}

@@ -28,7 +28,8 @@ ALLOWED = {
     "engine": BASE | {"upstream", "providers", "store.base"},
     "support": BASE | {"store.base"},
     "web": BASE | {"engine", "providers", "store.base"},
-    "config": BASE | {"catalogue", "providers", "upstream.proxy", "local.model"},
+    "config": BASE
+    | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "app": {"*"},
     "server": {"app", "config", "core", "errors", "store", "web.protocol"},
     "cli": BASE

@@ -53,7 +53,6 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
         (LOCAL_VENDOR.replace("/v1", "/v1?a=b"), ["providers.mine.base_url: expected a URL"]),
         (LOCAL_VENDOR + "timeouts = { connect = 0 }", ["providers.mine.timeouts.connect: "]),
         (LOCAL_VENDOR + "timeouts = { conect = 1 }", ["did you mean 'connect'"]),
-        (LOCAL_VENDOR + "timeouts = { total = 1 }", ["providers.mine.timeouts.total: must not"]),
         ("[models.m]\nprovider = 'nix'", ["models.m.provider: no provider 'nix'"]),
         ("[models.my-own]\nrate_limit = 5", ["models.my-own.provider: needed"]),
         (OPENAI + "[models.'gpt-4.1']\nprovider = 'openai'\nrate_limit = 0", [".rate_limit: "]),
@@ -65,6 +64,13 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
         (
             OPENAI + "[models.x]\nprovider='openai'\ndeployments = [{provider = 'nix'}]",
             ["models.x.deployments[1]: no provider 'nix'"],
+        ),
+        (
+            OPENAI + "[models.x]\nprovider = 'openai'\nfallbacks = ['gpt-4.1', 'nix', 'x']",
+            [
+                "models.x.fallbacks[1]: no model 'nix'",
+                "models.x.fallbacks[2]: a model cannot be its own",
+            ],
         ),
     ],
 )

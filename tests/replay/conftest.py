@@ -31,7 +31,7 @@ _PROVIDER = """[providers.{name}]
 dialect = "{dialect}"
 base_url = "http://127.0.0.1:{port}{prefix}"
 api_key = "${{TEST_PROVIDER_KEY}}"
-timeouts = {{ connect = 5, headers = 20, first_event = 20, silence = 20, total = 60 }}
+timeouts = {{ connect = 5, headers = 20, first_token = 20, silence = 20, total = 60 }}
 """
 _MODEL = """[models."{name}"]
 provider = "{provider}"

@@ -9,7 +9,7 @@ from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.upstream.client import Client, Response
 
-PATIENT = Timeouts(connect=5, headers=5, first_event=5, silence=5, total=10)
+PATIENT = Timeouts(connect=5, headers=5, first_token=5, silence=5, total=10)
 
 
 class Ask:
@@ -27,8 +27,10 @@ class Ask:
         path: str = "/v1/x?key=hidden",
         headers: tuple[tuple[str, str], ...] = (("authorization", "Bearer hidden"),),
         timeouts: Timeouts = PATIENT,
+        streamed: bool = False,
     ) -> Response:
-        return await self.client.send(HttpRequest(method, origin, path, headers, body), timeouts)
+        request = HttpRequest(method, origin, path, headers, body)
+        return await self.client.send(request, timeouts, streamed=streamed)
 
     async def read(self, origin: Origin, body: bytes = b"{}", **options: object) -> bytes:
         """Send, read the whole body, close."""

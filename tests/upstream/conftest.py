@@ -36,4 +36,4 @@ async def ask() -> AsyncIterator[Callable[..., Ask]]:
 
 @pytest.fixture
 def quick_silence() -> Timeouts:
-    return msgspec.structs.replace(PATIENT, silence=0.05, first_event=0.05)
+    return msgspec.structs.replace(PATIENT, silence=0.05, first_token=0.05)

@@ -36,8 +36,8 @@ def after(sent: bytes):  # type: ignore[no-untyped-def]
         (b"", "headers", "response headers timeout"),
         (b"HTTP/1.1 20", "headers", "response headers timeout"),
         (b"HTTP/1.1 100 Continue\r\n\r\n", "headers", "response headers timeout"),
-        (HEAD, "first_event", "first byte timeout"),
-        (HEAD + b"5\r\n", "first_event", "first byte timeout"),
+        (HEAD, "first_token", "first token timeout"),
+        (HEAD + b"5\r\n", "first_token", "first token timeout"),
         (HEAD + b"5\r\nhello\r\n", "silence", "silence timeout"),
         (b"", "total", "total timeout"),
         (HEAD, "total", "total timeout"),
@@ -84,8 +84,65 @@ async def test_framing_without_content_does_not_count_as_content(ask):
             await asyncio.sleep(0.01)
 
     async with Hostile(script) as server:
-        error = await ask().error(server.origin, timeouts=within(first_event=0.1))
-    assert "first byte timeout" in error.message
+        error = await ask().error(server.origin, timeouts=within(first_token=0.1))
+    assert "first token timeout" in error.message
+
+
+def dripping(before: bytes, drop: bytes):  # type: ignore[no-untyped-def]
+    async def script(peer: Peer) -> None:
+        await peer.answer(before)
+        while True:
+            await peer.send(b"%x\r\n%b\r\n" % (len(drop), drop))
+            await asyncio.sleep(0.01)
+
+    return script
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD])
+async def test_stream_owes_its_first_token_from_the_request_on(ask, sent):
+    async with Hostile(after(sent)) as server:
+        begun = monotonic()
+        error = await ask().error(
+            server.origin, streamed=True, timeouts=within(first_token=0.1, headers=5)
+        )
+        assert 0.1 <= monotonic() - begun < 0.4
+    assert "first token timeout" in error.message
+
+
+async def test_stream_of_pings_is_not_waited_for_beyond_its_first_token(ask):
+    async with Hostile(dripping(HEAD, b": ping\n\n")) as server:
+        error = await ask().error(server.origin, streamed=True, timeouts=within(first_token=0.15))
+    assert "first token timeout" in error.message
+
+
+async def test_stream_that_answers_goes_on_beyond_its_first_token(ask):
+    async with Hostile(dripping(HEAD, b"data: 1\n\n")) as server:
+        response = await ask().send(server.origin, streamed=True, timeouts=within(first_token=0.1))
+        assert await response.receive()
+        response.answering()
+        begun = monotonic()
+        while monotonic() - begun < 0.2:
+            assert await response.receive()
+        response.close()
+
+
+async def test_white_space_is_no_first_token_of_an_answer_that_is_not_streamed(ask):
+    async with Hostile(dripping(HEAD, b" \n")) as server:
+        error = await ask().error(server.origin, timeouts=within(first_token=0.1))
+    assert "first token timeout" in error.message
+
+
+async def test_white_space_before_an_answer_does_no_harm(ask):
+    async def script(peer: Peer) -> None:
+        await peer.answer(HEAD + b"1\r\n\n\r\n")
+        await asyncio.sleep(0.02)
+        await peer.send(b"2\r\n{}\r\n")
+        await asyncio.sleep(0.15)
+        await peer.send(b"0\r\n\r\n")
+
+    async with Hostile(script) as server:
+        body = await ask().read(server.origin, timeouts=within(first_token=0.1))
+    assert body == b"\n{}"
 
 
 async def test_request_that_is_not_taken_times_out(ask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -15,8 +16,9 @@ from callgate.config.settings import (
     ModelTable,
     Settings,
 )
+from callgate.config.timeouts import Wish, usual
 from callgate.core.directory import Absent, Directory
-from callgate.core.models import Deployment, Model
+from callgate.core.models import Deployment, Model, Timeouts
 
 _FACTS = tuple(
     field
@@ -53,8 +55,20 @@ class DirectoryBuilder:
                 served[name] = model
             else:
                 absent[name] = Absent(name=name, regions=model.regions)
+        self._check_fallbacks(models)
         endpoints = self._settings.region_endpoints
         return Directory(served, absent, region=region, endpoints=endpoints)
+
+    def _check_fallbacks(self, models: Mapping[str, Model]) -> None:
+        """A fallback may be served elsewhere only, but its name has to be known."""
+        catalogue = self._catalogue if self._catalogue is not None else ()
+        for name, row in self._settings.models.items():
+            for at, fallback in enumerate(row.fallbacks):
+                path = f"models.{name}.fallbacks[{at}]"
+                if fallback == name:
+                    self.mistakes.append(f"{path}: a model cannot be its own fallback")
+                elif fallback not in models and fallback not in catalogue:
+                    self.mistakes.append(f"{path}: no model {fallback!r} is configured or known")
 
     def _catalogued(self) -> dict[str, Model]:
         if self._catalogue is None:
@@ -115,8 +129,9 @@ class DirectoryBuilder:
 
     def _ways(self, name: str, entry: CatalogueEntry) -> tuple[Deployment, ...]:
         """The configured providers that serve a catalogued model in this region."""
+        wish, defaults = self._patience(name, entry)
         made = [
-            self._providers.deployment(provider, upstream, 1.0, f"models.{name}")
+            self._providers.deployment(provider, upstream, 1.0, f"models.{name}", wish, defaults)
             for provider, upstream in entry.upstream_in(self._settings.region).items()
             if provider in self._providers.names
         ]
@@ -126,16 +141,27 @@ class DirectoryBuilder:
         self, name: str, rows: list[DeploymentTable], entry: CatalogueEntry | None
     ) -> tuple[Deployment, ...]:
         known = entry.upstream_in(self._settings.region) if entry is not None else {}
+        wish, defaults = self._patience(name, entry)
         made = [
             self._providers.deployment(
                 row.provider,
                 row.upstream_model or known.get(row.provider) or name,
                 row.weight,
                 f"models.{name}.provider" if at == 0 else f"models.{name}.deployments[{at}]",
+                wish,
+                defaults,
             )
             for at, row in enumerate(rows)
         ]
         return tuple(deployment for deployment in made if deployment is not None)
+
+    def _patience(self, name: str, entry: CatalogueEntry | None) -> tuple[Wish, Timeouts]:
+        """The timeouts that the file sets for a model, and those that stand for the rest."""
+        row = self._settings.models.get(name, ModelTable())
+        known = row.supported_parameters
+        if known is None:
+            known = list(entry.supported_parameters) if entry is not None else []
+        return Wish(f"models.{name}", row.timeouts), usual(known)
 
 
 def _frozen(value: object) -> object:

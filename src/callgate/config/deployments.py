@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from callgate.config.settings import ProviderTable
+from callgate.config.timeouts import Wish, resolved
 from callgate.core.http import Origin, split_url
 from callgate.core.models import Deployment, Timeouts, Vendor
 from callgate.core.secret import Secret
@@ -32,6 +33,7 @@ class Providers:
         self.local_weights: str | None = None
         self._made: dict[str, tuple[Vendor, Origin, str, ProviderTable]] = {}
         self._tables = tables
+        self._told: set[str] = set()
         for name, table in tables.items():
             vendor = self._vendor(name, table)
             if vendor is not None:
@@ -55,15 +57,28 @@ class Providers:
         return tuple(self._made)
 
     def deployment(
-        self, provider: str, upstream_model: str, weight: float, path: str
+        self,
+        provider: str,
+        upstream_model: str,
+        weight: float,
+        path: str,
+        wish: Wish,
+        defaults: Timeouts,
     ) -> Deployment | None:
-        """The way to a model through a provider; `path` is the setting that asks for it."""
+        """The way to a model through a provider; `path` is the setting that asks for it.
+
+        `wish` are the model's own timeouts, `defaults` those that nobody set.
+        """
         if provider not in self._tables:
             self.mistakes.append(f"{path}: no provider {provider!r} is configured")
             return None
         if provider not in self._made:
             return None  # what ails the provider has been told
         vendor, origin, prefix, table = self._made[provider]
+        wishes = (Wish(f"providers.{provider}", table.timeouts), wish)
+        timeouts, mistakes = resolved(wishes, defaults)
+        self.mistakes += [one for one in mistakes if one not in self._told]
+        self._told.update(mistakes)
         return Deployment(
             id=f"{provider}/{upstream_model}",
             provider=provider,
@@ -74,7 +89,7 @@ class Providers:
             secret=Secret(table.api_key),
             session_token=Secret(table.session_token),
             weight=weight,
-            timeouts=Timeouts(**msgspec.structs.asdict(table.timeouts)),
+            timeouts=timeouts,
             options={name: value for name in _OPTIONS if (value := getattr(table, name))},
         )
 

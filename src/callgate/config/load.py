@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from callgate.catalogue import load as load_catalogue
 from callgate.config.building import DirectoryBuilder
+from callgate.config.contradictions import contradictions
 from callgate.config.deployments import Providers
 from callgate.config.settings import Settings
 from callgate.core import shape
@@ -113,7 +114,7 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
     catalogue = load_catalogue() if settings.catalogue else None
     builder = DirectoryBuilder(settings, providers, catalogue, datetime.now(UTC).date())
     directory = builder.build()
-    mistakes = [*providers.mistakes, *builder.mistakes, *_contradictions(settings)]
+    mistakes = [*providers.mistakes, *builder.mistakes, *contradictions(settings)]
     if mistakes:
         raise ConfigError(str(file or "environment"), mistakes)
     store_url = settings.store.url or f"sqlite:///{data_dir / 'callgate.db'}"
@@ -126,20 +127,6 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
         file=file.resolve() if file is not None else None,
         local_weights=providers.local_weights,
     )
-
-
-def _contradictions(settings: Settings) -> Iterator[str]:
-    """Settings that are each sound but not together."""
-    store = settings.store.url.partition(":")[0]
-    if store not in ("", "sqlite"):
-        yield f"store.url: only 'sqlite:///…' is supported by this version, got {store[:20]!r}"
-    scheme = settings.counters.url.partition(":")[0]
-    if scheme != "memory":
-        yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"
-    for name, provider in settings.providers.items():
-        times = provider.timeouts
-        if times.total < max(times.connect, times.headers, times.first_event, times.silence):
-            yield f"providers.{name}.timeouts.total: must not be below any other timeout"
 
 
 def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[str]) -> Any:

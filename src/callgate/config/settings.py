@@ -11,11 +11,19 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from callgate.core.health import BreakerSettings
+from callgate.core.retry import Budget
+from callgate.upstream.settings import UpstreamSettings
+
 Region = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9-]{0,31}$")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
+
+_BREAKER = BreakerSettings()
+_BUDGET = Budget()
+_UPSTREAM = UpstreamSettings()
 
 
 class _Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,30 +48,30 @@ class ServerTable(_Table, frozen=True):
 class UpstreamTable(_Table, frozen=True):
     """Connections to providers. Counts are per worker and host, sizes bytes, times seconds."""
 
-    max_connections: Count = 10_000
-    max_idle_connections: Count = 200
-    idle_expiry: Seconds = 30.0
-    max_body_bytes: Bytes = 64 * 2**20
+    max_connections: Count = _UPSTREAM.max_connections_per_origin
+    max_idle_connections: Count = _UPSTREAM.max_idle_per_origin
+    idle_expiry: Seconds = _UPSTREAM.idle_expiry
+    max_body_bytes: Bytes = _UPSTREAM.max_body_bytes
 
 
 class RetryTable(_Table, frozen=True):
     """How much one request may try after failures of providers. Times in seconds."""
 
-    per_target: Annotated[int, Meta(ge=1, le=10)] = 3
-    attempts: Annotated[int, Meta(ge=1, le=50)] = 8
-    seconds: Seconds = 30.0
-    base: Seconds = 0.5
-    longest: Seconds = 8.0
-    retry_after: Seconds = 10.0
+    per_target: Annotated[int, Meta(ge=1, le=10)] = _BUDGET.per_target
+    attempts: Annotated[int, Meta(ge=1, le=50)] = _BUDGET.attempts
+    seconds: Seconds = _BUDGET.seconds
+    base: Seconds = _BUDGET.base
+    longest: Seconds = _BUDGET.longest
+    retry_after: Seconds = _BUDGET.retry_after
 
 
 class BreakerTable(_Table, frozen=True):
     """When a failing deployment is left alone. Times in seconds; `ratio` of failures to calls."""
 
-    ratio: Annotated[float, Meta(gt=0, le=1)] = 0.5
-    calls: Count = 10
-    window: Seconds = 30.0
-    pause: Seconds = 10.0
+    ratio: Annotated[float, Meta(gt=0, le=1)] = _BREAKER.ratio
+    calls: Count = _BREAKER.calls
+    window: Seconds = _BREAKER.window
+    pause: Seconds = _BREAKER.pause
 
 
 class StoreTable(_Table, frozen=True):
@@ -93,13 +101,13 @@ class CaptureTable(_Table, frozen=True):
 
 
 class TimeoutsTable(_Table, frozen=True):
-    """Seconds to wait for each phase of a call to a provider."""
+    """Seconds to wait for each phase of a call; `config.timeouts` has what stands for None."""
 
-    connect: Seconds = 5.0
-    headers: Seconds = 120.0
-    first_event: Seconds = 60.0
-    silence: Seconds = 60.0
-    total: Seconds = 600.0
+    connect: Seconds | None = None
+    headers: Seconds | None = None
+    first_token: Seconds | None = None
+    silence: Seconds | None = None
+    total: Seconds | None = None
 
 
 class ProviderTable(_Table, frozen=True):
@@ -161,6 +169,7 @@ class ModelTable(_Table, frozen=True):
     retirement_date: date | None = None
     successor: str | None = None
     fallbacks: list[str] = []
+    timeouts: TimeoutsTable = TimeoutsTable()
 
 
 class Settings(_Table, frozen=True):

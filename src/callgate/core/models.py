@@ -36,13 +36,14 @@ class Vendor(Struct, frozen=True, kw_only=True):
 class Timeouts(Struct, frozen=True, kw_only=True):
     """Seconds to wait for each phase of an upstream call.
 
-    `headers`: from the request sent to the response's head; `first_event`: from there to the first
-    byte of the body; `silence`: between two reads of the body; `total`: for all of it.
+    `headers`: from the request sent to the response's head; `first_token`: from the request sent to
+    the first piece of a streamed answer, or from the response's head to the first byte of an answer
+    that is not streamed; `silence`: between two reads of the body; `total`: for all of it.
     """
 
     connect: float = 5.0
     headers: float = 120.0
-    first_event: float = 60.0
+    first_token: float = 60.0
     silence: float = 60.0
     total: float = 600.0
 

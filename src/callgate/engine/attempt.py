@@ -107,7 +107,9 @@ class Try:
         self._secrets = (deployment.secret, deployment.session_token)
         now = datetime.now(UTC) if scheme == "sigv4" else None
         encoded = authorize(self.dialect.encode(request, target), deployment, now)
-        response = await self._client.send(encoded, deployment.timeouts)
+        response = await self._client.send(
+            encoded, deployment.timeouts, streamed=bool(request.body.stream)
+        )
         self.response = response
         attempt.status = response.status
         attempt.connect_us = response.connect_us

@@ -64,6 +64,7 @@ class Relay:
         try:
             self._response = await with_try.send(self._request)
             self._first = await self._until_content()
+            self._response.answering()
         except BaseException as error:
             self._call.usage = self._call.finish_reason = None
             with_try.__exit__(type(error), error, None)

@@ -18,7 +18,7 @@ from callgate.providers.registry import dialect
 from callgate.upstream.client import Client
 from callgate.upstream.credentials import FETCHED, Credentials
 
-TIMEOUTS = Timeouts(connect=5.0, headers=10.0, first_event=10.0, silence=10.0, total=15.0)
+TIMEOUTS = Timeouts(connect=5.0, headers=10.0, first_token=10.0, silence=10.0, total=15.0)
 _MAX_BYTES = 16 << 20
 _MAX_PAGES = 50
 

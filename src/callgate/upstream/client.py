@@ -40,12 +40,15 @@ class Client:
         self._names: dict[bytes, str] = {}
         self._closed = False
 
-    async def send(self, request: HttpRequest, timeouts: Timeouts) -> Response:
+    async def send(
+        self, request: HttpRequest, timeouts: Timeouts, *, streamed: bool = False
+    ) -> Response:
         """Send the request; returns when the response's head has arrived.
 
-        The caller owes the response a `close()`. Raises GatewayError of the types
-        `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`, `upstream_cut`, and
-        `overloaded` once the client is closed.
+        Where the answer is `streamed`, `Response.answering` has to be called at its first piece:
+        until then `timeouts.first_token` runs. The caller owes the response a `close()`. Raises
+        GatewayError of the types `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`,
+        `upstream_cut`, and `overloaded` once the client is closed.
         """
         method, origin, path, headers, body = request
         pool = self._pools.get(origin)
@@ -66,7 +69,7 @@ class Client:
             now = monotonic()
             if connection.fresh:
                 connect_us = int((now - begun) * 1e6)
-        connection.start(timeouts, now, begun + timeouts.total, method == "HEAD")
+        connection.start(timeouts, now, begun + timeouts.total, method == "HEAD", streamed)
         if 0 < len(body) <= _SMALL:
             connection.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
         else:

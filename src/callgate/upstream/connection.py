@@ -33,7 +33,7 @@ _ENOUGH = 128 * 1024
 _LINGER = 0.25
 _MAX_LINGER = 4096
 _SLICE = 256 * 1024
-_DEADLINES = {REQUEST: "request", HEAD: "headers", FIRST: "first_event", BODY: "silence"}
+_DEADLINES = {REQUEST: "request", HEAD: "headers", FIRST: "first_token", BODY: "silence"}
 _AMID = {REQUEST: "amid the request", FIRST: "before the body", BODY: "amid the body"}
 
 
@@ -42,13 +42,15 @@ class Connection(ResponseReader, asyncio.Protocol):
 
     `deadline` is on the clock of `time.monotonic`; `unread` counts bytes that arrived and were
     not taken; above a bound of them reading pauses. `patient` means that the waiter wants large
-    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet.
+    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet. No
+    deadline is later than `_latest`: the end of all patience, or the time by which a stream owes
+    its first token.
     """
 
     __slots__ = (
-        "_barren", "_lingering", "_max_received", "_paused", "_timeouts", "_total_at", "_unsent",
-        "_write_paused", "deadline", "error", "fresh", "patient", "pool", "transport", "unread",
-        "waiter",
+        "_barren", "_latest", "_lingering", "_max_received", "_paused", "_streamed", "_timeouts",
+        "_total_at", "_unsent", "_write_paused", "deadline", "error", "fresh", "patient", "pool",
+        "transport", "unread", "waiter",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -58,11 +60,11 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.transport: asyncio.Transport  # set by connection_made
         self.waiter: asyncio.Future[None] | None = None
         self.error: GatewayError | None = None
-        self.deadline = self._total_at = monotonic() + settings.idle_expiry
+        self.deadline = self._total_at = self._latest = monotonic() + settings.idle_expiry
         self.unread = self._barren = 0
         self._max_received = settings.max_body_bytes + settings.max_header_bytes
         self._paused = self._write_paused = self._unsent = False
-        self._lingering = self.patient = False
+        self._lingering = self.patient = self._streamed = False
         self.fresh = True
 
     # --- the exchange ---------------------------------------------------------------------------
@@ -72,20 +74,28 @@ class Connection(ResponseReader, asyncio.Protocol):
         """Whether a request may be written."""
         return self.phase == IDLE and not self.transport.is_closing()
 
-    def start(self, timeouts: Timeouts, now: float, total_at: float, head_only: bool) -> None:
-        """Make ready for one exchange; the request is written next."""
+    def start(
+        self, timeouts: Timeouts, now: float, total_at: float, head_only: bool, streamed: bool
+    ) -> None:
+        """Make ready for one exchange; the request is written next.
+
+        What is `streamed` owes its first token in time, as told by `answering`.
+        """
         self.fresh = False
         self.expect(head_only)
         self._timeouts = timeouts
-        self._total_at = total_at
+        self._total_at = self._latest = total_at
         self._barren = 0
-        self._arm(now + timeouts.headers)
+        self._streamed = streamed
+        self._await_head(now)
 
     async def write_large(self, head: bytes, body: bytes) -> None:
         """Write a large request piece by piece, until it is written or a response comes."""
         transport = self.transport
         self.phase = REQUEST
         self._unsent = True
+        self._latest = self._total_at
+        self._arm(monotonic() + self._timeouts.headers)
         transport.write(head)
         view = memoryview(body)
         for offset in range(0, len(body), _SLICE):
@@ -96,7 +106,7 @@ class Connection(ResponseReader, asyncio.Protocol):
             transport.write(view[offset : offset + _SLICE])
         self._unsent = False
         self.phase = HEAD
-        self._arm(monotonic() + self._timeouts.headers)
+        self._await_head(monotonic())
 
     async def wait(self) -> None:
         """Sleep until the state has changed. Aborts the connection if cancelled."""
@@ -106,6 +116,12 @@ class Connection(ResponseReader, asyncio.Protocol):
         except BaseException:
             self.abort()
             raise
+
+    def answering(self) -> None:
+        """The first token of a stream has come: from now on only silence and the total count."""
+        self._latest = self._total_at
+        if self.phase == BODY:
+            self._arm(monotonic() + self._timeouts.silence)
 
     def take(self) -> bytes:
         """The body bytes that arrived since the last call."""
@@ -127,7 +143,7 @@ class Connection(ResponseReader, asyncio.Protocol):
         if self.chunks:
             self.chunks.clear()
         self.patient = False
-        self._total_at = monotonic() + self.pool.settings.idle_expiry
+        self._total_at = self._latest = monotonic() + self.pool.settings.idle_expiry
         self._arm(self._total_at)
         if self._paused:
             self._resume()
@@ -141,7 +157,7 @@ class Connection(ResponseReader, asyncio.Protocol):
         self._lingering = True
         self.take()
         now = monotonic()
-        self._total_at = min(self._total_at, now + _LINGER)
+        self._total_at = self._latest = min(self._total_at, now + _LINGER)
         self._arm(self._total_at)
 
     def abort(self) -> None:
@@ -168,6 +184,8 @@ class Connection(ResponseReader, asyncio.Protocol):
             self.fail(failure.timed_out("total", self.pool.host, self._timeouts.total))
         elif phase == COMPLETE or self._paused:
             self.deadline = total
+        elif now >= self._latest:
+            self.fail(failure.timed_out("first_token", self.pool.host, self._timeouts.first_token))
         else:
             name = _DEADLINES[phase]
             seconds = getattr(self._timeouts, "headers" if phase == REQUEST else name)
@@ -226,6 +244,13 @@ class Connection(ResponseReader, asyncio.Protocol):
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _await_head(self, now: float) -> None:
+        """The request is on its way: the clocks of its answer run."""
+        timeouts = self._timeouts
+        if self._streamed:
+            self._latest = min(self._total_at, now + timeouts.first_token)
+        self._arm(now + timeouts.headers)
+
     def _progress(self, before: int, size: int) -> bool:
         """Look after bounds and deadlines of an unfinished response; whether to wake the waiter."""
         phase = self.phase
@@ -234,18 +259,23 @@ class Connection(ResponseReader, asyncio.Protocol):
         if self.received > self._max_received:
             self.fail(failure.malformed(self.pool.host, "a larger body than is accepted"))
             return False
-        if self.chunks:
+        if phase == BODY and self.chunks:
             self._barren = 0
-            if phase == BODY:
-                deadline = monotonic() + self._timeouts.silence
-                total_at = self._total_at
-                self.deadline = deadline if deadline < total_at else total_at  # noqa: FURB136
-            else:
-                self.phase = BODY
-                self._arm(monotonic() + self._timeouts.silence)
+            deadline = monotonic() + self._timeouts.silence
+            latest = self._latest
+            self.deadline = deadline if deadline < latest else latest  # noqa: FURB136
+        elif self.chunks and (self._streamed or not self.chunks[-1].isspace()):
+            self._barren = 0
+            self.phase = BODY
+            self._arm(monotonic() + self._timeouts.silence)
         elif before <= HEAD:
-            self._arm(monotonic() + self._timeouts.first_event)
-        else:
+            # What is not streamed has its first token now; some providers send white space until
+            # it is ready. A response amid the request has started no clock of a stream's yet.
+            first = monotonic() + self._timeouts.first_token
+            if self._streamed:
+                self._latest = min(self._latest, first)
+            self._arm(first)
+        elif not self.chunks:
             self._barren += size
             if self._barren > self.pool.settings.max_header_bytes:
                 self.fail(failure.malformed(self.pool.host, "chunks without content"))
@@ -270,8 +300,8 @@ class Connection(ResponseReader, asyncio.Protocol):
             self._arm(monotonic() + self._timeouts.silence)
 
     def _arm(self, deadline: float) -> None:
-        if deadline > self._total_at:  # noqa: PLR1730 - min() costs three times as much
-            deadline = self._total_at
+        if deadline > self._latest:  # noqa: PLR1730 - min() costs three times as much
+            deadline = self._latest
         self.deadline = deadline
         sweeper = self.pool.sweeper
         if deadline < sweeper.wake:

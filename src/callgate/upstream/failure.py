@@ -16,7 +16,7 @@ _TIMEOUTS = {
     "connect": "could not be connected to within {seconds:g} s (connect timeout)",
     "request": "did not take the request within {seconds:g} s (request body timeout)",
     "headers": "sent no response headers within {seconds:g} s (response headers timeout)",
-    "first_event": "sent no byte of the body within {seconds:g} s (first byte timeout)",
+    "first_token": "sent no piece of an answer within {seconds:g} s (first token timeout)",
     "silence": "fell silent amid the body for {seconds:g} s (silence timeout)",
     "total": "did not finish its answer within {seconds:g} s (total timeout)",
 }

@@ -100,6 +100,11 @@ class Response:
             else:
                 await connection.wait()
 
+    def answering(self) -> None:
+        """The first piece of a streamed answer was among the bytes: it is no longer waited for."""
+        if self._connection is not None:
+            self._connection.answering()
+
     def close(self) -> None:
         """Be done with the response; harmless when repeated.
 

@@ -14,8 +14,8 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     the system's certificate authorities.
     """
 
-    max_connections_per_origin: int = 1000
-    max_idle_per_origin: int = 100
+    max_connections_per_origin: int = 10_000
+    max_idle_per_origin: int = 200
     idle_expiry: float = 30.0
     max_header_bytes: int = 64 * 1024
     max_body_bytes: int = 64 * 1024 * 1024

@@ -1,0 +1,56 @@
+"""Settings that are each sound but not together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callgate.config.settings import RetryTable, Settings, UpstreamTable
+
+
+def contradictions(settings: Settings) -> Iterator[str]:
+    """One line for each, which names the setting to correct.
+
+    A limit that is lowered below a default of another one is no mistake: the default gives way.
+    """
+    store = settings.store.url.partition(":")[0]
+    if store not in ("", "sqlite"):
+        yield f"store.url: only 'sqlite:///…' is supported by this version, got {store[:20]!r}"
+    scheme = settings.counters.url.partition(":")[0]
+    if scheme != "memory":
+        yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"
+    yield from _retry(settings.retry)
+    yield from _upstream(settings.upstream)
+
+
+def _retry(retry: RetryTable) -> Iterator[str]:
+    usual = RetryTable()
+    if retry.base > retry.longest and retry.base != usual.base:
+        yield (
+            f"retry.base: the first wait of up to {retry.base:g} s is above retry.longest, "
+            f"the longest of all, {retry.longest:g} s"
+        )
+    if retry.per_target > retry.attempts and retry.per_target != usual.per_target:
+        yield (
+            f"retry.per_target: {retry.per_target} attempts at one target are more than "
+            f"retry.attempts allows in all, {retry.attempts}"
+        )
+    if retry.retry_after > retry.seconds and retry.retry_after != usual.retry_after:
+        yield (
+            f"retry.retry_after: a wait of {retry.retry_after:g} s never begins, because "
+            f"retry.seconds ends all waiting after {retry.seconds:g} s"
+        )
+    if retry.longest > retry.seconds and retry.longest != usual.longest:
+        yield (
+            f"retry.longest: a wait of {retry.longest:g} s never begins, because "
+            f"retry.seconds ends all waiting after {retry.seconds:g} s"
+        )
+
+
+def _upstream(upstream: UpstreamTable) -> Iterator[str]:
+    usual = UpstreamTable()
+    kept, most = upstream.max_idle_connections, upstream.max_connections
+    if kept > most and kept != usual.max_idle_connections:
+        yield (
+            f"upstream.max_idle_connections: {kept} connections cannot be kept where "
+            f"upstream.max_connections allows {most}"
+        )

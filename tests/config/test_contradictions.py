@@ -1,0 +1,77 @@
+"""Settings that are each sound but contradict each other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callgate.config import ConfigError, load
+
+MODEL = (
+    "[providers.mine]\ndialect = 'openai'\nbase_url = 'http://127.0.0.1:9/v1'\n{}\n"
+    "[models.m]\nprovider = 'mine'\n{}\n[models.n]\nprovider = 'mine'\n"
+)
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    file = folder / "callgate.toml"
+    file.write_text(text)
+    try:
+        load(file, {})
+    except ConfigError as error:
+        return error.mistakes
+    return []
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "named"),
+    [
+        ("total = 9, first_token = 10", "", ("providers.mine.timeouts.first_token", "total")),
+        ("total = 9, headers = 10", "", ("providers.mine.timeouts.headers", "total")),
+        ("total = 9, silence = 10", "", ("providers.mine.timeouts.silence", "total")),
+        ("total = 4, connect = 5", "", ("providers.mine.timeouts.connect", "total")),
+        ("silence = 601", "", ("providers.mine.timeouts.silence", "the default")),
+        ("headers = 30", "total = 20", ("providers.mine.timeouts.headers", "models.m.timeouts")),
+        ("total = 30", "silence = 31", ("models.m.timeouts.silence", "providers.mine.timeouts")),
+        ("", "total = 2, first_token = 3", ("models.m.timeouts.first_token", "models.m")),
+    ],
+)
+def test_a_timeout_beyond_the_total_is_named_once_with_what_ends_it(
+    tmp_path: Path, provider: str, model: str, named: tuple[str, str]
+) -> None:
+    text = MODEL.format(f"timeouts = {{ {provider} }}", f"timeouts = {{ {model} }}")
+    (told,) = mistakes(tmp_path, text)
+    key, other = named
+    assert told.startswith(f"{key}: ")
+    assert other in told
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("retry = { base = 9 }", "retry.base"),
+        ("retry = { base = 2, longest = 1 }", "retry.base"),
+        ("retry = { per_target = 4, attempts = 2 }", "retry.per_target"),
+        ("retry = { retry_after = 40 }", "retry.retry_after"),
+        ("retry = { longest = 9, seconds = 5 }", "retry.longest"),
+        ("upstream = { max_idle_connections = 9, max_connections = 5 }", "upstream.max_idle"),
+    ],
+)
+def test_limits_at_odds_stop_the_start(tmp_path: Path, table: str, key: str) -> None:
+    (told,) = mistakes(tmp_path, table)
+    assert told.startswith(key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "retry = { longest = 0.1 }",
+        "retry = { attempts = 1 }",
+        "retry = { seconds = 1 }",
+        "upstream = { max_connections = 5 }",
+        MODEL.format("timeouts = { total = 0.5 }", "timeouts = { first_token = 0.2 }"),
+    ],
+)
+def test_defaults_give_way_to_what_was_set(tmp_path: Path, text: str) -> None:
+    assert mistakes(tmp_path, text) == []
