@@ -36,12 +36,14 @@ from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
 from callgate.web.chat import Chat, ChatSettings
 from callgate.web.cold import Cold
+from callgate.web.errorpages import ErrorPages
 from callgate.web.gate import Gate
 from callgate.web.keyring import Keyring
 from callgate.web.openapi import OpenApi, document
 from callgate.web.shapes import Finding
 from callgate.web.status import Check, Status
 from callgate.web.v1 import Models
+from callgate.web.voice import Voice
 
 _BACKLOG_ALARM_SECONDS = 30.0
 
@@ -80,7 +82,7 @@ def build_worker(config: Config) -> Iterator[Worker]:
     """Everything that one process needs to serve callers; blocks on the store to read the keys."""
     settings = config.settings
     support = settings.support
-    voice = {"contact": support.contact, "status_url": support.status_url}
+    voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
     with (
         closing(open_store(config.store_url)) as store,
         closing(Journal(config.journal_dir)) as journal,
@@ -103,9 +105,8 @@ def build_worker(config: Config) -> Iterator[Worker]:
                 region_endpoints=settings.region_endpoints,
                 max_body_bytes=settings.server.max_body_bytes,
                 max_requests=settings.server.max_requests,
-                support_contact=support.contact,
-                status_url=support.status_url,
             ),
+            voice,
         )
         models = Models(config.directory)
         status = Status(
@@ -116,9 +117,10 @@ def build_worker(config: Config) -> Iterator[Worker]:
             ]
         )
         openapi = OpenApi(partial(describe, config))
-        cold = Cold([*models.routes(), *status.routes(), *openapi.routes()], **voice)
+        routes = (models, status, openapi, ErrorPages())
+        cold = Cold([route for part in routes for route in part.routes()], voice)
         yield Worker(
-            gate=Gate(chat, cold.app, **voice),
+            gate=Gate(chat, cold.app, voice),
             keyring=keyring,
             client=client,
             models=models,

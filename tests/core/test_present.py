@@ -177,6 +177,8 @@ def test_an_error_has_the_contracts_shape() -> None:
                 "retryable": False,
                 "cause": kind.cause,
                 "fix": kind.fix,
+                "docs": "/errors/missing_field",
+                "request_id": "r-1",
                 "attempts": [],
             },
         },

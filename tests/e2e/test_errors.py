@@ -32,6 +32,9 @@ def told(response: httpx.Response, kind: str) -> dict[str, Any]:
     assert metadata["cause"]
     assert metadata["fix"]
     assert metadata["errors"]
+    assert metadata["docs"].endswith(f"/errors/{kind}")
+    assert metadata["request_id"] == body["request_id"]
+    assert response.headers["x-callgate-region"] == "us"
     assert PROVIDER_KEY not in response.text
     if response.status_code in (429, 503):
         assert int(response.headers["retry-after"]) >= 1
@@ -261,3 +264,35 @@ def test_what_later_versions_will_honour_is_refused_by_name(client: httpx.Client
         "unsupported_field",
     )
     assert error["param"] == "post_processing_steps"
+
+
+def test_an_error_links_to_what_is_to_be_said_of_it(client: httpx.Client, gateway: Gateway) -> None:
+    error = told(client.get("/nowhere"), "path_not_found")
+    link = error["metadata"]["docs"]
+    assert link == f"{gateway.url}/errors/path_not_found"
+    page = httpx.get(link)
+    assert page.headers["content-type"].startswith("text/plain")
+    assert page.text.startswith("### path_not_found\n")
+    assert TAXONOMY["path_not_found"].fix in page.text
+    row = httpx.get(link, headers={"accept": "application/json"}).json()
+    assert (row["type"], row["status"], row["origin"]) == ("path_not_found", 404, "client")
+    assert "| [`rate_limited`](/errors/rate_limited) |" in client.get("/errors").text
+    listed = client.get("/errors", headers={"accept": "application/json"}).json()["data"]
+    assert {row["type"] for row in listed} == set(TAXONOMY)
+    told(client.get("/errors/of_another_world"), "path_not_found")
+
+
+@pytest.mark.parametrize(
+    ("headers", "begins"),
+    [
+        ({"host": "gw.example.com"}, "http://gw.example.com/errors/"),
+        ({"host": "[::1]:81", "x-forwarded-proto": "https"}, "https://[::1]:81/errors/"),
+        ({"host": "<script>"}, "/errors/"),
+        ({"host": "x/../y", "x-forwarded-proto": "javascript"}, "/errors/"),
+    ],
+)
+def test_the_link_goes_to_the_host_that_the_caller_named(
+    client: httpx.Client, headers: dict[str, str], begins: str
+) -> None:
+    error = told(client.get("/nowhere", headers=headers), "path_not_found")
+    assert error["metadata"]["docs"] == f"{begins}path_not_found"

@@ -33,7 +33,8 @@ def described(gateway: Gateway) -> dict[str, Any]:
 
 
 def test_every_answer_is_as_the_document_says(gateway: Gateway, tmp_path: Path) -> None:
-    (tmp_path / "openapi.json").write_text(json.dumps(described(gateway)))
+    document = described(gateway)
+    (tmp_path / "openapi.json").write_text(json.dumps(document))
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", "openapi.json",
         "--url", gateway.url,
@@ -53,6 +54,6 @@ def test_every_answer_is_as_the_document_says(gateway: Gateway, tmp_path: Path) 
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert "Tested: 6" in done.stdout
+    assert f"Tested: {len(document['paths'])}" in done.stdout
     assert gateway.process.poll() is None
     assert '"internal_error"' not in gateway.log

@@ -20,6 +20,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
+PageUrl = Annotated[str, Meta(pattern=r"^(https?://\S{1,2000})?$")]
 
 _BREAKER = BreakerSettings()
 _BUDGET = Budget()
@@ -88,10 +89,11 @@ class CountersTable(_Table, frozen=True):
 
 
 class SupportTable(_Table, frozen=True):
-    """Whom callers are told to ask."""
+    """Whom callers are told to ask, and where they may read more."""
 
     contact: str = ""
     status_url: str = ""
+    docs_url: PageUrl = ""
 
 
 class CaptureTable(_Table, frozen=True):

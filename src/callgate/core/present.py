@@ -17,6 +17,9 @@ from callgate.core.chat import ChatResponse, Chunk, Json, Usage
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
 
+DOCS_PATH = "/errors/"
+"""Where a gateway serves what it has to say about a type of error."""
+
 _json = msgspec.json.Encoder().encode
 
 
@@ -85,10 +88,13 @@ def error_json(
     attempts: Sequence[Attempt] = (),
     support_contact: str = "",
     status_url: str = "",
+    docs_url: str = DOCS_PATH,
 ) -> bytes:
     """A failure, as a body or as the last event of a stream.
 
     The support contact and the status page are named where the caller cannot mend the failure.
+    `docs_url` is what, with the type put behind it, leads to the section on this failure. The id
+    stands with the metadata too: of an event, OpenAI's SDKs give their users `error` alone.
     """
     kind = error.kind
     fix = error.fix
@@ -111,6 +117,8 @@ def error_json(
                     "retryable": kind.retryable,
                     "cause": error.cause,
                     "fix": fix,
+                    "docs": docs_url + kind.type,
+                    "request_id": request_id,
                     "attempts": [_attempt(one) for one in attempts],
                 },
             },

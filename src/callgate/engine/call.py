@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from msgspec import Raw
 
@@ -20,6 +20,7 @@ class Call:
     """The state of one request, filled in as it walks; in the end it gives the record.
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
+    `headers` are the request's as received, names in lower case; they are not recorded.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Call:
         "error",
         "finish_reason",
         "first_token_ns",
+        "headers",
         "key",
         "method",
         "model",
@@ -58,6 +60,7 @@ class Call:
         self.started = time.perf_counter_ns()
         self.method = method
         self.path = path
+        self.headers: Sequence[tuple[bytes, bytes]] = ()
         self.status = 0
         self.key: Key | None = None
         self.client_request_id: str | None = None

@@ -50,6 +50,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int) -> No
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                headers=[("x-callgate-region", config.region)],
                 proxy_headers=False,
                 timeout_graceful_shutdown=int(settings.drain),
             )

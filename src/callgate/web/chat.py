@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from callgate.core.chat import Chunk
 from callgate.core.keys import digest
-from callgate.core.present import chunk_event, chunk_head, error_json, response_json
+from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
 from callgate.core.validate import parameters, parse_chat
@@ -28,6 +28,7 @@ from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.keyring import Keyring
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
+from callgate.web.voice import Voice
 
 CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
@@ -42,8 +43,6 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     region_endpoints: Mapping[str, str]
     max_body_bytes: int
     max_requests: int
-    support_contact: str
-    status_url: str
 
 
 class _Named(Struct):
@@ -56,10 +55,13 @@ _NAMED = msgspec.json.Decoder(_Named)
 class Chat:
     """The chat route. Failures before the first byte are raised as GatewayError to the gate."""
 
-    def __init__(self, engine: Engine, keyring: Keyring, settings: ChatSettings) -> None:
+    def __init__(
+        self, engine: Engine, keyring: Keyring, settings: ChatSettings, voice: Voice
+    ) -> None:
         self.engine = engine
         self._keyring = keyring
         self._settings = settings
+        self._voice = voice
         self._in_progress = 0
 
     async def serve(
@@ -205,15 +207,7 @@ class Chat:
         """The in-band event that ends a stream which failed after its first byte."""
         call.error, call.status = error, error.kind.status
         call.notes.append("the response had begun with status 200; the error was sent in-band")
-        return event(
-            error_json(
-                error,
-                request_id=call.request_id,
-                attempts=call.attempts,
-                support_contact=self._settings.support_contact,
-                status_url=self._settings.status_url,
-            )
-        )
+        return event(self._voice.error_body(call, error))
 
 
 class _ChunkWriter:

@@ -11,18 +11,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from callgate.core.present import error_json
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
+from callgate.web.voice import Voice
 
 
 class Cold:
-    """The cold side. `contact` and `status_url` are woven into errors' fixes."""
+    """The cold side. Failures are told in the words of `voice`."""
 
-    def __init__(self, routes: Sequence[Route], *, contact: str, status_url: str) -> None:
-        self._contact = contact
-        self._status_url = status_url
+    def __init__(self, routes: Sequence[Route], voice: Voice) -> None:
+        self._voice = voice
         self._paths = [CHAT_PATH, *(route.path for route in routes)]
         self.app = Starlette(
             routes=list[BaseRoute](routes),
@@ -47,12 +46,7 @@ class Cold:
         assert isinstance(error, GatewayError)
         call = request.scope["state"]["call"]
         call.error = error
-        body = error_json(
-            error,
-            request_id=call.request_id,
-            support_contact=self._contact,
-            status_url=self._status_url,
-        )
+        body = self._voice.error_body(call, error)
         return Response(body, error.kind.status, media_type="application/json")
 
     def _unknown_path(self, path: str) -> GatewayError:

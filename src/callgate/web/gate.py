@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from callgate.core.ids import uuid7
-from callgate.core.present import error_json
 from callgate.core.redact import redact
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
@@ -23,6 +22,7 @@ from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE
 from callgate.web.reply import error_headers, send_whole
+from callgate.web.voice import Voice
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -33,13 +33,12 @@ _log = logging.getLogger("callgate.gate")
 
 
 class Gate:
-    """The ASGI application. `contact` and `status_url` are woven into errors' fixes."""
+    """The ASGI application. Failures are told in the words of `voice`."""
 
-    def __init__(self, chat: Chat, cold: App, *, contact: str, status_url: str) -> None:
+    def __init__(self, chat: Chat, cold: App, voice: Voice) -> None:
         self._chat = chat
         self._cold = cold
-        self._contact = contact
-        self._status_url = status_url
+        self._voice = voice
         # Seeded by the system, for each process anew; an id is no secret.
         self._chance = random.Random()  # noqa: S311
 
@@ -49,6 +48,7 @@ class Gate:
             raise RuntimeError(f"no {scope['type']} is served")
         path = scope["path"]
         call = Call(self._request_id(), time.time(), scope["method"], path)
+        call.headers = scope["headers"]
         client = scope["client"]
         if client:
             call.client = client[0]
@@ -72,7 +72,7 @@ class Gate:
         call.client = client
         call.error, call.status = error, error.kind.status
         self._chat.engine.settle(call)
-        return call.request_id, self._error_body(call, error)
+        return call.request_id, self._voice.error_body(call, error)
 
     def _request_id(self) -> str:
         return uuid7(time.time_ns() // 1_000_000, self._chance.getrandbits(80))
@@ -110,7 +110,7 @@ class Gate:
                     "provider": call.target.deployment.provider if call.target else None,
                 },
             )
-        body = self._error_body(call, error)
+        body = self._voice.error_body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)
         await send_whole(send, call.status, error_headers(call, error), body)
@@ -121,12 +121,3 @@ class Gate:
             call.error = GatewayError("client_disconnected", "The caller closed the connection")
         call.status = call.error.kind.status
         self._chat.engine.settle(call)
-
-    def _error_body(self, call: Call, error: GatewayError) -> bytes:
-        return error_json(
-            error,
-            request_id=call.request_id,
-            attempts=call.attempts,
-            support_contact=self._contact,
-            status_url=self._status_url,
-        )

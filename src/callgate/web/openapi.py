@@ -64,6 +64,7 @@ def document(
         "tags": [
             {"name": "Chat", "description": "Ask a model."},
             {"name": "Models", "description": "What can be asked."},
+            {"name": "Errors", "description": "What each type of error means and what to do."},
             {"name": "Status", "description": "How the gateway is."},
         ],
         "paths": paths(max_body_bytes=max_body_bytes, example_model=example_model),
@@ -92,6 +93,7 @@ _ROOTS = (
     shapes.ChatCompletion,
     shapes.ChatCompletionChunk,
     shapes.ErrorBody,
+    shapes.ErrorTypeList,
     shapes.ModelList,
     shapes.Health,
     shapes.Readiness,

@@ -54,6 +54,11 @@ HEADERS: Mapping[str, Json] = {
         "required": True,
         "schema": {"type": "string", "format": "uuid"},
     },
+    "X-Callgate-Region": {
+        "description": "The region that answered.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Server-Timing": {
         "description": "Milliseconds spent in the gateway and waiting for the provider.",
         "schema": {"type": "string"},
@@ -82,9 +87,9 @@ HEADERS: Mapping[str, Json] = {
     },
 }
 
-_BASIC = ("X-Request-Id",)
+_BASIC = ("X-Request-Id", "X-Callgate-Region")
 _METERED = (
-    "X-Request-Id",
+    *_BASIC,
     "Server-Timing",
     "X-RateLimit-Limit",
     "X-RateLimit-Remaining",
@@ -111,6 +116,8 @@ def paths(*, max_body_bytes: int, example_model: str) -> Json:
         "/v1/chat/completions": {"post": _chat(max_body_bytes, example_model)},
         "/v1/models": {"get": _get("listModels", "Models", "List the models", "ModelList")},
         "/v1/models/{model}": {"get": _one_model(example_model)},
+        "/errors": {"get": _pages("listErrors", "List the types of errors", "ErrorTypeList")},
+        "/errors/{type}": {"get": _one_error()},
         "/health": {"get": _get("health", "Status", "Does the process live?", "Health")},
         "/ready": {"get": _ready()},
         "/openapi.json": {"get": _document()},
@@ -193,6 +200,30 @@ def _one_model(example: str) -> Json:
         }
     ]
     operation["responses"] |= _errors(_MODEL, _BASIC)
+    return operation
+
+
+def _pages(operation: str, summary: str, schema: str) -> Json:
+    """Text for people, JSON for who accepts it."""
+    described = _get(operation, "Errors", summary, schema)
+    content = described["responses"]["200"]["content"]
+    content["text/plain"] = {"schema": {"type": "string", "description": "Markdown."}}
+    return described
+
+
+def _one_error() -> Json:
+    operation = _pages("getError", "Explain one type of error", "ErrorType")
+    operation["parameters"] = [
+        {
+            "name": "type",
+            "in": "path",
+            "required": True,
+            "description": "What `error.type` says.",
+            "schema": {"type": "string", "minLength": 1},
+            "example": "rate_limited",
+        }
+    ]
+    operation["responses"] |= _errors((*_ANYWHERE, "path_not_found"), _BASIC)
     return operation
 
 

@@ -287,11 +287,12 @@ class GateProtocol(HttpToolsProtocol):
             return
         client = self.client[0] if self.client else None
         request_id, body = self.gate.refuse_unparsed(error, client)
+        defaults = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
         self.transport.write(
-            b"%bcontent-type: application/json\r\ncontent-length: %d\r\n"
+            b"%b%bcontent-type: application/json\r\ncontent-length: %d\r\n"
             b"x-request-id: %b\r\nserver-timing: gateway;dur=0, upstream;dur=0\r\n"
             b"connection: close\r\n\r\n%b"
-            % (STATUS_LINE[error.kind.status], len(body), request_id.encode(), body)
+            % (STATUS_LINE[error.kind.status], defaults, len(body), request_id.encode(), body)
         )
         self.transport.close()
 

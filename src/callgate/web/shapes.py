@@ -120,14 +120,38 @@ class AttemptSummary(Struct, frozen=True, kw_only=True):
 
 
 class ErrorMetadata(Struct, frozen=True, kw_only=True):
-    """Whose fault it was and what to do; `errors` lists every fault of a request."""
+    """Whose fault it was and what to do; `errors` lists every fault of a request.
+
+    `docs` leads to the section on this type of error, as text or JSON.
+    """
 
     errors: list[str]
     origin: Literal["client", "gateway", "upstream"]
     retryable: bool
     cause: str
     fix: str
+    docs: str
+    request_id: str
     attempts: list[AttemptSummary]
+
+
+class ErrorType(Struct, frozen=True, kw_only=True):
+    """A row of the taxonomy: what holds for every failure of this type."""
+
+    type: str
+    status: int
+    origin: Literal["client", "gateway", "upstream"]
+    retryable: bool
+    cause: str
+    fix: str
+    docs: str
+
+
+class ErrorTypeList(Struct, frozen=True, kw_only=True):
+    """Every type of error."""
+
+    object: Literal["list"] = "list"
+    data: list[ErrorType]
 
 
 class ErrorDetail(Struct, frozen=True, kw_only=True):
