@@ -105,6 +105,8 @@ def build_worker(config: Config) -> Iterator[Worker]:
                 region_endpoints=settings.region_endpoints,
                 max_body_bytes=settings.server.max_body_bytes,
                 max_requests=settings.server.max_requests,
+                max_queue=settings.server.max_queue,
+                queue_timeout=settings.server.queue_timeout,
             ),
             voice,
         )

@@ -41,6 +41,7 @@ RECORDS = st.builds(
     origin=ORIGINS,
     total_us=TIMES,
     upstream_us=TIMES,
+    queue_us=TIMES,
     usage=st.none() | st.builds(Usage, input_details=st.none(), output_details=st.none()),
     attempts=st.lists(ATTEMPTS, max_size=4),
 )

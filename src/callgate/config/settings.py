@@ -38,6 +38,8 @@ class ServerTable(_Table, frozen=True):
     port: Port = 8080
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     max_requests: Count = 10_000
+    max_queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 1000
+    queue_timeout: Seconds = 10.0
     max_body_bytes: Bytes = 20_000_000
     max_header_bytes: Bytes = 65_536
     head_timeout: Seconds = 30.0

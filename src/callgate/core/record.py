@@ -40,7 +40,8 @@ class Record(Struct, kw_only=True, omit_defaults=True):
 
     `parameters` is the request without `messages` and `prompt`; `prompt_sha256` is the hash of
     their bytes as received, so that equal prompts can be told without keeping any; `cost_usd` is
-    None where no price is known; `cause` and `fix` are kept where they differ from the taxonomy's.
+    None where no price is known; `queue_us` is the wait for a place in the worker; `cause` and
+    `fix` are kept where they differ from the taxonomy's.
     """
 
     request_id: str
@@ -77,6 +78,7 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     total_us: int = 0
     upstream_us: int = 0
     first_token_us: int | None = None
+    queue_us: int = 0
     gateway_us: int = 0
     attempts: list[Attempt] = []
     notes: list[str] = []

@@ -41,6 +41,7 @@ class Call:
         "notes",
         "parameters",
         "path",
+        "queue_ns",
         "quota",
         "request",
         "request_id",
@@ -73,7 +74,7 @@ class Call:
         self.quota: Quota | None = None
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
-        self.upstream_ns = 0
+        self.upstream_ns = self.queue_ns = 0
         self.first_token_ns: int | None = None
         self.usage: Usage | None = None
         self.cost_usd: float | None = None
@@ -91,8 +92,10 @@ class Call:
     def server_timing(self) -> str:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
         upstream = self.upstream_ns / 1e6
-        gateway = (time.perf_counter_ns() - self.started) / 1e6 - upstream
-        return f"gateway;dur={gateway:.3f}, upstream;dur={upstream:.3f}"
+        queue = self.queue_ns / 1e6
+        gateway = (time.perf_counter_ns() - self.started) / 1e6 - upstream - queue
+        told = f"gateway;dur={gateway:.3f}, upstream;dur={upstream:.3f}"
+        return f"{told}, queue;dur={queue:.3f}" if queue else told
 
     def record(self, region: str) -> Record:
         """The record as things stand. Call it when the status is known."""
@@ -118,7 +121,8 @@ class Call:
             total_us=total_us,
             upstream_us=upstream_us,
             first_token_us=self.first_token_ns // 1000 if self.first_token_ns else None,
-            gateway_us=total_us - upstream_us,
+            queue_us=self.queue_ns // 1000,
+            gateway_us=total_us - upstream_us - self.queue_ns // 1000,
             attempts=self.attempts,
             notes=self.notes,
         )

@@ -139,18 +139,19 @@ def _step(number: int, attempt: Attempt) -> Step:
 
 
 def _spans(record: Record) -> list[Span]:
-    """Gateway, upstream, and the pauses between attempts, which are neither's work."""
+    """Gateway, upstream, and what is neither's work: the line and the pauses between attempts."""
     if not record.total_us:
         return []
     busy = sum(attempt.duration_us for attempt in record.attempts)
-    upstream = min(record.upstream_us or busy, record.total_us)
-    pauses = min(_idle(record), record.total_us - upstream)
+    queue = min(record.queue_us, record.total_us)
+    upstream = min(record.upstream_us or busy, record.total_us - queue)
+    pauses = min(_idle(record), record.total_us - queue - upstream)
     spans = [
-        Span("gateway", record.total_us - upstream - pauses),
+        Span("gateway", record.total_us - queue - upstream - pauses),
         Span("upstream", upstream),
-        Span("pauses between attempts", pauses),
     ]
-    return spans if pauses else spans[:2]
+    rest = [Span("waiting for a place", queue), Span("pauses between attempts", pauses)]
+    return spans + [span for span in rest if span.us]
 
 
 def _idle(record: Record) -> int:

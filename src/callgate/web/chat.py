@@ -27,6 +27,7 @@ from callgate.web.credentials import check_region, read_key
 from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.keyring import Keyring
+from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 from callgate.web.voice import Voice
 
@@ -43,6 +44,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     region_endpoints: Mapping[str, str]
     max_body_bytes: int
     max_requests: int
+    max_queue: int
+    queue_timeout: float
 
 
 class _Named(Struct):
@@ -62,24 +65,37 @@ class Chat:
         self._keyring = keyring
         self._settings = settings
         self._voice = voice
-        self._in_progress = 0
+        self._queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
 
     async def serve(
         self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
         """Answer one request, or raise GatewayError while nothing has been sent.
 
-        Beyond `max_requests` at once it is turned away at the door, before its key is looked at.
+        Where all places are taken it waits in line; where the line is full it is turned away at
+        the door, before its key is looked at.
         """
-        if self._in_progress >= self._settings.max_requests:
-            raise GatewayError(
-                "overloaded", f"{self._in_progress} requests are in progress", retry_after=1.0
-            )
-        self._in_progress += 1
+        queue = self._queue
+        if queue.taken < queue.places:
+            queue.taken += 1
+        else:
+            await self._wait(call, scope)
         try:
             await self._serve(call, scope, receive, send)
         finally:
-            self._in_progress -= 1
+            queue.leave()
+
+    async def _wait(self, call: Call, scope: MutableMapping[str, Any]) -> None:
+        """Wait for a place, which only callers with a key may do."""
+        self._queue.check()
+        headers = dict(scope["headers"])
+        note_client(call, headers)
+        await self._authenticate(call, headers, scope["query_string"])
+        began = time.perf_counter_ns()
+        try:
+            await self._queue.enter()
+        finally:
+            call.queue_ns = time.perf_counter_ns() - began
 
     async def _serve(
         self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send

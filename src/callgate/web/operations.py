@@ -60,7 +60,8 @@ HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string"},
     },
     "Server-Timing": {
-        "description": "Milliseconds spent in the gateway and waiting for the provider.",
+        "description": "Milliseconds spent in the gateway, waiting for the provider and, where "
+        "the gateway was busy, in its queue.",
         "schema": {"type": "string"},
         "example": "gateway;dur=0.4, upstream;dur=812.7",
     },
