@@ -24,7 +24,7 @@ towards a caller. By origin, which says whose fault it is::
     │   └── 503   overloaded, keys_unavailable, limits_unavailable
     └── upstream  the provider failed
         ├── 429   provider_rate_limited
-        ├── 502   bad_upstream_reply, upstream_cut
+        ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json
         ├── 503   provider_unavailable, upstream_unreachable, circuit_open
         └── 504   upstream_timeout
 """
@@ -225,6 +225,12 @@ _ROWS = (
         "upstream_cut", 502, "upstream", True,
         "The provider's answer broke off before its end.",
         "Retry; what was delivered so far is not a finished answer.",
+    ),
+    Kind(
+        "unrepairable_json", 502, "upstream", True,
+        "The model was to answer in JSON and did not; what it meant cannot be told for certain.",
+        "Retry, say in the prompt which JSON is wanted, use `response_format`, or name "
+        "`fallbacks`.",
     ),
     Kind(
         "provider_unavailable", 503, "upstream", True,

@@ -35,6 +35,8 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "upstream_unreachable": Reaction(again=True, elsewhere=True, blames=True),
         "upstream_cut": Reaction(again=True, elsewhere=True, blames=True),
         "bad_upstream_reply": Reaction(again=True, elsewhere=True, blames=True),
+        # The same model would most likely say the same again, at the same price.
+        "unrepairable_json": Reaction(again=False, elsewhere=True),
         # Who was silent once is not asked again while anybody else can be.
         "upstream_timeout": Reaction(again=False, elsewhere=True, blames=True),
         "provider_rate_limited": Reaction(again=True, elsewhere=True),

@@ -102,6 +102,12 @@ EXAMPLES: Mapping[str, Example] = {
     "upstream_cut": Example(
         "The provider's stream ended before the answer did.", tried=True, upstream_status=200
     ),
+    "unrepairable_json": Example(
+        "The answer is not JSON and cannot be repaired: it ends inside a string (at character 412 "
+        "of the value)",
+        tried=True,
+        upstream_status=200,
+    ),
     "provider_unavailable": Example(
         "openai is unavailable or overloaded (status 503).", tried=True, upstream_status=503
     ),

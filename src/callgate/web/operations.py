@@ -36,6 +36,7 @@ _CHAT = (
     "provider_model_missing",
     "bad_upstream_reply",
     "upstream_cut",
+    "unrepairable_json",
     "overloaded",
     "keys_unavailable",
     "limits_unavailable",
