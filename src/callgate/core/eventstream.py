@@ -108,6 +108,23 @@ class Parser:
         return Message(headers, message[start:end])
 
 
+def resealed(stream: bytes) -> bytes:
+    """The stream with its messages' checksums made anew, after bytes inside them were replaced.
+
+    What is no whole message is left as it is.
+    """
+    data = bytearray(stream)
+    at = 0
+    while len(data) - at >= _PRELUDE.size:
+        length, _, check = _PRELUDE.unpack_from(data, at)
+        end = at + length - _CRC.size
+        if crc32(data[at : at + 8]) != check or length < _LEAST or end + _CRC.size > len(data):
+            break
+        _CRC.pack_into(data, end, crc32(memoryview(data)[at:end]))
+        at += length
+    return bytes(data)
+
+
 def _headers(block: bytes) -> dict[str, Value]:
     headers: dict[str, Value] = {}
     at = 0

@@ -16,7 +16,10 @@ _SHAPES = re.compile(
     r"""
       \b(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}            # RFC 6750, RFC 7617
     | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]{8,}             # RFC 7519, a signed token
-    | \b(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|ghp|nvapi|r8)[-_][A-Za-z0-9_*-]{6,}
+    | \b(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|nvapi|r8|glpat|xox[abeoprs])[-_][A-Za-z0-9_*-]{6,}
+    | \b(?:gh[opsur]|github_pat)_[A-Za-z0-9_*]{6,}           # GitHub's tokens
+    | -----BEGIN\ [A-Z ]{0,20}PRIVATE\ KEY-----(?:\\[nr]|[A-Za-z0-9+/=\s]){1,8192}   # RFC 7468
+    | (?i:api[-_]?key|secret[-_]?key|client[-_]?secret|access[-_]?token|passw(?:or)?d)=[^\s"'&]{4,}
     | \b(?:AKIA|ASIA)[A-Z0-9]{12,}                           # AWS access key ids
     | \bAIza[A-Za-z0-9_-]{20,}                               # Google API keys
     | \bya29\.[A-Za-z0-9_.-]{10,}                            # Google access tokens
