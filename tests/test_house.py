@@ -27,13 +27,25 @@ ALLOWED = {
     "chaos": {"core"},
     "engine": BASE | {"upstream", "providers", "store.base"},
     "support": BASE | {"store.base"},
+    "capture": BASE | {"engine"},
     "web": BASE | {"engine", "providers", "store.base"},
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "app": {"*"},
-    "server": {"app", "config", "core", "errors", "store", "web.protocol"},
+    "server": {"app", "capture", "config", "core", "errors", "store", "web.protocol"},
     "cli": BASE
-    | {"app", "config", "catalogue", "chaos", "prices", "local", "server", "store", "support"},
+    | {
+        "app",
+        "capture",
+        "config",
+        "catalogue",
+        "chaos",
+        "prices",
+        "local",
+        "server",
+        "store",
+        "support",
+    },
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from callgate import prices
+from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
@@ -27,7 +28,7 @@ from callgate.engine.admission import Admission
 from callgate.engine.engine import Engine
 from callgate.engine.pursuit import HealthTable, Pursuit
 from callgate.engine.survey import survey
-from callgate.store.base import Counters
+from callgate.store.base import Counters, Store
 from callgate.store.journal import Journal, backlog
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
@@ -42,10 +43,13 @@ from callgate.web.keyring import Keyring
 from callgate.web.openapi import OpenApi, document
 from callgate.web.shapes import Finding
 from callgate.web.status import Check, Status
+from callgate.web.taping import Taping
 from callgate.web.v1 import Models
 from callgate.web.voice import Voice
 
 _BACKLOG_ALARM_SECONDS = 30.0
+_REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "support")
+"""The tables of the configuration that bear on an answer, and hold no secret."""
 
 
 class PriceBook:
@@ -77,29 +81,56 @@ class Worker(Struct):
         self.models.price(self.prices.known)
 
 
+class World(Struct, kw_only=True):
+    """What surrounds a worker: its stores, the way out, chance and the passing of time."""
+
+    store: Store
+    journal: Journal
+    counters: Counters
+    client: Client
+    health: HealthTable
+    chance: Callable[[], float] = random.random
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
 @contextmanager
-def build_worker(config: Config) -> Iterator[Worker]:
-    """Everything that one process needs to serve callers; blocks on the store to read the keys."""
-    settings = config.settings
-    support = settings.support
-    voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
+def real_world(config: Config) -> Iterator[World]:
+    """The world that a configuration tells of."""
     with (
         closing(open_store(config.store_url)) as store,
         closing(Journal(config.journal_dir)) as journal,
         closing(counters_for(config)) as counters,
     ):
-        keyring = Keyring(store.keys)
+        yield World(
+            store=store,
+            journal=journal,
+            counters=counters,
+            client=Client(upstream_settings(config)),
+            health=health_table(config),
+        )
+
+
+@contextmanager
+def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]:
+    """Everything that one process needs to serve callers; blocks on the store to read the keys."""
+    settings = config.settings
+    support = settings.support
+    voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
+    with ExitStack() as stack:
+        world = stack.enter_context(real_world(config)) if world is None else world
+        keyring = Keyring(world.store.keys)
         keyring.load()
-        client = Client(upstream_settings(config))
+        client, journal, counters = world.client, world.journal, world.counters
+        keeper = stack.enter_context(closing(keeper_for(config)))
         book = PriceBook()
         admission = Admission(config.directory, counters, config.region)
-        health_table = HealthTable(BreakerSettings(**msgspec.structs.asdict(settings.breaker)))
         budget = Budget(**msgspec.structs.asdict(settings.retry))
-        pursuit = Pursuit(health_table, budget, admission.reserve, random.random)
+        pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(admission, client, journal, config.region, book.price, pursuit)
         chat = Chat(
             engine,
             keyring,
+            Taping(keeper, settings.capture.payloads, header=settings.capture.header),
             ChatSettings(
                 region=config.region,
                 region_endpoints=settings.region_endpoints,
@@ -115,20 +146,38 @@ def build_worker(config: Config) -> Iterator[Worker]:
             [
                 store_check(keyring),
                 journal_check(journal, config.journal_dir),
-                provider_check(health_table),
+                provider_check(world.health),
             ]
         )
         openapi = OpenApi(partial(describe, config))
         routes = (models, status, openapi, ErrorPages())
         cold = Cold([route for part in routes for route in part.routes()], voice)
         yield Worker(
-            gate=Gate(chat, cold.app, voice),
+            gate=Gate(chat, cold.app, keeper, voice),
             keyring=keyring,
             client=client,
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
         )
+
+
+def health_table(config: Config) -> HealthTable:
+    """The health of deployments, of which nothing is known yet."""
+    return HealthTable(BreakerSettings(**msgspec.structs.asdict(config.settings.breaker)))
+
+
+def keeper_for(config: Config) -> CaptureKeeper:
+    """The keeper of captures. What a capture tells of the settings is what a replay needs."""
+    settings = config.settings
+    told = {name: getattr(settings, name) for name in _REPLAYED}
+    return CaptureKeeper(
+        config.capture_dir,
+        config.directory,
+        msgspec.json.encode(told),
+        gateway=version("callgate"),
+        max_bytes=settings.capture.max_bytes,
+    )
 
 
 async def ask_providers(config: Config) -> list[Answer]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from callgate.core.redact import MASK, redact
-from callgate.core.scrub import blot, credentials_in, known, scrub, scrub_stream, slices
+from callgate.core.scrub import blot, credentials_in, known, scrub, scrub_spread, slices
 from callgate.core.secret import Secret
 
 CREDENTIALS = (
@@ -93,7 +93,7 @@ def test_a_secret_that_a_stream_brings_in_pieces_is_found() -> None:
     events = b"".join(
         b"data: %b\n\n" % json.dumps({"delta": {"content": piece}}).encode() for piece in pieces
     )
-    safe = scrub_stream(events)
+    safe = scrub_spread(events)
     assert len(safe) == len(events)
     told = [json.loads(line[6:]) for line in safe.decode().split("\n\n") if line]
     assert [len(one["delta"]["content"]) for one in told] == [len(piece) for piece in pieces]

@@ -26,6 +26,7 @@ from callgate.cli.options import (
 from callgate.cli.output import json_line, printable, table
 from callgate.config import Config
 from callgate.core import keys as shape
+from callgate.core.captured import KeyMode
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys
@@ -63,6 +64,11 @@ def keys() -> None:
     metavar="MODEL=N",
     help="Limit a model to N requests per 60 seconds. Repeatable.",
 )
+@click.option(
+    "--capture",
+    type=click.Choice(["none", "errors", "all", "never"]),
+    help="Keep payloads of this key's requests; never: whatever else asks for it.",
+)
 @click.option("--region", type=region_name, metavar="NAME", help="  [default: this gateway's]")
 @config_option
 @json_option
@@ -75,6 +81,7 @@ def create(
     allowed: Sequence[tuple[str, int | None]],
     limits: Sequence[tuple[str, int | None]],
     region: str | None,
+    capture: KeyMode | None,
     as_json: bool,
 ) -> None:
     """Make a key and print it: once, as only its SHA-256 is kept."""
@@ -96,6 +103,7 @@ def create(
         expires=None if expires is None else now + expires,
         models=models,
         limits=overrides,
+        capture=capture,
     )
     with opened(config) as store:
         text, key = add_key(store.keys, template)

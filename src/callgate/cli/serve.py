@@ -65,11 +65,13 @@ def _supervise(config: Config, listener: socket.socket, local: LocalServer | Non
 
     server = config.settings.server
     retention = config.settings.store.retention_days
+    table = config.settings.capture
+    captures = clerk.Captures(config.capture_dir, table.retention_days, table.max_total_bytes)
     own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
 
     def books() -> None:
         listener.close()  # whoever holds it and serves nobody lets callers wait in vain
-        clerk.keep_books(config.store_url, config.journal_dir, retention, own)
+        clerk.keep_books(config.store_url, config.journal_dir, retention, captures, own)
 
     roles = [
         *(

@@ -69,6 +69,11 @@ class Config(Struct, frozen=True, kw_only=True):
         return self.directory.served
 
     @property
+    def capture_dir(self) -> Path:
+        """Where captured payloads are kept."""
+        return self.data_dir / "captures"
+
+    @property
     def journal_dir(self) -> Path:
         """Where records wait until the store has them."""
         return self.data_dir / "journal"

@@ -99,9 +99,13 @@ class SupportTable(_Table, frozen=True):
 
 
 class CaptureTable(_Table, frozen=True):
-    """Whether prompts and answers are kept."""
+    """Whether prompts and answers are kept, for how long, and how much. Sizes in bytes."""
 
-    payloads: Literal["none"] = "none"
+    payloads: Literal["none", "errors", "all"] = "none"
+    header: bool = True
+    retention_days: Annotated[int, Meta(ge=1, le=36500)] = 7
+    max_bytes: Bytes = 4 * 2**20
+    max_total_bytes: Bytes = 2**30
 
 
 class TimeoutsTable(_Table, frozen=True):

@@ -41,7 +41,8 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     `parameters` is the request without `messages` and `prompt`; `prompt_sha256` is the hash of
     their bytes as received, so that equal prompts can be told without keeping any; `cost_usd` is
     None where no price is known; `queue_us` is the wait for a place in the worker; `cause` and
-    `fix` are kept where they differ from the taxonomy's.
+    `fix` are kept where they differ from the taxonomy's; `captured` says where the payloads are
+    kept, as `machine:file`, the file in that machine's folder of captures.
     """
 
     request_id: str
@@ -81,4 +82,5 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     queue_us: int = 0
     gateway_us: int = 0
     attempts: list[Attempt] = []
+    captured: str | None = None
     notes: list[str] = []

@@ -101,9 +101,8 @@ def slices(data: bytes) -> Iterator[bytes]:
     yield data[start:]
 
 
-def scrub_stream(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
-    """Likewise for a stream of JSON events, where a secret in a text may be spread over several."""
-    data = scrub(data, secrets)
+def scrub_spread(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
+    """A stream of JSON events without the secrets that its texts bring spread over several."""
     texts: dict[bytes, list[tuple[int, int]]] = {}
     for match in _PIECES.finditer(data):
         texts.setdefault(match[1], []).append(match.span(2))

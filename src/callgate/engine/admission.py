@@ -85,6 +85,8 @@ class Admission:
         """
         limit = key.limits.get(model.name, model.rate_limit)
         quota = await self._counters.reserve(key.account, model.name, limit, call.arrived)
+        if call.tape is not None:
+            call.tape.reserved(model.name, quota)
         if quota.admitted or call.quota is None:
             call.quota, call.model = quota, model
         if not quota.admitted:

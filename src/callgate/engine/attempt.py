@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+from callgate.core.captured import Exchange, Failure
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
@@ -38,6 +39,7 @@ class Try:
         "_client",
         "_counted",
         "_credentials",
+        "_exchange",
         "_secrets",
         "_started",
         "attempt",
@@ -53,6 +55,7 @@ class Try:
         self._call = call
         self._client = client
         self._credentials = credentials
+        self._exchange: Exchange | None = None
         self._secrets: tuple[Secret, ...] = ()
         self._started = self._counted = time.perf_counter_ns()
         self.target = target
@@ -86,6 +89,9 @@ class Try:
         elif isinstance(error, GatewayError):
             attempt.error, attempt.message = error.kind.type, error.detail or error.message
             attempt.decision, attempt.reason = "stop", "no other target"
+            exchange = self._exchange
+            if exchange is not None and not exchange.status:
+                exchange.error = Failure.of(error)
         else:
             left = isinstance(error, BaseException) and not isinstance(error, Exception)
             attempt.error = "client_disconnected" if left else "internal_error"
@@ -102,14 +108,21 @@ class Try:
         target, attempt = self.target, self.attempt
         deployment = target.deployment
         scheme = deployment.vendor.auth
+        unsigned = self.dialect.encode(request, target)
+        tape = self._call.tape
+        if tape is not None:
+            self._exchange = tape.begin(unsigned)
         if scheme in FETCHED:
             deployment = await self._credentials.current(deployment)
         self._secrets = (deployment.secret, deployment.session_token)
         now = datetime.now(UTC) if scheme == "sigv4" else None
-        encoded = authorize(self.dialect.encode(request, target), deployment, now)
         response = await self._client.send(
-            encoded, deployment.timeouts, streamed=bool(request.body.stream)
+            authorize(unsigned, deployment, now),
+            deployment.timeouts,
+            streamed=bool(request.body.stream),
         )
+        if tape is not None and self._exchange is not None:
+            response = tape.taped(response, self._exchange)
         self.response = response
         attempt.status = response.status
         attempt.connect_us = response.connect_us

@@ -12,6 +12,7 @@ from callgate.core.chat import ChatRequest, Usage
 from callgate.core.models import Model, Target
 from callgate.core.record import Attempt, Record
 from callgate.core.validate import prompt_bytes
+from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Quota
 
@@ -49,6 +50,7 @@ class Call:
         "settled",
         "started",
         "status",
+        "tape",
         "target",
         "upstream_ns",
         "usage",
@@ -84,6 +86,7 @@ class Call:
         self.error: GatewayError | None = None
         self.notes: list[str] = []
         self.settled = False
+        self.tape: Tape | None = None
 
     def elapsed_us(self) -> int:
         """Microseconds since the request arrived."""
@@ -126,6 +129,8 @@ class Call:
             attempts=self.attempts,
             notes=self.notes,
         )
+        if self.tape is not None:
+            record.captured = self.tape.decide(error, self.attempts)
         if key is not None:
             record.account, record.key_id = key.account, key.id
         if target is not None:

@@ -98,4 +98,7 @@ class Engine:
         if call.usage is not None and call.target is not None:
             price = self._prices(call.target)
             call.cost_usd = cost(call.usage, price) if price is not None else None
-        self._journal.append(_ENCODER.encode(call.record(self._region)))
+        record = _ENCODER.encode(call.record(self._region))
+        self._journal.append(record)
+        if call.tape is not None:
+            call.tape.record = record

@@ -48,11 +48,13 @@ class Pursuit:
         budget: Budget,
         reserve: Reserve,
         chance: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.health_table = health_table
         self._budget = budget
         self._reserve = reserve
         self._chance = chance
+        self._pause = pause
 
     async def run(self, call: Call, course: Sequence[Leg], go: Go[T], *, entered: bool = True) -> T:
         """The first success of `go` at a target of the course.
@@ -84,6 +86,9 @@ class Pursuit:
         if len(ways) < len(leg.model.deployments):
             out = [one.id for one in leg.model.deployments if one not in ways]
             call.notes.append(f"left alone after failures: {', '.join(out)}")
+            if call.tape is not None:
+                now = time.monotonic()
+                call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ways:
             raise self._all_out(leg.model)
         for number, deployment in enumerate(ways, 1):
@@ -116,7 +121,7 @@ class Pursuit:
                 return answer
             finally:
                 health.end(probe=probe)
-            await asyncio.sleep(decision.wait)
+            await self._pause(decision.wait)
 
     def judge(
         self, call: Call, leg: Leg, deployment: Deployment, error: GatewayError, *, others: bool

@@ -9,7 +9,9 @@ import signal
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
+from callgate.capture.files import prune
 from callgate.server.supervisor import orphaned
 from callgate.store.opening import open_store
 from callgate.store.shipper import Shipper
@@ -23,7 +25,17 @@ _DAY_MS = 86_400_000
 _log = logging.getLogger("callgate.clerk")
 
 
-def keep_books(store_url: str, journal_dir: Path, retention_days: int, supervisor: int) -> None:
+class Captures(NamedTuple):
+    """The folder of captures, how many days they are kept, and how many bytes of them at most."""
+
+    folder: Path
+    days: int
+    total: int
+
+
+def keep_books(
+    store_url: str, journal_dir: Path, retention_days: int, captures: Captures, supervisor: int
+) -> None:
     """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
 
     The workers go first: whoever answers callers has the right to the processor.
@@ -34,7 +46,7 @@ def keep_books(store_url: str, journal_dir: Path, retention_days: int, superviso
     with closing(open_store(store_url)) as store:
         shipper = Shipper(journal_dir, store.requests, time.time)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
-        _work(shipper, end, retention_days)
+        _work(shipper, end, retention_days, captures)
 
 
 class _End:
@@ -60,7 +72,14 @@ def _tell(shipper: Shipper) -> None:
         _log.warning("records are shipped", extra={"damaged_lines": shipper.damaged})
 
 
-def _work(shipper: Shipper, end: _End, retention_days: int) -> None:
+def _prune(captures: Captures) -> None:
+    try:
+        prune(captures.folder, time.time(), captures.days, captures.total)
+    except OSError as error:
+        _log.error("old captures cannot be deleted", extra={"detail": error.strerror})
+
+
+def _work(shipper: Shipper, end: _End, retention_days: int, captures: Captures) -> None:
     next_prune = 0.0
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0
@@ -76,6 +95,7 @@ def _work(shipper: Shipper, end: _End, retention_days: int) -> None:
             return
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
+            _prune(captures)
             oldest = int(time.time() * 1000) - retention_days * _DAY_MS
             while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not end.within(0):
                 pass

@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from callgate.core.captured import KeyMode
 from callgate.core.limits import WINDOW_US
 from callgate.core.record import Record
 
@@ -26,7 +27,8 @@ class Key(Struct, frozen=True, kw_only=True):
     """A caller's key as stored: never the key itself. Times are Unix milliseconds.
 
     `digest` is the SHA-256 of the whole key; `hint` its last four characters, for people;
-    `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`.
+    `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`;
+    `capture` says whether payloads are kept, in place of the configuration (None: as that says).
     """
 
     id: str
@@ -40,6 +42,7 @@ class Key(Struct, frozen=True, kw_only=True):
     revoked: int | None = None
     models: tuple[str, ...] | None = None
     limits: Mapping[str, int] = {}
+    capture: KeyMode | None = None
 
     def dead_at(self) -> int | None:
         """The instant from which the key is refused, if any."""

@@ -64,6 +64,7 @@ keys = Table(
     Column("revoked", BigInteger),
     Column("models", JSON(none_as_null=True)),
     Column("limits", JSON, nullable=False),
+    Column("capture", String(16)),
 )
 
 records = Table(

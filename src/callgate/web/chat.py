@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from callgate.core.captured import HEADER
 from callgate.core.chat import Chunk
 from callgate.core.keys import digest
 from callgate.core.present import chunk_event, chunk_head, response_json
@@ -29,6 +30,7 @@ from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.keyring import Keyring
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
+from callgate.web.taping import Taping, kept_headers
 from callgate.web.voice import Voice
 
 CHAT_PATH = "/v1/chat/completions"
@@ -59,9 +61,15 @@ class Chat:
     """The chat route. Failures before the first byte are raised as GatewayError to the gate."""
 
     def __init__(
-        self, engine: Engine, keyring: Keyring, settings: ChatSettings, voice: Voice
+        self,
+        engine: Engine,
+        keyring: Keyring,
+        taping: Taping,
+        settings: ChatSettings,
+        voice: Voice,
     ) -> None:
         self.engine = engine
+        self._taping = taping
         self._keyring = keyring
         self._settings = settings
         self._voice = voice
@@ -107,9 +115,14 @@ class Chat:
                 "method_not_allowed", f"{scope['method']} is not allowed here; use POST"
             )
         key = await self._authenticate(call, headers, scope["query_string"])
+        taping = self._taping
+        if taping.always or key.capture is not None or HEADER in headers:
+            send = taping.begin(call, key, headers, send)
         _check_media_type(headers)
         settings = self._settings
         body = await read_body(receive, headers, settings.max_body_bytes)
+        if call.tape is not None:
+            call.tape.read(kept_headers(headers), body)
         course = await self._admit(call, key, body)
         if course[0].request.body.stream:
             await self._stream(call, course, send, scope.get(EXCHANGE))

@@ -16,12 +16,14 @@ from typing import Any
 from callgate.core.ids import uuid7
 from callgate.core.redact import redact
 from callgate.engine.call import Call
+from callgate.engine.tape import Keeper
 from callgate.errors import GatewayError
 from callgate.web.body import Message, Receive, Send
 from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE
 from callgate.web.reply import error_headers, send_whole
+from callgate.web.taping import taped
 from callgate.web.voice import Voice
 
 Scope = MutableMapping[str, Any]
@@ -35,7 +37,8 @@ _log = logging.getLogger("callgate.gate")
 class Gate:
     """The ASGI application. Failures are told in the words of `voice`."""
 
-    def __init__(self, chat: Chat, cold: App, voice: Voice) -> None:
+    def __init__(self, chat: Chat, cold: App, keeper: Keeper, voice: Voice) -> None:
+        self._keeper = keeper
         self._chat = chat
         self._cold = cold
         self._voice = voice
@@ -65,6 +68,9 @@ class Gate:
             self._abandon(call)
         except Exception as defect:  # whatever it is, the caller gets an answer
             await self._refuse(call, internal_error(call, defect), send)
+        finally:
+            if call.tape is not None:
+                self._keeper.keep(call)
 
     def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
         """Record a request that never became one; gives its id and the body to answer with."""
@@ -113,6 +119,8 @@ class Gate:
         body = self._voice.error_body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)
+        if call.tape is not None:
+            send = taped(send, call.tape)
         await send_whole(send, call.status, error_headers(call, error), body)
 
     def _abandon(self, call: Call) -> None:

@@ -1,0 +1,1 @@
+"""Payloads that were asked to be kept: scrubbed, compressed, a file for each request."""

@@ -1,0 +1,184 @@
+"""The keeper of captures in one worker: a thread that scrubs, compresses and writes."""
+
+from __future__ import annotations
+
+import logging
+import platform
+import queue
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from callgate.capture import files
+from callgate.capture.scrubbing import scrubbed
+from callgate.core.captured import Caller, Captured, Mode, encode_hook
+from callgate.core.directory import Directory
+from callgate.core.models import Model
+from callgate.core.scrub import blot, known
+from callgate.core.secret import Secret
+from callgate.engine.call import Call
+from callgate.engine.tape import Tape
+
+_HELD_BYTES = 64 << 20
+_HELD = 1000
+_LAST_SECONDS = 5.0
+_COMPLAIN_SECONDS = 60.0
+_log = logging.getLogger("callgate.capture")
+
+
+class CaptureKeeper:
+    """Begins tapes of at most `max_bytes` and writes what is on them to files under `folder`.
+
+    The thread starts with the first tape to be kept. What waits for it is bounded; beyond that,
+    and where the disk fails, captures are given up: `lost` counts them, and the log tells.
+    `settings` is what a replay needs of the configuration, as JSON.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        directory: Directory,
+        settings: bytes,
+        *,
+        gateway: str,
+        max_bytes: int,
+    ) -> None:
+        self.lost = 0
+        self._folder = folder
+        self._directory = directory
+        self._settings = settings
+        self._gateway = gateway
+        self._machine = platform.node() or "localhost"
+        self._max_bytes = max_bytes
+        self._secrets = known(secrets_of(directory.served.values()))
+        self._waiting: queue.SimpleQueue[tuple[Call, Tape] | None] = queue.SimpleQueue()
+        self._held = 0
+        self._thread: threading.Thread | None = None
+        self._encoded: dict[str, bytes] = {}
+        self._complain_at = 0.0
+
+    def tape(self, request_id: str, mode: Mode, started: int) -> Tape:
+        """A new tape for a request."""
+        place = f"{self._machine}:{files.place(request_id)}"
+        return Tape(mode, started, place, self._max_bytes)
+
+    def keep(self, call: Call) -> None:
+        """Take the tape of a call that is over. Never raises, never waits."""
+        tape = call.tape
+        if tape is None or not tape.wanted or call.key is None:
+            return
+        if self._held + tape.size > _HELD_BYTES or self._waiting.qsize() >= _HELD:
+            self._give_up("too many wait to be written")
+            return
+        self._held += tape.size
+        self._waiting.put((call, tape))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="captures", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Write what waits, for a few seconds at most."""
+        if self._thread is not None:
+            self._waiting.put(None)
+            self._thread.join(_LAST_SECONDS)
+
+    def _work(self) -> None:
+        while (taken := self._waiting.get()) is not None:
+            call, tape = taken
+            try:
+                files.write(self._folder, scrubbed(self._captured(call, tape), self._secrets))
+            except OSError as error:
+                self._give_up(error.strerror or "the disk failed")
+            except Exception:  # the next one may fare better
+                self.lost += 1
+                _log.exception("a capture failed", extra={"request_id": call.request_id})
+            self._held -= tape.size
+
+    def _give_up(self, why: str) -> None:
+        self.lost += 1
+        now = time.monotonic()
+        if now >= self._complain_at:
+            self._complain_at = now + _COMPLAIN_SECONDS
+            _log.error("captures are lost", extra={"lost": self.lost, "detail": why})
+
+    def _captured(self, call: Call, tape: Tape) -> Captured:
+        key = call.key
+        assert key is not None
+        models, names = self._models(call)
+        return Captured(
+            gateway=self._gateway,
+            machine=self._machine,
+            request_id=call.request_id,
+            arrived=call.arrived,
+            method=call.method,
+            path=call.path,
+            caller=Caller(
+                id=key.id, account=key.account, models=key.models, limits=dict(key.limits)
+            ),
+            headers=tape.headers,
+            body=tape.body,
+            status=tape.status,
+            answer_headers=[
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in tape.answer_headers
+            ],
+            pieces=tape.pieces,
+            ended=tape.ended,
+            cut=tape.cut,
+            exchanges=tape.exchanges,
+            windows=tape.windows,
+            out=tape.out,
+            models=models,
+            names=names,
+            settings=self._settings,
+            record=tape.record,
+        )
+
+    def _models(self, call: Call) -> tuple[list[bytes], list[str]]:
+        """The models that bore on the answer; all names where one was asked for that is not."""
+        served = self._directory.served
+        asked = [call.model_asked or ""]
+        if call.request is not None:
+            asked += [entry["model"] for entry in call.request.body.fallbacks or ()
+                      if isinstance(entry.get("model"), str)]  # fmt: skip
+        asked += [name for one in asked if one in served for name in served[one].fallbacks]
+        asked += [one.model for one in call.attempts]
+        found = dict.fromkeys(name for name in asked if name in served)
+        names = [] if all(name in served for name in asked) else list(served)
+        return [self._encode(served[name]) for name in found], names
+
+    def _encode(self, model: Model) -> bytes:
+        encoded = self._encoded.get(model.name)
+        if encoded is None:
+            encoded = msgspec.json.encode(_blotted(model), enc_hook=encode_hook)
+            self._encoded[model.name] = encoded
+        return encoded
+
+
+def secrets_of(models: Iterable[Model]) -> list[Secret]:
+    """Every credential by which these models are reached."""
+    found: dict[str, Secret] = {}
+    for model in models:
+        for deployment in model.deployments:
+            options: Mapping[str, str] = deployment.options
+            own = Secret(options.get("access_key_id", ""))
+            for secret in (deployment.secret, deployment.session_token, own):
+                if secret:
+                    found[secret.reveal()] = secret
+    return list(found.values())
+
+
+def _blotted(model: Model) -> Model:
+    def blank(secret: Secret) -> Secret:
+        return Secret(blot(secret.reveal().encode()).decode("utf-8", "replace"))
+
+    deployments = tuple(
+        msgspec.structs.replace(
+            one, secret=blank(one.secret), session_token=blank(one.session_token)
+        )
+        for one in model.deployments
+    )
+    return msgspec.structs.replace(model, deployments=deployments)

@@ -1,0 +1,158 @@
+"""What a capture holds: one request with all the bytes that came and went, secrets blotted out."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from callgate.core.secret import Secret
+from callgate.errors import GatewayError
+
+Mode = Literal["none", "errors", "all"]
+KeyMode = Literal["none", "errors", "all", "never"]
+
+FORMAT = 1
+HEADER = b"x-callgate-capture"
+"""By which a caller has one request captured; its value is `full`."""
+
+
+class Piece(NamedTuple):
+    """Bytes as they came or went, and when: microseconds since the request arrived."""
+
+    at_us: int
+    data: bytes
+
+
+class Failure(Struct, kw_only=True, omit_defaults=True):
+    """A `GatewayError` as it may be kept and raised again."""
+
+    type: str
+    message: str
+    param: str | None = None
+    errors: tuple[str, ...] = ()
+    cause: str | None = None
+    fix: str | None = None
+    retry_after: float | None = None
+    detail: str | None = None
+
+    @classmethod
+    def of(cls, error: GatewayError) -> Failure:
+        """The failure that this error tells of."""
+        return cls(
+            type=error.kind.type,
+            message=error.message,
+            param=error.param,
+            errors=error.errors,
+            cause=error.cause,
+            fix=error.fix,
+            retry_after=error.retry_after,
+            detail=error.detail,
+        )
+
+    def error(self) -> GatewayError:
+        """The error once more."""
+        rest = msgspec.structs.asdict(self)
+        return GatewayError(rest.pop("type"), rest.pop("message"), **rest)
+
+
+class Exchange(Struct, kw_only=True):
+    """What one attempt sent to a provider, credentials aside, and what came back.
+
+    `status` 0: no response came. `ended`: the body came to its end. `error`: what the connection
+    came to, if not that.
+    """
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    started_us: int
+    status: int = 0
+    answer_headers: dict[str, str] = {}
+    pieces: list[Piece] = []
+    ended: bool = False
+    error: Failure | None = None
+
+
+class Caller(Struct, kw_only=True):
+    """What of the caller's key bears on the answer."""
+
+    id: str
+    account: str
+    models: tuple[str, ...] | None = None
+    limits: dict[str, int] = {}
+
+
+class Window(NamedTuple):
+    """What an account's window said to a request for a model."""
+
+    model: str
+    admitted: bool
+    limit: int
+    remaining: int
+    reset: float
+
+
+class Captured(Struct, kw_only=True):
+    """One request. `record` is its record and `settings` the gateway's, as JSON.
+
+    `models` are those that could have answered, as JSON; `names` all names that were served, where
+    the one asked for was not. `out` lists deployments that were being left alone, and
+    whether because they had asked for it. `cut` says that
+    not all bytes were kept, as there were too many. `gateway` is Callgate's version, `machine` the
+    name of the host.
+    """
+
+    format: int = FORMAT
+    gateway: str
+    machine: str
+    request_id: str
+    arrived: float
+    method: str
+    path: str
+    caller: Caller
+    headers: list[tuple[str, str]]
+    body: bytes
+    status: int
+    answer_headers: list[tuple[str, str]]
+    pieces: list[Piece]
+    ended: bool
+    cut: bool
+    exchanges: list[Exchange]
+    windows: list[Window]
+    out: list[tuple[str, bool]]
+    models: list[bytes]
+    names: list[str]
+    settings: bytes
+    record: bytes
+
+    @property
+    def answer(self) -> bytes:
+        """The body of the response, as far as it was sent."""
+        return b"".join([piece.data for piece in self.pieces])
+
+
+def chosen(default: Mode, key: KeyMode | None, *, asked: bool) -> Mode:
+    """What is to be captured: `asked` says that the request's header wants it and may.
+
+    A key that forbids it has the last word; then come the request, the key, the configuration.
+    """
+    if key == "never":
+        return "none"
+    return "all" if asked else key or default
+
+
+def encode_hook(value: Any) -> Any:
+    """For msgspec: how a model is written, whose secrets have been blotted out."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    raise NotImplementedError(f"{type(value).__name__} is not kept")
+
+
+def decode_hook(kind: type, value: Any) -> Any:
+    """For msgspec: the counterpart of `encode_hook`."""
+    if kind is Secret:
+        return Secret(value)
+    raise NotImplementedError(f"{kind.__name__} is not kept")

@@ -1,0 +1,175 @@
+"""The tape that runs along with a call whose payloads may be kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, cast
+
+from callgate.core.captured import Exchange, Failure, Mode, Piece, Window
+from callgate.core.http import HttpRequest
+from callgate.core.record import Attempt
+from callgate.errors import GatewayError
+from callgate.store.base import Quota
+from callgate.upstream.client import Response
+
+
+class Tape:
+    """What comes and goes during one call: at most `room` bytes of it, `cut` beyond.
+
+    `started` is the call's own, `time.perf_counter_ns`; `place` is where the capture will be found.
+    """
+
+    __slots__ = (
+        "_room",
+        "answer_headers",
+        "body",
+        "cut",
+        "ended",
+        "exchanges",
+        "headers",
+        "mode",
+        "out",
+        "pieces",
+        "place",
+        "record",
+        "started",
+        "status",
+        "wanted",
+        "windows",
+    )  # fmt: skip
+
+    def __init__(self, mode: Mode, started: int, place: str, room: int) -> None:
+        self.mode = mode
+        self.started = started
+        self.place = place
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.record = b""
+        self.status = 0
+        self.answer_headers: list[tuple[bytes, bytes]] = []
+        self.pieces: list[Piece] = []
+        self.exchanges: list[Exchange] = []
+        self.windows: list[Window] = []
+        self.out: list[tuple[str, bool]] = []
+        self.ended = self.cut = self.wanted = False
+        self._room = room
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it holds."""
+        return len(self.body) + sum(
+            len(one.body) + sum(len(piece.data) for piece in one.pieces) for one in self.exchanges
+        )
+
+    def decide(self, error: GatewayError | None, attempts: Iterable[Attempt]) -> str | None:
+        """Whether it is to be kept, now that it is known how the call went: where, or None.
+
+        In the mode `errors` what is kept are failures, and answers that took failed attempts.
+        """
+        failed = error is not None or any(one.error is not None for one in attempts)
+        self.wanted = self.mode == "all" or (self.mode == "errors" and failed)
+        return self.place if self.wanted else None
+
+    def read(self, headers: list[tuple[str, str]], body: bytes) -> None:
+        """The caller's request."""
+        self.headers, self.body = headers, self._kept(body)
+
+    def answered(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """The head of the response to the caller."""
+        self.status, self.answer_headers = status, list(headers)
+
+    def wrote(self, data: bytes, *, more: bool) -> None:
+        """A piece of the response to the caller."""
+        if data:
+            self.pieces.append(Piece(self._now(), self._kept(data)))
+        self.ended = not more
+
+    def reserved(self, model: str, quota: Quota) -> None:
+        """What the account's window said."""
+        self.windows.append(Window(model, *quota))
+
+    def left_alone(self, deployments: Sequence[str], resting: Sequence[bool]) -> None:
+        """Deployments that were passed over: because they had asked for a rest, or had failed."""
+        self.out += zip(deployments, resting, strict=True)
+
+    def begin(self, request: HttpRequest) -> Exchange:
+        """An attempt sends this, before credentials are put on it."""
+        method, origin, path, headers, body = request
+        exchange = Exchange(
+            method=method,
+            url=f"{origin}{path}",
+            headers=list(headers),
+            body=self._kept(body),
+            started_us=self._now(),
+            pieces=[],
+        )
+        self.exchanges.append(exchange)
+        return exchange
+
+    def taped(self, response: Response, exchange: Exchange) -> Response:
+        """The response, which leaves what is read of it on the tape."""
+        exchange.status, exchange.answer_headers = response.status, dict(response.headers)
+        return cast("Response", _Taped(self, response, exchange))
+
+    def received(self, exchange: Exchange, data: bytes) -> None:
+        """A piece of a provider's answer; none: its end."""
+        if data:
+            exchange.pieces.append(Piece(self._now(), self._kept(data)))
+        else:
+            exchange.ended = True
+
+    def _now(self) -> int:
+        return (time.perf_counter_ns() - self.started) // 1000
+
+    def _kept(self, data: bytes) -> bytes:
+        if len(data) > self._room:
+            self.cut = True
+            return b""
+        self._room -= len(data)
+        return data
+
+
+class Keeper(Protocol):
+    """Begins tapes and keeps what is on them."""
+
+    def tape(self, request_id: str, mode: Mode, started: int) -> Tape:
+        """A new tape for a request."""
+        ...
+
+    def keep(self, call: Any, /) -> None:
+        """Take the tape of a `Call` that is over. Never raises, never waits."""
+        ...
+
+
+class _Taped:
+    """A response under observation: whatever it is asked, the response itself answers."""
+
+    __slots__ = ("_exchange", "_response", "_tape")
+
+    def __init__(self, tape: Tape, response: Response, exchange: Exchange) -> None:
+        self._tape = tape
+        self._response = response
+        self._exchange = exchange
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._response, name)
+
+    async def read(self, limit: int | None = None) -> bytes:
+        try:
+            data = await self._response.read(limit)
+        except GatewayError as error:
+            self._exchange.error = Failure.of(error)
+            raise
+        self._tape.received(self._exchange, data)
+        self._exchange.ended = True
+        return data
+
+    async def receive(self) -> bytes:
+        try:
+            data = await self._response.receive()
+        except GatewayError as error:
+            self._exchange.error = Failure.of(error)
+            raise
+        self._tape.received(self._exchange, data)
+        return data

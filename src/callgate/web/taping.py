@@ -1,0 +1,68 @@
+"""Whether a request is taped, and the response on its way past the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callgate.core.captured import HEADER, Mode, chosen
+from callgate.engine.call import Call
+from callgate.engine.tape import Keeper, Tape
+from callgate.store.base import Key
+from callgate.web.body import Message, Send
+
+_FULL = b"full"
+_KEPT_HEADERS = (b"content-type", b"x-client-request-id", b"user-agent", HEADER)
+_MAX_VALUE = 256
+
+
+class Taping:
+    """Decides by configuration, key and header; `default` is the configuration's mode.
+
+    `header` says whether callers may have a request of theirs captured.
+    """
+
+    __slots__ = ("_default", "_header", "_keeper", "always")
+
+    def __init__(self, keeper: Keeper, default: Mode, *, header: bool) -> None:
+        self._keeper = keeper
+        self._default = default
+        self._header = header
+        self.always = default != "none"
+
+    def begin(self, call: Call, key: Key, headers: Mapping[bytes, bytes], send: Send) -> Send:
+        """Begin a tape for the call, if it is to have one; `send` as it is to be used then."""
+        value = headers.get(HEADER)
+        asked = value is not None and value.strip().lower() == _FULL
+        if value is not None and not asked:
+            call.notes.append("X-Callgate-Capture has no meaning but for the value 'full'")
+        allowed = asked and self._header
+        mode = chosen(self._default, key.capture, asked=allowed)
+        if asked and (not allowed or key.capture == "never"):
+            by = "key" if key.capture == "never" else "configuration"
+            call.notes.append(f"capture was asked for by header, and the {by} forbids it")
+        if mode == "none":
+            return send
+        call.tape = tape = self._keeper.tape(call.request_id, mode, call.started)
+        return taped(send, tape)
+
+
+def kept_headers(headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
+    """Those of the caller's headers that a capture keeps; none of them bears a credential."""
+    return [
+        (name.decode(), headers[name][:_MAX_VALUE].decode("latin-1"))
+        for name in _KEPT_HEADERS
+        if name in headers
+    ]
+
+
+def taped(send: Send, tape: Tape) -> Send:
+    """`send`, leaving what it sends on the tape."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            tape.answered(message["status"], message["headers"])
+        else:
+            tape.wrote(message.get("body", b""), more=message.get("more_body", False))
+        await send(message)
+
+    return sending

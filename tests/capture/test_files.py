@@ -1,0 +1,114 @@
+"""The files of captures: whole or not there, and not for ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from callgate.capture import files
+from callgate.core.captured import Caller, Captured, Failure, Piece, chosen
+from callgate.core.ids import uuid7
+from callgate.errors import GatewayError
+
+_DAY = 86400
+
+
+def captured(request_id: str, body: bytes = b"{}") -> Captured:
+    return Captured(
+        gateway="1", machine="m", request_id=request_id, arrived=0.0, method="POST", path="/",
+        caller=Caller(id="key_1", account="acme"), headers=[], body=body, status=200,
+        answer_headers=[], pieces=[Piece(1, b"a"), Piece(2, b"b")], ended=True, cut=False,
+        exchanges=[], windows=[], out=[], models=[], names=[], settings=b"{}", record=b"{}",
+    )  # fmt: skip
+
+
+def written(folder: Path, at: int, body: bytes = b"{}") -> Path:
+    path = files.write(folder, captured(uuid7(at * 1000, os.urandom(10)), body))
+    os.utime(path, (at, at))
+    return path
+
+
+def test_what_was_written_is_read_again(tmp_path: Path) -> None:
+    request_id = uuid7(1_795_000_000_000, os.urandom(10))
+    path = files.write(tmp_path, captured(request_id))
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert files.find(tmp_path, request_id) == path
+    assert str(path.relative_to(tmp_path)) == files.place(request_id)
+    assert files.read(path) == captured(request_id)
+    assert files.read(path).answer == b"ab"
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, 1_795_000_000)
+    whole = path.read_bytes()
+    for broken in (whole[:-9], b"", b"no gzip", whole[:40] + b"\x00" + whole[41:]):
+        path.write_bytes(broken)
+        with pytest.raises(files.CaptureError, match=r"cannot be read|is no capture"):
+            files.read(path)
+    path.unlink()
+    with pytest.raises(files.CaptureError, match="there is no file"):
+        files.read(path)
+    assert files.find(tmp_path, path.stem) is None
+    assert files.find(tmp_path, "../../etc/passwd") is None
+
+
+def test_what_is_old_goes_and_its_folders_too(tmp_path: Path) -> None:
+    now = 1_795_000_000
+    old, new = written(tmp_path, now - 8 * _DAY), written(tmp_path, now - 6 * _DAY)
+    for folder in (old.parent, old.parent.parent):
+        os.utime(folder, (now - 8 * _DAY, now - 8 * _DAY))
+    held = files.prune(tmp_path, now, 7, 1 << 30)
+    assert held == files.Held(1, new.stat().st_size, 1)
+    assert new.exists()
+    assert not old.exists()
+    assert not old.parent.exists() or not list(old.parent.iterdir())
+
+
+def test_beyond_the_bound_the_oldest_go(tmp_path: Path) -> None:
+    now = 1_795_000_000
+    made = [written(tmp_path, now - hours * 3600, os.urandom(1000)) for hours in range(5)]
+    size = made[0].stat().st_size
+    held = files.prune(tmp_path, now, 7, 3 * size + size // 2)
+    assert held.files == 3
+    assert [path.exists() for path in made] == [True, True, True, False, False]
+
+
+def test_what_a_killed_writer_left_goes_after_a_while(tmp_path: Path) -> None:
+    now = 1_795_000_000
+    path = written(tmp_path, now)
+    for age in (10, 2 * 3600):
+        left = path.with_suffix(f".opening-{age}")
+        left.write_bytes(b"half")
+        os.utime(left, (now - age, now - age))
+    files.prune(tmp_path, now, 7, 1 << 30)
+    assert {one.suffix for one in path.parent.iterdir()} == {".capture", ".opening-10"}
+    assert files.prune(tmp_path / "none", now, 7, 1) == (0, 0, 0)
+
+
+def test_a_failure_is_raised_again_as_it_was() -> None:
+    error = GatewayError(
+        "upstream_cut", "cut", errors=["a", "b"], fix="mend it", retry_after=2.0, detail="why"
+    )
+    again = Failure.of(error).error()
+    assert vars(again) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("default", "key", "asked", "expected"),
+    [
+        ("none", None, False, "none"),
+        ("errors", None, False, "errors"),
+        ("all", "none", False, "none"),
+        ("none", "errors", False, "errors"),
+        ("none", "none", True, "all"),
+        ("errors", None, True, "all"),
+        ("all", "never", True, "none"),
+        ("all", "never", False, "none"),
+    ],
+)
+def test_the_key_has_the_last_word(default: str, key: str, asked: bool, expected: str) -> None:
+    assert chosen(default, key, asked=asked) == expected  # type: ignore[arg-type]
