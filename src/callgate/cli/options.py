@@ -130,11 +130,16 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def read(path: Path | None, *, secrets: bool = True) -> Config:
+    """The configuration of a file and of this process's environment. Raises ConfigError."""
+    return load(path, os.environ, secrets=secrets)
+
+
 def _loaded(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Config | None:
     if ctx.resilient_parsing:
         return None
     try:
-        return load(path, os.environ, secrets=ctx.info_name in _WITH_SECRETS)
+        return read(path, secrets=ctx.info_name in _WITH_SECRETS)
     except ConfigError as error:
         raise ConfigFailure(
             str(error), "Correct this, or name another file with --config."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from contextlib import ExitStack
@@ -10,12 +11,12 @@ from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
 from callgate.cli.keys import add_key
 from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
-from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms
+from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
+from callgate.cli.reloading import Reloading, overridden, secrets
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
@@ -23,7 +24,7 @@ from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
 from callgate.server import logs
-from callgate.server.supervisor import Role, Supervisor
+from callgate.server.supervisor import Ready, Role, Supervisor
 from callgate.store.base import Key
 
 _BACKLOG = 2048
@@ -40,14 +41,17 @@ def serve(
     config: Config, host: str | None, port: int | None, workers: int | None, *, fresh_key: bool
 ) -> None:
     """Start the gateway and stay until it is told to stop."""
-    config = _overridden(config, host=host, port=port, workers=workers)
+    # The supervisor answers to it; sent before that, it must wait and not end the process.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    given = {"host": host, "port": port, "workers": workers}
+    config = overridden(config, given)
     if not config.models:
         raise ConfigFailure(
             "no model can be served: no provider is configured",
             "Set OPENAI_API_KEY (or another provider's variable), install the local model with "
             "`pip install 'callgate[local]'`, or write a callgate.toml.",
         )
-    logs.set_up([one.secret for model in config.models.values() for one in model.deployments])
+    logs.set_up(secrets(config))
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
         config, local = _with_local_model(config, stack)
@@ -57,47 +61,53 @@ def serve(
         if key is not None:
             click.echo(_curl_line(url, key, _model_to_try(config)))
         sys.stdout.flush()
-        sys.exit(_supervise(config, listener, local))
+        sys.exit(
+            _supervise(Reloading(config, partial(read, config.file), given, local), listener, local)
+        )
 
 
-def _supervise(config: Config, listener: socket.socket, local: LocalServer | None) -> int:
+def _supervise(reloading: Reloading, listener: socket.socket, local: LocalServer | None) -> int:
+    own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
+    config = reloading.config
+    return Supervisor(
+        _roles(config, listener, own),
+        grace=config.settings.server.drain + 1.0,
+        reload=lambda: _roles(reloading.again(), listener, own),
+        tick=Reviver(local) if local is not None else _nothing,
+        at_stop=listener.close,
+    ).run()
+
+
+def _roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role]:
     from callgate.server import clerk, worker  # heavy: after the first line of a mistake
 
-    server = config.settings.server
-    retention = config.settings.store.retention_days
-    table = config.settings.capture
+    settings = config.settings
+    table = settings.capture
     captures = clerk.Captures(config.capture_dir, table.retention_days, table.max_total_bytes)
-    own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
 
-    def books() -> None:
+    def serve(ready: Ready) -> None:
+        worker.serve(config, listener, supervisor, ready)
+
+    def books(ready: Ready) -> None:
         listener.close()  # whoever holds it and serves nobody lets callers wait in vain
-        clerk.keep_books(config.store_url, config.journal_dir, retention, captures, own)
+        clerk.keep_books(
+            config.store_url,
+            config.journal_dir,
+            settings.store.retention_days,
+            captures,
+            supervisor,
+            ready,
+        )
 
-    roles = [
-        *(
-            Role(f"worker {number}", partial(worker.serve, config, listener, own))
-            for number in range(1, server.workers + 1)
-        ),
+    numbers = range(1, settings.server.workers + 1)
+    return [
+        *(Role(f"worker {number}", serve, retires=True) for number in numbers),
         Role("clerk", books, ends_last=True),
     ]
-
-    revive = Reviver(local) if local is not None else None
-    grace = server.drain + 1.0
-    return Supervisor(roles, grace=grace, tick=revive or _nothing, at_stop=listener.close).run()
 
 
 def _nothing() -> None:
     """There is no local model to watch."""
-
-
-def _overridden(
-    config: Config, *, host: str | None, port: int | None, workers: int | None
-) -> Config:
-    given = {"host": host, "port": port, "workers": workers}
-    changes = {name: value for name, value in given.items() if value is not None}
-    server = msgspec.structs.replace(config.settings.server, **changes)
-    settings = msgspec.structs.replace(config.settings, server=server)
-    return msgspec.structs.replace(config, settings=settings)
 
 
 def _listen(config: Config) -> socket.socket:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from callgate.capture.files import prune
-from callgate.server.supervisor import orphaned
+from callgate.server.supervisor import Ready, orphaned
 from callgate.store.opening import open_store
 from callgate.store.shipper import Shipper
 
@@ -34,9 +34,16 @@ class Captures(NamedTuple):
 
 
 def keep_books(
-    store_url: str, journal_dir: Path, retention_days: int, captures: Captures, supervisor: int
+    store_url: str,
+    journal_dir: Path,
+    retention_days: int,
+    captures: Captures,
+    supervisor: int,
+    ready: Ready,
 ) -> None:
     """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
+
+    `ready` is called when the store is open.
 
     The workers go first: whoever answers callers has the right to the processor.
     """
@@ -46,6 +53,7 @@ def keep_books(
     with closing(open_store(store_url)) as store:
         shipper = Shipper(journal_dir, store.requests, time.time)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
+        ready()
         _work(shipper, end, retention_days, captures)
 
 

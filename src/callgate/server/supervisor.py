@@ -1,7 +1,7 @@
 """The parent of a gateway's processes: starts them, replaces the fallen, ends them in order.
 
-It does nothing else, so it has nothing to fall over: no event loop, no thread, no store. Roles are
-forked, hence they share the parent's imports and its listening socket.
+It has little to fall over: no event loop, no thread, no store. Roles are forked, hence they share
+the parent's imports and its listening socket.
 """
 
 from __future__ import annotations
@@ -13,26 +13,64 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
-_TICK = 0.5
+from callgate.server.rollout import Rollout
+
+RETIRE = signal.SIGUSR2
+"""Tells a worker to take no more connections and to end once its callers are served."""
+
+_TICK, _BRISK_TICK = 0.5, 0.02
 _CRASH_PAUSE = 1.0
 _STOPPERS = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger("callgate.supervisor")
 
+Ready = Callable[[], None]
+
+
+class ReloadError(Exception):
+    """A new set of roles cannot be had; the message says why, for the operator's log."""
+
 
 class Role(NamedTuple):
-    """Work for one process. `run` returns when it was told to stop; `first` roles end last."""
+    """Work for one process. `run` is given what to call once it does its work, and returns when it
+    was told to stop. `ends_last`: it ends after the others; `retires`: it knows `RETIRE`.
+    """
 
     name: str
-    run: Callable[[], None]
+    run: Callable[[Ready], None]
     ends_last: bool = False
+    retires: bool = False
+
+
+class Child:
+    """A running process: `ready` once it has said so, `retiring` once it was told to end."""
+
+    def __init__(self, role: Role, pid: int, said: int) -> None:
+        self.role = role
+        self.pid = pid
+        self.retiring = False
+        self.gone = False
+        self._said = said
+
+    def is_ready(self) -> bool:
+        """Whether it does its work by now."""
+        with suppress(BlockingIOError):
+            return os.read(self._said, 1) != b""
+        return False
+
+    def forget(self) -> None:
+        """Note that it has ended."""
+        self.gone = True
+        os.close(self._said)
 
 
 class Supervisor:
     """Runs roles, each in a process of its own.
 
-    `tick` is called twice a second, `at_stop` once, when the end has begun.
+    `reload` gives the roles of a new configuration on SIGHUP, or raises ReloadError; `tick` is
+    called about twice a second, `at_stop` once, when the end has begun.
     """
 
     def __init__(
@@ -40,48 +78,62 @@ class Supervisor:
         roles: Sequence[Role],
         *,
         grace: float,
+        reload: Callable[[], Sequence[Role]] | None = None,
         tick: Callable[[], None] = lambda: None,
         at_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        self._roles = tuple(roles)
+        self._roles = {role.name: role for role in roles}
         self._grace = grace
+        self._reload = reload
         self._tick = tick
         self._at_stop = at_stop
-        self._children: dict[int, Role] = {}
-        self._started: dict[Role, float] = {}
+        self._children: dict[int, Child] = {}
+        self._started: dict[str, float] = {}
+        self._rollout: Rollout | None = None
+        self._asked = False
 
     def run(self) -> int:
         """Start everything and stay until SIGTERM or SIGINT; gives the exit code.
 
-        A role that falls is started anew, at most once a second each. On a signal the roles are
-        told to stop and waited for, `grace` seconds at most.
+        A role that falls is started anew, at most once a second each. SIGHUP exchanges the roles
+        for those of the new configuration, one by one. On a signal to stop, the roles are told so
+        and waited for, `grace` seconds at most.
         """
-        signals = (*_STOPPERS, signal.SIGCHLD)
+        signals = (*_STOPPERS, signal.SIGCHLD, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-        for role in self._roles:
+        for role in self._roles.values():
             self._start(role)
         while True:
-            got = signal.sigtimedwait(signals, _TICK)
+            got = signal.sigtimedwait(signals, _BRISK_TICK if self._rollout else _TICK)
             if got is not None and got.si_signo in _STOPPERS:
                 break
+            if got is not None and got.si_signo == signal.SIGHUP:
+                self._asked = True
             self._replace_fallen()
+            self._change()
             self._tick()
         return self._stop()
 
-    def _start(self, role: Role) -> None:
+    def _start(self, role: Role) -> Child:
         sys.stdout.flush()
         sys.stderr.flush()
-        self._started[role] = time.monotonic()
+        self._started[role.name] = time.monotonic()
+        heard, said = os.pipe()
         pid = os.fork()
         if pid:
-            self._children[pid] = role
-            return
+            os.close(said)
+            os.set_blocking(heard, False)
+            child = self._children[pid] = Child(role, pid, heard)
+            return child
         code = 1
         try:
+            os.close(heard)
             for number in _STOPPERS:
                 signal.signal(number, signal.SIG_DFL)
+            for number in (signal.SIGHUP, RETIRE):  # lest a closed terminal end what it began
+                signal.signal(number, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            role.run()
+            role.run(partial(_say_ready, said))
             code = 0
         except KeyboardInterrupt:
             code = 0
@@ -92,34 +144,111 @@ class Supervisor:
             sys.stderr.flush()
             os._exit(code)
 
-    def _reap(self) -> list[tuple[Role, int]]:
+    def _reap(self) -> list[tuple[Child, int]]:
         ended = []
         while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 break
-            role = self._children.pop(pid, None)
-            if role is not None:
-                ended.append((role, os.waitstatus_to_exitcode(status)))
+            child = self._children.pop(pid, None)
+            if child is not None:
+                child.forget()
+                ended.append((child, os.waitstatus_to_exitcode(status)))
         return ended
 
     def _replace_fallen(self) -> None:
-        for role, code in self._reap():
-            _log.error("%s ended with %d, starting it anew", role.name, code)
-        running = set(self._children.values())
-        for role in self._roles:
-            if role not in running and time.monotonic() - self._started[role] >= _CRASH_PAUSE:
+        for child, code in self._reap():
+            if not child.retiring:
+                _log.error("%s ended with %d", child.role.name, code)
+        running = {child.role for child in self._children.values() if not child.retiring}
+        for role in self._roles.values():
+            if role not in running and time.monotonic() - self._started[role.name] >= _CRASH_PAUSE:
+                _log.error("starting %s anew", role.name)
                 self._start(role)
+
+    # --- a new configuration --------------------------------------------------------------------
+
+    def _change(self) -> None:
+        """Take the next step of a change of roles, if there is one to take."""
+        rollout, now = self._rollout, time.monotonic()
+        if rollout is None:
+            if self._asked and self._reload is not None:
+                self._asked = False
+                self._rollout = self._begin(self._reload)
+            return
+        child = rollout.child
+        if child is None:
+            role = rollout.next_role()
+            if role is None:
+                self._finish(rollout)
+            else:
+                rollout.begin(self._start(role), now)
+        elif not child.gone and child.is_ready():
+            rollout.proven = True
+            self._exchange(rollout, child)
+        elif child.gone or rollout.overdue(now):
+            self._fail(rollout, child)
+
+    def _begin(self, reload: Callable[[], Sequence[Role]]) -> Rollout | None:
+        try:
+            roles = reload()
+        except ReloadError as refusal:
+            _log.error("the new configuration is refused: %s", refusal)
+        except Exception:  # a mistake in a file must not end the gateway
+            _log.exception("the new configuration is refused: reading it failed")
+        else:
+            return Rollout(roles)
+        return None
+
+    def _exchange(self, rollout: Rollout, child: Child) -> None:
+        """The new process stands: its role counts from now on, and the old one may end."""
+        role = child.role
+        self._roles[role.name] = role
+        rollout.child = None
+        for other in self._children.values():
+            if other.role.name == role.name and other is not child:
+                self._retire(other)
+
+    def _fail(self, rollout: Rollout, child: Child) -> None:
+        child.retiring = True
+        with suppress(ProcessLookupError):
+            if not child.gone:
+                os.kill(child.pid, signal.SIGKILL)
+        if rollout.proven:
+            self._exchange(rollout, child)  # it is started anew until it stands
+            return
+        self._rollout = None
+        _log.error(
+            "the new configuration is refused: %s does not start with it; the old one goes on",
+            child.role.name,
+        )
+
+    def _finish(self, rollout: Rollout) -> None:
+        for name in [name for name in self._roles if name not in rollout.names]:
+            del self._roles[name]
+        for child in self._children.values():
+            if child.role.name not in rollout.names:
+                self._retire(child)
+        self._rollout = None
+        _log.info("the new configuration is in effect")
+
+    def _retire(self, child: Child) -> None:
+        if not child.retiring:
+            child.retiring = True
+            with suppress(ProcessLookupError):
+                os.kill(child.pid, RETIRE if child.role.retires else signal.SIGTERM)
+
+    # --- the end --------------------------------------------------------------------------------
 
     def _stop(self) -> int:
         self._at_stop()
         deadline = time.monotonic() + self._grace
         for last in (False, True):
-            for pid, role in list(self._children.items()):
-                if role.ends_last is last:
+            for pid, child in list(self._children.items()):
+                if child.role.ends_last is last:
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGTERM)
-            while any(role.ends_last is last for role in self._children.values()):
+            while any(child.role.ends_last is last for child in self._children.values()):
                 left = deadline - time.monotonic() + (1.0 if last else 0.0)
                 if left <= 0:
                     break
@@ -129,6 +258,11 @@ class Supervisor:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return 0
+
+
+def _say_ready(said: int) -> None:
+    os.write(said, b"!")
+    os.close(said)
 
 
 def orphaned(parent: int) -> bool:

@@ -6,29 +6,64 @@ import asyncio
 import gc
 import signal
 import socket
+from types import FrameType
 
 import uvicorn
 import uvloop
 
 from callgate.app import build_worker
 from callgate.config import Config
-from callgate.server.supervisor import orphaned
-from callgate.web.protocol import Bounds, protocol_for
+from callgate.server.supervisor import RETIRE, Ready, orphaned
+from callgate.web.protocol import Bounds, GateProtocol, protocol_for
 
 _ORPHAN_CHECK = 0.5
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
 
-def serve(config: Config, listener: socket.socket, supervisor: int) -> None:
+def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
     """Answer callers on a listening socket until SIGTERM or the end of `supervisor`; blocks.
 
-    Requests in progress have `server.drain` seconds to finish.
+    `ready` is called when callers can be answered. Requests in progress have `server.drain` seconds
+    to finish; on `RETIRE` they have all the time that their own timeouts leave them.
     """
-    uvloop.run(_serve(config, listener, supervisor))
+    uvloop.run(_serve(config, listener, supervisor, ready))
 
 
-async def _serve(config: Config, listener: socket.socket, supervisor: int) -> None:
+class _Server(uvicorn.Server):
+    """uvicorn's server, which can also retire: it then ends when its callers are served."""
+
+    def __init__(self, config: uvicorn.Config, protocol: type[GateProtocol], drain: float) -> None:
+        super().__init__(config)
+        self._protocol = protocol
+        self._drain = drain
+        self._retiring = False
+
+    def retire(self) -> None:
+        """Take no more connections; leave the present ones all the time they need."""
+        self._retiring = self._protocol.retiring = True
+        self.config.timeout_graceful_shutdown = None
+        self.should_exit = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._retiring:
+            asyncio.get_running_loop().call_soon_threadsafe(self._hasten)
+
+    def _hasten(self) -> None:
+        """The end has come while it was retiring: the time left is that of any end."""
+        if self._retiring:
+            self._retiring = self._protocol.retiring = False
+            for connection in list(self.server_state.connections):
+                connection.shutdown()
+            asyncio.get_running_loop().call_later(self._drain, self._break_off)
+
+    def _break_off(self) -> None:
+        for task in self.server_state.tasks:
+            task.cancel()
+
+
+async def _serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
     settings = config.settings.server
     bounds = Bounds(
         header_bytes=settings.max_header_bytes,
@@ -41,10 +76,11 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int) -> No
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
-        server = uvicorn.Server(
+        protocol = protocol_for(worker.gate, bounds)
+        server = _Server(
             uvicorn.Config(
                 worker.gate,
-                http=protocol_for(worker.gate, bounds),
+                http=protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -53,7 +89,9 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int) -> No
                 headers=[("x-callgate-region", config.region)],
                 proxy_headers=False,
                 timeout_graceful_shutdown=int(settings.drain),
-            )
+            ),
+            protocol,
+            settings.drain,
         )
         tasks = [
             asyncio.create_task(work)
@@ -67,6 +105,9 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int) -> No
         # by the default one, the process would end before the last words and records are out.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
+        asyncio.get_running_loop().add_signal_handler(RETIRE, server.retire)
+        # Whoever connects from here on waits in the listening socket until it is asked.
+        ready()
         try:
             await server.serve(sockets=[listener])
         finally:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _CHAT_URL = CHAT_PATH.encode()
 _LINGER = 2.0
+_LAST_REQUEST = 5.0
 _NOT_HTTP = "Invalid HTTP request received"
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _MAX_PIPELINED = 100
@@ -42,10 +43,11 @@ class Bounds(Struct, frozen=True, kw_only=True):
 
 
 class GateProtocol(HttpToolsProtocol):
-    """One connection of a caller."""
+    """One connection of a caller. `retiring`: the process takes no more of them."""
 
     gate: Gate
     bounds: Bounds
+    retiring = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._headers: dict[bytes, bytes] = {}
@@ -103,11 +105,22 @@ class GateProtocol(HttpToolsProtocol):
             self._refuse(_too_large(self.bounds))  # endless trailers, or a chunk's extensions
 
     def shutdown(self) -> None:
-        """Called by the server when it stops: finish what is being done and close."""
+        """Called by the server when it stops: finish what is being done and close.
+
+        A caller may just be sending on an idle connection. A worker that retires has the time to
+        answer that, and ends the connection with the answer.
+        """
         if self._exchange is None or self._exchange.complete:
-            self.transport.close()
+            if self.retiring:
+                self.loop.call_later(_LAST_REQUEST, self._close_if_idle)
+            else:
+                self.transport.close()
         else:
             self._exchange.keep_alive = False
+
+    def _close_if_idle(self) -> None:
+        if self._exchange is None or self._exchange.complete:
+            self.transport.close()
 
     # --- the parser's callbacks -----------------------------------------------------------------
 
@@ -155,7 +168,7 @@ class GateProtocol(HttpToolsProtocol):
             self.transport,
             self.flow,
             self.server_state.default_headers,
-            version != "1.0" and self.parser.should_keep_alive(),
+            version != "1.0" and not self.retiring and self.parser.should_keep_alive(),
             self._completed,
             self.loop.time(),
         )

@@ -1,0 +1,79 @@
+"""The configuration of a running gateway, read anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from callgate.config import Config, ConfigError
+from callgate.config.bound import bind_local
+from callgate.core.secret import Secret
+from callgate.local.process import LocalServer
+from callgate.server import logs
+from callgate.server.supervisor import ReloadError
+
+_FIXED = ("region", "server.host", "server.port", "data_dir")
+"""What a running gateway cannot change: its socket is open, its region is in its callers' keys, and
+its journals are in the folder.
+"""
+
+
+class Reloading:
+    """Reads the configuration again, as the command line had it.
+
+    `read` reads it from where it was first read; `given` is what the command line says in place of
+    the file's `[server]`; `local` is the running local model.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        read: Callable[[], Config],
+        given: Mapping[str, object | None],
+        local: LocalServer | None,
+    ) -> None:
+        self.config = config
+        self._read = read
+        self._given = given
+        self._local = local
+
+    def again(self) -> Config:
+        """The configuration as it stands now. Raises ReloadError with every mistake in it."""
+        try:
+            fresh = overridden(self._read(), self._given)
+        except ConfigError as error:
+            raise ReloadError(str(error)) from None
+        fixed = [name for name in _FIXED if _setting(fresh, name) != _setting(self.config, name)]
+        if fixed:
+            raise ReloadError(f"a change of {', '.join(fixed)} needs a restart")
+        if not fresh.models:
+            raise ReloadError("no model can be served: no provider is configured")
+        if fresh.local_weights != self.config.local_weights:
+            raise ReloadError("a change of the local model or its weights needs a restart")
+        if self._local is not None:
+            fresh = bind_local(fresh, self._local.origin, self._local.secret)
+        logs.set_up(secrets(fresh))
+        self.config = fresh
+        return fresh
+
+
+def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
+    """The configuration with what the command line says of `[server]`; None leaves it as it is."""
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    server = msgspec.structs.replace(config.settings.server, **changes)
+    settings = msgspec.structs.replace(config.settings, server=server)
+    return msgspec.structs.replace(config, settings=settings)
+
+
+def secrets(config: Config) -> list[Secret]:
+    """Everything that must never be logged."""
+    return [one.secret for model in config.models.values() for one in model.deployments]
+
+
+def _setting(config: Config, name: str) -> object:
+    value: object = config.settings
+    for step in name.split("."):
+        value = getattr(value, step)
+    return value

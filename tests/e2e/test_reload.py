@@ -1,0 +1,157 @@
+"""SIGHUP: another configuration without a refused connection, a cut stream or a lost record."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway import Gateway, children, serving, until, write_config
+from provider import Provider
+
+PATH = "/v1/chat/completions"
+IN_EFFECT = "the new configuration is in effect"
+NEW_MODEL = '[models."brand-new"]\nprovider = "test"\nupstream_model = "test-ok"\n'
+
+
+@pytest.fixture(scope="module")
+def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("reload")
+    write_config(folder, provider)
+    with serving(folder, "--workers", "2") as running:
+        until(lambda: len(children(running.process.pid)) == 3)
+        yield running
+
+
+def change(gateway: Gateway, old: str, new: str) -> None:
+    path = gateway.folder / "callgate.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def reload(gateway: Gateway, told: str = IN_EFFECT) -> None:
+    before = gateway.log.count(told)
+    gateway.process.send_signal(signal.SIGHUP)
+    until(lambda: gateway.log.count(told) > before, 20)
+
+
+def ask(client: httpx.Client, model: str) -> int:
+    return client.post(PATH, json={"model": model, "prompt": "x"}).status_code
+
+
+def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: Provider) -> None:
+    stop = threading.Event()
+    old = set(children(gateway.process.pid))
+
+    def keep_asking(number: int) -> int:
+        asked = 0
+        with gateway.client() as client:
+            while not stop.is_set():
+                if number % 2:  # each on a connection of its own
+                    answer = httpx.post(
+                        f"{gateway.url}{PATH}",
+                        headers={"authorization": gateway.key},
+                        json={"model": "test-ok", "prompt": "x"},
+                    )
+                    assert answer.status_code == 200
+                else:
+                    assert ask(client, "test-ok") == 200
+                asked += 1
+        return asked
+
+    with gateway.client() as client, ThreadPoolExecutor(4) as pool:
+        assert ask(client, "brand-new") == 404
+        with client.stream(
+            "POST", PATH, json={"model": "test-paused", "prompt": "x", "stream": True}
+        ) as stream:
+            lines = stream.iter_lines()
+            assert "Hello" in next(line for line in lines if "Hello" in line)
+            asking = [pool.submit(keep_asking, number) for number in range(4)]
+            change(gateway, "[models.", NEW_MODEL + "[models.")
+            reload(gateway)
+            until(lambda: len(old & set(children(gateway.process.pid))) <= 1, 10)
+            stop.set()
+            assert all(one.result(20) > 0 for one in asking)
+            # The worker that relays the stream stays until its caller has all of it.
+            assert len(old & set(children(gateway.process.pid))) == 1
+            provider.go_on.set()
+            assert [line for line in lines if line][-1] == "data: [DONE]"
+        until(lambda: not old & set(children(gateway.process.pid)), 10)
+        with gateway.client() as fresh:
+            assert ask(fresh, "brand-new") == 200
+        assert gateway.record(stream.headers["x-request-id"])["status"] == 200
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("drain = 2", "drain = 0", "server.drain"),
+        ("[support]", 'region = "eu"\n[support]', "a change of region needs a restart"),
+        ("[support]", "[support", "is not TOML"),
+        (
+            "[support]",
+            '[store]\nurl = "sqlite:////proc/none/x.db"\n[support]',
+            "does not start with it",
+        ),
+    ],
+    ids=["mistake", "fixed", "not-toml", "cannot-start"],
+)
+def test_what_cannot_be_used_is_refused_and_the_old_goes_on(
+    gateway: Gateway, old: str, new: str, told: str
+) -> None:
+    path: Path = gateway.folder / "callgate.toml"
+    text, before = path.read_text(), set(children(gateway.process.pid))
+    try:
+        change(gateway, old, new)
+        reload(gateway, "the new configuration is refused")
+    finally:
+        path.write_text(text)
+    assert told in [line for line in gateway.log.splitlines() if "is refused" in line][-1]
+    until(lambda: before == set(children(gateway.process.pid)))
+    with gateway.client() as client:
+        assert ask(client, "test-ok") == 200
+
+
+def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
+    write_config(tmp_path, provider)
+    with serving(tmp_path) as gateway:
+        for count in (3, 1):
+            text = (tmp_path / "callgate.toml").read_text()
+            workers = [line for line in text.splitlines() if line.startswith("workers")]
+            for line in workers:
+                text = text.replace(f"{line}\n", "")
+            (tmp_path / "callgate.toml").write_text(
+                text.replace("[server]\n", f"[server]\nworkers = {count}\n", 1)
+            )
+            reload(gateway)
+            until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1, 10)
+        os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
+        until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log, 10)
+
+
+def test_the_end_during_a_reload_is_an_end_like_any(provider: Provider, tmp_path: Path) -> None:
+    write_config(tmp_path, provider)
+    path = tmp_path / "callgate.toml"
+    path.write_text(path.read_text().replace("drain = 2", "drain = 1"))
+    provider.go_on.clear()
+    asked = {"model": "test-paused", "prompt": "x", "stream": True}
+    with (
+        serving(tmp_path) as gateway,
+        gateway.client() as client,
+        client.stream("POST", PATH, json=asked) as stream,
+    ):
+        lines = stream.iter_lines()
+        assert next(line for line in lines if "Hello" in line)
+        reload(gateway)
+        gateway.process.terminate()
+        told = [line for line in lines if line]
+        assert '"overloaded"' in told[-1]
+        assert gateway.process.wait(10) == 0
+        assert gateway.record(stream.headers["x-request-id"])["error"] == "overloaded"
