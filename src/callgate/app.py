@@ -126,7 +126,15 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         admission = Admission(config.directory, counters, config.region)
         budget = Budget(**msgspec.structs.asdict(settings.retry))
         pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
-        engine = Engine(admission, client, journal, config.region, book.price, pursuit)
+        engine = Engine(
+            admission,
+            client,
+            journal,
+            config.region,
+            book.price,
+            pursuit,
+            mid_stream=settings.streams.mid_stream,
+        )
         chat = Chat(
             engine,
             keyring,

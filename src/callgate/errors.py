@@ -24,7 +24,7 @@ towards a caller. By origin, which says whose fault it is::
     │   └── 503   overloaded, keys_unavailable, limits_unavailable
     └── upstream  the provider failed
         ├── 429   provider_rate_limited
-        ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json
+        ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json, answer_diverged
         ├── 503   provider_unavailable, upstream_unreachable, circuit_open
         └── 504   upstream_timeout
 """
@@ -231,6 +231,11 @@ _ROWS = (
         "The model was to answer in JSON and did not; what it meant cannot be told for certain.",
         "Retry, say in the prompt which JSON is wanted, use `response_format`, or name "
         "`fallbacks`.",
+    ),
+    Kind(
+        "answer_diverged", 502, "upstream", True,
+        "The answer broke off, and another one did not begin with what was already delivered.",
+        "Retry; what was delivered so far is not a finished answer.",
     ),
     Kind(
         "provider_unavailable", 503, "upstream", True,

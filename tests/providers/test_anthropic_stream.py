@@ -183,13 +183,24 @@ def test_later_counts_replace_earlier_ones(target: Target) -> None:
     [
         [START],
         [START, *TEXT],
-        [START, *TEXT, FINISH],
         [START, *TEXT, STOP],
         [START, *TEXT, {**FINISH, "delta": {"stop_reason": None}}, STOP],
     ],
 )
 def test_a_stream_without_its_proper_end_is_cut(target: Target, events: list[Event]) -> None:
     assert failure(target, *events).kind.type == "upstream_cut"
+
+
+def test_an_answer_with_its_stop_reason_is_whole_without_the_mark_of_its_end(
+    target: Target,
+) -> None:
+    decoder = Anthropic().decoder(target)
+    chunks = list(decoder.feed(wire(START, *TEXT, FINISH)))
+    assert decoder.finished
+    assert not decoder.done
+    chunks += decoder.close()
+    assert decoder.done
+    assert chunks == streamed(target, wire(START, *TEXT, FINISH, STOP))
 
 
 @pytest.mark.parametrize(

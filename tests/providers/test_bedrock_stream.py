@@ -243,7 +243,6 @@ def test_what_is_no_event_stream_is_a_bad_reply(data: bytes) -> None:
     "body",
     [
         b"[]",
-        b"{",
         {"contentBlockIndex": 0},
         {"delta": {"text": "x"}},
         {"contentBlockIndex": 0, "delta": {"text": 7}},
@@ -254,6 +253,15 @@ def test_what_is_no_event_stream_is_a_bad_reply(data: bytes) -> None:
 def test_an_event_of_the_wrong_shape_is_a_bad_reply(body: Any) -> None:
     error = failure(START, event("contentBlockDelta", body))
     assert error.kind.type == "bad_upstream_reply"
+
+
+def test_an_event_that_is_no_json_is_skipped_and_counted() -> None:
+    decoder = DIALECT.decoder(TARGET)
+    garbled = event("contentBlockDelta", b"{")
+    sound = [START, delta(0, {"text": "Hi"}), garbled, end(0), STOP, METADATA]
+    chunks = [chunk for piece in sound for chunk in decoder.feed(piece)]
+    assert (decoder.skipped, decoder.done, len(chunks)) == (1, True, 2)
+    assert failure(START, *[garbled] * 4).kind.type == "bad_upstream_reply"
 
 
 JSON = st.recursive(

@@ -22,7 +22,10 @@ from callgate.web.openapi import OpenApi, document
 
 ID = "019b0000-0000-7000-8000-000000000000"
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-NO_OPERATION = {"path_not_found", "method_not_allowed", "request_not_found", "client_disconnected"}
+NO_OPERATION = {
+    "path_not_found", "method_not_allowed", "request_not_found", "client_disconnected",
+    "answer_diverged",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

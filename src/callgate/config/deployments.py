@@ -20,6 +20,7 @@ _LIKE = {"openai": "openai-compatible"}
 _OPTIONS = (
     "region", "access_key_id", "api_version", "project", "location",
     "credentials_file", "guardrail_identifier", "guardrail_version", "guardrail_trace",
+    "prefill",
 )  # fmt: skip
 _UNBOUND = Origin("http", "127.0.0.1", 0)
 """The local model's server has no port before it runs; `config.bound` puts it in."""

@@ -77,6 +77,12 @@ class BreakerTable(_Table, frozen=True):
     pause: Seconds = _BREAKER.pause
 
 
+class StreamsTable(_Table, frozen=True):
+    """What becomes of streams that break off."""
+
+    mid_stream: Literal["continue", "error"] = "continue"
+
+
 class StoreTable(_Table, frozen=True):
     """Where keys and records live. `url` empty means SQLite in the data folder."""
 
@@ -121,7 +127,7 @@ class TimeoutsTable(_Table, frozen=True):
 class ProviderTable(_Table, frozen=True):
     """One account with one vendor. The table's name picks the vendor where it is a known one.
 
-    What stands between `weights` and `timeouts` is for AWS, Azure and Google alone.
+    What stands between `weights` and `prefill` is for AWS, Azure and Google alone.
     """
 
     dialect: str | None = None
@@ -138,6 +144,7 @@ class ProviderTable(_Table, frozen=True):
     guardrail_identifier: str = ""
     guardrail_version: str = ""
     guardrail_trace: str = ""
+    prefill: Literal["", "none", "assistant", "prefix", "partial", "continue_final_message"] = ""
     timeouts: TimeoutsTable = TimeoutsTable()
 
 
@@ -191,6 +198,7 @@ class Settings(_Table, frozen=True):
     upstream: UpstreamTable = UpstreamTable()
     retry: RetryTable = RetryTable()
     breaker: BreakerTable = BreakerTable()
+    streams: StreamsTable = StreamsTable()
     store: StoreTable = StoreTable()
     counters: CountersTable = CountersTable()
     support: SupportTable = SupportTable()

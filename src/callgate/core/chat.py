@@ -143,12 +143,12 @@ class StreamOptions(_Shape, frozen=True):
 
 
 class FallbackConfig(_Shape, frozen=True):
-    """How `fallbacks` are used."""
+    """How failures are made up for; `mid_stream` None leaves it to the operator's setting."""
 
     retry: bool = True
     depth: Annotated[int, Meta(ge=1, le=16)] | None = None
     on_content_filter: bool = False
-    mid_stream: Literal["error"] = "error"
+    mid_stream: Literal["continue", "error"] | None = None
 
 
 class ChatBody(_Shape, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Raw, Struct
 
@@ -13,7 +14,8 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
     """One try at one deployment. Times are microseconds; `started_us` counts from the request.
 
     `error` is a type of the taxonomy; `message` and `body` (the first 2 KB of a reply that made no
-    sense) are redacted; `decision` is what was done next and `reason` why.
+    sense) are redacted; `decision` is what was done next and `reason` why. `usage` is what
+    the attempt used of its own where several have made up the answer.
     """
 
     model: str
@@ -33,6 +35,20 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
     body: str | None = None
     decision: str = ""
     reason: str = ""
+    usage: Usage | None = None
+
+
+class Splice(Struct, kw_only=True):
+    """Where a streamed answer broke off and another attempt went on with it.
+
+    `characters` of the answer's text had been delivered before; `attempt` is the place in
+    `attempts`, from 0, of the one that went on; `way` is `prefill` where it was given the beginning
+    to go on from, `match` where it answered anew and began with exactly that.
+    """
+
+    characters: int
+    attempt: int
+    way: Literal["prefill", "match"]
 
 
 class Record(Struct, kw_only=True, omit_defaults=True):
@@ -83,4 +99,5 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     gateway_us: int = 0
     attempts: list[Attempt] = []
     captured: str | None = None
+    splices: list[Splice] = []
     notes: list[str] = []

@@ -49,6 +49,7 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "content_filtered": Reaction(again=False, elsewhere=True),
         "unsupported_field": Reaction(again=False, elsewhere=True),
         "rate_limited": Reaction(again=False, elsewhere=True),
+        "answer_diverged": Reaction(again=False, elsewhere=True),
     }
 )
 """By error type; whatever is not here ends the request."""

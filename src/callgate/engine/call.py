@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.models import Model, Target
-from callgate.core.record import Attempt, Record
+from callgate.core.record import Attempt, Record, Splice
 from callgate.core.validate import prompt_bytes
 from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
@@ -21,7 +21,8 @@ class Call:
     """The state of one request, filled in as it walks; in the end it gives the record.
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
-    `headers` are the request's as received, names in lower case; they are not recorded.
+    `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
+    the targets and what each used, where more than one has made up the answer.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Call:
         "native_finish_reason",
         "notes",
         "parameters",
+        "parts",
         "path",
         "queue_ns",
         "quota",
@@ -48,6 +50,7 @@ class Call:
         "request_id",
         "response_bytes",
         "settled",
+        "splices",
         "started",
         "status",
         "tape",
@@ -79,6 +82,8 @@ class Call:
         self.upstream_ns = self.queue_ns = 0
         self.first_token_ns: int | None = None
         self.usage: Usage | None = None
+        self.parts: list[tuple[Target, Usage]] = []
+        self.splices: list[Splice] = []
         self.cost_usd: float | None = None
         self.finish_reason: str | None = None
         self.native_finish_reason: str | None = None
@@ -127,6 +132,7 @@ class Call:
             queue_us=self.queue_ns // 1000,
             gateway_us=total_us - upstream_us - self.queue_ns // 1000,
             attempts=self.attempts,
+            splices=self.splices,
             notes=self.notes,
         )
         if self.tape is not None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse
+from callgate.core.chat import ChatRequest, ChatResponse, Usage
 from callgate.core.models import Price, Target
 from callgate.core.pricing import cost
+from callgate.core.splice import Splice
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
+from callgate.engine.healing import HealingStream, continues
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
-from callgate.errors import GatewayError
 from callgate.upstream.client import Client
 from callgate.upstream.credentials import Credentials
 
@@ -34,7 +34,9 @@ class Sink(Protocol):
 
 
 class Engine:
-    """Carries calls. `prices` gives a target's price, or None where none is known."""
+    """Carries calls. `prices` gives a target's price, or None where none is known; `mid_stream`
+    says what is done with a stream that breaks off, where the caller does not.
+    """
 
     def __init__(
         self,
@@ -44,6 +46,8 @@ class Engine:
         region: str,
         prices: Callable[[Target], Price | None],
         pursuit: Pursuit,
+        *,
+        mid_stream: str = "continue",
     ) -> None:
         self.admission = admission
         self._client = client
@@ -52,6 +56,7 @@ class Engine:
         self._region = region
         self._prices = prices
         self._pursuit = pursuit
+        self._mid_stream = mid_stream
 
     async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
         """The whole answer to a call that does not stream. Raises GatewayError."""
@@ -69,36 +74,34 @@ class Engine:
         return answer
 
     @asynccontextmanager
-    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[Relay]:
+    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[HealingStream]:
         """The answer to a call that streams; entering waits for its first content."""
 
-        async def begin(target: Target, request: ChatRequest) -> Relay:
-            relay = Relay(call, request, target, self._client, self._credentials)
-            await relay.open()
-            return relay
+        def connect(target: Target, request: ChatRequest, splice: Splice | None) -> Relay:
+            return Relay(call, request, target, self._client, self._credentials, splice)
 
-        relay = await self._pursuit.run(call, course, begin)
-        deployment = relay.target.deployment
-        health = self._pursuit.health_table[deployment.id]
-        probe = health.begin(time.monotonic())
-        try:
-            with relay:
-                yield relay
-        except GatewayError as error:
-            self._pursuit.learn(deployment, error)
-            raise
-        finally:
-            health.end(probe=probe)
+        going_on = continues(course, self._mid_stream)
+        stream = HealingStream(call, course, self._pursuit, connect, continues=going_on)
+        await stream.open()
+        with stream:
+            yield stream
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""
         if call.settled:
             return
         call.settled = True
-        if call.usage is not None and call.target is not None:
-            price = self._prices(call.target)
-            call.cost_usd = cost(call.usage, price) if price is not None else None
+        if call.parts:
+            costs = [self._cost(target, usage) for target, usage in call.parts]
+            known = [one for one in costs if one is not None]
+            call.cost_usd = sum(known) if len(known) == len(costs) else None
+        elif call.usage is not None and call.target is not None:
+            call.cost_usd = self._cost(call.target, call.usage)
         record = _ENCODER.encode(call.record(self._region))
         self._journal.append(record)
         if call.tape is not None:
             call.tape.record = record
+
+    def _cost(self, target: Target, usage: Usage) -> float | None:
+        price = self._prices(target)
+        return cost(usage, price) if price is not None else None

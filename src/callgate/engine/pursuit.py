@@ -40,7 +40,9 @@ class HealthTable(dict[str, Health]):
 
 
 class Pursuit:
-    """Carries calls along their courses. `reserve` takes a request from a fallback's window."""
+    """Carries calls along their courses. `reserve` takes a request from a fallback's window,
+    `pause` waits so many seconds.
+    """
 
     def __init__(
         self,
@@ -54,7 +56,7 @@ class Pursuit:
         self._budget = budget
         self._reserve = reserve
         self._chance = chance
-        self._pause = pause
+        self.pause = pause
 
     async def run(self, call: Call, course: Sequence[Leg], go: Go[T], *, entered: bool = True) -> T:
         """The first success of `go` at a target of the course.
@@ -121,7 +123,7 @@ class Pursuit:
                 return answer
             finally:
                 health.end(probe=probe)
-            await self._pause(decision.wait)
+            await self.pause(decision.wait)
 
     def judge(
         self, call: Call, leg: Leg, deployment: Deployment, error: GatewayError, *, others: bool

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
-from callgate.core.chat import ChatRequest, Chunk, Usage
+from callgate.core.chat import ChatRequest, Chunk, Json, Usage
 from callgate.core.models import Target
+from callgate.core.record import Attempt
+from callgate.core.splice import Splice
 from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call
@@ -14,6 +17,10 @@ from callgate.providers.base import ChunkDecoder
 from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import Credentials
 
+_BREAKS = ("upstream_cut", "upstream_timeout")
+_LAST_WAIT = 1.0
+"""Seconds that a whole answer is waited for to be marked as such, or for its usage to be told."""
+_PLAIN = frozenset({"role", "content", "reasoning_content", "reasoning", "reasoning_details"})
 _CONTENT = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal", "audio")
 
 
@@ -22,7 +29,8 @@ class Relay:
 
     Opening waits for the first content, so that a failure before it can still be told with a
     status of its own, or be mended elsewhere. Usage is held back for the call; it is not among the
-    chunks.
+    chunks. `text` are the pieces of text that were given; `plain` says that nothing else was but
+    reasoning, `thought` that there was any. A `splice` joins the chunks to an earlier attempt's.
     """
 
     __slots__ = (
@@ -31,9 +39,13 @@ class Relay:
         "_first",
         "_request",
         "_response",
+        "_single",
+        "_splice",
         "_start",
         "_try",
-        "text_length",
+        "plain",
+        "text",
+        "thought",
     )
 
     def __init__(
@@ -43,6 +55,7 @@ class Relay:
         target: Target,
         client: Client,
         credentials: Credentials,
+        splice: Splice | None = None,
     ) -> None:
         self._call = call
         self._request = request
@@ -51,12 +64,21 @@ class Relay:
         self._response: Response | None = None
         self._first: Sequence[Chunk] = ()
         self._start: bytes | None = b""  # what was received before the first content
-        self.text_length = 0
+        self._single = (request.body.n or 1) == 1
+        self._splice = splice
+        self.text: list[str] = []
+        self.plain = True
+        self.thought = False
 
     @property
     def target(self) -> Target:
         """Where the answer comes from."""
         return self._try.target
+
+    @property
+    def attempt(self) -> Attempt:
+        """The trail that it leaves."""
+        return self._try.attempt
 
     async def open(self) -> None:
         """Send the request and wait for the first content. Raises GatewayError."""
@@ -109,12 +131,15 @@ class Relay:
         while not decoder.done:
             data = b""
             try:
-                data = await response.receive()
+                if decoder.finished and self._single:
+                    data = await _last(response)
+                else:
+                    data = await response.receive()
                 if self._start is not None and len(self._start) < SEEN_BODY:
                     self._start += data
                 chunks = decoder.feed(data) if data else decoder.close()
             except GatewayError as error:
-                if error.kind.type == "upstream_cut" and not decoder.done:
+                if error.kind.type in _BREAKS and not decoder.done:
                     return self._kept(self._last_words(error)) or None
                 if error.kind.type == "bad_upstream_reply":
                     # Once there is an answer, only the piece at fault: its words are the caller's.
@@ -140,22 +165,48 @@ class Relay:
         for chunk in chunks:
             if chunk.usage is not None:
                 call.usage, chunk.usage = chunk.usage, None
+            if self._splice is not None:
+                self._join(self._splice, chunk)
             for choice in chunk.choices:
-                content = choice["delta"].get("content")
+                delta = choice["delta"]
+                content = delta.get("content")
                 if content:
-                    self.text_length += len(content)
+                    self.text.append(content)
+                if len(delta) > 1 or not content:
+                    self._note(delta)
                 if choice.get("finish_reason"):
                     call.finish_reason = choice["finish_reason"]
                     call.native_finish_reason = choice.get("native_finish_reason")
         return [chunk for chunk in chunks if chunk.choices]
 
+    def _note(self, delta: Json) -> None:
+        """Take note of what is not text."""
+        self.thought = self.thought or "reasoning_content" in delta or "reasoning" in delta
+        for name, value in delta.items():
+            if value and name not in _PLAIN:
+                self.plain = False
+
+    def _join(self, splice: Splice, chunk: Chunk) -> None:
+        if self._response is not None and _says_something(chunk):
+            self._response.answering()  # even where it says what was delivered before
+        splice.join(chunk)
+
     def _estimate(self) -> Usage:
         """Four characters to a token, where the provider has not said."""
         prompt = len(prompt_bytes(self._request)) // 4
-        output = self.text_length // 4
+        output = sum(map(len, self.text)) // 4
         return Usage(
             input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
         )
+
+
+async def _last(response: Response) -> bytes:
+    """What may follow a whole answer; nothing for a while is taken for its end."""
+    try:
+        async with asyncio.timeout(_LAST_WAIT):
+            return await response.receive()
+    except TimeoutError:
+        return b""
 
 
 def _says_something(chunk: Chunk) -> bool:

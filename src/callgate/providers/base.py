@@ -21,10 +21,13 @@ class ChunkDecoder(Protocol):
     Both methods raise GatewayError: for an error event of the provider (its own type), for bytes
     that make no sense (`bad_upstream_reply`), and `close`, called once after the last byte, for an
     answer that lacks its proper end (`upstream_cut`). `done` turns true with that proper end, from
-    where on nothing more is expected. `skipped` counts malformed events amid a sound stream.
+    where on nothing more is expected; `finished` already with the finish reason of all choices
+    that have begun, after which only usage and that end may come. `skipped` counts malformed events
+    amid a sound stream.
     """
 
     done: bool
+    finished: bool
     skipped: int
 
     def feed(self, data: bytes) -> Sequence[Chunk]:

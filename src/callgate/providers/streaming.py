@@ -25,7 +25,7 @@ class EventStream:
     """
 
     def __init__(self, target: Target) -> None:
-        self.done = False
+        self.done = self.finished = False
         self.skipped = 0
         self._target = target
         self._parser = Parser()

@@ -20,6 +20,10 @@ _FINISHES = {
     "length": "The answer stopped at its limit of tokens; raise `max_tokens` for a longer one.",
     "content_filter": "The provider's content policy cut the answer short.",
 }
+_WAYS = {
+    "prefill": "was given that much and went on (prefill)",
+    "match": "answered anew, began with exactly that and went on",
+}
 _PARAMETERS_SHOWN = 500
 
 
@@ -221,5 +225,10 @@ def _finish(record: Record) -> str:
 
 
 def _remarks(record: Record) -> list[str]:
+    remarks = [
+        f"The answer broke off after {splice.characters} characters; attempt {splice.attempt + 1} "
+        f"{_WAYS[splice.way]}."
+        for splice in record.splices
+    ]
     remark = _FINISHES.get(record.finish_reason or "")
-    return [remark] if remark else []
+    return [*remarks, remark] if remark else remarks

@@ -20,7 +20,7 @@ from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.engine import Engine
-from callgate.engine.relay import Relay
+from callgate.engine.healing import HealingStream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 from callgate.web.body import Receive, Send, read_body
@@ -222,7 +222,9 @@ class Chat:
         self.engine.settle(call)
         await send(piece(tail, more=False))
 
-    async def _relay(self, call: Call, relay: Relay, chunks: _ChunkWriter, send: Send) -> None:
+    async def _relay(
+        self, call: Call, relay: HealingStream, chunks: _ChunkWriter, send: Send
+    ) -> None:
         while (ready := await relay.next()) is not None:
             body = (
                 chunks.write(ready[0])

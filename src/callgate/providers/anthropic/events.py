@@ -46,12 +46,12 @@ class _Block:
 class Events:
     """Reads the events of one answer in order.
 
-    `begun` and `done` say whether the answer has begun and has properly ended.
+    `begun` and `done` say whether the answer has begun and has properly ended; `finished` that its
+    stop reason has come.
     """
 
     def __init__(self) -> None:
-        self.begun = self.done = False
-        self._finished = False
+        self.begun = self.done = self.finished = False
         self._blocks: dict[int, _Block] = {}
         self._count = self._calls = self._length = self._held = 0
         self._usage: Json = {}
@@ -171,7 +171,7 @@ class Events:
         reason = _text(delta, "stop_reason")
         if not reason:
             return
-        self._finished = True
+        self.finished = True
         chunk = self._made({}, extra=extra_of(delta))
         choice = chunk.choices[0]
         choice["finish_reason"] = finish_of(reason)
@@ -182,8 +182,12 @@ class Events:
         chunks.append(chunk)
 
     def _stop(self, event: Json, chunks: list[Chunk]) -> None:
-        if not self._finished:
+        if not self.finished:
             raise GatewayError("upstream_cut", "The provider's stream ended without a stop reason.")
+        self.end(chunks)
+
+    def end(self, chunks: list[Chunk]) -> None:
+        """Add what is told at the end: the usage."""
         self.done = True
         usage = usage_of(self._usage)
         if usage is not None:

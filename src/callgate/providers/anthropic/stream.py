@@ -28,11 +28,14 @@ class StreamDecoder(EventStream):
 
     def _conclude(self, events: Sequence[Event]) -> Sequence[Chunk]:
         skipped = self.skipped
-        chunks = self._chunks(events)
+        chunks = list(self._chunks(events))
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
         if self._failure is not None:
             raise self._failure
+        if self._events.finished and not self._events.done:  # all but the mark of the end
+            self._events.end(chunks)
         if self._events.done:
+            self.done = True
             return chunks
         if not self._events.begun:
             raise self._bad("a stream without an answer")
@@ -55,6 +58,7 @@ class StreamDecoder(EventStream):
                 if self._events.done:
                     self.done = True
                     break
+            self.finished = self._events.finished
         except GatewayError as error:
             if not chunks:
                 raise

@@ -17,6 +17,7 @@ from callgate.errors import GatewayError
 from callgate.providers.bedrock.answer import extra_of, finish_reason, usage_of
 from callgate.providers.bedrock.blocks import Blocks
 from callgate.providers.bedrock.errors import from_frame
+from callgate.providers.streaming import MAX_SKIPPED
 from callgate.providers.strict import Malformed, inner
 
 _HEAD = 256
@@ -31,7 +32,7 @@ class StreamDecoder:
     """
 
     def __init__(self, target: Target) -> None:
-        self.done = False
+        self.done = self.finished = False
         self.skipped = 0
         self._target = target
         self._parser = Parser()
@@ -93,7 +94,8 @@ class StreamDecoder:
             raise self._bad(f"{error} in a stream") from None
         except ValueError:
             if kind == "event":
-                raise self._bad("an event that is not JSON") from None
+                self._skip()
+                return None
             body = {}
         if kind == "exception":
             raise from_frame(str(headers.get(":exception-type", "")), body, self._target)
@@ -101,6 +103,12 @@ class StreamDecoder:
             said = {"message": str(headers.get(":error-message", ""))}
             raise from_frame(str(headers.get(":error-code", "")), said, self._target)
         return None
+
+    def _skip(self) -> None:
+        """The frame's checksums were right, so that what follows can be trusted."""
+        self.skipped += 1
+        if self.skipped > MAX_SKIPPED:
+            raise self._bad("a stream of malformed events")
 
     def _event(self, name: object, body: Json) -> Chunk | None:
         blocks = self._blocks
@@ -134,6 +142,7 @@ class StreamDecoder:
         finish, native = finish_reason(body.get("stopReason"))
         self._finish = self._chunk({}, finish, native)
         self._finish.extra = extra_of(body)
+        self.finished = True
 
     def _metadata(self, body: Json) -> Chunk | None:
         finish = self._finish

@@ -42,7 +42,7 @@ class StreamDecoder:
     """
 
     def __init__(self, target: Target) -> None:
-        self.done = False
+        self.done = self.finished = False
         self.skipped = 0
         self._target = target
         self._parser = Parser()
@@ -142,6 +142,7 @@ class StreamDecoder:
             if len(self._choices) >= MAX_CHOICES:
                 raise bad_reply("more candidates than can be", b"", self._target)
             state = self._choices[index] = _Choice(f"{seed}_{index}" if index else seed)
+            self.finished = False
             delta["role"] = "assistant"
         if content:
             delta.update(state.gathered.take(content.get("parts")))
@@ -155,6 +156,7 @@ class StreamDecoder:
             if ended is not None:
                 choice["finish_reason"], choice["native_finish_reason"] = ended
                 state.finished = True
+                self.finished = all(one.finished for one in self._choices.values())
         return choice if delta or state.finished or len(choice) > 3 else None
 
     def _sources(self, delta: Json, state: _Choice, candidate: Json) -> None:

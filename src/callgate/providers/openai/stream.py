@@ -134,7 +134,7 @@ class StreamDecoder(EventStream):
         if index not in self._finished:
             if len(self._finished) >= MAX_CHOICES:
                 raise self._bad("more choices than can be")
-            self._finished[index] = False
+            self._finished[index] = self.finished = False
             if delta.get("role") is None:
                 delta["role"] = "assistant"
         return index, delta
@@ -145,6 +145,7 @@ class StreamDecoder(EventStream):
         finish(choice, choice.get("finish_reason"))
         if choice["finish_reason"] is not None:
             self._finished[index] = True
+            self.finished = all(self._finished.values())
 
     def _rework(self, delta: Json, choice: int, body: Json) -> None:
         if type(delta.get("content")) is list:

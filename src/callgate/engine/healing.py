@@ -1,0 +1,219 @@
+"""A stream that heals: where it breaks off, another attempt goes on with the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from callgate.core.chat import ChatRequest, Chunk
+from callgate.core.models import Deployment, Target
+from callgate.core.prefill import can_go_on, prefilled, takes_beginning
+from callgate.core.record import Splice as Place
+from callgate.core.retry import reaction
+from callgate.core.splice import Matched, Prefilled, Splice, stem
+from callgate.core.usage import total
+from callgate.engine.call import Call
+from callgate.engine.course import Leg
+from callgate.engine.pursuit import Pursuit
+from callgate.engine.relay import Relay
+from callgate.errors import GatewayError
+from callgate.providers.prefill import prefill_of
+
+Connect = Callable[[Target, ChatRequest, Splice | None], Relay]
+
+_REFUSALS = ("provider_rejected", "unsupported_field")
+"""What a target may say to a beginning that it does not take."""
+
+
+class HealingStream:
+    """The streamed answer to a call. Open it, then use it as a context, as a `Relay`.
+
+    An answer that breaks off is pursued further: at the targets of the course that are left, or at
+    the same one where there are none, by the pursuit's own rules and budget. A target that takes a
+    beginning is given it, any other answers anew and has to begin with exactly what was delivered.
+    Where nobody goes on, the failure that broke the answer off is raised.
+    """
+
+    __slots__ = (
+        "_call", "_connect", "_continues", "_course", "_failed", "_plain", "_probe", "_pursuit",
+        "_relay", "_text", "_thought", "_way",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        call: Call,
+        course: Sequence[Leg],
+        pursuit: Pursuit,
+        connect: Connect,
+        *,
+        continues: bool,
+    ) -> None:
+        self._call = call
+        self._course = course
+        self._pursuit = pursuit
+        self._connect = connect
+        self._continues = continues
+        self._failed: set[str] = set()  # deployments that an answer broke off at
+        self._text: list[str] = []  # what was delivered by attempts that broke off
+        self._plain = True
+        self._thought = False
+        self._relay: Relay | None = None
+        self._probe = False
+        self._way: Place | None = None
+
+    async def open(self) -> None:
+        """Wait for the first content. Raises GatewayError where no target has any."""
+        self._attach(await self._pursuit.run(self._call, self._course, self._begin))
+
+    def __enter__(self) -> HealingStream:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if self._relay is not None:
+            self._detach(error)
+        call = self._call
+        if not call.parts:
+            return
+        call.target, call.usage = call.parts[-1]
+        if len(call.parts) > 1:
+            call.usage = total(usage for _, usage in call.parts)
+        else:
+            call.parts.clear()  # one target alone, which is the call's own
+
+    async def next(self) -> Sequence[Chunk] | None:
+        """The next chunks, at least one; None when the answer is complete.
+
+        Raises GatewayError where the stream fails: what was given so far is then no whole answer.
+        """
+        while True:
+            assert self._relay is not None
+            try:
+                return await self._relay.next()
+            except GatewayError as error:
+                await self._continue(error, self._relay)
+
+    async def _begin(self, target: Target, request: ChatRequest) -> Relay:
+        relay = self._connect(target, request, None)
+        await relay.open()
+        return relay
+
+    def _attach(self, relay: Relay) -> None:
+        self._relay = relay
+        health = self._pursuit.health_table[relay.target.deployment.id]
+        self._probe = health.begin(time.monotonic())
+
+    def _detach(self, error: BaseException | None) -> None:
+        """Be done with the attempt, whose share of the answer is kept."""
+        call, relay = self._call, self._relay
+        assert relay is not None
+        self._relay = None
+        relay.__exit__(type(error), error, None)
+        self._pursuit.health_table[relay.target.deployment.id].end(probe=self._probe)
+        assert call.usage is not None  # the provider's, or an estimate
+        call.parts.append((relay.target, call.usage))
+        if call.splices or isinstance(error, GatewayError):
+            relay.attempt.usage = call.usage
+
+    async def _continue(self, error: GatewayError, relay: Relay) -> None:
+        """Have another attempt go on. Raises the error where none can."""
+        call, target = self._call, relay.target
+        self._text += relay.text
+        self._plain = self._plain and relay.plain
+        self._thought = self._thought or relay.thought
+        self._detach(error)
+        deployment = target.deployment
+        self._failed.add(deployment.id)
+        at = next(n for n, leg in enumerate(self._course) if leg.model.name == target.model.name)
+        leg = self._course[at]
+        if not self._may_continue(error, leg):
+            self._pursuit.learn(deployment, error)
+            relay.attempt.reason = "what was delivered is not to be continued"
+            raise error
+        left = [one for one in leg.model.deployments if one.id not in self._failed]
+        course = [one for one in self._course[at + 1 :] if can_go_on(one.request)]
+        entered = bool(left)
+        if left:
+            course.insert(0, _only(leg, left))
+        decision = self._pursuit.judge(call, leg, deployment, error, others=bool(course))
+        if decision.action == "stop":
+            raise error
+        said = sum(map(len, self._text))
+        attempt = relay.attempt
+        attempt.reason = f"{error.kind.type} after {said} characters"
+        if course:
+            attempt.decision = "continue the answer at the next target"
+        else:
+            attempt.decision = f"continue the answer in {decision.wait:.1f} s"
+            course, entered = [_only(leg, [deployment])], True
+            await self._pursuit.pause(decision.wait)
+        await self._go_on(course, error, entered=entered)
+
+    async def _go_on(self, course: list[Leg], error: GatewayError, *, entered: bool) -> None:
+        call = self._call
+        call.usage = None
+        try:
+            relay = await self._pursuit.run(call, course, self._resume, entered=entered)
+        except GatewayError as further:
+            call.notes.append(f"the answer could not be continued: {further.message}")
+            raise error from None
+        self._course = course
+        self._attach(relay)
+        assert self._way is not None
+        call.splices.append(self._way)
+
+    async def _resume(self, target: Target, request: ChatRequest) -> Relay:
+        """An attempt that goes on with what was delivered."""
+        text = "".join(self._text)
+        way = prefill_of(target) if takes_beginning(request) else None
+        beginning = stem(text)
+        if way is not None and beginning:
+            seam = Prefilled(text, echoes=way.echoes)
+            asked = prefilled(request, beginning, way, target.model.max_output_tokens)
+            relay = self._connect(target, asked, Splice(seam, spoken=True))
+            try:
+                await relay.open()
+            except GatewayError as error:
+                if error.kind.type not in _REFUSALS:
+                    raise
+                relay.attempt.decision = "ask for the whole answer"
+                relay.attempt.reason = "the target does not go on with a beginning"
+            else:
+                self._note(text, "prefill")
+                return relay
+        splice = Splice(Matched(text), spoken=bool(text), thought=self._thought)
+        relay = self._connect(target, request, splice)
+        await relay.open()
+        self._note(text, "match")
+        return relay
+
+    def _note(self, text: str, way: str) -> None:
+        attempt = len(self._call.attempts) - 1
+        self._way = Place(characters=len(text), attempt=attempt, way=way)  # type: ignore[arg-type]
+
+    def _may_continue(self, error: GatewayError, leg: Leg) -> bool:
+        config = leg.request.body.fallback_config
+        if error.kind.type == "content_filtered":
+            elsewhere = config is not None and config.on_content_filter
+        else:
+            elsewhere = reaction(error).elsewhere
+        return (
+            elsewhere
+            and self._continues
+            and self._plain
+            and self._call.finish_reason is None
+            and can_go_on(leg.request)
+        )
+
+
+def continues(course: Sequence[Leg], default: str) -> bool:
+    """Whether a stream that breaks off is to be continued; `default` where the caller is silent."""
+    config = course[0].request.body.fallback_config
+    wish = config.mid_stream if config is not None else None
+    return (wish or default) == "continue"
+
+
+def _only(leg: Leg, deployments: Sequence[Deployment]) -> Leg:
+    model = msgspec.structs.replace(leg.model, deployments=tuple(deployments))
+    return leg._replace(model=model)

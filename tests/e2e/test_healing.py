@@ -1,0 +1,228 @@
+"""Streams that break off and are continued, from a faulty provider through a real gateway."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from callgate.chaos.answer import SENTENCE
+from callgate.chaos.server import Chaos, running_chaos
+from gateway import Gateway, serving
+
+CHAT = "/v1/chat/completions"
+ASKED: dict[str, Any] = {
+    "messages": [{"role": "user", "content": "Tell me of the sea."}],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+WORDS = 12  # after which the faults strike
+BEGUN = " ".join(SENTENCE.split(" ")[:WORDS])
+BREAKS = ("cut-mid-answer", "cut-with-terminator", "reset-mid-answer", "stall", "200-error-12")
+PROVIDERS = """
+[retry]
+base = 0.02
+[breaker]
+calls = 1000
+[providers.anew]
+dialect = "openai"
+base_url = "{url}/v1"
+timeouts = {timeouts}
+[providers.given]
+dialect = "openai"
+base_url = "{url}/v1"
+prefill = "assistant"
+timeouts = {timeouts}
+[providers.claude]
+dialect = "anthropic"
+base_url = "{url}/v1"
+timeouts = {timeouts}
+"""
+TIMEOUTS = "{ connect = 2, headers = 2, first_token = 2, silence = 0.3, total = 20 }"
+
+
+class Answer(NamedTuple):
+    """A stream as it came: the text, the error event if there was one, and whether `[DONE]` did."""
+
+    id: str
+    chunks: list[dict[str, Any]]
+    error: dict[str, Any] | None
+    done: bool
+
+    @property
+    def text(self) -> str:
+        return "".join(
+            choice["delta"].get("content") or ""
+            for chunk in self.chunks
+            for choice in chunk["choices"]
+        )
+
+    @property
+    def finishes(self) -> list[str]:
+        return [
+            choice["finish_reason"]
+            for chunk in self.chunks
+            for choice in chunk["choices"]
+            if choice["finish_reason"]
+        ]
+
+
+def models() -> Iterator[str]:
+    faults = (*BREAKS, "ok", "prefill-refused", "503-always", "malformed-event", "no-done-open")
+    for fault in faults:
+        for provider in ("anew", "given"):
+            yield f'[models."{provider}-{fault}"]\nprovider = "{provider}"\n'
+            yield f'upstream_model = "{fault}"\n'
+        for name, upstream in (("claude", "claude-3-5-haiku"), ("new-claude", "claude-opus-4-6")):
+            yield f'[models."{name}-{fault}"]\nprovider = "claude"\n'
+            yield f'upstream_model = "{upstream}:{fault}"\n'
+
+
+@pytest.fixture(scope="module")
+def chaos() -> Iterator[Chaos]:
+    with running_chaos() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gateway(chaos: Chaos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("healing")
+    text = PROVIDERS.replace("{url}", chaos.url).replace("{timeouts}", TIMEOUTS)
+    (folder / "callgate.toml").write_text(text + "".join(models()))
+    with serving(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[httpx.Client]:
+    with gateway.client() as client:
+        yield client
+
+
+def ask(client: httpx.Client, model: str, *fallbacks: str, **more: Any) -> Answer:
+    body = {"model": model, **ASKED, **more}
+    if fallbacks:
+        body["fallbacks"] = [{"model": name} for name in fallbacks]
+    response = client.post(CHAT, json=body)
+    assert response.status_code == 200, response.text
+    chunks, error, done = [], None, False
+    for line in filter(None, response.text.split("\n\n")):
+        data = line.removeprefix("data: ")
+        if data == "[DONE]":
+            done = True
+        elif '"error":' in data:
+            error = json.loads(data)["error"]
+        else:
+            chunks.append(json.loads(data))
+    return Answer(response.headers["x-request-id"], chunks, error, done)
+
+
+def check_whole(answer: Answer) -> None:
+    assert answer.error is None
+    assert answer.text == SENTENCE
+    assert answer.done
+    assert answer.finishes == ["stop"]
+    assert len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in answer.chunks}) == 1
+
+
+@pytest.mark.parametrize("fault", BREAKS)
+@pytest.mark.parametrize(
+    ("fallback", "way"), [("given-ok", "prefill"), ("anew-ok", "match"), ("claude-ok", "prefill"),
+                          ("new-claude-ok", "match"), ("given-prefill-refused", "match")],
+)  # fmt: skip
+def test_a_stream_that_breaks_off_is_continued(
+    client: httpx.Client, gateway: Gateway, fault: str, fallback: str, way: str
+) -> None:
+    answer = ask(client, f"anew-{fault}", fallback)
+    check_whole(answer)
+    record = gateway.record(answer.id)
+    first, *_, last = record["attempts"]
+    place = {"characters": len(BEGUN), "attempt": len(record["attempts"]) - 1, "way": way}
+    assert record["splices"] == [place]
+    assert first["decision"] == f"fall back to {fallback}"
+    assert last["decision"] == "done"
+    assert record["model_served"] == fallback
+    assert answer.chunks[0]["model"] == f"anew-{fault}"
+    parts = [first["usage"], last["usage"]]
+    total = sum(part["total_tokens"] for part in parts)
+    assert answer.chunks[-1]["usage"]["total_tokens"] == record["usage"]["total_tokens"] == total
+
+
+def test_the_same_target_goes_on_where_there_is_no_other(
+    client: httpx.Client, gateway: Gateway
+) -> None:
+    answer = ask(client, "given-cut-mid-answer")
+    record = gateway.record(answer.id)
+    ways = [(place["characters"], place["attempt"]) for place in record["splices"]]
+    assert len(record["attempts"]) == 3
+    assert ways[0] == (len(BEGUN), 1)
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_cut"
+    assert len(answer.error["metadata"]["attempts"]) == 3
+    assert not answer.done
+    assert SENTENCE.startswith(answer.text)
+    assert len(answer.text) > len(BEGUN)
+
+
+def test_a_silent_target_is_not_asked_again(client: httpx.Client, gateway: Gateway) -> None:
+    answer = ask(client, "given-stall")
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_timeout"
+    assert answer.text == BEGUN
+    assert len(gateway.record(answer.id)["attempts"]) == 1
+
+
+def test_another_answer_is_not_taken_for_the_same(client: httpx.Client, gateway: Gateway) -> None:
+    fallback = {"model": "anew-ok", "messages": [{"role": "assistant", "content": "A lighthouse"}]}
+    answer = ask(client, "anew-cut-mid-answer", fallbacks=[fallback])
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_cut"
+    assert answer.text == BEGUN
+    assert not answer.done
+    record = gateway.record(answer.id)
+    assert [one.get("error") for one in record["attempts"]] == ["upstream_cut", "answer_diverged"]
+    assert "splices" not in record
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"fallback_config": {"mid_stream": "error"}},
+        {"response_format": {"type": "json_object"}},
+        {"n": 2},
+        {"logprobs": True},
+    ],
+)
+def test_what_is_not_to_be_continued_fails_cleanly(
+    client: httpx.Client, gateway: Gateway, more: dict[str, Any]
+) -> None:
+    answer = ask(client, "anew-cut-mid-answer", "given-ok", **more)
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_cut"
+    assert not answer.done
+    assert len(gateway.record(answer.id)["attempts"]) == 1
+
+
+def test_it_goes_on_past_targets_that_fail(client: httpx.Client, gateway: Gateway) -> None:
+    answer = ask(client, "anew-cut-mid-answer", "anew-503-always", "given-stall", "claude-ok")
+    check_whole(answer)
+    splices = gateway.record(answer.id)["splices"]
+    assert splices[0]["characters"] == len(BEGUN)
+    assert [place["way"] for place in splices] == ["prefill", "prefill"]
+
+
+def test_an_answer_without_its_mark_is_finished_promptly(client: httpx.Client) -> None:
+    for model in ("anew-no-done-open", "claude-no-done-open"):
+        answer = ask(client, model)
+        check_whole(answer)
+        assert answer.chunks[-1]["usage"]["completion_tokens"] == len(SENTENCE.split())
+
+
+def test_the_story_tells_where_the_splice_lies(client: httpx.Client, gateway: Gateway) -> None:
+    answer = ask(client, "anew-cut-mid-answer", "given-ok")
+    told = gateway.run("show", answer.id).stdout
+    assert f"{len(BEGUN)} characters" in told
+    assert "prefill" in told
