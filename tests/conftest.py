@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ("weights",)
+pytest_plugins = ("weights", "pgserver")

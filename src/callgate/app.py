@@ -28,10 +28,11 @@ from callgate.engine.admission import Admission
 from callgate.engine.engine import Engine
 from callgate.engine.pursuit import HealthTable, Pursuit
 from callgate.engine.survey import survey
-from callgate.store.base import Counters, Store
+from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.journal import Journal, backlog
 from callgate.store.memory import MemoryCounters
-from callgate.store.opening import open_store
+from callgate.store.opening import open_store_or_wait
+from callgate.store.remembered import RememberedKeys
 from callgate.store.shared import SharedCounters
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
@@ -97,7 +98,7 @@ class World(Struct, kw_only=True):
 def real_world(config: Config) -> Iterator[World]:
     """The world that a configuration tells of."""
     with (
-        closing(open_store(config.store_url)) as store,
+        closing(open_store_or_wait(config.store_url)) as store,
         closing(Journal(config.journal_dir)) as journal,
         closing(counters_for(config)) as counters,
     ):
@@ -118,8 +119,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
     voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
     with ExitStack() as stack:
         world = stack.enter_context(real_world(config)) if world is None else world
-        keyring = Keyring(world.store.keys)
-        keyring.load()
+        keyring = load_keys(world.store.keys, RememberedKeys(config.data_dir / "keys.json"))
         client, journal, counters = world.client, world.journal, world.counters
         keeper = stack.enter_context(closing(keeper_for(config)))
         book = PriceBook()
@@ -186,6 +186,22 @@ def keeper_for(config: Config) -> CaptureKeeper:
         gateway=version("callgate"),
         max_bytes=settings.capture.max_bytes,
     )
+
+
+def load_keys(keys: Keys, remembered: RememberedKeys) -> Keyring:
+    """Every key, from the store or, while that is away, as last read.
+
+    Raises StoreError where the store is away and nothing is remembered.
+    """
+    keyring = Keyring(keys, remember=remembered.write)
+    try:
+        keyring.load()
+    except StoreError:
+        known = remembered.read()
+        if known is None:
+            raise
+        keyring.restore(known)
+    return keyring
 
 
 async def ask_providers(config: Config) -> list[Answer]:

@@ -119,7 +119,7 @@ def test_a_missing_configuration_that_was_named_is_told(home: Home) -> None:
 def test_a_store_that_cannot_be_opened_is_told_with_the_fix(home: Home) -> None:
     home.data.write_text("a file where the folder should be")
     result = home.run("keys", "list")
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("callgate: cannot open the store")
 
 

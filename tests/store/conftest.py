@@ -11,20 +11,32 @@ from callgate.store.base import Counters, Store
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
 from callgate.store.shared import SharedCounters
+from pgserver import PostgresServer
 
-STORES: dict[str, Callable[[Path], str]] = {
-    "sqlite": lambda folder: f"sqlite:///{folder}/data/callgate.db",
-}
+STORES = ("sqlite", "postgres")
 COUNTERS: dict[str, Callable[[Path, int], Counters]] = {
     "memory": lambda _folder, capacity: MemoryCounters(capacity),
     "shared": lambda folder, capacity: SharedCounters(folder / "limits.table", capacity),
 }
 
 
-@pytest.fixture(params=list(STORES))
+@pytest.fixture(scope="session")
+def postgres_url(postgres: PostgresServer) -> str:
+    """A database with Callgate's tables."""
+    url = postgres.fresh()
+    open_store(url).close()
+    return url
+
+
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A fresh store of each kind."""
-    opened = open_store(STORES[request.param](tmp_path))
+    url = f"sqlite:///{tmp_path}/data/callgate.db"
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres")
+        url = request.getfixturevalue("postgres_url")
+        server.execute("TRUNCATE keys, records; UPDATE meta SET value = 0", url)
+    opened = open_store(url)
     yield opened
     opened.close()
 

@@ -165,8 +165,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         "",
         "callgate.db",
         "mysql://user:hunter2@db/callgate",
-        "postgresql://user:hunter2@db/callgate",
-        "postgresql+psycopg://user:hunter2@db/callgate",
+        "user:hunter2@db/callgate",
         "sqlite:",
         "sqlite://",
         "sqlite:///",
@@ -186,9 +185,21 @@ def test_a_url_of_no_supported_kind_is_told_without_its_secret(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_postgresql_is_said_to_come_later() -> None:
-    with pytest.raises(StoreError, match="PostgreSQL is not supported by this version yet"):
-        open_store("postgresql://localhost/callgate")
+def test_old_records_are_deleted_oldest_first_in_batches(url: str) -> None:
+    hour = 3_600_000
+    records = [answered(ago_ms=hour * (10 - number)) for number in range(10)]
+    with closing(open_store(url)) as store:
+        log = store.requests
+        log.append_many([msgspec.json.encode(record) for record in records])
+
+        def left() -> list[str]:
+            return [record.request_id for record in log.find(Query())]
+
+        assert log.delete_before(records[7].time, 5) == 5
+        assert left() == [record.request_id for record in records[:4:-1]]
+        assert log.delete_before(records[7].time, 5) == 2
+        assert log.delete_before(records[7].time, 5) == 0
+        assert left() == [record.request_id for record in records[:6:-1]]
 
 
 def test_a_failure_tells_nothing_of_the_values(path: Path, url: str) -> None:

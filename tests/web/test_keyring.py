@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import stat
+import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from callgate.app import load_keys
 from callgate.errors import GatewayError
 from callgate.store.base import Key, StoreError
+from callgate.store.remembered import RememberedKeys
+from callgate.web import keyring
 from callgate.web.keyring import Keyring
 
 
@@ -22,8 +28,16 @@ class Store:
         self.away = False
         self.delay = 0.0
         self.at = 1
+        self.hung: threading.Event | None = None
+        self.hanging = 0
+
+    def hang(self) -> None:
+        if self.hung is not None:
+            self.hanging += 1
+            self.hung.wait(10)
 
     def version(self) -> int:
+        self.hang()
         if self.away:
             raise StoreError("the disk is on fire")
         return self.at
@@ -33,6 +47,7 @@ class Store:
 
     def find(self, digest: bytes) -> Key | None:
         self.asked += 1
+        self.hang()
         time.sleep(self.delay)
         if self.away:
             raise StoreError("the disk is on fire")
@@ -137,6 +152,55 @@ async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
     kinds = [error.kind.type for error in results if isinstance(error, GatewayError)]
     assert kinds.count("keys_unavailable") >= 190
     assert store.asked <= 10
+
+
+async def test_a_store_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keyring, "_PATIENCE", 0.05)
+    monkeypatch.setattr(keyring, "REFRESH_SECONDS", 0.01)
+    store = Store(key(b"1"))
+    ring = Keyring(store)
+    ring.load()
+    hung = store.hung = threading.Event()
+    following = asyncio.create_task(ring.keep_fresh())
+    try:
+        results = await asyncio.gather(
+            *(ring.find(b"%d?" % number) for number in range(100)), return_exceptions=True
+        )
+        assert {str(error.kind.type) for error in results if isinstance(error, GatewayError)} == {
+            "keys_unavailable"
+        }
+        assert ring.recall(b"1") is not None
+        while ring.trouble != "no answer for 0.05 s while reading keys":
+            await asyncio.sleep(0.01)
+        assert store.hanging <= 3  # not one thread more for each question and each second
+        store.add(key(b"2"))
+        hung.set()
+        while ring.trouble is not None:
+            await asyncio.sleep(0.01)
+        assert (await ring.find(b"2")).digest == b"2"
+    finally:
+        hung.set()
+        following.cancel()
+
+
+def test_keys_are_remembered_for_a_start_without_the_store(tmp_path: Path) -> None:
+    remembered = RememberedKeys(tmp_path / "keys.json")
+    store = Store(key(b"1", expires=5), key(b"2"))
+    store.away = True
+    with pytest.raises(StoreError):
+        load_keys(store, remembered)
+    store.away = False
+    load_keys(store, remembered)
+    assert stat.S_IMODE((tmp_path / "keys.json").stat().st_mode) == 0o600
+    store.away = True
+    ring = load_keys(store, remembered)
+    assert ring.trouble is not None
+    assert ring.recall(b"2") == key(b"2")
+    with pytest.raises(GatewayError):
+        ring.recall(b"1")
+    (tmp_path / "keys.json").write_text("[{")
+    with pytest.raises(StoreError):
+        load_keys(store, remembered)
 
 
 @pytest.mark.parametrize("end", ["expires", "revoked"])

@@ -15,7 +15,7 @@ from callgate.cli.options import config_option, json_option, now_ms
 from callgate.cli.output import json_line, printable
 from callgate.config import Config
 from callgate.core.redact import MASK
-from callgate.core.secret import Secret
+from callgate.core.secret import Secret, secrets_of_url
 from callgate.support import answers, doctor
 from callgate.support.finding import Finding, exit_code
 
@@ -78,13 +78,14 @@ def _asked(config: Config) -> Iterator[Finding]:
 
 
 def _secrets(config: Config) -> list[Secret]:
-    return [
+    keys = [
         secret
         for model in config.models.values()
         for deployment in model.deployments
         for secret in (deployment.secret, deployment.session_token)
-        if len(secret.reveal()) >= _SHORTEST
     ]
+    known = (*keys, *secrets_of_url(config.store_url))
+    return [secret for secret in known if len(secret.reveal()) >= _SHORTEST]
 
 
 def _without(text: str, secrets: list[Secret]) -> str:

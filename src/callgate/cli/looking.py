@@ -35,14 +35,16 @@ def configuration(config: Config) -> Finding:
 
 def store(config: Config) -> Finding:
     """Whether the store opens; one that is not there yet is left unmade."""
-    from callgate.store.opening import open_store
+    from callgate.store.opening import is_made, open_store
     from callgate.store.schema import REVISIONS
 
-    path = sqlite_file(config)
-    if path is not None and not path.exists():
-        return ok("store", f"{path} is not there yet; the first start makes it")
     now = time.time() * 1000
     try:
+        if not is_made(config.store_url):
+            path = sqlite_file(config)
+            if path is not None:
+                return ok("store", f"{path} is not there yet; the first start makes it")
+            return ok("store", "the first start makes the tables, or brings them up to date")
         opened = open_store(config.store_url)
         try:
             keys = opened.keys.all()

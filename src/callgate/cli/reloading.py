@@ -9,7 +9,7 @@ import msgspec
 
 from callgate.config import Config, ConfigError
 from callgate.config.bound import bind_local
-from callgate.core.secret import Secret
+from callgate.core.secret import Secret, secrets_of_url
 from callgate.local.process import LocalServer
 from callgate.server import logs
 from callgate.server.supervisor import ReloadError
@@ -69,7 +69,8 @@ def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
 
 def secrets(config: Config) -> list[Secret]:
     """Everything that must never be logged."""
-    return [one.secret for model in config.models.values() for one in model.deployments]
+    providers = [one.secret for model in config.models.values() for one in model.deployments]
+    return [*providers, *secrets_of_url(config.store_url)]
 
 
 def _setting(config: Config, name: str) -> object:

@@ -12,9 +12,9 @@ def contradictions(settings: Settings) -> Iterator[str]:
 
     A limit that is lowered below a default of another one is no mistake: the default gives way.
     """
-    store = settings.store.url.partition(":")[0]
-    if store not in ("", "sqlite"):
-        yield f"store.url: only 'sqlite:///…' is supported by this version, got {store[:20]!r}"
+    store = settings.store.url.partition(":")[0].partition("+")[0]
+    if store not in ("", "sqlite", "postgresql", "postgres"):
+        yield f"store.url: expected 'sqlite:///…' or 'postgresql://…', got {store[:20]!r}"
     scheme = settings.counters.url.partition(":")[0]
     if scheme != "memory":
         yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 
 class Secret:
     """Holds a credential; only `reveal()` gives it out, so no repr, log or dump contains it."""
@@ -22,3 +24,16 @@ class Secret:
         return "Secret(***)"
 
     __str__ = __repr__
+
+
+def secrets_of_url(url: str) -> tuple[Secret, ...]:
+    """The password in the authority of a URL, as it is written there and as it is meant.
+
+    Takes what may be no URL: all from the first colon after `//` to the last `@`.
+    """
+    _, _, rest = url.partition("://")
+    userinfo, at, _ = rest.rpartition("@")
+    _, _, password = userinfo.partition(":")
+    if not at or not password:
+        return ()
+    return tuple(Secret(text) for text in dict.fromkeys((password, unquote(password))))

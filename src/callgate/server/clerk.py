@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from callgate.capture.files import prune
 from callgate.server.supervisor import Ready, orphaned
-from callgate.store.opening import open_store
+from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
 
 # Long enough for a commit to bear many records, short enough for whoever lists them.
@@ -50,7 +50,7 @@ def keep_books(
     os.nice(5)
     end = _End(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with closing(open_store(store_url)) as store:
+    with closing(open_store_or_wait(store_url)) as store:
         shipper = Shipper(journal_dir, store.requests, time.time)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
         ready()

@@ -23,6 +23,10 @@ class StoreError(Exception):
     """
 
 
+class StoreAwayError(StoreError):
+    """The store's server cannot be reached just now."""
+
+
 class Key(Struct, frozen=True, kw_only=True):
     """A caller's key as stored: never the key itself. Times are Unix milliseconds.
 
@@ -128,7 +132,10 @@ class RequestLog(Protocol):
         ...
 
     def delete_before(self, time: int, limit: int) -> int:
-        """Delete at most `limit` records older than `time`; returns how many."""
+        """Delete at most `limit` records older than `time`; returns how many.
+
+        A back-end that keeps each day (UTC) apart deletes all the days that are wholly older.
+        """
         ...
 
 

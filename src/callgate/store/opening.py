@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from callgate.store.base import Store, StoreError
+from pathlib import Path
+
+from callgate.store.base import Store, StoreAwayError, StoreError
+
+_POSTGRES = ("postgresql", "postgres")
 
 
 def open_store(url: str) -> Store:
@@ -10,17 +14,46 @@ def open_store(url: str) -> Store:
 
     Raises StoreError where the URL is of no supported kind, or the store cannot be opened.
     """
-    scheme = url.partition(":")[0].partition("+")[0]
+    return _open(url, later=False)
+
+
+def open_store_or_wait(url: str) -> Store:
+    """As `open_store`, but one on a server that is away is given too.
+
+    Its operations raise StoreError until the server is back. It is taken to have its tables: for
+    processes that are started after another has opened the store.
+    """
+    try:
+        return _open(url, later=False)
+    except StoreAwayError:
+        return _open(url, later=True)
+
+
+def is_made(url: str) -> bool:
+    """Whether the store is there already; makes nothing. Raises StoreError as `open_store` does."""
+    if _scheme(url) in _POSTGRES:
+        from callgate.store import postgres
+
+        return postgres.is_made(url)
+    return Path(url.removeprefix("sqlite:///")).exists()
+
+
+def _open(url: str, *, later: bool) -> Store:
+    # Imported when asked for: a process without a store does not pay for the driver.
+    scheme = _scheme(url)
     if scheme == "sqlite":
-        # Imported when asked for: a process without a store does not pay for the driver.
         from callgate.store.sqlite import open_sqlite
 
         return open_sqlite(url)
-    if scheme in ("postgresql", "postgres"):
-        raise StoreError(
-            "store.url: PostgreSQL is not supported by this version yet; "
-            "use sqlite:///callgate-data/callgate.db"
-        )
+    if scheme in _POSTGRES:
+        from callgate.store.postgres import open_postgres
+
+        return open_postgres(url, later=later)
     raise StoreError(
-        f"store.url: unknown kind of store {scheme!r}; use sqlite:///callgate-data/callgate.db"
+        f"store.url: unknown kind of store {scheme[:20]!r}; use "
+        "sqlite:///callgate-data/callgate.db or postgresql://user:password@host:5432/database"
     )
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].partition("+")[0]

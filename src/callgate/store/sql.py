@@ -7,6 +7,7 @@ some hundred bytes a record and not in the records themselves.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Index,
-    Insert,
     LargeBinary,
     MetaData,
     Row,
@@ -79,9 +79,13 @@ records = Table(
     Column("error", String(64)),
     Column("body", LargeBinary, nullable=False),
     Index("records_filters", "id", "time", "account", "key_id", "model", "status", "error"),
+    postgresql_partition_by="RANGE (id)",
 )
 
 KEYS_VERSION = "keys_version"
+
+RecordRow = tuple[bytes, int, str | None, str | None, str | None, int, str | None, bytes]
+"""A row of `records`, its columns in their order."""
 
 _KEY_COLUMNS = tuple(keys.c[field] for field in Key.__struct_fields__)
 
@@ -100,9 +104,6 @@ class _Head(msgspec.Struct, gc=False):
     key_id: str | None = None
     model: str | None = None
     error: str | None = None
-
-
-_INSERTED = ("id", "time", "account", "key_id", "model", "status", "error", "body")
 
 
 class SqlKeys:
@@ -136,7 +137,7 @@ class SqlKeys:
     def add(self, key: Key) -> None:
         """Keep a new key. Raises ValueError where its id or digest is taken."""
         try:
-            with _writing(self._engine) as connection:
+            with writing(self._engine) as connection:
                 connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
                 _bump(connection)
         except StoreError as error:
@@ -152,24 +153,18 @@ class SqlKeys:
             .where(keys.c.id == key_id)
             .values(revoked=case((later, at), else_=keys.c.revoked))
         )
-        with _writing(self._engine) as connection:
+        with writing(self._engine) as connection:
             found = connection.execute(statement).rowcount > 0
             if found:
                 _bump(connection)
         return found
 
 
-class SqlRequestLog:
-    """`store.base.RequestLog` over a SQL database.
+class SqlRequestLog(ABC):
+    """`store.base.RequestLog` over a SQL database, but for how new records are inserted."""
 
-    `insert_new` is the dialect's own insert into `records` that passes over ids already there.
-    """
-
-    def __init__(self, engine: Engine, insert_new: Insert) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # Compiled once, and given to the driver as it is: per record this is what costs most.
-        compiled = insert_new.compile(dialect=engine.dialect, column_keys=_INSERTED)
-        self._insert = str(compiled)
         self._head = msgspec.json.Decoder(_Head)
         self._record = msgspec.json.Decoder(Record)
 
@@ -179,7 +174,7 @@ class SqlRequestLog:
         Returns how many were new. Raises ValueError where one of them is no record; then none of
         them is kept.
         """
-        rows = []
+        rows: list[RecordRow] = []
         try:
             for body in records:
                 head = self._head.decode(body)
@@ -190,8 +185,8 @@ class SqlRequestLog:
             raise ValueError(f"not a record: {error}") from error
         if not rows:
             return 0
-        with _writing(self._engine) as connection:
-            return connection.exec_driver_sql(self._insert, rows).rowcount
+        with writing(self._engine) as connection:
+            return self._insert(connection, rows)
 
     def get(self, request_id: str) -> Record | None:
         """The record of this id."""
@@ -225,12 +220,16 @@ class SqlRequestLog:
         """Delete at most `limit` records older than `time`; returns how many."""
         oldest = (
             select(records.c.id)
-            .where(records.c.id < _floor(time))
+            .where(records.c.id < floor(time))
             .order_by(records.c.id)
             .limit(limit)
         )
-        with _writing(self._engine) as connection:
+        with writing(self._engine) as connection:
             return connection.execute(delete(records).where(records.c.id.in_(oldest))).rowcount
+
+    @abstractmethod
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
+        """Insert the rows whose ids are new; how many. Raises ValueError for what cannot be one."""
 
     def _pages(self, query: Query) -> Iterator[Record]:
         wanted = _conditions(query)
@@ -281,9 +280,9 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     if query.failed:
         conditions.append(or_(column.error.is_not(None), column.status >= 400))
     if query.since is not None:
-        conditions += [column.time >= query.since, column.id >= _floor(query.since - _SLACK_MS)]
+        conditions += [column.time >= query.since, column.id >= floor(query.since - _SLACK_MS)]
     if query.until is not None:
-        conditions += [column.time < query.until, column.id < _floor(query.until + _SLACK_MS)]
+        conditions += [column.time < query.until, column.id < floor(query.until + _SLACK_MS)]
     return conditions
 
 
@@ -294,7 +293,7 @@ def _id(request_id: str) -> bytes:
     return id_
 
 
-def _floor(unix_ms: int) -> bytes:
+def floor(unix_ms: int) -> bytes:
     """What every id made at or after this time is not less than."""
     return min(max(unix_ms, 0), (1 << 48) - 1).to_bytes(6, "big") + bytes(10)
 
@@ -315,7 +314,8 @@ def _reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def _writing(engine: Engine) -> Iterator[Connection]:
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction, committed at the end. Raises StoreError where the database does not answer."""
     with answering(), engine.begin() as connection:
         yield connection
 
@@ -326,7 +326,12 @@ def answering() -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        told = error.orig if isinstance(error, DBAPIError) else error
         raise StoreError(
-            f"the store does not answer: {told}; restore the database that store.url names"
+            f"the store does not answer: {said(error)}; restore the database that store.url names"
         ) from error
+
+
+def said(error: SQLAlchemyError) -> str:
+    """What the database said, in one line; further lines may quote values."""
+    told = error.orig if isinstance(error, DBAPIError) else error
+    return str(told).partition("\n")[0].rstrip("; ")

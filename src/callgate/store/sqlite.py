@@ -5,11 +5,11 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from callgate.store import schema
 from callgate.store.base import Store, StoreError
-from callgate.store.sql import SqlKeys, SqlRequestLog, answering, records
+from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, answering, records
 
 _NAMES = ("sqlite", "sqlite+pysqlite")
 _BUSY_SECONDS = 5.0
@@ -45,8 +45,21 @@ def open_sqlite(url: str) -> Store:
             f"cannot open the store {path}: {reason}; give Callgate a folder that it may write "
             "to in store.url"
         ) from error
-    insert_new = insert(records).on_conflict_do_nothing()
-    return Store(SqlKeys(engine), SqlRequestLog(engine, insert_new), engine.dispose)
+    return Store(SqlKeys(engine), SqliteRequestLog(engine), engine.dispose)
+
+
+class SqliteRequestLog(SqlRequestLog):
+    """Records in one table."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        # Compiled once, and given to the driver as it is: per record this is what costs most.
+        columns = [column.name for column in records.columns]
+        insert_new = insert(records).on_conflict_do_nothing()
+        self._insert_new = str(insert_new.compile(dialect=engine.dialect, column_keys=columns))
+
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
+        return connection.exec_driver_sql(self._insert_new, list(rows)).rowcount
 
 
 def _path(url: str) -> Path:

@@ -12,7 +12,7 @@ import asyncio
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys
@@ -27,12 +27,21 @@ _PATIENCE = 2.0
 
 
 class Keyring:
-    """The keys of one process. `trouble` says since when and why the store does not answer."""
+    """The keys of one process. `trouble` says why the store does not answer, if it does not.
 
-    def __init__(self, keys: Keys, clock: Callable[[], float] = time.time) -> None:
+    `remember` is given all keys whenever they have been read anew.
+    """
+
+    def __init__(
+        self,
+        keys: Keys,
+        clock: Callable[[], float] = time.time,
+        remember: Callable[[Iterable[Key]], None] | None = None,
+    ) -> None:
         self.trouble: str | None = None
         self._keys = keys
         self._clock = clock
+        self._remember = remember
         self._by_digest: dict[bytes, Key] = {}
         self._by_header: dict[bytes, tuple[Key, float]] = {}
         self._version: int | None = None
@@ -49,17 +58,30 @@ class Keyring:
             self._by_digest, self._version = found, version
             self._by_header = {}
             self._misses.clear()
+            if self._remember is not None:
+                self._remember(found.values())
+
+    def restore(self, keys: Iterable[Key]) -> None:
+        """Begin with keys that were remembered, because the store is away; it is asked again."""
+        self._by_digest = {key.digest: key for key in keys}
+        self.trouble = "the store was away at the start"
 
     async def keep_fresh(self) -> None:
         """Stay in step with the store until cancelled."""
+        loading: asyncio.Task[None] | None = None
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            try:
-                await asyncio.to_thread(self.load)
-            except Exception as error:  # whatever ails it, keys stay in memory
-                self.trouble = f"{type(error).__name__} while reading keys"
-            else:
-                self.trouble = None
+            # A store that hangs keeps one thread, not one more each second.
+            if loading is None:
+                loading = asyncio.create_task(asyncio.to_thread(self.load))
+            await asyncio.wait({loading}, timeout=_PATIENCE)
+            if not loading.done():
+                self.trouble = f"no answer for {_PATIENCE:g} s while reading keys"
+                continue
+            error = loading.exception()
+            loading = None
+            # Whatever ails the store, keys stay in memory.
+            self.trouble = None if error is None else f"{type(error).__name__} while reading keys"
 
     def known(self, header: bytes) -> Key | None:
         """The live key that this value of `Authorization` was found to bear before."""
@@ -89,10 +111,23 @@ class Keyring:
         return key
 
     async def find(self, digest: bytes) -> Key:
-        """The live key of this digest, from the store if need be.
+        """The live key of this digest, from the store if need be; within `_PATIENCE` seconds.
 
         Raises GatewayError `unauthorized`, or `keys_unavailable` where the store cannot say.
         """
+        key = self.recall(digest)
+        if key is not None:
+            return key
+        if self.trouble is not None:  # `keep_fresh` knows when it is over, and reads every key
+            raise self._unavailable()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await self._ask(digest)
+        except TimeoutError:
+            self.trouble = f"no answer for {_PATIENCE:g} s while looking up a key"
+            raise self._unavailable() from None
+
+    async def _ask(self, digest: bytes) -> Key:
         asked = self._clock()
         async with self._one_query:
             now = self._clock()
@@ -101,8 +136,8 @@ class Keyring:
                 return key
             if self._misses.get(digest, 0) > now:
                 raise refusal()
-            if now - asked > _PATIENCE:  # the store is slow: who queued for it is not kept longer
-                raise self._unavailable()
+            if now - asked > _PATIENCE or self.trouble is not None:
+                raise self._unavailable()  # the store is slow, or has failed who came first
             if not self._within_budget(now):
                 raise refusal()
             try:

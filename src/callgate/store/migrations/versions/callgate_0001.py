@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("status", sa.SmallInteger, nullable=False),
         sa.Column("error", sa.String(64)),
         sa.Column("body", sa.LargeBinary, nullable=False),
+        postgresql_partition_by="RANGE (id)",
     )
     op.create_index(
         "records_filters",

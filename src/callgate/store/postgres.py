@@ -1,0 +1,263 @@
+"""PostgreSQL: one database for gateways on many machines. The only file that knows this database.
+
+The records are partitioned by ranges of their id, a day each: an id bears its time, so a look-up
+by id alone goes to one day's index, and a day past retention is dropped as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
+from sqlalchemy.engine import make_url
+
+from callgate.core.redact import redact
+from callgate.core.secret import secrets_of_url
+from callgate.store import schema
+from callgate.store.base import Store, StoreAwayError, StoreError
+from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, floor, said, writing
+
+_NAMES = ("postgresql", "postgresql+psycopg", "postgres")
+_EXPECTED = (
+    "store.url: expected postgresql://user:password@host:5432/database, with `@`, `:`, `/` and `%` "
+    "in the password written as %40, %3A, %2F and %25"
+)
+# What libpq is told unless store.url says otherwise (seconds, but for the last):
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+_CONNECTING = {
+    "connect_timeout": "3",
+    "application_name": "callgate",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
+_POOL = 2
+_POOL_SECONDS = 5.0
+# Per transaction and not per connection: a pooler such as PgBouncer may stand in between.
+_BOUNDS = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
+_PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
+_DROPPING = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+# Advisory locks of this database; any numbers that nobody else is likely to take.
+_SCHEMA_LOCK, _RETENTION_LOCK = 0x63616C6C01, 0x63616C6C02
+
+_DAY_MS = 86_400_000
+_EPOCH = date(1970, 1, 1).toordinal()
+_LAST_DAY = date.max.toordinal() - _EPOCH - 1
+_PREFIX = "records_"
+_NO_RIGHT = "42501"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+
+# One statement for a whole batch: an array a column. Binary, or the bodies would go in hexadecimal.
+_INSERT = """
+INSERT INTO records (id, time, account, key_id, model, status, error, body)
+SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::text[], %b::text[], %b::text[],
+                     %b::smallint[], %b::text[], %b::bytea[])
+ON CONFLICT DO NOTHING
+"""
+
+
+def open_postgres(url: str, *, later: bool = False) -> Store:
+    """Open `postgresql://…`; its tables are made or upgraded, once, however many gateways start.
+
+    With `later` nothing is asked of the server until an operation needs it: the tables are taken to
+    be there. Raises StoreError with what to do, StoreAwayError where the server cannot be reached.
+    """
+    engine = _engine(url)
+    if not later:
+        try:
+            with _opening(url):
+                _prepare(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    return Store(SqlKeys(engine), PostgresRequestLog(engine), engine.dispose)
+
+
+def is_made(url: str) -> bool:
+    """Whether the database has Callgate's tables; makes nothing. Raises as `open_postgres`."""
+    engine = _engine(url)
+    try:
+        with _opening(url), engine.connect() as connection:
+            return schema.is_current(connection)
+    finally:
+        engine.dispose()
+
+
+class PostgresRequestLog(SqlRequestLog):
+    """Records in partitions, a day each; each is made with the first record of the day before."""
+
+    def delete_before(self, time: int, limit: int) -> int:
+        """Drop the days that are wholly older than `time`; returns how many records they held."""
+        deleted = 0
+        with writing(self._engine) as connection:
+            connection.exec_driver_sql(_DROPPING)
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_RETENTION_LOCK,))
+            for name in _partitions(connection):
+                if _ends(name) <= time:
+                    held = connection.exec_driver_sql(f"SELECT count(*) FROM {name}")  # noqa: S608
+                    deleted += int(held.scalar_one())
+                    connection.exec_driver_sql(f"DROP TABLE {name}")
+        return deleted
+
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
+        days = {_day_of(row[0]) for row in rows}
+        _make_partitions(connection, days | {max(days) + 1})
+        columns = zip(*rows, strict=True)
+        arrays = tuple([_storable(value) for value in column] for column in columns)
+        try:
+            return connection.exec_driver_sql(_INSERT, arrays).rowcount
+        except exc.DataError as error:
+            # No later attempt would fare better with it, and it must not hold up the others.
+            raise ValueError(f"not a record: {said(error)}") from None
+
+
+def _storable(value: object) -> object:
+    """PostgreSQL's text has no place for NUL, which JSON can bear."""
+    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
+
+
+def _day_of(id_: bytes) -> int:
+    """The day, counted from 1970, in which an id was made."""
+    day = int.from_bytes(id_[:6], "big") // _DAY_MS
+    if day >= _LAST_DAY:
+        raise ValueError("not a record: its id is of no date")
+    return day
+
+
+def _name_of(day: int) -> str:
+    return f"{_PREFIX}{date.fromordinal(_EPOCH + day):%Y%m%d}"
+
+
+def _ends(name: str) -> int:
+    """When the day of a partition ends, Unix milliseconds."""
+    day = date.fromisoformat(name.removeprefix(_PREFIX)).toordinal() - _EPOCH
+    return (day + 1) * _DAY_MS
+
+
+def _partitions(connection: Connection) -> Iterator[str]:
+    """The partitions that are named as here, oldest first."""
+    names = connection.exec_driver_sql(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = 'records'::regclass AND c.relname ~ '^records_[0-9]{8}$' ORDER BY 1"
+    )
+    return iter(names.scalars().all())
+
+
+def _make_partitions(connection: Connection, days: Collection[int]) -> None:
+    """Make those that are missing; others go on reading and writing meanwhile."""
+    wanted = {_name_of(day): day for day in sorted(days)}
+    missing = "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(name) IS NULL"
+    if not connection.exec_driver_sql(missing, (list(wanted),)).all():
+        return
+    # The lock that attaching takes, too: one maker at a time, and no reader or writer is shut out.
+    connection.exec_driver_sql("LOCK TABLE records IN SHARE UPDATE EXCLUSIVE MODE")
+    for name in connection.exec_driver_sql(missing, (list(wanted),)).scalars().all():
+        day = wanted[name]
+        first, beyond = (floor(at * _DAY_MS).hex() for at in (day, day + 1))
+        # Attached when it is whole: to create it as a partition would shut out every reader.
+        connection.exec_driver_sql(f"CREATE TABLE {name} (LIKE records INCLUDING ALL)")
+        connection.exec_driver_sql(
+            f"ALTER TABLE records ATTACH PARTITION {name} "
+            f"FOR VALUES FROM ('\\x{first}') TO ('\\x{beyond}')"
+        )
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(
+        _parsed(url),
+        # Prepared statements would not live through a pooler, and plan before the day is known.
+        connect_args={"prepare_threshold": None},
+        hide_parameters=True,
+        pool_size=_POOL,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        pool_pre_ping=True,
+    )
+    event.listen(engine, "begin", _bound)
+    return engine
+
+
+def _bound(connection: Connection) -> None:
+    connection.exec_driver_sql(_BOUNDS)
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parts = make_url(url)
+    except (exc.ArgumentError, ValueError):  # whose words may quote the password
+        raise StoreError(_EXPECTED) from None
+    if parts.drivername not in _NAMES or not parts.database or "@" in (parts.host or ""):
+        raise StoreError(_EXPECTED)
+    try:
+        import psycopg  # noqa: F401  whether it is there
+    except ImportError:
+        raise StoreError(
+            "store.url: PostgreSQL needs the extra `postgres`: pip install 'callgate[postgres]'"
+        ) from None
+    given = {name: value for name, value in _CONNECTING.items() if name not in parts.query}
+    return parts.set(drivername="postgresql+psycopg").update_query_dict(given)
+
+
+def _prepare(engine: Engine) -> None:
+    """See that the database is fit for use, and that its tables are in their newest form."""
+    with engine.connect() as connection:
+        _demand(connection)
+        current = schema.is_current(connection)
+        if current:
+            _demand_ownership(connection)
+    if not current:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(_PATIENT)
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
+            schema.upgrade(connection)
+
+
+def _demand(connection: Connection) -> None:
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise StoreError(
+            f"the database that store.url names has the encoding {encoding}; name one that was "
+            "made with ENCODING 'UTF8' in store.url"
+        )
+    if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
+        raise StoreError(
+            "the database that store.url names can only be read, as a standby's can; name the "
+            "primary server in store.url"
+        )
+
+
+def _demand_ownership(connection: Connection) -> None:
+    owner, owned = connection.exec_driver_sql(
+        "SELECT relowner::regrole::text, pg_has_role(relowner, 'USAGE') "
+        "FROM pg_class WHERE oid = 'records'::regclass"
+    ).one()
+    if not owned:
+        raise StoreError(
+            f"the user that store.url names has no rights on Callgate's tables, which belong to "
+            f"{owner}; name {owner} in store.url, or GRANT {owner} to that user"
+        )
+
+
+@contextmanager
+def _opening(url: str) -> Iterator[None]:
+    """Tell what kept the store from opening, and what to do, without its password."""
+    try:
+        yield
+    except exc.SQLAlchemyError as error:
+        why = redact(said(error), secrets_of_url(url))
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == _NO_RIGHT:
+            raise StoreError(
+                f"the user that store.url names has too few rights: {why}; make it the owner of "
+                "the database and of Callgate's tables, or name another user in store.url"
+            ) from None
+        if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+            raise StoreAwayError(
+                f"cannot reach the database that store.url names: {why}; start PostgreSQL, or "
+                "correct host, port, database, user or password in store.url"
+            ) from None
+        raise StoreError(
+            f"cannot use the database that store.url names: {why}; restore it, or name another "
+            "in store.url"
+        ) from None

@@ -1,0 +1,166 @@
+"""A gateway on PostgreSQL: the walk of a record, keys that change, a server killed under load."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Event
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from callgate.core.keys import ENTROPY_BYTES, mint
+from callgate.core.record import Record
+from callgate.store.base import Query
+from callgate.store.opening import open_store
+from gateway import Gateway, callgate, children, serving, until, write_config
+from pgserver import PASSWORD, PostgresServer
+from provider import Provider
+
+CHAT = "/v1/chat/completions"
+GOOD = {"model": "test-ok", "messages": [{"role": "user", "content": "Hello?"}]}
+
+
+@pytest.fixture(scope="module")
+def url(postgres: PostgresServer) -> str:
+    """A database that belongs to a user with a password."""
+    url = postgres.fresh()
+    name = url.partition("?")[0].rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} OWNER TO walled")
+    return postgres.url(name, "walled", PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def on_postgres(
+    url: str, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    folder = tmp_path_factory.mktemp("postgres")
+    write_config(folder, provider, extra=f'[store]\nurl = "{url}"\n')
+    with serving(folder, "--workers", "2") as running:
+        yield running
+    assert PASSWORD not in running.log
+
+
+def stored(url: str, wanted: set[str]) -> list[Record]:
+    """The records in the store, once all that are wanted are there."""
+    with closing(open_store(url)) as store:
+        until(lambda: all(store.requests.get(one) is not None for one in wanted), 20)
+        return list(store.requests.find(Query(limit=10**6)))
+
+
+def ask(gateway: Gateway, key: str = "") -> httpx.Response:
+    with gateway.client(key or None) as client:
+        return client.post(CHAT, json=GOOD)
+
+
+def test_a_request_is_on_record_and_found_by_its_id(on_postgres: Gateway, url: str) -> None:
+    answer = ask(on_postgres)
+    assert answer.status_code == 200
+    request_id = answer.headers["x-request-id"]
+    assert [one.status for one in stored(url, {request_id}) if one.request_id == request_id] == [
+        200
+    ]
+    shown = on_postgres.run("show", request_id)
+    assert request_id in shown.stdout, shown.stderr
+
+
+def test_keys_take_effect_within_two_seconds(on_postgres: Gateway) -> None:
+    made = on_postgres.new_key()
+    assert ask(on_postgres, made["key"]).status_code == 200
+    assert on_postgres.run("keys", "revoke", made["id"]).returncode == 0
+    revoked = time.monotonic()
+    until(lambda: all(ask(on_postgres, made["key"]).status_code == 401 for _ in range(6)))
+    assert time.monotonic() - revoked < 2.0
+
+
+def test_the_server_is_killed_under_load_and_nothing_fails_waits_or_is_lost(
+    on_postgres: Gateway, url: str, postgres: PostgresServer
+) -> None:
+    done = Event()
+
+    def load(_number: int) -> list[tuple[int, float, str]]:
+        seen = []
+        with on_postgres.client() as client:
+            while not done.is_set():
+                begun = time.perf_counter()
+                answer = client.post(CHAT, json=GOOD)
+                took = time.perf_counter() - begun
+                seen.append((answer.status_code, took, answer.headers["x-request-id"]))
+                time.sleep(0.01)
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        working = [pool.submit(load, number) for number in range(2)]
+        try:
+            time.sleep(0.3)
+            for _ in range(2):
+                postgres.kill()
+                time.sleep(1.2)
+                ready = httpx.get(on_postgres.url + "/ready")
+                assert ready.status_code == 200
+                assert "store" in ready.text
+                begun = time.monotonic()
+                refused = ask(on_postgres, mint("us", bytes(range(ENTROPY_BYTES))))
+                assert refused.json()["error"]["type"] == "keys_unavailable"
+                assert time.monotonic() - begun < 2.5
+                postgres.start()
+                time.sleep(0.3)
+        finally:
+            done.set()
+            if not postgres.running:
+                postgres.start()
+        seen = [one for future in working for one in future.result()]
+    assert {status for status, _, _ in seen} == {200}
+    spans = sorted(took for _, took, _ in seen)
+    assert spans[len(spans) * 95 // 100] - spans[len(spans) // 2] < 0.06
+    wanted = {request_id for _, _, request_id in seen}
+    found = [record.request_id for record in stored(url, wanted)]
+    assert len(found) == len(set(found))
+    assert wanted <= set(found)
+    until(lambda: httpx.get(on_postgres.url + "/ready").json()["status"] == "ok")
+
+
+def test_a_worker_that_is_replaced_while_the_server_is_away_goes_on_with_the_keys_it_knew(
+    on_postgres: Gateway, postgres: PostgresServer
+) -> None:
+    postgres.kill()
+    try:
+        fallen = [pid for pid in children(on_postgres.process.pid) if is_worker(pid)]
+        for pid in fallen:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not set(fallen) & set(children(on_postgres.process.pid)))
+        assert ask(on_postgres).status_code == 200
+    finally:
+        postgres.start()
+    until(lambda: httpx.get(on_postgres.url + "/ready").json()["status"] == "ok")
+
+
+def is_worker(pid: int) -> bool:
+    """Whether the process listens; the clerk does not."""
+    listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
+    held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    return any(f"socket:[{inode}]" in held for inode in inodes)
+
+
+def test_a_store_that_cannot_be_used_stops_the_start(
+    provider: Provider, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    url = postgres.url("absent", "walled", PASSWORD)
+    write_config(tmp_path, provider, extra=f'[store]\nurl = "{url}"\n')
+    started = callgate(tmp_path, "serve", "--port", "0")
+    assert started.returncode == 2
+    assert "store.url" in started.stderr
+    assert '"absent" does not exist' in started.stderr
+    checked = callgate(tmp_path, "check", "--offline")
+    assert checked.returncode == 1
+    for text in (started.stderr, started.stdout, checked.stdout, checked.stderr):
+        assert PASSWORD not in text
+        assert quote(PASSWORD, safe="") not in text
+    assert [path.name for path in tmp_path.iterdir()] == ["callgate.toml"]
