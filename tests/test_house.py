@@ -28,7 +28,7 @@ ALLOWED = {
     "engine": BASE | {"upstream", "providers", "store.base"},
     "support": BASE | {"store.base"},
     "capture": BASE | {"engine"},
-    "web": BASE | {"engine", "providers", "store.base"},
+    "web": BASE | {"engine", "providers", "store.base", "support.story"},
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "app": {"*"},

@@ -20,8 +20,10 @@ from msgspec import Struct
 from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
+from callgate.config.settings import SupportTable
 from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
+from callgate.core.record import Record
 from callgate.core.retry import Budget
 from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
@@ -32,16 +34,23 @@ from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.journal import Journal, backlog
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store_or_wait
+from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys
 from callgate.store.shared import SharedCounters
+from callgate.support.around import neighbours
+from callgate.support.explain import explain, explained, for_caller
+from callgate.support.story import ExplainedRecord
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
+from callgate.web.authentication import Authenticator
 from callgate.web.chat import Chat, ChatSettings
 from callgate.web.cold import Cold
 from callgate.web.errorpages import ErrorPages
 from callgate.web.gate import Gate
 from callgate.web.keyring import Keyring
+from callgate.web.lookups import Lookups
 from callgate.web.openapi import OpenApi, document
+from callgate.web.requests import Requests
 from callgate.web.shapes import Finding
 from callgate.web.status import Check, Status
 from callgate.web.taping import Taping
@@ -51,6 +60,7 @@ from callgate.web.voice import Voice
 _BACKLOG_ALARM_SECONDS = 30.0
 _REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "support")
 """The tables of the configuration that bear on an answer, and hold no secret."""
+_LOOK_UP_SECONDS = 2.0
 
 
 class PriceBook:
@@ -135,13 +145,12 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             pursuit,
             mid_stream=settings.streams.mid_stream,
         )
+        authenticator = Authenticator(keyring, config.region, settings.region_endpoints)
         chat = Chat(
             engine,
-            keyring,
+            authenticator,
             Taping(keeper, settings.capture.payloads, header=settings.capture.header),
             ChatSettings(
-                region=config.region,
-                region_endpoints=settings.region_endpoints,
                 max_body_bytes=settings.server.max_body_bytes,
                 max_requests=settings.server.max_requests,
                 max_queue=settings.server.max_queue,
@@ -158,7 +167,16 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             ]
         )
         openapi = OpenApi(partial(describe, config))
-        routes = (models, status, openapi, ErrorPages())
+        lookups = stack.enter_context(closing(Lookups()))
+        records = Records(world.store.requests, config.journal_dir, patience=_LOOK_UP_SECONDS)
+        requests = Requests(
+            records,
+            partial(explained_to_caller, records, support),
+            authenticator,
+            lookups,
+            settings.store.retention_days,
+        )
+        routes = (models, requests, status, openapi, ErrorPages())
         cold = Cold([route for part in routes for route in part.routes()], voice)
         yield Worker(
             gate=Gate(chat, cold.app, keeper, voice),
@@ -202,6 +220,17 @@ def load_keys(keys: Keys, remembered: RememberedKeys) -> Keyring:
             raise
         keyring.restore(known)
     return keyring
+
+
+def explained_to_caller(records: Records, support: SupportTable, record: Record) -> ExplainedRecord:
+    """A record as its caller may see it, explained, with what its account met around it. Blocks."""
+    try:
+        tallies = records.tally(neighbours(record, record.account))
+    except StoreError:
+        tallies = []  # the record itself was found, which is what matters
+    shown = for_caller(record)
+    story = explain(shown, tallies, contact=support.contact, status_url=support.status_url)
+    return explained(shown, story)
 
 
 async def ask_providers(config: Config) -> list[Answer]:

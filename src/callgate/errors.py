@@ -21,7 +21,7 @@ towards a caller. By origin, which says whose fault it is::
     ├── gateway   the operator has to change something
     │   ├── 500   internal_error
     │   ├── 502   provider_credentials, provider_refused, provider_model_missing
-    │   └── 503   overloaded, keys_unavailable, limits_unavailable
+    │   └── 503   overloaded, keys_unavailable, limits_unavailable, records_unavailable
     └── upstream  the provider failed
         ├── 429   provider_rate_limited
         ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json, answer_diverged
@@ -209,6 +209,12 @@ _ROWS = (
         "limits_unavailable", 503, "gateway", True,
         "The table of limits is full or cannot be reached.",
         "Retry shortly; the operator has to look at `/ready`.",
+    ),
+    Kind(
+        "records_unavailable", 503, "gateway", True,
+        "The record of a request could not be looked up: the store does not answer, or not in "
+        "time.",
+        "Retry shortly; narrow a list by `since`. The operator has to look at the store.",
     ),
     # --- upstream -------------------------------------------------------------------------------
     Kind(

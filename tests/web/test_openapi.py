@@ -22,10 +22,7 @@ from callgate.web.openapi import OpenApi, document
 
 ID = "019b0000-0000-7000-8000-000000000000"
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-NO_OPERATION = {
-    "path_not_found", "method_not_allowed", "request_not_found", "client_disconnected",
-    "answer_diverged",
-}  # fmt: skip
+NO_OPERATION = {"method_not_allowed", "client_disconnected", "answer_diverged"}
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +71,13 @@ def test_every_response_bears_the_request_id(described: dict[str, Any]) -> None:
             assert "X-Request-Id" in response["headers"], (name, status)
 
 
-def test_only_asking_a_model_needs_a_key(described: dict[str, Any]) -> None:
+def test_asking_a_model_and_looking_up_calls_need_a_key(
+    described: dict[str, Any],
+) -> None:
     keyed = {name for name, operation in operations(described) if operation["security"]}
-    assert keyed == {"post /v1/chat/completions"}
+    assert keyed == {
+        "post /v1/chat/completions", "get /v1/requests", "get /v1/requests/{request_id}",
+    }  # fmt: skip
 
 
 def test_every_type_of_the_taxonomy_is_described_where_it_occurs(described: dict[str, Any]) -> None:
@@ -85,8 +86,11 @@ def test_every_type_of_the_taxonomy_is_described_where_it_occurs(described: dict
             for line in response["description"].splitlines():
                 if line.startswith("- `"):
                     assert TAXONOMY[line.split("`")[1]].status == int(status), name
-    responses = described["paths"]["/v1/chat/completions"]["post"]["responses"]
-    told = " ".join(response["description"] for response in responses.values())
+    told = " ".join(
+        response["description"]
+        for _, operation in operations(described)
+        for response in operation["responses"].values()
+    )
     missing = {name for name in TAXONOMY if f"`{name}`" not in told}
     assert missing == NO_OPERATION
 

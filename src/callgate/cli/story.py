@@ -40,6 +40,7 @@ def tell(story: Story, time: int, *, width: int, blocks: bool = True) -> Iterato
     if story.steps:
         yield from _attempts(story, width, _BLOCKS if blocks else _ASCII)
     yield from _times(story, width, "█" if blocks else "#")
+    yield from _section("Around it", story.around, width)
     yield from _section("Answer", story.usage, width)
     head = [Fact("request", story.request_id), Fact("time", f"{moment(time)} (UTC)")]
     yield from _section("Asked", [*head, *story.asked], width)

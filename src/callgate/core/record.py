@@ -20,10 +20,10 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
 
     model: str
     provider: str
-    deployment: str
     upstream_model: str
-    host: str
     started_us: int
+    deployment: str = ""
+    host: str = ""
     duration_us: int = 0
     connect_us: int | None = None
     headers_us: int | None = None
@@ -59,6 +59,8 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     None where no price is known; `queue_us` is the wait for a place in the worker; `cause` and
     `fix` are kept where they differ from the taxonomy's; `captured` says where the payloads are
     kept, as `machine:file`, the file in that machine's folder of captures.
+    `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
+    this one had been admitted or refused, until `quota_until` (Unix milliseconds).
     """
 
     request_id: str
@@ -90,6 +92,10 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     detail: str | None = None
     cause: str | None = None
     fix: str | None = None
+    quota_model: str | None = None
+    quota_limit: int | None = None
+    quota_left: int | None = None
+    quota_until: int | None = None
     usage: Usage | None = None
     cost_usd: float | None = None
     total_us: int = 0

@@ -139,6 +139,10 @@ class Call:
             record.captured = self.tape.decide(error, self.attempts)
         if key is not None:
             record.account, record.key_id = key.account, key.id
+        quota = self.quota
+        if quota is not None and self.model is not None:
+            record.quota_model, record.quota_limit = self.model.name, quota.limit
+            record.quota_left, record.quota_until = quota.remaining, int(quota.reset * 1000)
         if target is not None:
             record.model_served, record.provider = target.model.name, target.deployment.provider
         if request is not None:

@@ -105,6 +105,13 @@ class Tally(NamedTuple):
     calls: int
 
 
+class Page(NamedTuple):
+    """Some records, newest first. `cursor`, a request id: there may be more before it."""
+
+    records: list[Record]
+    cursor: str | None
+
+
 class RequestLog(Protocol):
     """The records of all requests. A record is handled as its JSON, which is written once."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -182,16 +182,21 @@ def backlog(folder: Path, now: float) -> Backlog:
     return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
 
 
-def find(folder: Path, request_id: str) -> Record | None:
+def _unhurried() -> None:
+    """There is time."""
+
+
+def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -> Record | None:
     """The record of this id, if it is in the journal and not shipped yet.
 
     Look in the store first, then here, then in the store again: a record that is shipped between
-    the first two looks is found by the third.
+    the first two looks is found by the third. `tick` is called before each segment, and may raise.
     """
     if not is_request_id(request_id):
         return None
     needle = request_id.encode()
     for path in _likely_first(folder, request_id):
+        tick()
         try:
             with segments.reading(path) as fd:
                 offset = segments.offset_of(path)
@@ -211,16 +216,24 @@ def find(folder: Path, request_id: str) -> Record | None:
     return None
 
 
-def scan(folder: Path) -> Iterator[Record]:
-    """Every record that is not shipped yet, segment by segment, in the order of writing."""
+def scan(
+    folder: Path, holding: bytes = b"", tick: Callable[[], None] = _unhurried
+) -> Iterator[Record]:
+    """Every record that is not shipped yet, segment by segment, in the order of writing.
+
+    Those whose JSON does not hold these bytes are passed over, which costs less than to decode
+    them. `tick` is called now and then, and may raise.
+    """
     for fd, offset in _unshipped(folder):
         at = -1
         chunk = segments.Chunk([], [], offset)
         while chunk.end != at:
             at = chunk.end
+            tick()
             chunk = segments.read(fd, at, _SCANNED)
             for record in chunk.records:
-                yield msgspec.json.decode(record, type=Record)
+                if holding in record:
+                    yield msgspec.json.decode(record, type=Record)
 
 
 def _unshipped(folder: Path) -> Iterator[tuple[int, int]]:

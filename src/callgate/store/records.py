@@ -2,63 +2,115 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from heapq import nlargest
 from pathlib import Path
 
 import msgspec
 
+from callgate.core.ids import unix_ms, uuid7
 from callgate.core.record import Record
 from callgate.store import journal
-from callgate.store.base import Query, RequestLog, Tally
+from callgate.store.base import Page, Query, RequestLog, StoreError, Tally
 
 Keep = Callable[[Record], bool]
 
+_MINUTE = 60_000
+_SLACK_MS = 10_000  # by how much a record's time may differ from its id's
+
 
 class Records:
-    """Reads a store, None where it cannot be reached, and the journals of a folder."""
+    """Reads a store, None where it cannot be reached, and the journals of a folder.
 
-    def __init__(self, log: RequestLog | None, folder: Path) -> None:
+    `patience` is how many seconds one question may take of the journals, which are small as long
+    as the store answers; None for as long as it takes. Beyond it StoreError is raised.
+    """
+
+    def __init__(
+        self, log: RequestLog | None, folder: Path, *, patience: float | None = None
+    ) -> None:
         self._log = log
         self._folder = folder
+        self._patience = patience
 
     def get(self, request_id: str) -> Record | None:
-        """The record of this id."""
-        # The store once more at the end: the record may have been shipped in between.
-        return (
-            self._stored(request_id)
-            or journal.find(self._folder, request_id)
-            or self._stored(request_id)
-        )
+        """The record of this id. Raises StoreError where the store cannot say."""
+        trouble: StoreError | None = None
+        try:
+            found = self._stored(request_id)
+        except StoreError as error:
+            found, trouble = None, error
+        found = found or journal.find(self._folder, request_id, self._timer())
+        if found is None and trouble is not None:
+            raise trouble
+        # The store once more: the record may have been shipped in between.
+        return found or self._stored(request_id)
 
     def find(self, query: Query, keep: Keep | None = None) -> list[Record]:
         """The newest `query.limit` records that match and that `keep` keeps, newest first."""
         # The journals first: what is shipped meanwhile is then found twice rather than not at all.
-        found = {
-            record.request_id: record
-            for record in journal.scan(self._folder)
-            if matches(record, query) and (keep is None or keep(record))
-        }
+        found = self._unshipped(query, keep)
         for record in self._shipped(query, keep):
             found[record.request_id] = record
         return sorted(found.values(), key=_id, reverse=True)[: query.limit]
+
+    def page(self, query: Query, oldest: int, seconds: float, keep: Keep | None = None) -> Page:
+        """The newest that match and are kept, as many as `query.limit`, or as can be found in about
+        so many seconds; the cursor is None where there are no more.
+
+        The store is asked for longer and longer spans of time, back to `oldest` (Unix ms): so a
+        common match is found at once, and a rare one costs a bounded time.
+        """
+        begun = time.monotonic()
+        wider = msgspec.structs.replace(query, limit=query.limit + 1)
+        found = self._unshipped(wider, keep)
+        end = int(time.time() * 1000) + _SLACK_MS
+        if query.before is not None:
+            end = min(end, unix_ms(query.before) + 1)
+        if query.until is not None:
+            end = min(end, query.until + _SLACK_MS)
+        oldest = max(oldest, query.since or 0) - _SLACK_MS
+        span, edge = 10 * _MINUTE, query.before
+        while True:
+            start = max(end - span, oldest)
+            since = max(start - _SLACK_MS, query.since or 0)
+            window = msgspec.structs.replace(wider, since=since, before=edge)
+            found |= {record.request_id: record for record in self._shipped(window, keep)}
+            edge = uuid7(max(start, 0), 0)
+            newest = nlargest(wider.limit, (id_ for id_ in found if id_ >= edge))
+            if len(newest) == wider.limit or start <= oldest:
+                break
+            if time.monotonic() - begun > seconds:
+                return Page([found[id_] for id_ in newest], edge)
+            end, span = start, span * 2
+        listed = [found[id_] for id_ in newest[: query.limit]]
+        return Page(listed, newest[query.limit - 1] if len(newest) == wider.limit else None)
 
     def tally(self, query: Query) -> list[Tally]:
         """The records that match, counted by status and error.
 
         One that is shipped in this very moment may be counted twice.
         """
-        counts = Counter(
-            (record.status, record.error)
-            for record in journal.scan(self._folder)
-            if matches(record, query)
-        )
-        for status, error, count in self._log.tally(query) if self._log is not None else ():
-            counts[status, error] += count
-        return [Tally(status, error, count) for (status, error), count in counts.items()]
+        counts = Counter((one.status, one.error) for one in self._scanned(query))
+        for status, error, calls in self._log.tally(query) if self._log is not None else ():
+            counts[status, error] += calls
+        return [Tally(status, error, calls) for (status, error), calls in counts.items()]
 
     def _stored(self, request_id: str) -> Record | None:
         return None if self._log is None else self._log.get(request_id)
+
+    def _unshipped(self, query: Query, keep: Keep | None) -> dict[str, Record]:
+        """The newest of the journals by their ids."""
+        matching = (one for one in self._scanned(query) if keep is None or keep(one))
+        return {one.request_id: one for one in nlargest(query.limit, matching, key=_id)}
+
+    def _scanned(self, query: Query) -> Iterator[Record]:
+        holding = b"" if query.account is None else msgspec.json.encode(query.account)
+        for record in journal.scan(self._folder, holding, self._timer()):
+            if matches(record, query):
+                yield record
 
     def _shipped(self, query: Query, keep: Keep | None) -> Iterator[Record]:
         if self._log is None:
@@ -73,6 +125,22 @@ class Records:
                 left -= 1
             if not left:
                 return
+
+    def _timer(self) -> Callable[[], None]:
+        """Raises StoreError when it is called after the time is up."""
+        patience = self._patience
+        if patience is None:
+            return _forever
+        ends = time.monotonic() + patience
+
+        def look() -> None:
+            if time.monotonic() > ends:
+                raise StoreError(
+                    f"the journals hold more than can be looked through in {patience:g} s; "
+                    "restore the store, and the clerk will empty them"
+                )
+
+        return look
 
 
 def matches(record: Record, query: Query) -> bool:
@@ -95,6 +163,10 @@ def matches(record: Record, query: Query) -> bool:
     if query.until is not None and record.time >= query.until:
         return False
     return query.before is None or record.request_id < query.before
+
+
+def _forever() -> None:
+    """Time is never up."""
 
 
 def _id(record: Record) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
 
 from callgate.core.record import Attempt, Record
 from callgate.errors import TAXONOMY, Kind
-from callgate.support.story import Fact, Outcome, Span, Step, Story
+from callgate.store.base import Tally
+from callgate.support.around import around
+from callgate.support.story import ExplainedRecord, Fact, Outcome, Span, Step, Story
 from callgate.support.timeline import duration
 
 _FAULTS = {
@@ -27,8 +30,12 @@ _WAYS = {
 _PARAMETERS_SHOWN = 500
 
 
-def explain(record: Record, *, contact: str = "", status_url: str = "") -> Story:
-    """The story of a record. `contact` and `status_url` are the operator's own support."""
+def explain(
+    record: Record, tallies: Sequence[Tally] = (), *, contact: str = "", status_url: str = ""
+) -> Story:
+    """The story of a record. `contact` and `status_url` are the operator's own support; `tallies`
+    count the calls that `around.neighbours` asks for.
+    """
     outcome = _outcome(record)
     kind = TAXONOMY.get(record.error or "")
     failed = outcome != "answered"
@@ -48,9 +55,32 @@ def explain(record: Record, *, contact: str = "", status_url: str = "") -> Story
         fix=(record.fix or (kind.fix if kind else None)) if failed else None,
         retry=_retry(kind) if failed else None,
         quotes=_quotes(record, contact, status_url) if failed else _provider_ids(record),
+        around=around(record, tallies),
         usage=_usage(record),
         notes=[*record.notes, *_remarks(record)],
     )
+
+
+def explained(record: Record, story: Story) -> ExplainedRecord:
+    """The record and its story as one."""
+    return ExplainedRecord(**msgspec.structs.asdict(record), explanation=story)
+
+
+def for_caller(record: Record) -> Record:
+    """A record as the caller may see it.
+
+    Without what is the operator's alone: the hosts of providers, and what they said but of the
+    caller's own mistakes; it may speak of the operator's account.
+    """
+    return msgspec.structs.replace(
+        record, detail=None, attempts=[_shown(attempt) for attempt in record.attempts]
+    )
+
+
+def _shown(attempt: Attempt) -> Attempt:
+    kind = TAXONOMY.get(attempt.error or "")
+    said = attempt.message if kind is not None and kind.origin == "client" else None
+    return msgspec.structs.replace(attempt, host="", message=said, body=None)
 
 
 def _outcome(record: Record) -> Outcome:
@@ -124,7 +154,7 @@ def _step(number: int, attempt: Attempt) -> Step:
     parts = [str(attempt.status) if attempt.status else "no answer", attempt.error or ""]
     return Step(
         number=number,
-        target=f"{target} ({attempt.host})",
+        target=f"{target} ({attempt.host})" if attempt.host else target,
         provider=attempt.provider,
         started_us=attempt.started_us,
         duration_us=attempt.duration_us,

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from msgspec import Struct
+
+from callgate.core.record import Record
 
 Outcome = Literal["answered", "refused", "failed", "cut", "abandoned"]
 
 
-class Fact(NamedTuple):
+class Fact(Struct, frozen=True):
     """One thing that is known, under its label."""
 
     label: str
     value: str
 
 
-class Span(NamedTuple):
+class Span(Struct, frozen=True):
     """A share of the request's time, in microseconds."""
 
     name: str
@@ -54,7 +56,8 @@ class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What became of one request. `verdict` says it in a line and `message` in the error's words.
 
     `fault`, `cause`, `fix` and `retry` are None where nothing went wrong; `quotes` is what to tell
-    whose support; `spans` add up to `total_us`, of which the first token took `first_token_us`.
+    whose support; `around` is what was going on at the time; `spans` add up to `total_us`, of which
+    the first token took `first_token_us`.
     """
 
     request_id: str
@@ -72,5 +75,12 @@ class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
     fix: str | None = None
     retry: str | None = None
     quotes: list[Fact]
+    around: list[Fact] = []
     usage: list[Fact]
     notes: list[str]
+
+
+class ExplainedRecord(Record, kw_only=True):
+    """A record with its explanation. What a request did not come to is left out."""
+
+    explanation: Story

@@ -12,7 +12,6 @@ from msgspec import Struct
 
 from callgate.core.captured import HEADER
 from callgate.core.chat import Chunk
-from callgate.core.keys import digest
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
@@ -23,11 +22,10 @@ from callgate.engine.engine import Engine
 from callgate.engine.healing import HealingStream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
+from callgate.web.authentication import Authenticator
 from callgate.web.body import Receive, Send, read_body
-from callgate.web.credentials import check_region, read_key
 from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE, Exchange
-from callgate.web.keyring import Keyring
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 from callgate.web.taping import Taping, kept_headers
@@ -42,8 +40,6 @@ _LARGE = 1_000_000
 class ChatSettings(Struct, frozen=True, kw_only=True):
     """What the chat route needs of the configuration."""
 
-    region: str
-    region_endpoints: Mapping[str, str]
     max_body_bytes: int
     max_requests: int
     max_queue: int
@@ -63,14 +59,14 @@ class Chat:
     def __init__(
         self,
         engine: Engine,
-        keyring: Keyring,
+        authenticator: Authenticator,
         taping: Taping,
         settings: ChatSettings,
         voice: Voice,
     ) -> None:
         self.engine = engine
         self._taping = taping
-        self._keyring = keyring
+        self._authenticator = authenticator
         self._settings = settings
         self._voice = voice
         self._queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
@@ -98,7 +94,7 @@ class Chat:
         self._queue.check()
         headers = dict(scope["headers"])
         note_client(call, headers)
-        await self._authenticate(call, headers, scope["query_string"])
+        await self._authenticator.key(call, headers, scope["query_string"])
         began = time.perf_counter_ns()
         try:
             await self._queue.enter()
@@ -114,7 +110,7 @@ class Chat:
             raise GatewayError(
                 "method_not_allowed", f"{scope['method']} is not allowed here; use POST"
             )
-        key = await self._authenticate(call, headers, scope["query_string"])
+        key = await self._authenticator.key(call, headers, scope["query_string"])
         taping = self._taping
         if taping.always or key.capture is not None or HEADER in headers:
             send = taping.begin(call, key, headers, send)
@@ -136,21 +132,6 @@ class Chat:
                 await self.engine.admission.look(call, call.key, call.model)
             except GatewayError:
                 return  # an error about limits must not hide the one that is being told
-
-    async def _authenticate(self, call: Call, headers: Mapping[bytes, bytes], query: bytes) -> Key:
-        header = headers.get(b"authorization", b"")
-        known = self._keyring.known(header)
-        if known is not None:
-            call.key = known
-            return known
-        settings = self._settings
-        text = read_key(headers, query)
-        check_region(text, settings.region, settings.region_endpoints)
-        hashed = digest(text)
-        key = self._keyring.recall(hashed) or await self._keyring.find(hashed)
-        self._keyring.learn(header, key)
-        call.key = key
-        return key
 
     async def _admit(self, call: Call, key: Key, body: bytes) -> list[Leg]:
         admission = self.engine.admission

@@ -7,14 +7,24 @@ from collections.abc import Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
+from callgate.web.reply import advice
 from callgate.web.voice import Voice
+
+
+class _Routes(Starlette):
+    """Without the layer that answers for defects: the gate does that, in the contract's shape."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 class Cold:
@@ -23,7 +33,7 @@ class Cold:
     def __init__(self, routes: Sequence[Route], voice: Voice) -> None:
         self._voice = voice
         self._paths = [CHAT_PATH, *(route.path for route in routes)]
-        self.app = Starlette(
+        self.app = _Routes(
             routes=list[BaseRoute](routes),
             exception_handlers={HTTPException: self._http, GatewayError: self._failure},
         )
@@ -47,7 +57,9 @@ class Cold:
         call = request.scope["state"]["call"]
         call.error = error
         body = self._voice.error_body(call, error)
-        return Response(body, error.kind.status, media_type="application/json")
+        response = Response(body, error.kind.status, media_type="application/json")
+        response.raw_headers += advice(error)
+        return response
 
     def _unknown_path(self, path: str) -> GatewayError:
         folded = "/" + path[:256].strip("/").replace("//", "/")

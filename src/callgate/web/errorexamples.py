@@ -93,6 +93,7 @@ EXAMPLES: Mapping[str, Example] = {
     "overloaded": Example("the gateway is shutting down"),
     "keys_unavailable": Example("The key could not be checked just now"),
     "limits_unavailable": Example("The table of limits is full"),
+    "records_unavailable": Example("The records could not be read just now"),
     "provider_rate_limited": Example(
         "openai is limiting the configured account's requests.", tried=True, upstream_status=429
     ),

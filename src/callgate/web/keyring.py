@@ -110,6 +110,10 @@ class Keyring:
             raise refusal()
         return key
 
+    def dead(self, digest: bytes) -> Key | None:
+        """The key of this digest, where it is in memory though it is not valid any more."""
+        return self._by_digest.get(digest)
+
     async def find(self, digest: bytes) -> Key:
         """The live key of this digest, from the store if need be; within `_PATIENCE` seconds.
 

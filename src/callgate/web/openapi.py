@@ -15,9 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callgate.core.chat import ChatBody
+from callgate.support.story import ExplainedRecord
 from callgate.web import shapes
+from callgate.web.described import HEADERS
 from callgate.web.fieldnotes import NOTES
-from callgate.web.operations import HEADERS, paths
+from callgate.web.operations import paths
 
 Json = dict[str, Any]
 
@@ -63,6 +65,7 @@ def document(
         "servers": [{"url": "/"}],
         "tags": [
             {"name": "Chat", "description": "Ask a model."},
+            {"name": "Requests", "description": "What became of your requests, and why."},
             {"name": "Models", "description": "What can be asked."},
             {"name": "Errors", "description": "What each type of error means and what to do."},
             {"name": "Status", "description": "How the gateway is."},
@@ -93,6 +96,8 @@ _ROOTS = (
     shapes.ChatCompletion,
     shapes.ChatCompletionChunk,
     shapes.ErrorBody,
+    ExplainedRecord,
+    shapes.RequestList,
     shapes.ErrorTypeList,
     shapes.ModelList,
     shapes.Health,

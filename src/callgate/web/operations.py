@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from callgate.web.described import (
+    ANYWHERE,
+    BASIC,
+    METERED,
+    Json,
+    answer,
+    header_refs,
+    plain_get,
+    ref,
+    refusals,
+)
+from callgate.web.lookup_operations import PATH, request_list, request_shown
 
-from callgate.errors import TAXONOMY
-
-Json = dict[str, Any]
-
-_ANYWHERE = ("bad_http", "headers_too_large", "internal_error")
 _CHAT = (
-    *_ANYWHERE,
+    *ANYWHERE,
     "invalid_json",
     "missing_field",
     "invalid_field",
@@ -45,60 +50,7 @@ _CHAT = (
     "circuit_open",
     "upstream_timeout",
 )
-_MODEL = (*_ANYWHERE, "model_not_found", "model_retired", "model_not_in_region")
-
-_INTEGER: Json = {"type": "integer", "minimum": 0}
-
-HEADERS: Mapping[str, Json] = {
-    "X-Request-Id": {
-        "description": "The id that leads to the whole record of this request (UUIDv7).",
-        "required": True,
-        "schema": {"type": "string", "format": "uuid"},
-    },
-    "X-Callgate-Region": {
-        "description": "The region that answered.",
-        "required": True,
-        "schema": {"type": "string"},
-    },
-    "Server-Timing": {
-        "description": "Milliseconds spent in the gateway, waiting for the provider and, where "
-        "the gateway was busy, in its queue.",
-        "schema": {"type": "string"},
-        "example": "gateway;dur=0.4, upstream;dur=812.7",
-    },
-    "X-RateLimit-Limit": {
-        "description": "Requests per 60 seconds for this account and model; sent as soon as key "
-        "and model are known.",
-        "schema": _INTEGER,
-    },
-    "X-RateLimit-Remaining": {
-        "description": "Requests left in the current window.",
-        "schema": _INTEGER,
-    },
-    "X-RateLimit-Reset": {
-        "description": "Seconds until the window resets.",
-        "schema": _INTEGER,
-    },
-    "X-RateLimit-Model": {
-        "description": "The model whose window this is.",
-        "schema": {"type": "string"},
-    },
-    "Retry-After": {
-        "description": "Seconds to wait before the next attempt.",
-        "schema": _INTEGER,
-    },
-}
-
-_BASIC = ("X-Request-Id", "X-Callgate-Region")
-_METERED = (
-    *_BASIC,
-    "Server-Timing",
-    "X-RateLimit-Limit",
-    "X-RateLimit-Remaining",
-    "X-RateLimit-Reset",
-    "X-RateLimit-Model",
-)
-_RETRIABLE = {429, 503}
+_MODEL = (*ANYWHERE, "model_not_found", "model_retired", "model_not_in_region")
 
 _STREAM = (
     "A stream, where the request says so. The `data` of each event is a `ChatCompletionChunk`; "
@@ -116,11 +68,13 @@ def paths(*, max_body_bytes: int, example_model: str) -> Json:
     """The paths that are served, each with its operations."""
     return {
         "/v1/chat/completions": {"post": _chat(max_body_bytes, example_model)},
-        "/v1/models": {"get": _get("listModels", "Models", "List the models", "ModelList")},
+        "/v1/models": {"get": plain_get("listModels", "Models", "List the models", "ModelList")},
         "/v1/models/{model}": {"get": _one_model(example_model)},
+        PATH: {"get": request_list()},
+        PATH + "/{request_id}": {"get": request_shown()},
         "/errors": {"get": _pages("listErrors", "List the types of errors", "ErrorTypeList")},
         "/errors/{type}": {"get": _one_error()},
-        "/health": {"get": _get("health", "Status", "Does the process live?", "Health")},
+        "/health": {"get": plain_get("health", "Status", "Does the process live?", "Health")},
         "/ready": {"get": _ready()},
         "/openapi.json": {"get": _document()},
     }
@@ -138,7 +92,7 @@ def _chat(max_body_bytes: int, model: str) -> Json:
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _ref("ChatBody"),
+                    "schema": ref("ChatBody"),
                     "examples": {
                         "messages": {
                             "summary": "A conversation",
@@ -165,32 +119,22 @@ def _chat(max_body_bytes: int, model: str) -> Json:
         "responses": {
             "200": {
                 "description": "The answer.",
-                "headers": _headers(_METERED),
+                "headers": header_refs(METERED),
                 "content": {
-                    "application/json": {"schema": _ref("ChatCompletion")},
+                    "application/json": {"schema": ref("ChatCompletion")},
                     "text/event-stream": {
                         "schema": {"type": "string", "description": _STREAM},
                         "example": _STREAM_EXAMPLE % model,
                     },
                 },
             },
-            **_errors(_CHAT, _METERED),
+            **refusals(_CHAT, METERED),
         },
     }
 
 
-def _get(operation: str, tag: str, summary: str, schema: str) -> Json:
-    return {
-        "operationId": operation,
-        "tags": [tag],
-        "summary": summary,
-        "security": [],
-        "responses": {"200": _ok(_ref(schema), summary), **_errors(_ANYWHERE, _BASIC)},
-    }
-
-
 def _one_model(example: str) -> Json:
-    operation = _get("getModel", "Models", "Show one model", "ModelObject")
+    operation = plain_get("getModel", "Models", "Show one model", "ModelObject")
     operation["parameters"] = [
         {
             "name": "model",
@@ -201,13 +145,13 @@ def _one_model(example: str) -> Json:
             "example": example,
         }
     ]
-    operation["responses"] |= _errors(_MODEL, _BASIC)
+    operation["responses"] |= refusals(_MODEL, BASIC)
     return operation
 
 
 def _pages(operation: str, summary: str, schema: str) -> Json:
     """Text for people, JSON for who accepts it."""
-    described = _get(operation, "Errors", summary, schema)
+    described = plain_get(operation, "Errors", summary, schema)
     content = described["responses"]["200"]["content"]
     content["text/plain"] = {"schema": {"type": "string", "description": "Markdown."}}
     return described
@@ -225,53 +169,21 @@ def _one_error() -> Json:
             "example": "rate_limited",
         }
     ]
-    operation["responses"] |= _errors((*_ANYWHERE, "path_not_found"), _BASIC)
+    operation["responses"] |= refusals((*ANYWHERE, "path_not_found"), BASIC)
     return operation
 
 
 def _ready() -> Json:
-    operation = _get("ready", "Status", "Can the gateway do its work?", "Readiness")
+    operation = plain_get("ready", "Status", "Can the gateway do its work?", "Readiness")
     operation["description"] = (
         "200 where all parts are well or merely degraded, 503 where one is down. Each part that "
         "is not well is named, with why and what to do."
     )
-    operation["responses"]["503"] = _ok(_ref("Readiness"), "A part is down.")
+    operation["responses"]["503"] = answer(ref("Readiness"), "A part is down.")
     return operation
 
 
 def _document() -> Json:
-    operation = _get("openapi", "Status", "This document", "Health")
-    operation["responses"]["200"] = _ok({"type": "object"}, "This document.")
+    operation = plain_get("openapi", "Status", "This document", "Health")
+    operation["responses"]["200"] = answer({"type": "object"}, "This document.")
     return operation
-
-
-def _ok(schema: Json, description: str) -> Json:
-    return {
-        "description": description,
-        "headers": _headers(_BASIC),
-        "content": {"application/json": {"schema": schema}},
-    }
-
-
-def _errors(types: Sequence[str], headers: Sequence[str]) -> Json:
-    """The error responses by status, each telling the types that it stands for."""
-    kinds = sorted((TAXONOMY[one] for one in types), key=lambda kind: kind.status)
-    by_status: dict[int, list[str]] = {}
-    for kind in kinds:
-        by_status.setdefault(kind.status, []).append(f"`{kind.type}`: {kind.cause}")
-    return {
-        str(status): {
-            "description": "\n".join(f"- {line}" for line in lines),
-            "headers": _headers((*headers, "Retry-After") if status in _RETRIABLE else headers),
-            "content": {"application/json": {"schema": _ref("ErrorBody")}},
-        }
-        for status, lines in by_status.items()
-    }
-
-
-def _headers(names: Sequence[str]) -> Json:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _ref(name: str) -> Json:
-    return {"$ref": f"#/components/schemas/{name}"}

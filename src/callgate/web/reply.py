@@ -39,15 +39,18 @@ def headers_for(call: Call, content_type: bytes) -> HeaderList:
 
 def error_headers(call: Call, error: GatewayError) -> HeaderList:
     """The headers of an error response: 429 and 503 say when to come back (RFC 9110, 10.2.3)."""
-    headers = headers_for(call, JSON)
-    status = error.kind.status
-    wait = error.retry_after
+    headers = headers_for(call, JSON) + advice(error)
+    if error.kind.status == 405:
+        headers.append((b"allow", b"POST"))  # only the chat route refuses methods here
+    return headers
+
+
+def advice(error: GatewayError) -> HeaderList:
+    """What the headers of an error tell a client to do: to wait, or to show a key."""
+    status, wait = error.kind.status, error.retry_after
     if wait is None and status in (429, 503):
         wait = DEFAULT_RETRY_AFTER
-    if wait is not None:
-        headers.append((b"retry-after", b"%d" % max(1, math.ceil(wait))))
-    if status == 405:
-        headers.append((b"allow", b"POST"))  # only the chat route refuses methods here
+    headers = [] if wait is None else [(b"retry-after", b"%d" % max(1, math.ceil(wait)))]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

@@ -105,6 +105,45 @@ class Readiness(Struct, frozen=True, kw_only=True):
     findings: list[Finding]
 
 
+class RequestSummary(Struct, frozen=True, kw_only=True):
+    """One request of the account. `time` is Unix milliseconds, `total_us` microseconds.
+
+    `attempts` counts how often a provider was asked; `message` is the error's.
+    """
+
+    request_id: str
+    time: int
+    method: str
+    path: str
+    status: int
+    key_id: str | None
+    client_request_id: str | None
+    model: str | None
+    model_served: str | None
+    provider: str | None
+    stream: bool
+    error: str | None
+    origin: str | None
+    message: str | None
+    finish_reason: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: float | None
+    total_us: Count
+    attempts: Count
+
+
+class RequestList(Struct, frozen=True, kw_only=True):
+    """Requests, newest first. With `next_cursor` as `cursor` the list goes on; null: it has ended.
+
+    A list may be shorter than its limit and still go on: no more was found in the time it may take.
+    """
+
+    object: Literal["list"] = "list"
+    data: list[RequestSummary]
+    next_cursor: str | None
+
+
 class AttemptSummary(Struct, frozen=True, kw_only=True):
     """One try at one provider, with the provider's own request id. `duration_ms` is milliseconds.
 

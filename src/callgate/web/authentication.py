@@ -1,0 +1,44 @@
+"""Whose request it is: from the headers to the live key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from callgate.core.keys import digest
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+from callgate.store.base import Key
+from callgate.web.credentials import check_region, read_key
+from callgate.web.keyring import Keyring
+
+
+class Authenticator:
+    """Finds callers' keys. `region_endpoints` are told to those who bring another region's."""
+
+    def __init__(self, keyring: Keyring, region: str, region_endpoints: Mapping[str, str]) -> None:
+        self._keyring = keyring
+        self._region = region
+        self._region_endpoints = region_endpoints
+
+    async def key(self, call: Call, headers: Mapping[bytes, bytes], query: bytes) -> Key:
+        """The live key of a request, noted on its call.
+
+        Raises GatewayError `unauthorized`, `wrong_region_key` or `keys_unavailable`. A key that
+        has died is noted too: its account may look up what it was refused.
+        """
+        header = headers.get(b"authorization", b"")
+        known = self._keyring.known(header)
+        if known is not None:
+            call.key = known
+            return known
+        text = read_key(headers, query)
+        check_region(text, self._region, self._region_endpoints)
+        hashed = digest(text)
+        try:
+            key = self._keyring.recall(hashed) or await self._keyring.find(hashed)
+        except GatewayError:
+            call.key = self._keyring.dead(hashed)
+            raise
+        self._keyring.learn(header, key)
+        call.key = key
+        return key
