@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from callgate.providers.registry import VENDORS
@@ -31,7 +32,21 @@ def vendors() -> str:
     return "\n".join([*lines, ""])
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"errors": errors, "vendors": vendors}
+def schemas() -> str:
+    """What becomes of each keyword of JSON Schema at each provider."""
+    spec = spec_from_file_location("docs_schemas", FOLDER / "schemas.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.schemas())
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "errors": errors,
+    "schemas": schemas,
+    "vendors": vendors,
+}
 
 
 def refreshed(page: str) -> str:

@@ -27,8 +27,10 @@ from callgate.core.record import Record
 from callgate.core.retry import Budget
 from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
+from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
 from callgate.engine.pursuit import HealthTable, Pursuit
+from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.journal import Journal, backlog
@@ -133,7 +135,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         client, journal, counters = world.client, world.journal, world.counters
         keeper = stack.enter_context(closing(keeper_for(config)))
         book = PriceBook()
-        admission = Admission(config.directory, counters, config.region)
+        checkers = Checkers()
+        admission = Admission(config.directory, counters, config.region, checkers)
         budget = Budget(**msgspec.structs.asdict(settings.retry))
         pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(
@@ -143,6 +146,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             config.region,
             book.price,
             pursuit,
+            Shaping(checkers),
             mid_stream=settings.streams.mid_stream,
         )
         authenticator = Authenticator(keyring, config.region, settings.region_endpoints)

@@ -20,11 +20,13 @@ towards a caller. By origin, which says whose fault it is::
     │   └── 499   client_disconnected
     ├── gateway   the operator has to change something
     │   ├── 500   internal_error
+    │   ├── 501   checker_missing
     │   ├── 502   provider_credentials, provider_refused, provider_model_missing
     │   └── 503   overloaded, keys_unavailable, limits_unavailable, records_unavailable
     └── upstream  the provider failed
         ├── 429   provider_rate_limited
-        ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json, answer_diverged
+        ├── 502   bad_upstream_reply, upstream_cut, unrepairable_json, answer_diverged,
+        │         schema_violation
         ├── 503   provider_unavailable, upstream_unreachable, circuit_open
         └── 504   upstream_timeout
 """
@@ -181,6 +183,12 @@ _ROWS = (
         "Report it with the request_id; a retry may succeed.",
     ),
     Kind(
+        "checker_missing", 501, "gateway", False,
+        "Answers cannot be held against a JSON Schema here: the extra `structured` is missing.",
+        "The operator has to install it: `pip install 'callgate[structured]'`. Until then, leave "
+        "out `strict` in `response_format`.",
+    ),
+    Kind(
         "provider_credentials", 502, "gateway", False,
         "The provider refused the credentials that the operator configured for it.",
         "The operator has to correct `api_key` of the provider named in the message.",
@@ -242,6 +250,12 @@ _ROWS = (
         "answer_diverged", 502, "upstream", True,
         "The answer broke off, and another one did not begin with what was already delivered.",
         "Retry; what was delivered so far is not a finished answer.",
+    ),
+    Kind(
+        "schema_violation", 502, "upstream", True,
+        "The model's answer does not conform to `response_format`, even after it was told so.",
+        "Retry, name `fallbacks`, choose a model that enforces schemas itself, or make the schema "
+        "simpler; `metadata.errors` lists what was wrong.",
     ),
     Kind(
         "provider_unavailable", 503, "upstream", True,

@@ -117,6 +117,7 @@ def extras(config: Config) -> Iterator[Finding]:
             elif auth == "google" and not _found("google.auth"):
                 missing[deployment.provider, "vertex", "google-auth"] = None
     yield from doctor.of_extras(missing)
+    yield doctor.of_schemas(checked=_found("jsonschema_rs"))
 
 
 def local_model(config: Config) -> Iterator[Finding]:

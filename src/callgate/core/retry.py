@@ -47,6 +47,7 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "provider_request_too_large": Reaction(again=False, elsewhere=True),
         "context_too_long": Reaction(again=False, elsewhere=True),
         "content_filtered": Reaction(again=False, elsewhere=True),
+        "schema_violation": Reaction(again=False, elsewhere=True),
         "unsupported_field": Reaction(again=False, elsewhere=True),
         "rate_limited": Reaction(again=False, elsewhere=True),
         "answer_diverged": Reaction(again=False, elsewhere=True),

@@ -11,8 +11,9 @@ import msgspec
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.schema_merge import Refs, Resolver, malformed, refused
+from callgate.core.schema_merge import Refs, Resolver, check_acyclic, malformed, refused
 from callgate.core.schema_rules import (
+    CONDITIONS,
     LISTS,
     MAPS,
     MAX_DEPTH,
@@ -30,31 +31,39 @@ _COMPOSED = ("anyOf", "oneOf", "allOf")
 _DEFINED = frozenset({"$defs", "definitions"})
 
 
-def adapt(schema: object, target: Target, path: str = "", *, strict: bool = False) -> Json:
+def adapt(
+    schema: object, target: Target, path: str = "", *, strict: bool = False, checked: bool = False
+) -> Json:
     """The schema in the words that the target takes; `schema` itself is left as it is.
 
     A bound of a value (`multipleOf`, `pattern`, …) that the target cannot enforce is told in the
     description, where the model reads it, unless `strict` asks that everything be enforced.
-    `path` is where the schema stands in the request. Raises GatewayError `unsupported_field` with
-    the path of what the target cannot honour, `invalid_field` for what is no schema.
+    `checked` says that the answer is held against the whole schema later, so that conditions too
+    (`not`, `if`, …) may be told in words. `path` is where the schema stands in the request.
+    Raises GatewayError `unsupported_field` with the path of what the target cannot honour,
+    `invalid_field` for what is no schema.
     """
     if not isinstance(schema, dict):
         raise malformed(path, "an object")
     rules = RULES[target]
     node = schema
-    if rules.keeps is not None or rules.resolves:
-        node = _Walk(schema, rules, strict=strict).node(schema, path, 0, frozenset({"#"}))
+    if rules.keeps is not None or rules.resolves or rules.rewrites:
+        walk = _Walk(schema, rules, strict=strict, checked=checked)
+        node = walk.node(schema, path, 0, frozenset({"#"}))
+    if rules.acyclic:
+        check_acyclic(schema, path)
     return _outermost(node, rules, path, strict=strict)
 
 
 class _Walk:
     """One walk over one schema."""
 
-    __slots__ = ("_nodes", "_resolver", "_rules", "_strict")
+    __slots__ = ("_checked", "_nodes", "_resolver", "_rules", "_strict")
 
-    def __init__(self, document: Json, rules: Rules, *, strict: bool) -> None:
+    def __init__(self, document: Json, rules: Rules, *, strict: bool, checked: bool) -> None:
         self._rules = rules
         self._strict = strict
+        self._checked = checked
         self._nodes = 0
         self._resolver = Resolver(document, self._count)
 
@@ -72,7 +81,7 @@ class _Walk:
                 continue
             if rules.keeps is None or (key in rules.keeps and self._takes(key, value)):
                 out[key] = self._inner(key, value, join(path, key), depth + 1, above)
-            elif key in VALUES:
+            elif key in VALUES or (self._checked and key in CONDITIONS):
                 told[key] = value
             elif key in SHAPES:
                 raise refused(join(path, key), key, f"Leave out `{key}` or say it otherwise.")
@@ -80,6 +89,8 @@ class _Walk:
             self._tell(out, told, path)
         if rules.typed and "type" not in out and "anyOf" not in out:
             raise refused(path, "a schema without a type", "State the type.")
+        if rules.closed:
+            _check_closed(out, path, complete=rules.complete)
         return out
 
     def _plain(self, schema: Any, path: str, depth: int, above: Refs) -> tuple[Json, Refs]:
@@ -132,6 +143,17 @@ class _Walk:
         self._nodes += 1
         if self._nodes > MAX_NODES:
             raise refused(path, f"more than {MAX_NODES} subschemas", "Make the schema smaller.")
+
+
+def _check_closed(node: Json, path: str, *, complete: bool) -> None:
+    kind, declared = node.get("type"), node.get("properties")
+    objects = kind == "object" or (isinstance(kind, list) and "object" in kind)
+    if not objects and declared is None:
+        return
+    if node.get("additionalProperties") is not False:
+        raise refused(path, "an object with other properties than declared ones", "Declare them.")
+    if complete and set(declared or ()) - set(node.get("required") or ()):
+        raise refused(path, "a property that is not required", "Require all properties.")
 
 
 def _outermost(node: Json, rules: Rules, path: str, *, strict: bool) -> Json:

@@ -11,7 +11,7 @@ from typing import Any
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.schema_rules import SHAPES, VALUES
+from callgate.core.schema_rules import MAX_DEPTH, SHAPES, VALUES
 from callgate.errors import GatewayError
 
 Refs = frozenset[str]
@@ -56,7 +56,7 @@ class Resolver:
             self._count(path)
             used |= {ref}
             beside = {key: value for key, value in node.items() if key != "$ref"}
-            node = merged(self._found(ref, where), beside, where)
+            node = merged(self.found(ref, where), beside, where)
         branches = node.get("allOf")
         if branches is None:
             return node, used
@@ -73,7 +73,7 @@ class Resolver:
             node = merged(node, plain, where)
         return node, within
 
-    def _found(self, ref: str, where: str) -> Json:
+    def found(self, ref: str, where: str) -> Json:
         """What an RFC 6901 pointer leads to."""
         value: Any = self._document
         for step in ref.split("/")[1:]:
@@ -89,6 +89,37 @@ class Resolver:
         if not isinstance(value, dict):
             raise malformed(where, "a reference to a schema")
         return value
+
+
+def check_acyclic(document: Json, path: str) -> None:
+    """Refuse a schema in which a reference leads back to itself.
+
+    Raises GatewayError `unsupported_field`, `invalid_field` for a reference that leads nowhere.
+    """
+    resolver = Resolver(document, lambda _: None)
+    done: set[str] = set()
+
+    def follow(ref: Any, open_: Refs) -> None:
+        if not isinstance(ref, str) or ref in done:
+            return
+        if ref in open_:
+            raise refused(path, "a recursive schema", "Write out the depth that is needed.")
+        if len(open_) > MAX_DEPTH:
+            raise refused(path, f"more than {MAX_DEPTH} references deep", "Make it flatter.")
+        if not (ref == "#" or ref.startswith("#/")):
+            raise refused(path, "a reference out of the schema", "Write it out in place.")
+        walk(resolver.found(ref, path), open_ | {ref})
+        done.add(ref)
+
+    def walk(node: Any, open_: Refs) -> None:
+        if isinstance(node, dict):
+            follow(node.get("$ref"), open_)
+        inner = node.values() if isinstance(node, dict) else node
+        for value in inner if isinstance(node, dict | list) else ():
+            if isinstance(value, dict | list):
+                walk(value, open_)
+
+    walk(document, frozenset({"#"}))
 
 
 def merged(one: Json, other: Json, path: str) -> Json:

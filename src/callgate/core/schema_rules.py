@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
-Target = Literal["gemini", "gemini-openapi", "anthropic", "bedrock", "nova"]
+Target = Literal[
+    "gemini", "gemini-openapi", "anthropic", "bedrock", "nova",
+    "openai-format", "claude-format", "converse-format", "cohere-format", "llama.cpp",
+]  # fmt: skip
+"""The schemas of functions and of answers; those named `format` are of answers only."""
 
 MAX_DEPTH = 32
 MAX_NODES = 5_000
@@ -37,6 +41,16 @@ VALUES = frozenset(
 )  # fmt: skip
 """Keywords that bound a value and can be told in words where the target cannot enforce them."""
 
+CONDITIONS = frozenset(
+    {
+        "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies",
+        "contains", "minContains", "maxContains", "patternProperties", "unevaluatedProperties",
+        "unevaluatedItems",
+    }
+)  # fmt: skip
+"""Keywords that only narrow what the others describe, so that a schema without them still guides
+the model, and what they demand can be checked of its answer."""
+
 SHAPES = MAPS | LISTS | SINGLES | frozenset(
     {
         "type", "required", "dependentRequired", "dependencies", "minContains", "maxContains",
@@ -49,6 +63,10 @@ _ANNOTATIONS = frozenset({"description", "default"})
 _STRUCTURE = frozenset({"type", "properties", "required", "items", "enum", "anyOf"})
 _BOUNDS = frozenset({"minimum", "maximum", "minItems", "maxItems"})
 _SIZES = frozenset({"minLength", "maxLength", "pattern", "minProperties", "maxProperties"})
+_REFERENCES = frozenset({"$ref", "$defs", "definitions"})
+_FORMATS = frozenset(
+    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
+)
 
 
 class Rules(NamedTuple):
@@ -59,7 +77,9 @@ class Rules(NamedTuple):
     values of `format`, `enums` the types of an enum's members, `root` the keywords of the
     outermost node; None means any. `typed` has every node
     state its type, `object_root` has that node be of type object, `bare_root` has
-    it hold no `anyOf`, `oneOf` or `allOf`.
+    it hold no `anyOf`, `oneOf` or `allOf`. `closed` has every object say that it has no other
+    properties than the declared ones, `complete` also that all of them are required; `acyclic` has
+    no reference lead back to itself.
     """
 
     keeps: frozenset[str] | None
@@ -71,7 +91,22 @@ class Rules(NamedTuple):
     typed: bool = False
     object_root: bool = False
     bare_root: bool = False
+    closed: bool = False
+    complete: bool = False
+    acyclic: bool = False
 
+
+_CLAUDE_FORMAT = Rules(
+    keeps=_ANNOTATIONS
+    | _STRUCTURE
+    | _REFERENCES
+    | {"title", "const", "allOf", "additionalProperties", "format"},
+    rewrites=("one_of_to_any_of", "closed_objects"),
+    formats=_FORMATS | {"uri"},
+    enums=(str, int, float, bool, type(None)),
+    closed=True,
+    acyclic=True,
+)
 
 RULES: Mapping[Target, Rules] = MappingProxyType(
     {
@@ -132,5 +167,48 @@ RULES: Mapping[Target, Rules] = MappingProxyType(
             bare_root=True,
             root=frozenset({"type", "properties", "required"}),
         ),
+        # https://developers.openai.com/api/docs/guides/structured-outputs#supported-schemas
+        "openai-format": Rules(
+            keeps=_STRUCTURE
+            | _BOUNDS
+            | _REFERENCES
+            | {
+                "description",
+                "title",
+                "const",
+                "additionalProperties",
+                "format",
+                "pattern",
+                "exclusiveMinimum",
+                "exclusiveMaximum",
+                "multipleOf",
+            },
+            rewrites=("one_of_to_any_of", "closed_objects"),
+            formats=_FORMATS,
+            object_root=True,
+            bare_root=True,
+            closed=True,
+            complete=True,
+        ),
+        # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+        # #json-schema-limitations, and for Converse
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
+        "claude-format": _CLAUDE_FORMAT,
+        "converse-format": _CLAUDE_FORMAT._replace(object_root=True),
+        # https://docs.cohere.com/docs/structured-outputs#unsupported-schema-features
+        "cohere-format": Rules(
+            keeps=_ANNOTATIONS
+            | _STRUCTURE
+            | _REFERENCES
+            | {"title", "const", "additionalProperties", "format", "pattern"},
+            rewrites=("one_of_to_any_of",),
+            formats=frozenset({"date-time", "date", "time", "uuid"}),
+            object_root=True,
+            bare_root=True,
+            acyclic=True,
+        ),
+        # https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md#json-schemas--gbnf:
+        # what it does not know it ignores, but for schemas that are no objects
+        "llama.cpp": Rules(keeps=None, rewrites=("tuple_items", "object_schemas")),
     }
 )

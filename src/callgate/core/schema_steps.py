@@ -177,6 +177,19 @@ def closed_properties(node: Json) -> None:
         del node["additionalProperties"]
 
 
+def closed_objects(node: Json) -> None:
+    """An object says that it has declared properties only: narrower, where it was left open."""
+    if node.get("properties") and node.get("additionalProperties") in (None, True):
+        node["additionalProperties"] = False
+
+
+def object_schemas(node: Json) -> None:
+    """Schemas that are `true` say nothing, and go; `false` at an array's end is a bound of it."""
+    for key in ("items", "additionalItems", "contains", "unevaluatedItems", "propertyNames"):
+        if node.get(key) is True:
+            del node[key]
+
+
 def declare_type(node: Json) -> None:
     """The type, which the target wants to be told, from what else is said."""
     if "type" in node or "anyOf" in node:
@@ -229,7 +242,7 @@ STEPS: Mapping[str, Step] = MappingProxyType(
         for step in (
             tuple_items, const_to_enum, null_of_enum, nullable_to_type, types_to_nullable,
             null_branch, one_of_to_any_of, inclusive_bounds, declare_required, open_properties,
-            closed_properties, declare_type,
+            closed_properties, declare_type, closed_objects, object_schemas,
         )
     }
 )  # fmt: skip

@@ -30,6 +30,7 @@ _ORDER: Mapping[str, int] = MappingProxyType(
 )
 _ALWAYS = PROMPT_FIELDS | OWN_FIELDS | {
     "model", "max_tokens", "max_completion_tokens", "stream", "stream_options", "user", "metadata",
+    "response_format",
 }  # fmt: skip
 _MODALITIES: Mapping[str, str] = MappingProxyType(
     {"image_url": "image", "input_audio": "audio", "file": "file"}

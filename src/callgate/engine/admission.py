@@ -7,6 +7,7 @@ from callgate.core.directory import Directory
 from callgate.core.models import Model
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
+from callgate.engine.checkers import Checkers
 from callgate.engine.course import Leg, entries, overridden, told_of
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
@@ -15,10 +16,13 @@ from callgate.store.base import Counters, Key
 class Admission:
     """Checks a call against its key, its model and the account's limit."""
 
-    def __init__(self, directory: Directory, counters: Counters, region: str) -> None:
+    def __init__(
+        self, directory: Directory, counters: Counters, region: str, checkers: Checkers
+    ) -> None:
         self._directory = directory
         self._counters = counters
         self._region = region
+        self._checkers = checkers
 
     def choose(self, call: Call, key: Key, name: str) -> Model:
         """The model asked for, if it is served here and the key may use it.
@@ -63,8 +67,12 @@ class Admission:
         """Take one request from the account's window for the first model that has any left.
 
         Gives the course from there on. Raises GatewayError `rate_limited` where none has; the
-        state of the window is on the call either way.
+        state of the window is on the call either way. Before that, the form that each answer has
+        to take is looked at; raises what `Checkers.of` raises.
         """
+        for at, leg in enumerate(course):
+            if leg.request.body.response_format is not None:
+                await self._check_form(leg.request, at)
         refusal: GatewayError | None = None
         for at, leg in enumerate(course):
             try:
@@ -77,6 +85,12 @@ class Admission:
                 return course[at:]
         assert refusal is not None
         raise refusal
+
+    async def _check_form(self, request: ChatRequest, at: int) -> None:
+        try:
+            await self._checkers.ready(request)
+        except GatewayError as error:
+            raise (told_of(error, at - 1) if at else error) from None
 
     async def reserve(self, call: Call, key: Key, model: Model) -> None:
         """Take one request from the account's window for the model.

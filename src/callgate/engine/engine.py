@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -19,6 +20,7 @@ from callgate.engine.course import Leg
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
+from callgate.engine.shaping import Shaping
 from callgate.upstream.client import Client
 from callgate.upstream.credentials import Credentials
 
@@ -46,6 +48,7 @@ class Engine:
         region: str,
         prices: Callable[[Target], Price | None],
         pursuit: Pursuit,
+        shaping: Shaping,
         *,
         mid_stream: str = "continue",
     ) -> None:
@@ -57,11 +60,14 @@ class Engine:
         self._prices = prices
         self._pursuit = pursuit
         self._mid_stream = mid_stream
+        self._shaping = shaping
 
     async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
         """The whole answer to a call that does not stream. Raises GatewayError."""
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
+            if request.body.response_format is not None:
+                return await self._shaping.whole(call, target, request, partial(self._ask, call))
             with Try(call, target, self._client, self._credentials) as attempt:
                 return await attempt.whole(request)
 
@@ -72,6 +78,10 @@ class Engine:
         call.finish_reason = first.get("finish_reason")
         call.native_finish_reason = first.get("native_finish_reason")
         return answer
+
+    async def _ask(self, call: Call, target: Target, request: ChatRequest) -> ChatResponse:
+        with Try(call, target, self._client, self._credentials) as attempt:
+            return await attempt.whole(request)
 
     @asynccontextmanager
     async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[HealingStream]:

@@ -38,6 +38,17 @@ def of_extras(missing: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
         )
 
 
+def of_schemas(*, checked: bool) -> Finding:
+    """Of whether answers can be held against the schemas that callers ask for."""
+    if checked:
+        return ok("structured outputs", "answers are held against their JSON Schema")
+    return warning(
+        "structured outputs",
+        "the package jsonschema-rs is not installed: strict schemas are refused, others unchecked",
+        "pip install 'callgate[structured]'",
+    )
+
+
 def of_idle_providers(configured: Iterable[str], used: Collection[str]) -> Iterator[Finding]:
     """Of providers that no model leads to."""
     for provider in sorted(set(configured) - set(used)):

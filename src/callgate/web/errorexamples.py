@@ -81,6 +81,11 @@ EXAMPLES: Mapping[str, Example] = {
     "headers_too_large": Example("The headers are larger than 65,536 bytes"),
     "client_disconnected": Example("The caller closed the connection", tried=True),
     "internal_error": Example("The gateway failed to handle this request"),
+    "checker_missing": Example(
+        "Answers cannot be held against a JSON Schema here: the extra 'structured' of the gateway "
+        "is not installed",
+        "response_format.json_schema.schema",
+    ),
     "provider_credentials": Example(
         "openai refused the credentials configured for it.", tried=True, upstream_status=401
     ),
@@ -106,6 +111,12 @@ EXAMPLES: Mapping[str, Example] = {
     "unrepairable_json": Example(
         "The answer is not JSON and cannot be repaired: it ends inside a string (at character 412 "
         "of the value)",
+        tried=True,
+        upstream_status=200,
+    ),
+    "schema_violation": Example(
+        "The answer of 'gpt-4.1' does not conform to response_format: items[0].price: value is not "
+        'of type "number"',
         tried=True,
         upstream_status=200,
     ),
@@ -187,6 +198,11 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     "upstream_cut": (
         Reason("The provider's server fell or was replaced.", "Retry."),
         Reason("A proxy on the way ends long connections.", "Raise its timeouts."),
+    ),
+    "schema_violation": (
+        Reason("The model is too small for the schema.", "Choose another, or a simpler schema."),
+        Reason("The provider does not enforce schemas.", "The page on structured outputs tells."),
+        Reason("The prompt asks for something else.", "Describe in it what the fields are for."),
     ),
     "upstream_unreachable": (
         Reason("The name does not resolve, or a firewall is in the way.", "`callgate check`."),

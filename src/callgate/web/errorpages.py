@@ -37,6 +37,7 @@ _TITLES: Mapping[int, str] = {
     431: "431: the headers are too large",
     499: "499: the caller left",
     500: "500: a defect in Callgate",
+    501: "501: this gateway lacks a part",
     502: "502: the provider's answer is of no use",
     503: "503: not available now",
     504: "504: the provider took too long",
