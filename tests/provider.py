@@ -155,6 +155,17 @@ async def cut(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None
     writer.close()
 
 
+def cut_after(delta: dict[str, Any]) -> Answer:
+    async def answer(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+        """One piece of an answer, then the connection closes."""
+        writer.write(head(200, "text/event-stream"))
+        event(writer, chunk({"role": "assistant", **delta}))
+        await writer.drain()
+        writer.close()
+
+    return answer
+
+
 async def endless(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Begins an answer and goes on for as long as the caller stays."""
     if not body.get("stream"):
@@ -245,6 +256,10 @@ ANSWERS: dict[str, Answer] = {
     "held": held,
     "tools": tools,
     "cut": cut,
+    "cut-tools": cut_after(
+        {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}
+    ),
+    "cut-thinking": cut_after({"reasoning_content": "Well,"}),
     "endless": endless,
     "paused": paused,
     "html": html,

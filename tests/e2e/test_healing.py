@@ -12,6 +12,7 @@ import pytest
 from callgate.chaos.answer import SENTENCE
 from callgate.chaos.server import Chaos, running_chaos
 from gateway import Gateway, serving
+from provider import Provider
 
 CHAT = "/v1/chat/completions"
 ASKED: dict[str, Any] = {
@@ -36,11 +37,18 @@ dialect = "openai"
 base_url = "{url}/v1"
 prefill = "assistant"
 timeouts = {timeouts}
-[providers.claude]
-dialect = "anthropic"
-base_url = "{url}/v1"
-timeouts = {timeouts}
 """
+SCRIPTED = """
+[providers.scripted]
+dialect = "openai"
+base_url = "%s"
+[models."cut-tools"]
+provider = "scripted"
+[models."cut-thinking"]
+provider = "scripted"
+"""
+DIALECTS = {"claude": "anthropic", "gemini": "gemini", "bedrock": "bedrock", "cohere": "cohere"}
+PATHS = {"anthropic": "/v1", "gemini": "/v1beta", "bedrock": "", "cohere": "/v2"}
 TIMEOUTS = "{ connect = 2, headers = 2, first_token = 2, silence = 0.3, total = 20 }"
 
 
@@ -70,15 +78,23 @@ class Answer(NamedTuple):
         ]
 
 
+def others(url: str) -> Iterator[str]:
+    for name, dialect in DIALECTS.items():
+        yield f'[providers."{name}-like"]\ndialect = "{dialect}"\n'
+        yield f'base_url = "{url}{PATHS[dialect]}"\ntimeouts = {TIMEOUTS}\n'
+
+
 def models() -> Iterator[str]:
     faults = (*BREAKS, "ok", "prefill-refused", "503-always", "malformed-event", "no-done-open")
     for fault in faults:
         for provider in ("anew", "given"):
             yield f'[models."{provider}-{fault}"]\nprovider = "{provider}"\n'
             yield f'upstream_model = "{fault}"\n'
-        for name, upstream in (("claude", "claude-3-5-haiku"), ("new-claude", "claude-opus-4-6")):
-            yield f'[models."{name}-{fault}"]\nprovider = "claude"\n'
-            yield f'upstream_model = "{upstream}:{fault}"\n'
+        for name in DIALECTS:
+            yield f'[models."{name}-{fault}"]\nprovider = "{name}-like"\n'
+            yield f'upstream_model = "claude-3-5-haiku:{fault}"\n'
+        yield f'[models."new-claude-{fault}"]\nprovider = "claude-like"\n'
+        yield f'upstream_model = "claude-opus-4-6:{fault}"\n'
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +104,14 @@ def chaos() -> Iterator[Chaos]:
 
 
 @pytest.fixture(scope="module")
-def gateway(chaos: Chaos, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(
+    chaos: Chaos, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("healing")
     text = PROVIDERS.replace("{url}", chaos.url).replace("{timeouts}", TIMEOUTS)
-    (folder / "callgate.toml").write_text(text + "".join(models()))
+    (folder / "callgate.toml").write_text(
+        "".join([text, *others(chaos.url), *models(), SCRIPTED % provider.base_url])
+    )
     with serving(folder) as running:
         yield running
 
@@ -128,19 +148,31 @@ def check_whole(answer: Answer) -> None:
     assert len({(chunk["id"], chunk["model"], chunk["created"]) for chunk in answer.chunks}) == 1
 
 
-@pytest.mark.parametrize("fault", BREAKS)
+WAYS = {
+    "given-ok": "prefill",
+    "anew-ok": "match",
+    "claude-ok": "prefill",
+    "new-claude-ok": "match",
+    "given-prefill-refused": "match",
+}
+
+
 @pytest.mark.parametrize(
-    ("fallback", "way"), [("given-ok", "prefill"), ("anew-ok", "match"), ("claude-ok", "prefill"),
-                          ("new-claude-ok", "match"), ("given-prefill-refused", "match")],
-)  # fmt: skip
+    ("fault", "fallback"),
+    [
+        *((fault, "given-ok") for fault in BREAKS),
+        *(("cut-mid-answer", name) for name in list(WAYS)[1:]),
+    ],
+)
 def test_a_stream_that_breaks_off_is_continued(
-    client: httpx.Client, gateway: Gateway, fault: str, fallback: str, way: str
+    client: httpx.Client, gateway: Gateway, fault: str, fallback: str
 ) -> None:
     answer = ask(client, f"anew-{fault}", fallback)
     check_whole(answer)
     record = gateway.record(answer.id)
     first, *_, last = record["attempts"]
-    place = {"characters": len(BEGUN), "attempt": len(record["attempts"]) - 1, "way": way}
+    place = {"characters": len(BEGUN), "attempt": len(record["attempts"]) - 1,
+             "way": WAYS[fallback]}  # fmt: skip
     assert record["splices"] == [place]
     assert first["decision"] == f"fall back to {fallback}"
     assert last["decision"] == "done"
@@ -206,6 +238,22 @@ def test_what_is_not_to_be_continued_fails_cleanly(
     assert len(gateway.record(answer.id)["attempts"]) == 1
 
 
+def test_a_tool_call_in_progress_is_not_continued(client: httpx.Client, gateway: Gateway) -> None:
+    answer = ask(client, "cut-tools", "given-ok")
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_cut"
+    assert not answer.done
+    assert len(gateway.record(answer.id)["attempts"]) == 1
+
+
+def test_reasoning_alone_is_followed_by_a_whole_answer(
+    client: httpx.Client, gateway: Gateway
+) -> None:
+    answer = ask(client, "cut-thinking", "given-ok")
+    check_whole(answer)
+    assert gateway.record(answer.id)["splices"] == [{"characters": 0, "attempt": 1, "way": "match"}]
+
+
 def test_it_goes_on_past_targets_that_fail(client: httpx.Client, gateway: Gateway) -> None:
     answer = ask(client, "anew-cut-mid-answer", "anew-503-always", "given-stall", "claude-ok")
     check_whole(answer)
@@ -214,11 +262,38 @@ def test_it_goes_on_past_targets_that_fail(client: httpx.Client, gateway: Gatewa
     assert [place["way"] for place in splices] == ["prefill", "prefill"]
 
 
-def test_an_answer_without_its_mark_is_finished_promptly(client: httpx.Client) -> None:
-    for model in ("anew-no-done-open", "claude-no-done-open"):
-        answer = ask(client, model)
-        check_whole(answer)
+@pytest.mark.parametrize("fault", ["cut-with-terminator", "reset-mid-answer", "200-error-12"])
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_streams_of_every_dialect_are_continued(
+    client: httpx.Client, gateway: Gateway, dialect: str, fault: str
+) -> None:
+    answer = ask(client, f"{dialect}-{fault}", "given-ok")
+    check_whole(answer)
+    record = gateway.record(answer.id)
+    assert record["splices"][0]["characters"] == len(BEGUN)
+    assert record["attempts"][0]["usage"]["estimated"]
+
+
+@pytest.mark.parametrize("dialect", ["anew", *DIALECTS])
+def test_a_malformed_event_amid_a_sound_stream_is_skipped_and_noted(
+    client: httpx.Client, gateway: Gateway, dialect: str
+) -> None:
+    answer = ask(client, f"{dialect}-malformed-event")
+    check_whole(answer)
+    record = gateway.record(answer.id)
+    assert len(record["attempts"]) == 1
+    assert "1 malformed event" in str(record["notes"])
+
+
+@pytest.mark.parametrize("dialect", ["anew", *DIALECTS])
+def test_an_answer_without_its_mark_is_finished_promptly(
+    client: httpx.Client, gateway: Gateway, dialect: str
+) -> None:
+    answer = ask(client, f"{dialect}-no-done-open")
+    check_whole(answer)
+    if dialect != "bedrock":  # whose mark is what bears the usage
         assert answer.chunks[-1]["usage"]["completion_tokens"] == len(SENTENCE.split())
+    assert gateway.record(answer.id)["total_us"] < 1_500_000
 
 
 def test_the_story_tells_where_the_splice_lies(client: httpx.Client, gateway: Gateway) -> None:

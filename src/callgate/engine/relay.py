@@ -101,7 +101,8 @@ class Relay:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         call, decoder = self._call, self._decoder
         if decoder.skipped:
-            call.notes.append(f"{decoder.skipped} malformed events of the provider were skipped")
+            events = "event was" if decoder.skipped == 1 else "events were"
+            call.notes.append(f"{decoder.skipped} malformed {events} skipped")
         if call.usage is None:
             call.usage = self._estimate()
         self._try.__exit__(kind, error, trace)
