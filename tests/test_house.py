@@ -28,6 +28,8 @@ ALLOWED = {
     "engine": BASE | {"upstream", "providers", "store.base"},
     "support": BASE | {"store.base"},
     "capture": BASE | {"engine"},
+    "replay": BASE
+    | {"app", "capture", "config", "engine", "store", "support", "upstream", "web.exchange"},
     "web": BASE | {"engine", "providers", "store.base", "support.story"},
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
@@ -42,6 +44,7 @@ ALLOWED = {
         "chaos",
         "prices",
         "local",
+        "replay",
         "server",
         "store",
         "support",

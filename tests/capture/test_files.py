@@ -20,7 +20,8 @@ def captured(request_id: str, body: bytes = b"{}") -> Captured:
         gateway="1", machine="m", request_id=request_id, arrived=0.0, method="POST", path="/",
         caller=Caller(id="key_1", account="acme"), headers=[], body=body, status=200,
         answer_headers=[], pieces=[Piece(1, b"a"), Piece(2, b"b")], ended=True, cut=False,
-        exchanges=[], windows=[], out=[], models=[], names=[], settings=b"{}", record=b"{}",
+        exchanges=[], windows=[], out=[], models=[], names=[], absent=[], settings=b"{}",
+        record=b"{}",
     )  # fmt: skip
 
 

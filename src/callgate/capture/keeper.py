@@ -107,7 +107,9 @@ class CaptureKeeper:
     def _captured(self, call: Call, tape: Tape) -> Captured:
         key = call.key
         assert key is not None
-        models, names = self._models(call)
+        asked = self._asked(call)
+        served = self._directory.served
+        unknown = [name for name in asked if name not in served]
         return Captured(
             gateway=self._gateway,
             machine=self._machine,
@@ -131,24 +133,25 @@ class CaptureKeeper:
             exchanges=tape.exchanges,
             windows=tape.windows,
             out=tape.out,
-            models=models,
-            names=names,
+            models=[self._encode(served[name]) for name in asked if name in served],
+            names=list(served) if unknown else [],
+            absent=[
+                found for name in unknown if (found := self._directory.absent(name)) is not None
+            ],
             settings=self._settings,
             record=tape.record,
         )
 
-    def _models(self, call: Call) -> tuple[list[bytes], list[str]]:
-        """The models that bore on the answer; all names where one was asked for that is not."""
+    def _asked(self, call: Call) -> list[str]:
+        """The names of models that bore on the answer."""
         served = self._directory.served
-        asked = [call.model_asked or ""]
+        asked = [call.model_asked] if call.model_asked is not None else []
         if call.request is not None:
-            asked += [entry["model"] for entry in call.request.body.fallbacks or ()
-                      if isinstance(entry.get("model"), str)]  # fmt: skip
+            given = call.request.body.fallbacks or ()
+            asked += [name for one in given if isinstance(name := one.get("model"), str)]
         asked += [name for one in asked if one in served for name in served[one].fallbacks]
-        asked += [one.model for one in call.attempts]
-        found = dict.fromkeys(name for name in asked if name in served)
-        names = [] if all(name in served for name in asked) else list(served)
-        return [self._encode(served[name]) for name in found], names
+        asked += [attempt.model for attempt in call.attempts]
+        return list(dict.fromkeys(asked))
 
     def _encode(self, model: Model) -> bytes:
         encoded = self._encoded.get(model.name)

@@ -28,6 +28,7 @@ COMMANDS = {
     "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
     "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
+    "replay": Entry("callgate.cli.replay", "replay", "Send a captured request once more."),
     "chaos": Entry("callgate.cli.chaos", "chaos", "Serve every fault of a provider."),
 }
 

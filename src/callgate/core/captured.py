@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from callgate.core.directory import Absent
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 
@@ -99,10 +100,9 @@ class Captured(Struct, kw_only=True):
     """One request. `record` is its record and `settings` the gateway's, as JSON.
 
     `models` are those that could have answered, as JSON; `names` all names that were served, where
-    the one asked for was not. `out` lists deployments that were being left alone, and
-    whether because they had asked for it. `cut` says that
-    not all bytes were kept, as there were too many. `gateway` is Callgate's version, `machine` the
-    name of the host.
+    one asked for was not, `absent` what was known of that. `out` lists deployments that were left
+    alone, and whether because they had asked for it. `cut` says that not all bytes were kept, as
+    there were too many. `gateway` is Callgate's version, `machine` the name of the host.
     """
 
     format: int = FORMAT
@@ -125,6 +125,7 @@ class Captured(Struct, kw_only=True):
     out: list[tuple[str, bool]]
     models: list[bytes]
     names: list[str]
+    absent: list[Absent]
     settings: bytes
     record: bytes
 

@@ -36,6 +36,10 @@ class Directory:
         self._region = region
         self._endpoints = endpoints
 
+    def absent(self, name: str) -> Absent | None:
+        """What is known of a model that is not served."""
+        return self._absent.get(name)
+
     def replace(self, models: Iterable[Model]) -> Directory:
         """The same directory with these models served in place of their namesakes."""
         served = {**self.served, **{model.name: model for model in models}}

@@ -113,7 +113,9 @@ class Admission:
     async def look(self, call: Call, key: Key, model: Model) -> None:
         """Note the state of the window on the call, taking nothing from it."""
         limit = key.limits.get(model.name, model.rate_limit)
-        call.quota = await self._counters.peek(key.account, model.name, limit, call.arrived)
+        call.quota = quota = await self._counters.peek(key.account, model.name, limit, call.arrived)
+        if call.tape is not None:
+            call.tape.reserved(model.name, quota)
 
     def _allowed(self, key: Key, name: str) -> Model:
         model = self._directory.find(name)

@@ -71,9 +71,9 @@ class Tape:
         self.wanted = self.mode == "all" or (self.mode == "errors" and failed)
         return self.place if self.wanted else None
 
-    def read(self, headers: list[tuple[str, str]], body: bytes) -> None:
-        """The caller's request."""
-        self.headers, self.body = headers, self._kept(body)
+    def read(self, body: bytes) -> None:
+        """The body of the caller's request."""
+        self.body = self._kept(body)
 
     def answered(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """The head of the response to the caller."""

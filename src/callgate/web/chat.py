@@ -28,7 +28,7 @@ from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
-from callgate.web.taping import Taping, kept_headers
+from callgate.web.taping import Taping
 from callgate.web.voice import Voice
 
 CHAT_PATH = "/v1/chat/completions"
@@ -118,7 +118,7 @@ class Chat:
         settings = self._settings
         body = await read_body(receive, headers, settings.max_body_bytes)
         if call.tape is not None:
-            call.tape.read(kept_headers(headers), body)
+            call.tape.read(body)
         course = await self._admit(call, key, body)
         if course[0].request.body.stream:
             await self._stream(call, course, send, scope.get(EXCHANGE))

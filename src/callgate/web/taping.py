@@ -11,7 +11,10 @@ from callgate.store.base import Key
 from callgate.web.body import Message, Send
 
 _FULL = b"full"
-_KEPT_HEADERS = (b"content-type", b"x-client-request-id", b"user-agent", HEADER)
+_KEPT_HEADERS = (
+    b"host", b"content-type", b"content-encoding", b"content-length", b"x-client-request-id",
+    b"x-forwarded-proto", b"user-agent", HEADER,
+)  # fmt: skip
 _MAX_VALUE = 256
 
 
@@ -43,11 +46,12 @@ class Taping:
         if mode == "none":
             return send
         call.tape = tape = self._keeper.tape(call.request_id, mode, call.started)
+        tape.headers = _kept(headers)
         return taped(send, tape)
 
 
-def kept_headers(headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
-    """Those of the caller's headers that a capture keeps; none of them bears a credential."""
+def _kept(headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
+    """Those of the caller's headers that bear on the answer; none of them bears a credential."""
     return [
         (name.decode(), headers[name][:_MAX_VALUE].decode("latin-1"))
         for name in _KEPT_HEADERS

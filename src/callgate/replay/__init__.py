@@ -1,0 +1,1 @@
+"""Captured requests, through the gateway once more."""

@@ -1,0 +1,199 @@
+"""A captured request through this version of the gateway, with the providers' recorded bytes.
+
+The whole gateway runs in this process, from the door to the dialects; only the connections to
+providers, the windows of limits, chance and pauses are as recorded. So it takes no time to wait for
+what was waited for, and a connection that broke breaks at the same byte.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import MutableMapping, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import msgspec
+
+from callgate.app import World, build_worker, health_table
+from callgate.config import Config
+from callgate.config.load import Network
+from callgate.config.settings import Settings
+from callgate.core import keys
+from callgate.core.captured import HEADER, Captured, decode_hook
+from callgate.core.directory import Directory
+from callgate.core.http import HttpRequest
+from callgate.core.models import Model
+from callgate.core.record import Record
+from callgate.engine.pursuit import HealthTable
+from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
+from callgate.store.base import RequestLog, Store
+from callgate.store.journal import Journal, scan
+from callgate.web.exchange import EXCHANGE
+
+_LONG = 86400.0
+_SECONDS = 60.0
+
+
+class ReplayError(Exception):
+    """A capture cannot be replayed; the message says why, for people."""
+
+
+class Rerun(NamedTuple):
+    """What came of it: the response, what was to be sent to providers, and the record."""
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    answer: bytes
+    sent: Sequence[HttpRequest]
+    record: Record | None
+
+
+def rerun(captured: Captured) -> Rerun:
+    """Let the gateway answer the captured request once more. Raises ReplayError."""
+    if captured.cut:
+        raise ReplayError("the capture is incomplete: the request was larger than is kept")
+    with tempfile.TemporaryDirectory(prefix="callgate-replay-") as folder:
+        try:
+            config = _config(captured, Path(folder))
+        except (msgspec.MsgspecError, NotImplementedError) as error:
+            told = f"this version does not know what was captured of the configuration: {error}"
+            raise ReplayError(told) from None
+        return asyncio.run(_rerun(captured, config))
+
+
+async def _rerun(captured: Captured, config: Config) -> Rerun:
+    caller = _Caller(captured)
+    client = RecordedClient(captured.exchanges, caller.leave)
+    text = keys.mint(config.region, bytes(keys.ENTROPY_BYTES))
+    record = msgspec.json.decode(captured.record, type=Record)
+    with closing(Journal(config.journal_dir)) as journal:
+        world = World(
+            store=Store(
+                keys_of(captured, keys.digest(text)), cast("RequestLog", NoRequests()), _nothing
+            ),
+            journal=journal,
+            counters=RecordedCounters(captured.windows),
+            client=client,
+            health=_health(captured, config, record),
+            chance=lambda: 0.0,  # the first of the deployments, and no jitter
+            pause=_no_pause,
+        )
+        with build_worker(config, world) as worker:
+            await caller.call(worker.gate, text)
+        await client.aclose()
+        told = next(scan(config.journal_dir), None)
+    return Rerun(caller.status, caller.headers, b"".join(caller.answer), client.sent, told)
+
+
+class _Caller:
+    """Sends the captured request and takes the response; leaves where the caller left."""
+
+    def __init__(self, captured: Captured) -> None:
+        self._captured = captured
+        self._task: asyncio.Task[None] | None = None
+        self.gone = False
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.answer: list[bytes] = []
+
+    async def call(self, gate: Any, key: str) -> None:
+        captured = self._captured
+        headers = [(name.encode(), value.encode("latin-1")) for name, value in captured.headers]
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": captured.method,
+            "path": captured.path,
+            "raw_path": captured.path.encode(),
+            "query_string": b"",
+            "client": ("127.0.0.1", 0),
+            "headers": [
+                *((name, value) for name, value in headers if name != HEADER),
+                (b"authorization", key.encode()),
+            ],
+            EXCHANGE: self,
+        }
+        self._task = asyncio.ensure_future(gate(scope, self._receive, self._send))
+        async with asyncio.timeout(_SECONDS):
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def leave(self) -> None:
+        """Hang up, as the door tells the gate; does not come back."""
+        assert self._task is not None
+        self.gone = True
+        self._task.cancel()
+        await asyncio.Event().wait()
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": self._captured.body, "more_body": False}
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.headers = [
+                (name.decode("latin-1"), value.decode("latin-1"))
+                for name, value in message["headers"]
+            ]
+        elif body := message.get("body", b""):
+            self.answer.append(body)
+
+
+def _config(captured: Captured, folder: Path) -> Config:
+    settings = msgspec.json.decode(captured.settings, type=Settings)
+    attempts = msgspec.json.decode(captured.record, type=Record).attempts
+    tried = [attempt.deployment for attempt in attempts]
+    models = [
+        _replayed(msgspec.json.decode(one, type=Model, dec_hook=decode_hook), tried)
+        for one in captured.models
+    ]
+    served = {name: Model(name=name, deployments=()) for name in captured.names}
+    served |= {model.name: model for model in models}
+    directory = Directory(
+        served,
+        {one.name: one for one in captured.absent},
+        region=settings.region,
+        endpoints=settings.region_endpoints,
+    )
+    return Config(
+        settings=settings, directory=directory, data_dir=folder, store_url="", network=Network()
+    )
+
+
+def _replayed(model: Model, tried: Sequence[str]) -> Model:
+    """The model without its need for credentials, what was tried first in front."""
+    deployments = [
+        msgspec.structs.replace(one, vendor=msgspec.structs.replace(one.vendor, auth="none"))
+        for one in model.deployments
+    ]
+    own = {one.id for one in deployments}
+    first = next((id_ for id_ in tried if id_ in own), None)
+    deployments.sort(key=lambda one: one.id != first)
+    return msgspec.structs.replace(model, deployments=tuple(deployments))
+
+
+def _health(captured: Captured, config: Config, record: Record) -> HealthTable:
+    """What was left alone from the start is left alone again."""
+    table = health_table(config)
+    now = time.monotonic()
+    tried = {attempt.deployment for attempt in record.attempts}
+    for deployment, resting in captured.out:
+        if deployment in tried:
+            continue  # its failures come about again
+        if resting:
+            table[deployment].rest(now, _LONG)
+        else:
+            for _ in range(config.settings.breaker.calls):
+                table[deployment].failed(now)
+    return table
+
+
+async def _no_pause(_seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+def _nothing() -> None:
+    """There is no store to close."""

@@ -1,0 +1,159 @@
+"""What surrounds a worker that replays: a way out and windows that answer as recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from callgate.core.captured import Captured, Exchange, Window
+from callgate.core.http import HttpRequest
+from callgate.core.models import Timeouts
+from callgate.errors import GatewayError
+from callgate.store.base import Key, Keys, Quota, StoreError
+from callgate.upstream.client import Client
+from callgate.upstream.response import Response
+from callgate.upstream.settings import UpstreamSettings
+
+_WINDOW_SECONDS = 60.0
+Leave = Callable[[], Any]
+
+
+class RecordedResponse(Response):
+    """The recorded answer to an attempt, in its pieces; where it broke off, it breaks off again."""
+
+    __slots__ = ("_at", "_exchange", "_leave")
+
+    def __init__(self, exchange: Exchange, leave: Leave) -> None:
+        self.status = exchange.status
+        self.headers = exchange.answer_headers
+        self.connect_us = None
+        self.headers_us = 0
+        self._connection = self._inflater = self._error = None
+        self._whole = True
+        self._exchange = exchange
+        self._leave = leave
+        self._at = 0
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The whole body. Raises the GatewayError that was recorded."""
+        pieces = []
+        while piece := await self.receive():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def receive(self) -> bytes:
+        """The next piece; empty at the end. Raises the GatewayError that was recorded."""
+        pieces = self._exchange.pieces
+        if self._at < len(pieces):
+            self._at += 1
+            return pieces[self._at - 1].data
+        if self._exchange.error is not None:
+            raise self._exchange.error.error()
+        if not self._exchange.ended:
+            await self._leave()  # as the caller did
+        return b""
+
+
+class RecordedClient(Client):
+    """A way out that leads nowhere: the n-th request gets the n-th recorded answer.
+
+    `sent` is what was to go out. `leave` is awaited where the caller left in the recording, and
+    does not come back.
+    """
+
+    __slots__ = ("_exchanges", "_leave", "sent")
+
+    def __init__(self, exchanges: Sequence[Exchange], leave: Leave) -> None:
+        super().__init__(UpstreamSettings())
+        self._exchanges = exchanges
+        self._leave = leave
+        self.sent: list[HttpRequest] = []
+
+    async def send(self, request: HttpRequest, timeouts: Timeouts, **_: Any) -> Response:
+        """The recorded response. Raises the GatewayError that was recorded in its place."""
+        self.sent.append(request)
+        if len(self.sent) > len(self._exchanges):
+            raise GatewayError("upstream_unreachable", "Of this attempt nothing was recorded")
+        exchange = self._exchanges[len(self.sent) - 1]
+        if not exchange.status:
+            if exchange.error is not None:
+                raise exchange.error.error()
+            await self._leave()
+        return RecordedResponse(exchange, self._leave)
+
+
+class RecordedCounters:
+    """Windows that say of each model what they said then, and are open where they said nothing."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self._windows = list(windows)
+
+    async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """What was said next of this model."""
+        del account
+        for at, window in enumerate(self._windows):
+            if window.model == model:
+                del self._windows[at]
+                return Quota(*window[1:])
+        return Quota(admitted=True, limit=limit, remaining=limit - 1, reset=now + _WINDOW_SECONDS)
+
+    peek = reserve
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+class OneKey:
+    """`Keys` of one caller."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+
+    def version(self) -> int:
+        """The one."""
+        return 1
+
+    def all(self) -> Sequence[Key]:
+        """The one."""
+        return [self._key]
+
+    def find(self, digest: bytes) -> Key | None:
+        """The one, if it is asked for."""
+        return self._key if digest == self._key.digest else None
+
+    def add(self, key: Key) -> None:
+        """Raises ValueError: there is no other."""
+        raise ValueError(f"no key {key.id} is added in a replay")
+
+    def revoke(self, key_id: str, at: int) -> bool:
+        """It stays."""
+        del key_id, at
+        return False
+
+
+class NoRequests:
+    """In place of a `RequestLog`: whatever it is asked, it does not answer."""
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        def refuse(*_: object) -> NoReturn:
+            raise StoreError(f"a replay has no store to ask for {name}")
+
+        return refuse
+
+
+def keys_of(captured: Captured, digest: bytes) -> Keys:
+    """The caller's key, under another digest."""
+    caller = captured.caller
+    return OneKey(
+        Key(
+            id=caller.id,
+            digest=digest,
+            hint="",
+            name="replay",
+            account=caller.account,
+            region="",
+            created=0,
+            models=caller.models,
+            limits=caller.limits,
+        )
+    )

@@ -1,0 +1,152 @@
+"""A gateway that captures everything, in front of a provider that misbehaves in five dialects."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import provider as providers
+from callgate.capture import files
+from callgate.chaos.server import running_chaos
+from gateway import Gateway, serving, until
+
+CHAT = "/v1/chat/completions"
+DIALECTS = {
+    "openai": "/v1",
+    "anthropic": "/v1",
+    "gemini": "/v1beta",
+    "bedrock": "",
+    "cohere": "/v2",
+}
+FAULTS = (
+    "ok", "429-retry-after-1", "500-once", "cut-mid-answer", "cut-with-terminator", "stall",
+    "malformed-event", "no-done", "context-too-long", "content-filter", "200-error-2",
+)  # fmt: skip
+OF_OPENAI = (
+    *FAULTS, "429", "503-always", "reset-before-headers", "reset-mid-answer", "silence",
+    "wrong-usage", "no-such-model",
+)  # fmt: skip
+PROVIDER = """
+[providers.{name}]
+dialect = "{dialect}"
+base_url = "{base_url}"
+api_key = "${{TEST_PROVIDER_KEY}}"
+timeouts = {{ connect = 2, headers = 0.5, first_token = 0.5, silence = 0.5, total = 5 }}
+"""
+CONFIG = """
+catalogue = true
+[server]
+drain = 2
+[support]
+contact = "help@example.org"
+[retry]
+per_target = 2
+base = 0.01
+[capture]
+payloads = "all"
+[models.limited]
+provider = "plain"
+upstream_model = "ok"
+rate_limit = 1
+fallbacks = ["plain-tools"]
+[models.strict]
+provider = "plain"
+supported_parameters = ["max_tokens"]
+rate_limit = 1
+[models.several]
+deployments = [
+    {provider = "openai", upstream_model = "503-always", weight = 1},
+    {provider = "anthropic", upstream_model = "429", weight = 2},
+    {provider = "gemini", upstream_model = "ok", weight = 3},
+]
+"""
+WEATHER = {
+    "type": "function",
+    "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
+}
+
+
+@pytest.fixture(scope="session")
+def capturing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that has been asked everything there is, and has kept it all."""
+    folder = tmp_path_factory.mktemp("capturing")
+    with providers.running() as plain, running_chaos() as chaos:
+        tables = [PROVIDER.format(name="plain", dialect="openai", base_url=plain.base_url)]
+        tables += [
+            PROVIDER.format(name=name, dialect=name, base_url=chaos.url + prefix)
+            for name, prefix in DIALECTS.items()
+        ]
+        tables += [
+            f'[models."{name}-{fault}"]\nprovider = "{name}"\nupstream_model = "{fault}"\n'
+            for name in DIALECTS
+            for fault in OF_OPENAI
+        ]
+        tables += [
+            f'[models."plain-{name}"]\nprovider = "plain"\nupstream_model = "test-{name}"\n'
+            for name in providers.ANSWERS
+        ]
+        (folder / "callgate.toml").write_text(CONFIG + "".join(tables))
+        with serving(folder) as gateway:
+            asyncio.run(_ask_everything(gateway))
+            yield gateway
+
+
+@pytest.fixture(scope="session")
+def captures(capturing: Gateway) -> list[Path]:
+    """The files of everything that was asked."""
+    folder = capturing.folder / "callgate-data" / "captures"
+    expected = len(asked())
+    until(lambda: len(list(folder.rglob(f"*{files.SUFFIX}"))) >= expected)
+    return sorted(folder.rglob(f"*{files.SUFFIX}"))
+
+
+def asked() -> list[dict[str, Any]]:
+    """Every request that the gateway is asked."""
+    chats: list[dict[str, Any]] = [
+        {"model": f"{name}-{fault}", "prompt": f"Tell me of {fault}.", "stream": stream}
+        for name in DIALECTS
+        for fault in (OF_OPENAI if name == "openai" else FAULTS)
+        for stream in (False, True)
+    ]
+    chats += [
+        {"model": f"plain-{name}", "prompt": "My key is sk-own-key-000000001", "stream": stream}
+        for name in providers.ANSWERS
+        if name not in ("endless", "held", "paused", "silent")
+        for stream in (False, True)
+    ]
+    chats += [
+        {"model": "plain-ok", "prompt": "x", "stream": True,
+         "stream_options": {"include_usage": True}},
+        {"model": "openai-ok", "prompt": "Hé!", "tools": [WEATHER]},
+        {"model": "openai-503-always", "prompt": "x", "fallbacks": [{"model": "gemini-ok"}]},
+        {"model": "openai-503-always", "prompt": "x", "stream": True,
+         "fallbacks": [{"model": "bedrock-stall"}, {"model": "cohere-ok", "temperature": 0.5}]},
+        *({"model": "several", "prompt": "x", "user": f"{n}"} for n in range(6)),
+        *({"model": "limited", "prompt": "x"} for _ in range(3)),
+        *({"model": "strict", "prompt": "x"} for _ in range(2)),
+        {"model": "strict", "prompt": "x", "temperature": 0.5},
+        {"model": "plain-okay", "prompt": "x"},
+        {"model": "plain-ok", "prompt": "x", "fallbacks": [{"model": "nothing"}]},
+        {"model": "claude-2.1", "prompt": "x"},
+        {"model": "plain-ok", "prompt": 5, "max_tokens": 0},
+        {"model": "plain-ok"},
+    ]  # fmt: skip
+    return chats
+
+
+async def _ask_everything(gateway: Gateway) -> None:
+    headers = {"authorization": gateway.key}
+    limit = asyncio.Semaphore(100)
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=20) as client:
+
+        async def ask(body: dict[str, Any]) -> None:
+            async with limit:
+                await client.post(CHAT, content=json.dumps(body))
+
+        await asyncio.gather(*(ask(body) for body in asked()))

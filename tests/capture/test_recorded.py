@@ -1,0 +1,83 @@
+"""What was captured, through the gateway once more: the same bytes but for ids and times."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from callgate.capture import files
+from callgate.core.captured import Captured, Piece
+from callgate.core.record import Record
+from callgate.replay.rerun import ReplayError
+from callgate.replay.verdict import replayed
+
+
+def test_every_captured_request_replays_to_the_same_bytes(captures: list[Path]) -> None:
+    wrong: dict[str, list[str]] = {}
+    statuses: set[int] = set()
+    for path in captures:
+        captured = files.read(path)
+        record = msgspec.json.decode(captured.record, type=Record)
+        statuses.add(captured.status)
+        again, told = replayed(captured)
+        if again.record is None or _outcome(again.record) != _outcome(record):
+            told.append("another record")
+        if told:
+            wrong[f"{record.model} {record.stream} {record.error}"] = told
+    assert not wrong, f"{len(wrong)} of {len(captures)}: {list(wrong.items())[:5]}"
+    assert statuses >= {200, 400, 404, 429, 502, 503, 504}
+
+
+def _outcome(record: Record) -> object:
+    tried = [(one.model, one.deployment, one.status, one.error) for one in record.attempts]
+    return record.status, record.error, record.message, record.usage, tried
+
+
+def test_a_changed_answer_of_the_provider_is_told(captures: list[Path]) -> None:
+    captured = _find(captures, "plain-ok", stream=False)
+    exchange = captured.exchanges[0]
+    data = exchange.pieces[0].data.replace(b"Hello", b"Howdy")
+    exchange.pieces = [Piece(0, data)]
+    assert replayed(captured)[1] == [
+        "text: recorded Hello from the provider., now Howdy from the provider."
+    ]
+
+
+def test_a_request_that_is_sent_otherwise_is_told(captures: list[Path]) -> None:
+    captured = _find(captures, "plain-ok", stream=False)
+    exchange = captured.exchanges[0]
+    exchange.body = exchange.body.replace(b'"max_tokens"', b'"max_tokenz"')
+    exchange.headers = [*exchange.headers, ("x-more", "1")]
+    (header, body) = replayed(captured)[1]
+    assert header == "attempt 1: header x-more: recorded 1, now None"
+    assert body.startswith("attempt 1: what is sent differs from byte ")
+
+
+def test_an_attempt_more_is_told(captures: list[Path]) -> None:
+    captured = _find(captures, "openai-500-once", tries=2)
+    captured = msgspec.structs.replace(captured, exchanges=captured.exchanges[:1])
+    told = replayed(captured)[1]
+    assert "attempts: recorded 1, now 2" in told
+    assert any(line.startswith("status: recorded 200, now 5") for line in told) or (
+        "error: recorded null, now upstream_unreachable" in told
+    )
+
+
+def test_an_incomplete_capture_is_refused(captures: list[Path]) -> None:
+    captured = msgspec.structs.replace(_find(captures, "plain-ok", stream=False), cut=True)
+    with pytest.raises(ReplayError, match="incomplete"):
+        replayed(captured)
+
+
+def _find(
+    captures: list[Path], model: str, *, stream: bool | None = None, tries: int = 1
+) -> Captured:
+    for path in captures:
+        captured = files.read(path)
+        record = msgspec.json.decode(captured.record, type=Record)
+        same = record.model == model and stream in (None, record.stream)
+        if same and len(captured.exchanges) == tries:
+            return captured
+    raise AssertionError(f"no capture of {model}")
