@@ -144,6 +144,33 @@ async def tools(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     )
 
 
+async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Says what it is asked to say, or calls a tool with it if it is given one."""
+    text = body["messages"][-1]["content"]
+    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
+    named = call if body.get("tools") else None
+    if not body.get("stream"):
+        message: dict[str, Any] = {"role": "assistant", "content": None if named else text}
+        if named:
+            function = {"name": "weather", "arguments": text}
+            message["tool_calls"] = [{**call, "function": function}]
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        send_json(writer, 200, {"id": "x", "created": 1, "choices": [choice], "usage": USAGE})
+        return
+    writer.write(head(200, "text/event-stream"))
+    event(writer, chunk({"role": "assistant", "content": None if named else ""}))
+    if named:
+        event(writer, chunk({"tool_calls": [{"index": 0, **named}]}))
+    for at in range(0, len(text), 3):
+        piece = text[at : at + 3]
+        fragment = [{"index": 0, "function": {"arguments": piece}}]
+        event(writer, chunk({"tool_calls": fragment} if named else {"content": piece}))
+    event(writer, chunk({}, "tool_calls" if named else "stop"))
+    event(writer, {**chunk({}), "choices": [], "usage": USAGE})
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
 async def cut(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Half an answer, then the connection closes."""
     if not body.get("stream"):
@@ -255,6 +282,7 @@ ANSWERS: dict[str, Answer] = {
     "once": once,
     "held": held,
     "tools": tools,
+    "says": says,
     "cut": cut,
     "cut-tools": cut_after(
         {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}

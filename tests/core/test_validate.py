@@ -86,7 +86,7 @@ def test_a_prompt_becomes_one_user_message() -> None:
         chat(functions=[{"name": "f"}], function_call={"name": "f"}),
         chat(response_format={"type": "json_schema", "json_schema": {"name": "n"}}),
         chat(fallbacks=[{"model": "other", "temperature": 0}], fallback_config={"depth": 2}),
-        chat(post_processing_steps=[{"type": "x"}], model_region="eu"),
+        chat(post_processing_steps=[{"type": "json-repair"}], model_region="eu"),
         chat(metadata={"deep": {"n": 2**70}}),
         said({"role": "assistant", "tool_calls": [{"id": "", "function": {"name": "f"}}]}),
         said({"role": "assistant", "content": [], "tool_calls": [
@@ -270,6 +270,14 @@ INVALID = [
     (chat(fallbacks=["a"]), "fallbacks[0]: expected an object, got a string"),
     (chat(fallbacks=[{"model": 5}]), "fallbacks[0].model: expected a string"),
     (chat(fallbacks=[{"model": ""}]), "fallbacks[0].model: must have 1 to 256 characters"),
+    (chat(post_processing_steps=[{"type": "json-repiar"}]),
+     "post_processing_steps[0].type: unknown step 'json-repiar'; known steps: json-repair, strip-code-fence"),  # noqa: E501
+    (chat(post_processing_steps=[{"type": 1}]),
+     "post_processing_steps[0].type: expected a string"),
+    (chat(post_processing_steps=[{"type": "json-repair", "strict": True}]),
+     "post_processing_steps[0].strict: is no field of a step"),
+    (chat(post_processing_steps=[{"type": "json-repair"}] * 17),
+     "post_processing_steps: must have at most 16 items, has 17"),
     (chat(post_processing_steps=[5]),
      "post_processing_steps[0]: expected an object, got an integer"),
     (chat(zz=0).replace(b'"zz": 0', b'"zz": {"a": [1e999]}'),

@@ -258,14 +258,6 @@ def test_bytes_that_are_no_request(gateway: Gateway, data: bytes, kind: str) -> 
     assert gateway.record(response.headers["x-request-id"])["error"] == kind
 
 
-def test_what_later_versions_will_honour_is_refused_by_name(client: httpx.Client) -> None:
-    error = told(
-        client.post(CHAT, json={**GOOD, "post_processing_steps": [{"type": "json-repair"}]}),
-        "unsupported_field",
-    )
-    assert error["param"] == "post_processing_steps"
-
-
 def test_an_error_links_to_what_is_to_be_said_of_it(client: httpx.Client, gateway: Gateway) -> None:
     error = told(client.get("/nowhere"), "path_not_found")
     link = error["metadata"]["docs"]

@@ -10,6 +10,19 @@ from msgspec import Raw, Struct
 from callgate.core.chat import Usage
 
 
+class Mending(Struct, kw_only=True, omit_defaults=True):
+    """What a step of `post_processing_steps` changed: `where` in the answer, and `what` it did.
+
+    Sizes are in bytes. The text itself is not kept.
+    """
+
+    step: str
+    where: str
+    what: list[str]
+    bytes_before: int
+    bytes_after: int
+
+
 class Attempt(Struct, kw_only=True, omit_defaults=True):
     """One try at one deployment. Times are microseconds; `started_us` counts from the request.
 
@@ -36,6 +49,7 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
     decision: str = ""
     reason: str = ""
     usage: Usage | None = None
+    post_processing: list[Mending] = []
 
 
 class Splice(Struct, kw_only=True):

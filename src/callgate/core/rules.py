@@ -20,6 +20,7 @@ from callgate.core.chat import (
     Tool,
 )
 from callgate.core.fault import Fault, Findings, Full
+from callgate.core.steps import check_steps
 
 _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -211,6 +212,7 @@ RULES: Mapping[str, tuple[Rule, frozenset[str]]] = MappingProxyType(
         "tool_choice": (_tool_choice, frozenset({"tools"})),
         "function_call": (_function_call, frozenset({"functions"})),
         "fallbacks": (_fallbacks, frozenset()),
+        "post_processing_steps": (check_steps, frozenset()),
     }
 )
 """By the field that a rule is about: the rule, and the other fields that it reads."""

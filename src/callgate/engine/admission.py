@@ -129,13 +129,6 @@ class Admission:
 
     def _check(self, request: ChatRequest, model: Model) -> None:
         body = request.body
-        if body.post_processing_steps:
-            raise GatewayError(
-                "unsupported_field",
-                "Invalid request: 'post_processing_steps' is not supported by this version of the "
-                "gateway",
-                param="post_processing_steps",
-            )
         if body.model_region is not None and body.model_region.lower() != self._region:
             raise GatewayError(
                 "model_not_in_region",

@@ -22,8 +22,10 @@ from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import FETCHED, Credentials
 
 _MAX_ERROR_BYTES = 256 * 1024
-_KEPT_BODY = 2048
-SEEN_BODY = 2 * _KEPT_BODY
+KEPT_BODY = 2048
+"""How many characters of a reply that made no sense are kept."""
+
+SEEN_BODY = 2 * KEPT_BODY
 """How many bytes of a reply `Try.keep_body` has use for."""
 
 
@@ -175,4 +177,4 @@ class Try:
             return
         # Redacted before it is cut, lest the half of a secret at the cut look like none.
         text = body[:SEEN_BODY].decode("utf-8", "replace")
-        self.attempt.body = redact(text, self._secrets)[:_KEPT_BODY]
+        self.attempt.body = redact(text, self._secrets)[:KEPT_BODY]

@@ -22,7 +22,7 @@ class Call:
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
-    the targets and what each used, where more than one has made up the answer.
+    the targets and what each used, where more than one was paid.
     """
 
     __slots__ = (

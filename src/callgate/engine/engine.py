@@ -17,6 +17,7 @@ from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
+from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
@@ -63,29 +64,55 @@ class Engine:
         self._shaping = shaping
 
     async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
-        """The whole answer to a call that does not stream. Raises GatewayError."""
+        """The whole answer to a call, be it streamed by the provider. Raises GatewayError."""
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
-            if request.body.response_format is not None:
-                return await self._shaping.whole(call, target, request, partial(self._ask, call))
+            body = request.body
+            if body.response_format is not None or body.post_processing_steps or body.stream:
+                return await self._finished(call, target, request)
             with Try(call, target, self._client, self._credentials) as attempt:
                 return await attempt.whole(request)
 
         answer = await self._pursuit.run(call, course, ask)
         call.usage = answer.usage
+        if call.parts and call.usage is not None and call.target is not None:
+            call.parts.append((call.target, call.usage))  # what was refused had its price too
         answer.created = answer.created or int(call.arrived)
         first = answer.choices[0]
         call.finish_reason = first.get("finish_reason")
         call.native_finish_reason = first.get("native_finish_reason")
         return answer
 
+    async def _finished(self, call: Call, target: Target, request: ChatRequest) -> ChatResponse:
+        body = request.body
+        call.usage = None
+        if body.response_format is not None:
+            ask = partial(self._ask, call)
+            answer = await self._shaping.whole(call, target, request, ask)
+        else:
+            answer = await self._ask(call, target, request)
+        if body.post_processing_steps:
+            await finished(call, target, body.post_processing_steps, answer)
+        return answer
+
     async def _ask(self, call: Call, target: Target, request: ChatRequest) -> ChatResponse:
+        if request.body.stream:
+            relay = Relay(call, request, target, self._client, self._credentials)
+            return await gathered(call, relay)
         with Try(call, target, self._client, self._credentials) as attempt:
             return await attempt.whole(request)
 
     @asynccontextmanager
-    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[HealingStream]:
-        """The answer to a call that streams; entering waits for its first content."""
+    async def stream(
+        self, call: Call, course: Sequence[Leg]
+    ) -> AsyncIterator[HealingStream | Whole]:
+        """The answer to a call that streams; entering waits for its first content.
+
+        Where it has to be finished as a whole, entering waits for all of it.
+        """
+        if needs_whole(course):
+            yield Whole(await self.complete(call, course))
+            return
 
         def connect(target: Target, request: ChatRequest, splice: Splice | None) -> Relay:
             return Relay(call, request, target, self._client, self._credentials, splice)

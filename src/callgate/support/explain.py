@@ -261,4 +261,11 @@ def _remarks(record: Record) -> list[str]:
         for splice in record.splices
     ]
     remark = _FINISHES.get(record.finish_reason or "")
+    remarks += _mendings(record)
     return [*remarks, remark] if remark else remarks
+
+
+def _mendings(record: Record) -> list[str]:
+    """What post-processing did to the answer that was given."""
+    mended = record.attempts[-1].post_processing if record.attempts else ()
+    return [f"{one.step} changed {one.where}: {', '.join(one.what)}" for one in mended]

@@ -19,6 +19,7 @@ from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.engine import Engine
+from callgate.engine.finish import Whole
 from callgate.engine.healing import HealingStream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
@@ -204,7 +205,7 @@ class Chat:
         await send(piece(tail, more=False))
 
     async def _relay(
-        self, call: Call, relay: HealingStream, chunks: _ChunkWriter, send: Send
+        self, call: Call, relay: HealingStream | Whole, chunks: _ChunkWriter, send: Send
     ) -> None:
         while (ready := await relay.next()) is not None:
             body = (

@@ -47,7 +47,7 @@ CHAT_BODY: Mapping[str, str] = {
     "prompt_cache_retention": "How long the provider keeps the cached prompt.",
     "fallbacks": "Other models to try, in order, where this one cannot answer.",
     "fallback_config": "Whether and how far `fallbacks` are used.",
-    "post_processing_steps": "Steps to apply to the answer.",
+    "post_processing_steps": "Steps over the whole answer, in this order; each has a `type`.",
     "model_region": "Where the request may be processed.",
 }
 

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callgate.core.chat import ChatBody
+from callgate.core.steps import STEPS
 from callgate.support.story import ExplainedRecord
 from callgate.web import shapes
 from callgate.web.described import HEADERS
@@ -120,8 +121,21 @@ def _schemas() -> Json:
         {"required": ["messages"], "properties": {"messages": {"type": "array"}}},
         {"required": ["prompt"], "properties": {"prompt": {"type": "string"}}},
     ]
+    _name_steps(schemas["ChatBody"]["properties"]["post_processing_steps"])
     schemas["Message"]["anyOf"] = [_turn(roles, needed) for roles, needed in _TURNS]
     return schemas
+
+
+def _name_steps(field: Json) -> None:
+    """The steps that there are, in the schema of a list of objects or null."""
+    for form in field["anyOf"]:
+        if form["type"] == "array":
+            form["items"] = {
+                "type": "object",
+                "properties": {"type": {"type": "string", "enum": list(STEPS)}},
+                "required": ["type"],
+                "additionalProperties": False,
+            }
 
 
 _TURNS = (

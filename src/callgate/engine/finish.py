@@ -1,0 +1,79 @@
+"""The finishing of whole answers: the steps that the request asks for, before anybody sees them.
+
+A step that refuses the answer fails the attempt, so that another target may be asked. It comes
+last, after everything else that makes the answer what the caller asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json
+from callgate.core.gathering import Gatherer, as_chunks
+from callgate.core.models import Target
+from callgate.core.redact import redact
+from callgate.core.steps import RefusedError, size, take
+from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
+from callgate.engine.call import Call
+from callgate.engine.course import Leg
+from callgate.engine.relay import Relay
+
+Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
+
+_AT_ONCE = 4096
+"""Characters beyond which the steps are taken off the event loop."""
+
+
+def needs_whole(course: Sequence[Leg]) -> bool:
+    """Whether an answer on this course can be given only when it is whole."""
+    return any(leg.request.body.post_processing_steps for leg in course)
+
+
+async def finished(call: Call, target: Target, steps: Sequence[Json], answer: ChatResponse) -> None:
+    """Take the steps over the answer, which changes; the call's last attempt is told of it.
+
+    Raises GatewayError: the attempt has failed then, and the beginning of what the model said is
+    on its record.
+    """
+    attempt = call.attempts[-1]
+    try:
+        if size(answer) > _AT_ONCE:
+            mendings = await asyncio.to_thread(take, steps, answer)
+        else:
+            mendings = take(steps, answer)
+    except RefusedError as refused:
+        error, deployment = refused.error, target.deployment
+        secrets = (deployment.secret, deployment.session_token)
+        attempt.body = redact(refused.text[:SEEN_BODY], secrets)[:KEPT_BODY]
+        attempt.error, attempt.message = error.kind.type, error.message
+        attempt.decision, attempt.reason = "stop", "no other target"
+        attempt.usage = call.usage = answer.usage
+        if answer.usage is not None:
+            call.parts.append((target, answer.usage))
+        raise error from None
+    attempt.post_processing = mendings
+
+
+async def gathered(call: Call, relay: Relay) -> ChatResponse:
+    """The whole of a streamed answer; whatever breaks it off fails the attempt."""
+    call.usage = None
+    await relay.open()
+    gatherer = Gatherer()
+    with relay:
+        while (chunks := await relay.next()) is not None:
+            gatherer.take(chunks)
+        answer = gatherer.answer()
+    answer.usage = call.usage
+    return answer
+
+
+class Whole:
+    """A whole answer for those who want a stream; used as a `Relay` is that has been opened."""
+
+    def __init__(self, answer: ChatResponse) -> None:
+        self._chunks = as_chunks(answer)
+
+    async def next(self) -> Sequence[Chunk] | None:
+        """The next chunk; None when the answer is complete."""
+        return [self._chunks.pop(0)] if self._chunks else None
