@@ -50,6 +50,7 @@ ALLOWED = {
         "support",
     },
     "__main__": {"cli"},
+    "client": set(),
     "__init__": set(),
 }
 SANS_IO = ("core", "providers")
