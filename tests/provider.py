@@ -270,6 +270,20 @@ async def held(provider: Provider, writer: Writer, body: dict[str, Any]) -> None
     await ok(provider, writer, body)
 
 
+async def lagging(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """Answers as long as `go_on` is set; else it only keeps the caller waiting."""
+    with suppress(ConnectionError):
+        while not provider.go_on.is_set():
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await writer.drain()
+            await asyncio.sleep(0.02)
+            if writer.is_closing():
+                raise ConnectionResetError
+        await ok(provider, writer, body)
+        return
+    raise ConnectionResetError
+
+
 async def once(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Fails the first time that a `user` asks, answers from then on."""
     seen = sum(1 for _, asked in provider.requests if asked.get("user") == body.get("user"))
@@ -281,6 +295,7 @@ ANSWERS: dict[str, Answer] = {
     "ok": ok,
     "once": once,
     "held": held,
+    "lagging": lagging,
     "tools": tools,
     "says": says,
     "cut": cut,
@@ -298,10 +313,12 @@ ANSWERS: dict[str, Answer] = {
     "rejected": failing(
         400, {"message": "Bad 'seed'", "type": "invalid_request_error", "param": "seed"}
     ),
+    "filtered": failing(400, {"message": "no", "code": "content_filter"}),
     "too-long": failing(400, {"message": "too long", "code": "context_length_exceeded"}),
     "missing": failing(404, {"message": "no such model", "code": "model_not_found"}),
     "limited": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
     "limited-streamed": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
+    "busy": failing(429, {"message": "slow down"}),
     "broken": failing(500, {"message": "oops"}),
     "away": failing(503, {"message": "overloaded"}),
 }

@@ -29,7 +29,8 @@ from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
-from callgate.engine.pursuit import HealthTable, Pursuit
+from callgate.engine.healthtable import HealthTable
+from callgate.engine.pursuit import Pursuit
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.store.base import Counters, Keys, Store, StoreError

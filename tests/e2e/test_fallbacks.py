@@ -97,6 +97,10 @@ def test_retries_can_be_turned_off_and_end(client: httpx.Client, gateway: Gatewa
     off = ask(client, "test-away", fallback_config={"retry": False})
     assert off.status_code == 503
     assert len(trail(gateway, off)) == 1
+    both = ask(
+        client, "test-away", fallback_config={"retry": False}, fallbacks=[{"model": "test-broken"}]
+    )
+    assert [one for one, _ in trail(gateway, both)] == ["test-away", "test-broken"]
     on = ask(client, "test-away")
     assert on.status_code == 503
     assert len(trail(gateway, on)) == 3
@@ -155,6 +159,44 @@ def test_a_prompt_too_long_goes_to_a_wider_window(client: httpx.Client, gateway:
     response = ask(client, "narrow", fallbacks=fallbacks)
     assert text_of(response) == TEXT
     assert response.json()["model"] == "wide"
+    assert len(trail(gateway, response)) == 2
+
+
+def test_a_prompt_too_long_for_all_says_so(client: httpx.Client, gateway: Gateway) -> None:
+    response = ask(client, "narrow", fallbacks=[{"model": "as-narrow"}])
+    assert response.json()["error"]["type"] == "context_too_long"
+    record = gateway.record(response.headers["x-request-id"])
+    (attempt,) = record["attempts"]
+    assert attempt["decision"] == "stop"
+    assert attempt["reason"] == "no target with a larger window remains"
+    assert "'as-narrow' was passed over: its window of 1000 tokens" in record["notes"][0]
+    unknown = ask(client, "narrow", fallbacks=[{"model": "as-narrow"}, {"model": "test-ok"}])
+    assert unknown.json()["model"] == "test-ok"  # nothing is known of its window
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_content_filters_refusal_is_passed_on_unless_told_otherwise(
+    client: httpx.Client, gateway: Gateway, *, stream: bool
+) -> None:
+    fallbacks = [{"model": "test-filtered", "seed": 1}, {"model": "test-ok"}]
+    refused = ask(client, "test-filtered", stream=stream, fallbacks=fallbacks)
+    assert refused.status_code == 400
+    assert refused.json()["error"]["type"] == "content_filtered"
+    (attempt,) = gateway.record(refused.headers["x-request-id"])["attempts"]
+    assert attempt["decision"] == "stop"
+    wanted = {"on_content_filter": True}
+    answered = ask(
+        client, "test-filtered", stream=stream, fallbacks=fallbacks, fallback_config=wanted
+    )
+    assert text_of(answered) == TEXT
+    assert len(trail(gateway, answered)) == 3
+
+
+def test_who_limits_us_without_saying_for_how_long_is_left_at_once(
+    client: httpx.Client, gateway: Gateway
+) -> None:
+    response = ask(client, "test-busy", fallbacks=[{"model": "test-ok"}])
+    assert text_of(response) == TEXT
     assert len(trail(gateway, response)) == 2
 
 

@@ -184,6 +184,7 @@ class ModelTable(_Table, frozen=True):
     retirement_date: date | None = None
     successor: str | None = None
     fallbacks: list[str] = []
+    hedge: bool = False
     timeouts: TimeoutsTable = TimeoutsTable()
 
 

@@ -148,6 +148,7 @@ class FallbackConfig(_Shape, frozen=True):
     retry: bool = True
     depth: Annotated[int, Meta(ge=1, le=16)] | None = None
     on_content_filter: bool = False
+    hedge: bool | None = None
     mid_stream: Literal["continue", "error"] | None = None
 
 

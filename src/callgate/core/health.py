@@ -11,6 +11,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+from callgate.core.pace import Pace
+
 Circuit = Literal["closed", "open", "half-open"]
 
 _SMOOTHING = 0.2
@@ -27,10 +29,15 @@ class BreakerSettings(Struct, frozen=True, kw_only=True):
 
 
 class Health:
-    """The state of one deployment. `outstanding` counts requests in progress."""
+    """The state of one deployment. `outstanding` counts requests in progress.
+
+    `paces`, where anybody wants to know, tells how long answers take: those that are not streamed
+    to their end, and streams to their first token.
+    """
 
     __slots__ = (
         "_opened", "_probing", "_resting", "_settings", "_slices", "latency", "outstanding",
+        "paces",
     )  # fmt: skip
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -41,6 +48,7 @@ class Health:
         self._resting = 0.0
         self.outstanding = 0
         self.latency = 0.0
+        self.paces: tuple[Pace, Pace] | None = None
 
     def circuit(self, now: float) -> Circuit:
         """The breaker's state."""
@@ -83,14 +91,22 @@ class Health:
         if probe:
             self._probing = False
 
-    def succeeded(self, now: float, latency: float) -> None:
-        """It answered; `latency` is the seconds to the first token. Closes the circuit."""
+    def succeeded(self, now: float, latency: float) -> bool:
+        """It answered, after `latency` seconds; whether that has closed the circuit."""
         self._count(now, failures=0)
+        closed = self._opened is not None
         self._opened = None
         if self.latency:
             self.latency += _SMOOTHING * (latency - self.latency)
         else:
             self.latency = latency
+        return closed
+
+    def pace(self, *, stream: bool) -> Pace:
+        """How long its answers take; kept from the first time on that this is asked."""
+        if self.paces is None:
+            self.paces = Pace(), Pace()
+        return self.paces[stream]
 
     def failed(self, now: float) -> bool:
         """It failed by its own fault; whether that has opened the circuit."""

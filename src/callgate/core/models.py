@@ -108,6 +108,7 @@ class Model(Struct, frozen=True, kw_only=True):
     retirement_date: date | None = None
     successor: str | None = None
     fallbacks: tuple[str, ...] = ()
+    hedge: bool = False
 
 
 class Target(NamedTuple):

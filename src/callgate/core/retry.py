@@ -21,11 +21,13 @@ Action = Literal["retry", "next", "stop"]
 class Reaction(NamedTuple):
     """What may follow a failure: `again`, the same target; `elsewhere`, another one.
 
-    `blames`: it is the provider that failed, so its circuit breaker counts it.
+    `last`: the same target only where no other remains. `blames`: it is the provider that failed,
+    so its circuit breaker counts it.
     """
 
     again: bool
     elsewhere: bool
+    last: bool = False
     blames: bool = False
 
 
@@ -39,7 +41,7 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "unrepairable_json": Reaction(again=False, elsewhere=True),
         # Who was silent once is not asked again while anybody else can be.
         "upstream_timeout": Reaction(again=False, elsewhere=True, blames=True),
-        "provider_rate_limited": Reaction(again=True, elsewhere=True),
+        "provider_rate_limited": Reaction(again=True, elsewhere=True, last=True),
         "circuit_open": Reaction(again=False, elsewhere=True),
         "provider_credentials": Reaction(again=False, elsewhere=True),
         "provider_refused": Reaction(again=False, elsewhere=True),
@@ -109,7 +111,7 @@ def decide(
         return Decision("stop", 0.0, f"{error.kind.type} would be the same anywhere")
     if state.in_all >= budget.attempts:
         return Decision("stop", 0.0, f"{state.in_all} attempts were made")
-    if others and (not may.again or error.retry_after is not None):
+    if others and (not may.again or may.last or error.retry_after is not None):
         return Decision("next", 0.0, f"{error.kind.type} here, another target remains")
     wait = _wait(error, state.here, budget, chance)
     refusal = _why_not_again(may, state, budget, wait)

@@ -13,7 +13,6 @@ from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 
 _FIXED = ("stream", "fallbacks", "fallback_config")
-_LEFT_OUT = ("fallbacks", "fallback_config")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,7 +36,7 @@ def entries(request: ChatRequest, model: Model) -> list[Json]:
 
 
 def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
-    """The request as the fallback at position `at` has it: every other field is the original's.
+    """The request as the fallback at position `at` has it: what it does not name is the original's.
 
     Raises GatewayError with the path of what is wrong, such as `fallbacks[1].temperature`.
     """
@@ -49,7 +48,7 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
                 param=f"fallbacks[{at}].{name}",
             )
     fields: Mapping[str, Any] = {
-        **{name: value for name, value in request.raw.items() if name not in _LEFT_OUT},
+        **{name: value for name, value in request.raw.items() if name != "fallbacks"},
         **entry,
     }
     if "prompt" in entry or "messages" in entry:

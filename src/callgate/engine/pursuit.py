@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from callgate.core.chat import ChatRequest
-from callgate.core.health import BreakerSettings, Health
 from callgate.core.models import Deployment, Model, Target
 from callgate.core.retry import Budget, Decision, State, decide, reaction
 from callgate.core.routing import order
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
+from callgate.engine.healthtable import HealthTable
+from callgate.engine.hedge import SHARE, Race, Runner
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 
@@ -22,21 +25,16 @@ T = TypeVar("T")
 Go = Callable[[Target, ChatRequest], Awaitable[T]]
 Reserve = Callable[[Call, Key, Model], Awaitable[None]]
 
-_REST_SECONDS = 1.0
-_LONGEST_REST = 300.0
-_log = logging.getLogger("callgate.engine")
+_NEXT = "go to the next target"
 
 
-class HealthTable(dict[str, Health]):
-    """The health of every deployment by its id, made when it is first asked for."""
+class _Way(NamedTuple, Generic[T]):
+    """One run: `drawn` names the models for which the account's window has been drawn on."""
 
-    def __init__(self, settings: BreakerSettings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    def __missing__(self, deployment_id: str) -> Health:
-        health = self[deployment_id] = Health(self._settings)
-        return health
+    call: Call
+    course: Sequence[Leg]
+    go: Go[T]
+    drawn: set[str]
 
 
 class Pursuit:
@@ -54,6 +52,7 @@ class Pursuit:
     ) -> None:
         self.health_table = health_table
         self._budget = budget
+        self._without_retry = msgspec.structs.replace(budget, per_target=1)
         self._reserve = reserve
         self._chance = chance
         self.pause = pause
@@ -64,15 +63,29 @@ class Pursuit:
         `entered` says that the account's window for the first model has been drawn on. Each
         attempt leaves its trail on the call. Raises GatewayError: the last failure.
         """
+        way = _Way(call, course, go, {course[0].model.name} if entered else set())
+        try:
+            return await self._follow(way)
+        except GatewayError as error:
+            _note_end(call, error)
+            raise
+
+    async def _follow(self, way: _Way[T]) -> T:
+        call, course = way.call, way.course
         failure: GatewayError | None = None
         window = 0  # tokens that are known not to be enough
         for at, leg in enumerate(course):
-            new = at or not entered
-            if new and not (_is_wider(leg.model, window) and await self._may_enter(call, leg)):
+            if not _is_wider(leg.model, window):
+                call.notes.append(
+                    f"fallback {leg.model.name!r} was passed over: its window of "
+                    f"{leg.model.context_length} tokens is not larger"
+                )
+                continue
+            if not await self._may_enter(way, leg):
                 failure = failure or _nobody_left(leg.model)
                 continue
             try:
-                return await self._try_model(call, leg, at + 1 < len(course), go)
+                return await self._try_model(way, at)
             except GatewayError as error:
                 if failure is None or error.kind.type != "circuit_open":
                     failure = error
@@ -83,7 +96,8 @@ class Pursuit:
         assert failure is not None
         raise failure
 
-    async def _try_model(self, call: Call, leg: Leg, more_models: bool, go: Go[T]) -> T:
+    async def _try_model(self, way: _Way[T], at: int) -> T:
+        call, leg = way.call, way.course[at]
         ways = order(leg.model.deployments, self.health_table, time.monotonic(), self._chance)
         if len(ways) < len(leg.model.deployments):
             out = [one.id for one in leg.model.deployments if one not in ways]
@@ -92,11 +106,12 @@ class Pursuit:
                 now = time.monotonic()
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ways:
-            raise self._all_out(leg.model)
+            raise self.health_table.all_out(leg.model)
         for number, deployment in enumerate(ways, 1):
-            others = number < len(ways) or more_models
+            rest = ways[number:]
+            others = bool(rest) or at + 1 < len(way.course)
             try:
-                return await self._try_deployment(call, leg, deployment, others, go)
+                return await self._try_deployment(way, at, deployment, rest, others)
             except GatewayError as error:
                 failure = error
                 same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
@@ -105,25 +120,98 @@ class Pursuit:
         raise failure
 
     async def _try_deployment(
-        self, call: Call, leg: Leg, deployment: Deployment, others: bool, go: Go[T]
+        self,
+        way: _Way[T],
+        at: int,
+        deployment: Deployment,
+        rest: Sequence[Deployment],
+        others: bool,
     ) -> T:
-        health = self.health_table[deployment.id]
+        call, leg = way.call, way.course[at]
+        hedged = others and not call.attempts and _wants_hedge(leg)
         while True:
-            started = time.monotonic()
-            probe = health.begin(started)
             try:
-                answer = await go(Target(leg.model, deployment), leg.request)
+                if hedged:
+                    hedged = False
+                    return await self._race(way, at, deployment, rest)
+                return await self._attempt(way, leg, deployment)
             except GatewayError as error:
                 decision = self.judge(call, leg, deployment, error, others=others)
                 if decision.action != "retry":
                     raise
-            else:
-                now = time.monotonic()
-                health.succeeded(now, now - started)
-                return answer
-            finally:
-                health.end(probe=probe)
             await self.pause(decision.wait)
+
+    async def _attempt(self, way: _Way[T], leg: Leg, deployment: Deployment) -> T:
+        """One attempt, with the deployment's health kept."""
+        health = self.health_table[deployment.id]
+        started = time.monotonic()
+        probe = health.begin(started)
+        try:
+            answer = await way.go(Target(leg.model, deployment), leg.request)
+        finally:
+            health.end(probe=probe)
+        seconds = time.monotonic() - started
+        self.health_table.succeeded(deployment, seconds, stream=bool(leg.request.body.stream))
+        return answer
+
+    async def _race(
+        self, way: _Way[T], at: int, deployment: Deployment, rest: Sequence[Deployment]
+    ) -> T:
+        """One attempt and, where it takes longer than most have, a second one elsewhere."""
+        call, leg = way.call, way.course[at]
+        pace = self.health_table[deployment.id].pace(stream=bool(leg.request.body.stream))
+        delay = pace.quantile(SHARE)
+        if delay is None:
+            return await self._attempt(way, leg, deployment)
+        quota, model = call.quota, call.model
+
+        async def rival() -> Runner[T] | None:
+            found = await self._rival(way, at, deployment, rest)
+            if found is None:
+                return None
+            call.notes.append(
+                f"hedged: {deployment.id} took longer than {delay:.3f} s, "
+                f"so {found[1].id} was asked too"
+            )
+            return runner(*found)
+
+        def runner(leg: Leg, deployment: Deployment) -> Runner[T]:
+            target = Target(leg.model, deployment)
+            return Runner(target, lambda: self._attempt(way, leg, deployment))
+
+        race = Race(
+            call,
+            runner(leg, deployment),
+            delay,
+            rival,
+            lambda error: not _may_leave(error, leg),
+        )
+        started = time.monotonic()
+        try:
+            return await race.run()
+        finally:
+            if race.winner is not race.second:  # what the caller is told is of who answered
+                call.quota, call.model = quota, model
+            if race.broken_off is race.first:
+                pace.add(time.monotonic() - started)  # it would have taken this long at least
+            for error, target in race.unheard():
+                self.learn(target.deployment, error)
+
+    async def _rival(
+        self, way: _Way[T], at: int, first: Deployment, rest: Sequence[Deployment]
+    ) -> tuple[Leg, Deployment] | None:
+        """Who is asked beside the first; a fallback's window is drawn on for it."""
+        call, now = way.call, time.monotonic()
+        if len(call.attempts) + 1 >= self._budget.attempts:
+            return None
+        for deployment in rest:
+            if deployment.id != first.id and self.health_table[deployment.id].available(now):
+                return way.course[at], deployment
+        for leg in way.course[at + 1 :]:
+            for deployment in order(leg.model.deployments, self.health_table, now, self._chance):
+                if deployment.id != first.id:
+                    return (leg, deployment) if await self._is_granted(way, leg) is None else None
+        return None
 
     def judge(
         self, call: Call, leg: Leg, deployment: Deployment, error: GatewayError, *, others: bool
@@ -132,61 +220,64 @@ class Pursuit:
 
         Every attempt of the call at the deployment counts, whatever came between.
         """
-        self.learn(deployment, error)
+        if self.learn(deployment, error):
+            call.notes.append(f"the circuit of {deployment.id} opened")
         config = leg.request.body.fallback_config
-        budget = _WITHOUT_RETRY if config is not None and not config.retry else self._budget
+        budget = self._budget if config is None or config.retry else self._without_retry
         tries = sum(one.deployment == deployment.id for one in call.attempts)
         state = State(max(tries, 1), len(call.attempts), call.elapsed_us() / 1e6)
+        others = others and _may_leave(error, leg)
         decision = decide(error, state, budget, others=others, chance=self._chance())
         _note(call, decision)
         return decision
 
-    async def _may_enter(self, call: Call, leg: Leg) -> bool:
-        """Whether the account has a request left for a fallback; it is taken then."""
-        assert call.key is not None
-        try:
-            await self._reserve(call, call.key, leg.model)
-        except GatewayError as error:
-            call.notes.append(f"fallback {leg.model.name!r} was passed over: {error.message}")
+    async def _may_enter(self, way: _Way[T], leg: Leg) -> bool:
+        """Whether the account has a request left for a model; it is taken then."""
+        call = way.call
+        refusal = await self._is_granted(way, leg)
+        if refusal is not None:
+            call.notes.append(f"fallback {leg.model.name!r} was passed over: {refusal.message}")
             return False
-        if call.attempts:
+        if call.attempts and call.attempts[-1].model != leg.model.name:
             call.attempts[-1].decision = f"fall back to {leg.model.name}"
         return True
+
+    async def _is_granted(self, way: _Way[T], leg: Leg) -> GatewayError | None:
+        """Draw on the account's window for a model, once in a request; why not, if it is empty."""
+        call = way.call
+        assert call.key is not None
+        if leg.model.name not in way.drawn:
+            try:
+                await self._reserve(call, call.key, leg.model)
+            except GatewayError as error:
+                return error
+            way.drawn.add(leg.model.name)
+        return None
 
     def _is_spent(self, call: Call) -> bool:
         return len(call.attempts) >= self._budget.attempts
 
-    def learn(self, deployment: Deployment, error: GatewayError) -> None:
-        """Take a failure into account for the deployment's breaker and rest."""
-        now, health = time.monotonic(), self.health_table[deployment.id]
-        if error.kind.type == "provider_rate_limited":
-            health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
-        elif reaction(error).blames and health.failed(now):
-            _log.warning("circuit opened", extra={"deployment": deployment.id})
-
-    def _all_out(self, model: Model) -> GatewayError:
-        now = time.monotonic()
-        health_table = [self.health_table[one.id] for one in model.deployments]
-        wait = max(1.0, min(health.back_in(now) for health in health_table))
-        if any(health.resting(now) for health in health_table):
-            return GatewayError(
-                "provider_rate_limited",
-                f"Every provider of model {model.name!r} has asked for a pause",
-                retry_after=wait,
-            )
-        return GatewayError(
-            "circuit_open",
-            f"Every provider of model {model.name!r} is being left alone after failures",
-            retry_after=wait,
-        )
+    def learn(self, deployment: Deployment, error: GatewayError) -> bool:
+        """Take a failure into account for the deployment; whether it has opened its circuit."""
+        return self.health_table.failed(deployment, error)
 
 
 _SAME_FOR_ALL = ("context_too_long", "content_filtered")
-_WITHOUT_RETRY = Budget(per_target=1)
+_LAST = MappingProxyType(
+    {
+        "context_too_long": "no target with a larger window remains",
+        "content_filtered": "it is passed on, unless `fallback_config.on_content_filter` is true",
+    }
+)
 
 
 def _nobody_left(model: Model) -> GatewayError:
     return GatewayError("rate_limited", f"Nothing is left for the fallback {model.name!r}")
+
+
+def _wants_hedge(leg: Leg) -> bool:
+    config = leg.request.body.fallback_config
+    return leg.model.hedge if config is None or config.hedge is None else config.hedge
 
 
 def _may_leave(error: GatewayError, leg: Leg) -> bool:
@@ -205,10 +296,18 @@ def _is_wider(model: Model, window: int) -> bool:
     return not window or not model.context_length or model.context_length > window
 
 
+def _note_end(call: Call, error: GatewayError) -> None:
+    """Where there was nobody to go to after all, the last attempt says so."""
+    if call.attempts and call.attempts[-1].decision == _NEXT:
+        attempt = call.attempts[-1]
+        attempt.decision = "stop"
+        attempt.reason = _LAST.get(error.kind.type, "no other target could be asked")
+
+
 def _note(call: Call, decision: Decision) -> None:
     if not call.attempts:
         return
     attempt = call.attempts[-1]
-    words = {"retry": f"retry in {decision.wait:.1f} s", "next": "go to the next target"}
+    words = {"retry": f"retry in {decision.wait:.1f} s", "next": _NEXT}
     attempt.decision = words.get(decision.action, "stop")
     attempt.reason = decision.reason

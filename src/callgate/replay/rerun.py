@@ -27,7 +27,7 @@ from callgate.core.directory import Directory
 from callgate.core.http import HttpRequest
 from callgate.core.models import Model
 from callgate.core.record import Record
-from callgate.engine.pursuit import HealthTable
+from callgate.engine.healthtable import HealthTable
 from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan

@@ -1,0 +1,62 @@
+"""The health of all deployments, as far as this process has seen."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from callgate.core.health import BreakerSettings, Health
+from callgate.core.models import Deployment, Model
+from callgate.core.retry import reaction
+from callgate.errors import GatewayError
+
+_REST_SECONDS = 1.0
+_LONGEST_REST = 300.0
+_log = logging.getLogger("callgate.engine")
+
+
+class HealthTable(dict[str, Health]):
+    """The health of every deployment by its id, made when it is first asked for."""
+
+    def __init__(self, settings: BreakerSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def __missing__(self, deployment_id: str) -> Health:
+        health = self[deployment_id] = Health(self._settings)
+        return health
+
+    def succeeded(self, deployment: Deployment, seconds: float, *, stream: bool) -> None:
+        """Take an answer into account that came, or began, after so many seconds."""
+        health = self[deployment.id]
+        if health.paces is not None:
+            health.paces[stream].add(seconds)
+        if health.succeeded(time.monotonic(), seconds):
+            _log.warning("circuit closed", extra={"deployment": deployment.id})
+
+    def failed(self, deployment: Deployment, error: GatewayError) -> bool:
+        """Take a failure into account; whether it has opened the circuit."""
+        now, health = time.monotonic(), self[deployment.id]
+        if error.kind.type == "provider_rate_limited":
+            health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
+        elif reaction(error).blames and health.failed(now):
+            _log.warning("circuit opened", extra={"deployment": deployment.id})
+            return True
+        return False
+
+    def all_out(self, model: Model) -> GatewayError:
+        """What to say where none of a model's deployments may be asked."""
+        now = time.monotonic()
+        healths = [self[one.id] for one in model.deployments]
+        wait = max(1.0, min(health.back_in(now) for health in healths))
+        if any(health.resting(now) for health in healths):
+            return GatewayError(
+                "provider_rate_limited",
+                f"Every provider of model {model.name!r} has asked for a pause",
+                retry_after=wait,
+            )
+        return GatewayError(
+            "circuit_open",
+            f"Every provider of model {model.name!r} is being left alone after failures",
+            retry_after=wait,
+        )

@@ -1,0 +1,187 @@
+"""Hedging: a second target is asked where the first is slow, and the first answer counts.
+
+After Dean and Barroso, "The Tail at Scale" (https://doi.org/10.1145/2408776.2408794): the second
+request is sent only when the first has taken longer than 95 % of them do, so that it costs a
+twentieth more and cuts the long tail off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
+
+from callgate.core.models import Target
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+
+T = TypeVar("T")
+
+SHARE = 0.95
+_OF_THE_WINNER = ("usage", "finish_reason", "native_finish_reason", "first_token_ns")
+
+
+class Runner(Generic[T]):
+    """One of the two in a race: where it goes, how, and what has become of it.
+
+    `result` holds the answer once there is one, which came at `ended` (ns), `error` why there is
+    none.
+    """
+
+    __slots__ = ("_go", "_kept", "ended", "error", "result", "target", "task")
+
+    def __init__(self, target: Target, go: Callable[[], Awaitable[T]]) -> None:
+        self.target = target
+        self._go = go
+        self.task: asyncio.Task[None] | None = None
+        self.result: list[T] = []
+        self.error: BaseException | None = None
+        self.ended: int | None = None
+        self._kept: dict[str, Any] = {}
+
+    def start(self, call: Call) -> asyncio.Task[None]:
+        """Set out. A failure of the attempt is no exception of the task's."""
+        self.task = asyncio.create_task(self._run(call))
+        return self.task
+
+    async def _run(self, call: Call) -> None:
+        try:
+            answer = await self._go()
+            self.ended = time.perf_counter_ns()
+            self.result.append(answer)
+            self._kept = {name: getattr(call, name) for name in _OF_THE_WINNER}
+        except Exception as error:
+            self.error = error
+        except asyncio.CancelledError as gone:
+            self.error = gone
+            raise
+
+    def crown(self, call: Call) -> T:
+        """The result, with the call as this runner left it, whatever the other did to it since."""
+        for name, value in self._kept.items():
+            setattr(call, name, value)
+        return self.result[0]
+
+    async def stop(self) -> None:
+        """Break the attempt off, or be done with an answer that came too late."""
+        task = self.task
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait([task])
+        for late in self.result:
+            if isinstance(late, AbstractContextManager):
+                gone = asyncio.CancelledError()
+                late.__exit__(type(gone), gone, None)
+
+
+class Race(Generic[T]):
+    """One attempt, and a second one at another target unless the first ends within `delay` s.
+
+    `rival` gives the second when it is time, or None where nobody can be asked; `final` says of a
+    failure of the first that no other target may mend it. After `run`, `winner` is whose answer
+    was taken, and `broken_off` who was still at it then.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        first: Runner[T],
+        delay: float,
+        rival: Callable[[], Awaitable[Runner[T] | None]],
+        final: Callable[[GatewayError], bool],
+    ) -> None:
+        self._call = call
+        self._delay = delay
+        self._rival = rival
+        self._final = final
+        self._mark = len(call.attempts)
+        self.first = first
+        self.second: Runner[T] | None = None
+        self.winner: Runner[T] | None = None
+        self.broken_off: Runner[T] | None = None
+
+    async def run(self) -> T:
+        """The answer that came first. Raises what the first attempt failed of, if both fail."""
+        call, first = self._call, self.first
+        before, started = call.upstream_ns, time.perf_counter_ns()
+        try:
+            await asyncio.wait([first.start(call)], timeout=self._delay)
+            if not _ended(first):
+                self.second = await self._rival()
+                if self.second is not None:
+                    self.second.start(call)
+            while (winner := self._decided()) is None:
+                await asyncio.wait(
+                    [one.task for one in self._runners() if one.task and not one.task.done()],
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+        except BaseException:  # the caller left
+            for one in self._runners():
+                await one.stop()
+            raise
+        self.broken_off = next((one for one in self._runners() if not _ended(one)), None)
+        for one in self._runners():
+            if one is not winner:
+                await one.stop()
+        # Both were waited for at the same time, which counts once.
+        call.upstream_ns = before + (winner.ended or time.perf_counter_ns()) - started
+        call.target = winner.target
+        self._put_last(winner)
+        if not winner.result:
+            assert winner.error is not None
+            raise winner.error
+        self.winner = winner
+        answer = winner.crown(call)
+        if self.second is not None:
+            self._tell()
+        return answer
+
+    def unheard(self) -> Iterator[tuple[GatewayError, Target]]:
+        """The provider's failures that `run` did not raise."""
+        told = self.first if self.winner is None else None
+        for one in self._runners():
+            if one is not told and isinstance(one.error, GatewayError):
+                yield one.error, one.target
+
+    def _runners(self) -> list[Runner[T]]:
+        return [self.first] if self.second is None else [self.first, self.second]
+
+    def _decided(self) -> Runner[T] | None:
+        """Whose end is the end of the race, if it has come: the first's, if both have failed."""
+        first, second = self.first, self.second
+        if first.result or second is None:
+            return first if _ended(first) else None
+        if second.result:
+            return second
+        error = first.error
+        if error is not None and (
+            second.error is not None or not isinstance(error, GatewayError) or self._final(error)
+        ):
+            return first
+        return None
+
+    def _put_last(self, runner: Runner[T]) -> None:
+        """The last attempt of a call is the one that decided; no two runners share a deployment."""
+        attempts, since = self._call.attempts, self._call.attempts[self._mark :]
+        since.sort(key=lambda one: one.deployment == runner.target.deployment.id)
+        attempts[self._mark :] = since
+
+    def _tell(self) -> None:
+        """What the attempts of the other say, whose failure or end was no longer of interest."""
+        winner = self.winner
+        assert winner is not None
+        won = winner.target.deployment.id
+        for attempt in self._call.attempts[self._mark :]:
+            if attempt.deployment == won:
+                continue
+            if attempt.error in (None, "client_disconnected"):
+                attempt.error = attempt.message = None
+            attempt.decision = "lost the race"
+            attempt.reason = f"{won} answered first"
+
+
+def _ended(runner: Runner[T]) -> bool:
+    return bool(runner.result) or runner.error is not None
