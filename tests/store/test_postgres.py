@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event
 
-from callgate.store import sql
+from callgate.store import tables
 from callgate.store.base import Query, Store, StoreAwayError, StoreError
 from callgate.store.journal import Journal
 from callgate.store.opening import is_made, open_store, open_store_or_wait
@@ -36,7 +36,7 @@ def url(postgres: PostgresServer, postgres_url: str) -> str:
     names = [name for (name,) in partitions if not name.endswith(("pkey", "idx"))]
     if names:
         postgres.execute(f"DROP TABLE {', '.join(names)}", postgres_url)
-    postgres.execute("TRUNCATE keys; UPDATE meta SET value = 0", postgres_url)
+    postgres.execute("TRUNCATE keys, usage; UPDATE meta SET value = 0", postgres_url)
     return postgres_url
 
 
@@ -81,7 +81,7 @@ def test_gateways_that_start_at_once_on_an_empty_database_all_succeed(
 def test_the_revisions_lead_to_the_tables_that_the_queries_know(url: str) -> None:
     engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), sql.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
     engine.dispose()
 
 

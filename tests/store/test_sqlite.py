@@ -17,10 +17,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, event
 
-from callgate.store import schema, sql
-from callgate.store.base import Query, StoreError
+from callgate.core.chat import Usage
+from callgate.store import schema, tables
+from callgate.store.base import USAGE_DIMENSIONS, Query, StoreError, UsageQuery
 from callgate.store.opening import open_store
-from samples import answered
+from samples import answered, failed, refused
 from store.children import child
 
 # Opens fresh stores, one after the other, whenever it is told to.
@@ -217,8 +218,31 @@ def test_the_revisions_lead_to_the_tables_that_the_queries_know(path: Path, url:
     open_store(url).close()
     engine = create_engine(url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), sql.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
     engine.dispose()
+
+
+def test_records_from_before_the_totals_are_counted_by_the_migration(path: Path, url: str) -> None:
+    tokens = Usage(
+        input_tokens=10, output_tokens=5, total_tokens=15, input_details={"cached_tokens": 4}
+    )
+    records = [
+        answered(usage=tokens, cost_usd=0.5),
+        answered(ago_ms=3 * 86_400_000, usage=tokens, cost_usd=None, model_served="other"),
+        answered(status=404, error="model_not_found", model="made up", model_served=None),
+        refused(),
+        failed(),
+    ]
+    query = UsageQuery(by=("day", *USAGE_DIMENSIONS))
+    with closing(open_store(url)) as store:
+        store.requests.append_many([msgspec.json.encode(record) for record in records])
+        counted = store.requests.usage(query)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE usage")
+        connection.execute("UPDATE alembic_version SET version_num = 'callgate_0002'")
+    with closing(open_store(url)) as store:
+        assert store.requests.usage(query) == counted
+    assert len(counted) == 5
 
 
 def test_every_revision_is_known(url: str) -> None:

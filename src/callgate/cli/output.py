@@ -41,13 +41,19 @@ def day(unix_ms: int | None) -> str:
     return "-" if unix_ms is None else moment(unix_ms)[:16] + "Z"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows in aligned columns under a head; cells may be styled."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: int = 0) -> None:
+    """Print rows in aligned columns under a head; cells may be styled.
+
+    The last `numbers` columns are aligned at their right.
+    """
+    left = len(head) - numbers
     cells = [list(head), *(list(row) for row in rows)]
     widths = [max(width(row[at]) for row in cells) for at in range(len(head))]
     for number, row in enumerate(cells):
+        gaps = [" " * (room - width(cell)) for cell, room in zip(row, widths, strict=True)]
         line = "  ".join(
-            cell + " " * (room - width(cell)) for cell, room in zip(row, widths, strict=True)
+            cell + gap if at < left else gap + cell
+            for at, (cell, gap) in enumerate(zip(row, gaps, strict=True))
         ).rstrip()
         click.echo(click.style(line, bold=True) if number == 0 else line)
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import NamedTuple, Protocol
 
 from msgspec import Struct
@@ -112,6 +113,54 @@ class Page(NamedTuple):
     cursor: str | None
 
 
+USAGE_DIMENSIONS = ("account", "key_id", "model", "served", "provider")
+"""What totals are kept by, besides the day. `model` is the one asked for, `served` who answered."""
+
+USAGE_COUNTS = (
+    "requests", "errors", "unpriced", "estimated", "input_tokens", "cached_tokens",
+    "cache_write_tokens", "output_tokens", "reasoning_tokens",
+)  # fmt: skip
+
+
+class UsageQuery(Struct, frozen=True, kw_only=True):
+    """Which totals to give. `by` are dimensions and `day`; both `since` and `until` are included.
+
+    `equal` narrows to one value of a dimension. Days are those of UTC.
+    """
+
+    by: tuple[str, ...] = ()
+    equal: Mapping[str, str] = {}
+    since: date | None = None
+    until: date | None = None
+
+
+class Usage(Struct, kw_only=True, omit_defaults=True):
+    """Totals of a group of requests; dimensions that were not asked for are None.
+
+    A dimension is empty where the request had none. `unpriced` counts the requests that used tokens
+    at no known price, so that `cost_usd` is too low by theirs; `estimated` those whose provider
+    reported no tokens. Cached and cache-write tokens are parts of the input, reasoning of the
+    output.
+    """
+
+    day: date | None = None
+    account: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    served: str | None = None
+    provider: str | None = None
+    requests: int
+    errors: int
+    unpriced: int
+    estimated: int
+    input_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+    cost_usd: float
+
+
 class RequestLog(Protocol):
     """The records of all requests. A record is handled as its JSON, which is written once."""
 
@@ -136,6 +185,10 @@ class RequestLog(Protocol):
 
         Raises ValueError where `before` is no id. Bound it by `since` and `until`.
         """
+        ...
+
+    def usage(self, query: UsageQuery) -> Sequence[Usage]:
+        """Totals of all records ever kept, those past retention too, ordered by `query.by`."""
         ...
 
     def delete_before(self, time: int, limit: int) -> int:

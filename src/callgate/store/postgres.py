@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import date
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 
 from callgate.core.redact import redact
@@ -18,6 +19,8 @@ from callgate.core.secret import secrets_of_url
 from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError
 from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, floor, said, writing
+from callgate.store.tables import usage
+from callgate.store.usage import adding
 
 _NAMES = ("postgresql", "postgresql+psycopg", "postgres")
 _EXPECTED = (
@@ -54,7 +57,7 @@ _INSERT = """
 INSERT INTO records (id, time, account, key_id, model, status, error, body)
 SELECT * FROM unnest(%b::bytea[], %b::bigint[], %b::text[], %b::text[], %b::text[],
                      %b::smallint[], %b::text[], %b::bytea[])
-ON CONFLICT DO NOTHING
+ON CONFLICT DO NOTHING RETURNING id
 """
 
 
@@ -101,13 +104,17 @@ class PostgresRequestLog(SqlRequestLog):
                     connection.exec_driver_sql(f"DROP TABLE {name}")
         return deleted
 
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine, adding(insert(usage)))
+
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
         days = {_day_of(row[0]) for row in rows}
         _make_partitions(connection, days | {max(days) + 1})
-        columns = zip(*rows, strict=True)
+        # In one order for all, so that two who insert the same records never wait for each other.
+        columns = zip(*sorted(rows), strict=True)
         arrays = tuple([_storable(value) for value in column] for column in columns)
         try:
-            return connection.exec_driver_sql(_INSERT, arrays).rowcount
+            return connection.exec_driver_sql(_INSERT, arrays).scalars().all()
         except exc.DataError as error:
             # No later attempt would fare better with it, and it must not hold up the others.
             raise ValueError(f"not a record: {said(error)}") from None

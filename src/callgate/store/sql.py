@@ -8,25 +8,17 @@ some hundred bytes a record and not in the records themselves.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
     ColumnElement,
     Connection,
     Engine,
-    Index,
-    LargeBinary,
-    MetaData,
+    Insert,
     Row,
-    SmallInteger,
-    String,
-    Table,
     case,
     delete,
     func,
@@ -39,48 +31,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from callgate.core.ids import is_request_id
 from callgate.core.record import Record
-from callgate.store.base import Key, Query, StoreError, Tally
-
-metadata = MetaData()
-
-meta = Table(
-    "meta",
-    metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", BigInteger, nullable=False),
-)
-
-keys = Table(
-    "keys",
-    metadata,
-    Column("id", String(64), primary_key=True),
-    Column("digest", LargeBinary(32), nullable=False, unique=True),
-    Column("hint", String(16), nullable=False),
-    Column("name", String, nullable=False),
-    Column("account", String, nullable=False),
-    Column("region", String(64), nullable=False),
-    Column("created", BigInteger, nullable=False),
-    Column("expires", BigInteger),
-    Column("revoked", BigInteger),
-    Column("models", JSON(none_as_null=True)),
-    Column("limits", JSON, nullable=False),
-    Column("capture", String(16)),
-)
-
-records = Table(
-    "records",
-    metadata,
-    Column("id", LargeBinary(16), primary_key=True),
-    Column("time", BigInteger, nullable=False),
-    Column("account", String),
-    Column("key_id", String(64)),
-    Column("model", String),
-    Column("status", SmallInteger, nullable=False),
-    Column("error", String(64)),
-    Column("body", LargeBinary, nullable=False),
-    Index("records_filters", "id", "time", "account", "key_id", "model", "status", "error"),
-    postgresql_partition_by="RANGE (id)",
-)
+from callgate.store.base import Key, Query, StoreError, Tally, Usage, UsageQuery
+from callgate.store.tables import keys, meta, records
+from callgate.store.usage import Head, totals_of, usage_of
 
 KEYS_VERSION = "keys_version"
 
@@ -92,18 +45,6 @@ _KEY_COLUMNS = tuple(keys.c[field] for field in Key.__struct_fields__)
 _PAGE = 200
 # An id is made within moments of the time that its record states.
 _SLACK_MS = 10_000
-
-
-class _Head(msgspec.Struct, gc=False):
-    """The fields of a record that have a column, decoded without the rest."""
-
-    request_id: str
-    time: int
-    status: int
-    account: str | None = None
-    key_id: str | None = None
-    model: str | None = None
-    error: str | None = None
 
 
 class SqlKeys:
@@ -161,11 +102,15 @@ class SqlKeys:
 
 
 class SqlRequestLog(ABC):
-    """`store.base.RequestLog` over a SQL database, but for how new records are inserted."""
+    """`store.base.RequestLog` over a SQL database, but for how new records are inserted.
 
-    def __init__(self, engine: Engine) -> None:
+    `add_usage` is the dialect's own statement that adds to the totals (`usage.adding`).
+    """
+
+    def __init__(self, engine: Engine, add_usage: Insert) -> None:
         self._engine = engine
-        self._head = msgspec.json.Decoder(_Head)
+        self._add_usage = add_usage
+        self._head = msgspec.json.Decoder(Head)
         self._record = msgspec.json.Decoder(Record)
 
     def append_many(self, records: Sequence[bytes]) -> int:
@@ -175,10 +120,12 @@ class SqlRequestLog(ABC):
         them is kept.
         """
         rows: list[RecordRow] = []
+        heads: dict[bytes, Head] = {}
         try:
             for body in records:
                 head = self._head.decode(body)
                 id_, time, account = _id(head.request_id), head.time, head.account
+                heads[id_] = head
                 model, status, error = head.model, head.status, head.error
                 rows.append((id_, time, account, head.key_id, model, status, error, body))
         except ValueError as error:  # msgspec's errors are ValueErrors
@@ -186,7 +133,11 @@ class SqlRequestLog(ABC):
         if not rows:
             return 0
         with writing(self._engine) as connection:
-            return self._insert(connection, rows)
+            new = self._insert(connection, rows)
+            # In the same transaction: a record is counted if and only if it is kept.
+            if totals := totals_of(heads[id_] for id_ in new):
+                connection.execute(self._add_usage, totals)
+        return len(new)
 
     def get(self, request_id: str) -> Record | None:
         """The record of this id."""
@@ -216,6 +167,11 @@ class SqlRequestLog(ABC):
         with _reading(self._engine) as connection:
             return [Tally(*row) for row in connection.execute(statement).all()]
 
+    def usage(self, query: UsageQuery) -> Sequence[Usage]:
+        """Totals by day and by what `query.by` names, in their order."""
+        with _reading(self._engine) as connection:
+            return usage_of(connection, query)
+
     def delete_before(self, time: int, limit: int) -> int:
         """Delete at most `limit` records older than `time`; returns how many."""
         oldest = (
@@ -228,8 +184,11 @@ class SqlRequestLog(ABC):
             return connection.execute(delete(records).where(records.c.id.in_(oldest))).rowcount
 
     @abstractmethod
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
-        """Insert the rows whose ids are new; how many. Raises ValueError for what cannot be one."""
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
+        """Insert the rows whose ids are new; those ids. Raises ValueError for what cannot be one.
+
+        Any of the rows may come twice; its id is given once.
+        """
 
     def _pages(self, query: Query) -> Iterator[Record]:
         wanted = _conditions(query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from callgate.store import schema
 from callgate.store.base import Store, StoreError
-from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, answering, records
+from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, answering
+from callgate.store.tables import records, usage
+from callgate.store.usage import adding
 
 _NAMES = ("sqlite", "sqlite+pysqlite")
 _BUSY_SECONDS = 5.0
@@ -52,14 +54,21 @@ class SqliteRequestLog(SqlRequestLog):
     """Records in one table."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine)
+        super().__init__(engine, adding(insert(usage)))
         # Compiled once, and given to the driver as it is: per record this is what costs most.
         columns = [column.name for column in records.columns]
         insert_new = insert(records).on_conflict_do_nothing()
         self._insert_new = str(insert_new.compile(dialect=engine.dialect, column_keys=columns))
 
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> int:
-        return connection.exec_driver_sql(self._insert_new, list(rows)).rowcount
+    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
+        # Shuts out other writers, so that what is above the last row afterwards is new and ours.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        last = connection.exec_driver_sql("SELECT max(rowid) FROM records").scalar_one() or 0
+        inserted = connection.exec_driver_sql(self._insert_new, list(rows)).rowcount
+        if inserted == len(rows):
+            return [row[0] for row in rows]
+        new = connection.exec_driver_sql("SELECT id FROM records WHERE rowid > ?", (last,))
+        return new.scalars().all()
 
 
 def _path(url: str) -> Path:
