@@ -192,3 +192,30 @@ def test_while_the_store_is_away_the_journal_still_tells(
     assert result.exit_code == 0
     assert json.loads(result.stdout)["request_id"] == record.request_id
     assert "only the journals are read" in result.stderr
+
+
+def test_what_was_going_on_around_it(home: Home, journal: Callable[..., None]) -> None:
+    record = samples.failed(
+        notes=["left alone after failures: azure/gpt-4.1"],
+        quota_model="gpt-4.1", quota_limit=30, quota_left=0,
+    )  # fmt: skip
+    record.quota_until = record.time + 12_000
+    home.ship(record, samples.answered(), samples.answered(ago_ms=400_000))
+    journal(samples.answered(), samples.failed(error="circuit_open"), samples.answered(model="x"))
+    text = home.run("show", record.request_id).stdout
+    assert "in five minutes     2 of 4 calls for gpt-4.1 failed (50%)" in text
+    assert "1 circuit_open, 1 upstream_timeout" in text
+    assert "turned away         1 by an open circuit" in text
+    assert "circuit             open, or the provider had asked for a rest: azure/gpt-4.1" in text
+    assert "0 of 30 requests left for gpt-4.1, the window ended 12 s later" in text
+
+
+def test_json_has_the_explanation_too(home: Home) -> None:
+    record = samples.failed()
+    home.ship(record)
+    (found,) = home.json("show", record.request_id)
+    explanation = found["explanation"]
+    assert explanation["fault"] == "the provider azure"
+    assert explanation["fix"].startswith("Retry")
+    assert [step["decision"] for step in explanation["steps"]] == ["retry in 0.9 s", "stop"]
+    assert {"label": "circuit", "value": "closed when the request came"} in explanation["around"]

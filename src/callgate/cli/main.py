@@ -27,6 +27,7 @@ COMMANDS = {
     "models": Entry("callgate.cli.models", "models", "List the models that can be called."),
     "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
+    "why": Entry("callgate.cli.why", "why", "Tell why a request failed: the newest, or one by id."),
     "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
     "replay": Entry("callgate.cli.replay", "replay", "Send a captured request once more."),
     "usage": Entry("callgate.cli.usage", "usage", "Total requests, tokens and cost."),

@@ -18,7 +18,8 @@ from callgate.core.record import Record
 from callgate.core.redact import redact
 from callgate.store.base import Query
 from callgate.store.records import Records
-from callgate.support.explain import explain
+from callgate.support.around import neighbours
+from callgate.support.explain import explain, explained
 
 _DAY = 86_400_000
 _CLOCKS = 10_000  # by how much the time in an id may differ from the record's, in ms
@@ -38,16 +39,27 @@ def show(*, config: Config, request_id: str, as_json: bool) -> None:
     The id stands in every response, as the header X-Request-Id and as request_id. Its beginning
     will do, from eight characters on, where no other request shares it.
     """
-    wanted = _canonical(request_id)
     with reading(config) as records:
-        record = _look_up(records, wanted)
+        told(config, records, looked_up(config, records, request_id), as_json=as_json)
+
+
+def looked_up(config: Config, records: Records, request_id: str) -> Record:
+    """The record of an id or of its beginning. Raises Failure that says why there is none."""
+    wanted = _canonical(request_id)
+    record = _look_up(records, wanted)
     if record is None:
         raise _unknown(config, wanted)
-    if as_json:
-        json_line(record)
-        return
+    return record
+
+
+def told(config: Config, records: Records, record: Record, *, as_json: bool) -> None:
+    """Print the story of a record, with what was going on around it; or all of it as JSON."""
     support = config.settings.support
-    story = explain(record, contact=support.contact, status_url=support.status_url)
+    tallies = records.tally(neighbours(record))
+    story = explain(record, tallies, contact=support.contact, status_url=support.status_url)
+    if as_json:
+        json_line(explained(record, story))
+        return
     width = shutil.get_terminal_size(_WIDTH_ELSEWHERE).columns
     blocks = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     for line in tell(story, record.time, width=width, blocks=blocks):

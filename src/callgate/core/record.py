@@ -23,6 +23,10 @@ class Mending(Struct, kw_only=True, omit_defaults=True):
     bytes_after: int
 
 
+LEFT_ALONE = "left alone after failures: "
+"""What the note begins with that names the deployments which were not asked."""
+
+
 class Attempt(Struct, kw_only=True, omit_defaults=True):
     """One try at one deployment. Times are microseconds; `started_us` counts from the request.
 

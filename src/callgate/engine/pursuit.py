@@ -12,6 +12,7 @@ import msgspec
 
 from callgate.core.chat import ChatRequest
 from callgate.core.models import Deployment, Model, Target
+from callgate.core.record import LEFT_ALONE
 from callgate.core.retry import Budget, Decision, State, decide, reaction
 from callgate.core.routing import order
 from callgate.engine.call import Call
@@ -101,7 +102,7 @@ class Pursuit:
         ways = order(leg.model.deployments, self.health_table, time.monotonic(), self._chance)
         if len(ways) < len(leg.model.deployments):
             out = [one.id for one in leg.model.deployments if one not in ways]
-            call.notes.append(f"left alone after failures: {', '.join(out)}")
+            call.notes.append(LEFT_ALONE + ", ".join(out))
             if call.tape is not None:
                 now = time.monotonic()
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])

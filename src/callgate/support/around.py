@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from callgate.core.record import Record
+from callgate.core.record import LEFT_ALONE, Record
 from callgate.store.base import Query, Tally
 from callgate.support.story import Fact
 
@@ -29,7 +29,7 @@ def neighbours(record: Record, account: str | None = None) -> Query:
 
 def around(record: Record, tallies: Sequence[Tally]) -> list[Fact]:
     """What the neighbours' tallies and the record's own state of things say."""
-    return [*_neighbourhood(record, tallies), *_quota(record)]
+    return [*_neighbourhood(record, tallies), *_circuits(record), *_quota(record)]
 
 
 def _neighbourhood(record: Record, tallies: Sequence[Tally]) -> Iterator[Fact]:
@@ -45,11 +45,21 @@ def _neighbourhood(record: Record, tallies: Sequence[Tally]) -> Iterator[Fact]:
     share = f" ({failed / calls:.0%})" if failed else ""
     yield Fact("in five minutes", f"{failed} of {calls} call{'s' * (calls > 1)}{of} failed{share}")
     if failed:
-        told = [f"{count} {error}" for error, count in errors.most_common(_NAMED)]
-        rest = failed - sum(count for _, count in errors.most_common(_NAMED))
+        common = sorted(errors.items(), key=lambda one: (-one[1], one[0]))[:_NAMED]
+        told = [f"{count} {error}" for error, count in common]
+        rest = failed - sum(count for _, count in common)
         yield Fact("of these", ", ".join([*told, f"{rest} others"] if rest else told))
     if errors["circuit_open"]:
-        yield Fact("circuit", f"open: {errors['circuit_open']} calls were turned away by it")
+        yield Fact("turned away", f"{errors['circuit_open']} by an open circuit")
+
+
+def _circuits(record: Record) -> Iterator[Fact]:
+    """What the engine has noted of the deployments that it did not ask."""
+    out = [note.removeprefix(LEFT_ALONE) for note in record.notes if note.startswith(LEFT_ALONE)]
+    if out:
+        yield Fact("circuit", f"open, or the provider had asked for a rest: {', '.join(out)}")
+    elif record.error is not None and record.attempts:
+        yield Fact("circuit", "closed when the request came")
 
 
 def _quota(record: Record) -> Iterator[Fact]:
