@@ -30,11 +30,20 @@ ALLOWED = {
     "capture": BASE | {"engine"},
     "replay": BASE
     | {"app", "capture", "config", "engine", "store", "support", "upstream", "web.exchange"},
-    "web": BASE | {"engine", "providers", "store.base", "support.story"},
+    "metrics": {"core"},
+    "web": BASE
+    | {
+        "engine",
+        "metrics.sheets",
+        "metrics.exposition",
+        "providers",
+        "store.base",
+        "support.story",
+    },
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "app": {"*"},
-    "server": {"app", "capture", "config", "core", "errors", "store", "web.protocol"},
+    "server": {"app", "capture", "config", "core", "errors", "metrics", "store", "web.protocol"},
     "cli": BASE
     | {
         "app",

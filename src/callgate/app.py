@@ -25,6 +25,7 @@ from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
 from callgate.core.record import Record
 from callgate.core.retry import Budget
+from callgate.core.secret import Secret
 from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
@@ -33,6 +34,8 @@ from callgate.engine.healthtable import HealthTable
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
+from callgate.metrics.gauges import gauges
+from callgate.metrics.tally import Snapshot
 from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.journal import Journal, backlog
 from callgate.store.memory import MemoryCounters
@@ -52,6 +55,7 @@ from callgate.web.errorpages import ErrorPages
 from callgate.web.gate import Gate
 from callgate.web.keyring import Keyring
 from callgate.web.lookups import Lookups
+from callgate.web.metrics import Metrics
 from callgate.web.openapi import OpenApi, document
 from callgate.web.requests import Requests
 from callgate.web.shapes import Finding
@@ -87,6 +91,7 @@ class Worker(Struct):
     models: Models
     prices: PriceBook
     price_file: Path
+    figures: Callable[[], Snapshot]
 
     async def load_prices(self) -> None:
         """Read the price list off the path of any request."""
@@ -181,7 +186,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             lookups,
             settings.store.retention_days,
         )
-        routes = (models, requests, status, openapi, ErrorPages())
+        metrics = Metrics(config.metrics_dir, Secret(settings.metrics.token))
+        routes = (models, requests, status, openapi, ErrorPages(), metrics)
         cold = Cold([route for part in routes for route in part.routes()], voice)
         yield Worker(
             gate=Gate(chat, cold.app, keeper, voice),
@@ -190,7 +196,23 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
+            figures=partial(figures, chat, status, world),
         )
+
+
+def figures(chat: Chat, status: Status, world: World) -> Snapshot:
+    """What this worker is doing, for the metrics."""
+    now = time.monotonic()
+    return gauges(
+        in_progress=chat.queue.taken,
+        queued=chat.queue.waiting,
+        streams=chat.streams,
+        circuits=[(name, health.circuit(now)) for name, health in world.health.items()],
+        connections=[(origin.netloc, *stats) for origin, stats in world.client.stats().items()],
+        held=world.journal.held,
+        lost=world.journal.lost,
+        degraded=[finding.part for finding in status.readiness().findings],
+    )
 
 
 def health_table(config: Config) -> HealthTable:

@@ -70,7 +70,8 @@ def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
 def secrets(config: Config) -> list[Secret]:
     """Everything that must never be logged."""
     providers = [one.secret for model in config.models.values() for one in model.deployments]
-    return [*providers, *secrets_of_url(config.store_url)]
+    token = Secret(config.settings.metrics.token)
+    return [*providers, *secrets_of_url(config.store_url), *([token] if token else [])]
 
 
 def _setting(config: Config, name: str) -> object:

@@ -82,27 +82,27 @@ def _roles(config: Config, listener: socket.socket, supervisor: int) -> list[Rol
     from callgate.server import clerk, worker  # heavy: after the first line of a mistake
 
     settings = config.settings
-    table = settings.capture
-    captures = clerk.Captures(config.capture_dir, table.retention_days, table.max_total_bytes)
+    books = clerk.Books(
+        store_url=config.store_url,
+        journal_dir=config.journal_dir,
+        retention_days=settings.store.retention_days,
+        capture_dir=config.capture_dir,
+        capture_days=settings.capture.retention_days,
+        capture_bytes=settings.capture.max_total_bytes,
+        metrics_dir=config.metrics_dir,
+    )
 
     def serve(ready: Ready) -> None:
         worker.serve(config, listener, supervisor, ready)
 
-    def books(ready: Ready) -> None:
+    def keep_books(ready: Ready) -> None:
         listener.close()  # whoever holds it and serves nobody lets callers wait in vain
-        clerk.keep_books(
-            config.store_url,
-            config.journal_dir,
-            settings.store.retention_days,
-            captures,
-            supervisor,
-            ready,
-        )
+        clerk.keep_books(books, supervisor, ready)
 
     numbers = range(1, settings.server.workers + 1)
     return [
         *(Role(f"worker {number}", serve, retires=True) for number in numbers),
-        Role("clerk", books, ends_last=True),
+        Role("clerk", keep_books, ends_last=True),
     ]
 
 

@@ -78,6 +78,11 @@ class Config(Struct, frozen=True, kw_only=True):
         """Where records wait until the store has them."""
         return self.data_dir / "journal"
 
+    @property
+    def metrics_dir(self) -> Path | None:
+        """Where the processes tell their figures; None where nobody wants them."""
+        return self.data_dir / "metrics" if self.settings.metrics.enabled else None
+
 
 def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
     """Read `path`, or `./callgate.toml` where it exists, or fall back on the environment alone.

@@ -104,6 +104,13 @@ class SupportTable(_Table, frozen=True):
     docs_url: PageUrl = ""
 
 
+class MetricsTable(_Table, frozen=True):
+    """`GET /metrics`: whether it is there, and the token that a scraper has to bear, if any."""
+
+    enabled: bool = True
+    token: str = ""
+
+
 class CaptureTable(_Table, frozen=True):
     """Whether prompts and answers are kept, for how long, and how much. Sizes in bytes."""
 
@@ -204,5 +211,6 @@ class Settings(_Table, frozen=True):
     counters: CountersTable = CountersTable()
     support: SupportTable = SupportTable()
     capture: CaptureTable = CaptureTable()
+    metrics: MetricsTable = MetricsTable()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}

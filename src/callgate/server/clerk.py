@@ -12,49 +12,82 @@ from pathlib import Path
 from typing import NamedTuple
 
 from callgate.capture.files import prune
+from callgate.metrics.sheets import Sheet
+from callgate.metrics.tally import Series, Tally
 from callgate.server.supervisor import Ready, orphaned
+from callgate.store.journal import backlog
 from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
+from callgate.store.watch import Watch
 
 # Long enough for a commit to bear many records, short enough for whoever lists them.
 _PAUSE_SECONDS = 0.5
 _PRUNE_EVERY = 60.0
+_TELL_EVERY = 1.0
 _PRUNE_BATCH = 500
 _BATCH = 2000
 _DAY_MS = 86_400_000
 _log = logging.getLogger("callgate.clerk")
 
 
-class Captures(NamedTuple):
-    """The folder of captures, how many days they are kept, and how many bytes of them at most."""
+class Books(NamedTuple):
+    """What there is to do: for how many days records and captures are kept, and of captures how
+    many bytes at most. Records are counted for `metrics_dir`, if there is one.
+    """
 
-    folder: Path
-    days: int
-    total: int
+    store_url: str
+    journal_dir: Path
+    retention_days: int
+    capture_dir: Path
+    capture_days: int
+    capture_bytes: int
+    metrics_dir: Path | None
 
 
-def keep_books(
-    store_url: str,
-    journal_dir: Path,
-    retention_days: int,
-    captures: Captures,
-    supervisor: int,
-    ready: Ready,
-) -> None:
+def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
     """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
 
-    `ready` is called when the store is open.
-
-    The workers go first: whoever answers callers has the right to the processor.
+    `ready` is called when the store is open. The workers go first: whoever answers callers has the
+    right to the processor.
     """
     os.nice(5)
     end = _End(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with closing(open_store_or_wait(store_url)) as store:
-        shipper = Shipper(journal_dir, store.requests, time.time)
+    with closing(open_store_or_wait(books.store_url)) as store:
+        counting = None if books.metrics_dir is None else _Counting(books, books.metrics_dir)
+        watch = None if counting is None else Watch(books.journal_dir, counting.tally.observe)
+        shipper = Shipper(books.journal_dir, store.requests, time.time, watch)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
         ready()
-        _work(shipper, end, retention_days, captures)
+        try:
+            _work(shipper, end, books, counting)
+        finally:
+            if counting is not None:
+                counting.sheet.close()
+
+
+class _Counting:
+    """Counts records, and tells the figures once a second."""
+
+    def __init__(self, books: Books, folder: Path) -> None:
+        self.tally = Tally(time.time())
+        self.sheet = Sheet(folder, "clerk")
+        self._journal_dir = books.journal_dir
+        self._next = 0.0
+
+    def tell(self) -> None:
+        """Write the sheet, if it is time to."""
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _TELL_EVERY
+        waiting = backlog(self._journal_dir, time.time())
+        self.sheet.write(
+            {
+                **self.tally.snapshot(),
+                "callgate_journal_backlog_bytes": [Series((), waiting.bytes)],
+                "callgate_journal_backlog_seconds": [Series((), waiting.oldest_age or 0.0)],
+            }
+        )
 
 
 class _End:
@@ -80,14 +113,14 @@ def _tell(shipper: Shipper) -> None:
         _log.warning("records are shipped", extra={"damaged_lines": shipper.damaged})
 
 
-def _prune(captures: Captures) -> None:
+def _prune(books: Books) -> None:
     try:
-        prune(captures.folder, time.time(), captures.days, captures.total)
+        prune(books.capture_dir, time.time(), books.capture_days, books.capture_bytes)
     except OSError as error:
         _log.error("old captures cannot be deleted", extra={"detail": error.strerror})
 
 
-def _work(shipper: Shipper, end: _End, retention_days: int, captures: Captures) -> None:
+def _work(shipper: Shipper, end: _End, books: Books, counting: _Counting | None) -> None:
     next_prune = 0.0
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0
@@ -96,6 +129,8 @@ def _work(shipper: Shipper, end: _End, retention_days: int, captures: Captures) 
         pause = _PAUSE_SECONDS
         while shipper.ship(_BATCH) >= _BATCH:
             pass
+        if counting is not None:
+            counting.tell()
         if (shipper.trouble, shipper.damaged) != told:
             told = (shipper.trouble, shipper.damaged)
             _tell(shipper)
@@ -103,7 +138,7 @@ def _work(shipper: Shipper, end: _End, retention_days: int, captures: Captures) 
             return
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
-            _prune(captures)
-            oldest = int(time.time() * 1000) - retention_days * _DAY_MS
+            _prune(books)
+            oldest = int(time.time() * 1000) - books.retention_days * _DAY_MS
             while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not end.within(0):
                 pass

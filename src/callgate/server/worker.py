@@ -6,17 +6,20 @@ import asyncio
 import gc
 import signal
 import socket
+from contextlib import closing
 from types import FrameType
 
 import uvicorn
 import uvloop
 
-from callgate.app import build_worker
+from callgate.app import Worker, build_worker
 from callgate.config import Config
+from callgate.metrics.sheets import Sheet
 from callgate.server.supervisor import RETIRE, Ready, orphaned
 from callgate.web.protocol import Bounds, GateProtocol, protocol_for
 
 _ORPHAN_CHECK = 0.5
+_TELL_EVERY = 1.0
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
@@ -98,6 +101,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             for work in (
                 worker.keyring.keep_fresh(),
                 worker.load_prices(),
+                _tell_figures(config, worker),
                 _follow(supervisor, server),
             )
         ]
@@ -115,6 +119,16 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 task.cancel()
             await _say_last_words(server)
             await worker.client.aclose()
+
+
+async def _tell_figures(config: Config, worker: Worker) -> None:
+    """Tell once a second what this worker is doing, for who asks any of them for the figures."""
+    if config.metrics_dir is None:
+        return
+    with closing(Sheet(config.metrics_dir, "worker")) as sheet:
+        while True:
+            sheet.write(worker.figures())
+            await asyncio.sleep(_TELL_EVERY)
 
 
 async def _say_last_words(server: uvicorn.Server) -> None:

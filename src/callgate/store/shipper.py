@@ -9,6 +9,7 @@ from pathlib import Path
 
 from callgate.store import segments
 from callgate.store.base import RequestLog, StoreError
+from callgate.store.watch import Watch
 
 _BATCH_BYTES = 8 << 20
 _DAMAGED_FILE = "damaged.log"
@@ -21,12 +22,20 @@ class Shipper:
     `trouble` says what kept the last call from its work, None if nothing did. `damaged` counts
     lines of the journal that held no sound record; the first MiB of them is kept in `damaged.log`
     in the folder. Shipping is idempotent, so it does no harm if two shippers share a folder.
+    `watch` is told of what is read.
     """
 
-    def __init__(self, folder: Path, requests: RequestLog, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        requests: RequestLog,
+        clock: Callable[[], float],
+        watch: Watch | None = None,
+    ) -> None:
         self._folder = folder
         self._requests = requests
         self._clock = clock
+        self._watch = watch
         self._turn = 0
         self.trouble: str | None = None
         self.damaged = 0
@@ -41,6 +50,9 @@ class Shipper:
             shipped = self._ship(limit)
         except (StoreError, OSError) as error:
             self.trouble = str(error)
+            if self._watch is not None:
+                with contextlib.suppress(OSError):
+                    self._watch.ahead()
             return 0
         self.trouble = None
         return shipped
@@ -76,9 +88,12 @@ class Shipper:
                 end, at = offset, -1
                 while end != at and len(batch) < limit and size < _BATCH_BYTES:
                     at = end
-                    records, lines, end = segments.read(fd, at, limit - len(batch), final=finished)
-                    batch += records
-                    damaged += lines
+                    chunk = segments.read(fd, at, limit - len(batch), final=finished)
+                    end = chunk.end
+                    batch += chunk.records
+                    damaged += chunk.damaged
+                    if self._watch is not None:
+                        self._watch.read(path, at, chunk)
                     size += end - at
                 if finished and end >= os.fstat(fd).st_size:
                     done.append(path)
@@ -91,6 +106,8 @@ class Shipper:
             segments.set_offset(path, end)
         for path in done:
             segments.remove(path)
+            if self._watch is not None:
+                self._watch.removed(path)
         if not moved:
             segments.sweep(self._folder, self._clock())
         return moved

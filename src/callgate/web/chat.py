@@ -55,7 +55,10 @@ _NAMED = msgspec.json.Decoder(_Named)
 
 
 class Chat:
-    """The chat route. Failures before the first byte are raised as GatewayError to the gate."""
+    """The chat route. Failures before the first byte are raised as GatewayError to the gate.
+
+    `streams` counts those in progress.
+    """
 
     def __init__(
         self,
@@ -70,7 +73,8 @@ class Chat:
         self._authenticator = authenticator
         self._settings = settings
         self._voice = voice
-        self._queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
+        self.streams = 0
+        self.queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
 
     async def serve(
         self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
@@ -80,7 +84,7 @@ class Chat:
         Where all places are taken it waits in line; where the line is full it is turned away at
         the door, before its key is looked at.
         """
-        queue = self._queue
+        queue = self.queue
         if queue.taken < queue.places:
             queue.taken += 1
         else:
@@ -92,13 +96,13 @@ class Chat:
 
     async def _wait(self, call: Call, scope: MutableMapping[str, Any]) -> None:
         """Wait for a place, which only callers with a key may do."""
-        self._queue.check()
+        self.queue.check()
         headers = dict(scope["headers"])
         note_client(call, headers)
         await self._authenticator.key(call, headers, scope["query_string"])
         began = time.perf_counter_ns()
         try:
-            await self._queue.enter()
+            await self.queue.enter()
         finally:
             call.queue_ns = time.perf_counter_ns() - began
 
@@ -122,7 +126,11 @@ class Chat:
             call.tape.read(body)
         course = await self._admit(call, key, body)
         if course[0].request.body.stream:
-            await self._stream(call, course, send, scope.get(EXCHANGE))
+            self.streams += 1
+            try:
+                await self._stream(call, course, send, scope.get(EXCHANGE))
+            finally:
+                self.streams -= 1
         else:
             await self._whole(call, course, send)
 

@@ -78,6 +78,7 @@ def paths(*, max_body_bytes: int, example_model: str) -> Json:
         "/errors/{type}": {"get": _one_error()},
         "/health": {"get": plain_get("health", "Status", "Does the process live?", "Health")},
         "/ready": {"get": _ready()},
+        "/metrics": {"get": _metrics()},
         "/openapi.json": {"get": _document()},
     }
 
@@ -182,6 +183,21 @@ def _ready() -> Json:
         "is not well is named, with why and what to do."
     )
     operation["responses"]["503"] = answer(ref("Readiness"), "A part is down.")
+    return operation
+
+
+def _metrics() -> Json:
+    operation = plain_get("metrics", "Status", "Figures for Prometheus", "Health")
+    operation["description"] = (
+        "Of all workers, whichever is asked. Where the operator has set a token, it has to be sent "
+        "as `Authorization: Bearer …`."
+    )
+    operation["responses"]["200"] = {
+        "description": "The figures in Prometheus' text format.",
+        "headers": header_refs(BASIC),
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+    operation["responses"] |= refusals((*ANYWHERE, "unauthorized"), BASIC)
     return operation
 
 

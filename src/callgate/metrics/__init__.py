@@ -1,0 +1,1 @@
+"""Figures for Prometheus: what is counted from the records, and what each worker is doing."""

@@ -1,0 +1,45 @@
+"""What one worker is doing at this moment, as series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from callgate.metrics.tally import Series, Snapshot
+
+_CIRCUITS = {"closed": 0.0, "half-open": 0.5, "open": 1.0}
+
+
+def gauges(
+    *,
+    in_progress: int,
+    queued: int,
+    streams: int,
+    circuits: Iterable[tuple[str, str]],
+    connections: Iterable[tuple[str, int, int, int]],
+    held: int,
+    lost: int,
+    degraded: Iterable[str],
+) -> Snapshot:
+    """The figures of a worker.
+
+    `circuits` are deployments with their breaker's state; `connections` are hosts with how many
+    are open, idle among these, and waited for; `degraded` names the parts that are not well.
+    """
+    lines = [
+        (host, state, count)
+        for host, opened, idle, waiting in connections
+        for state, count in (("busy", opened - idle), ("idle", idle), ("waiting", waiting))
+    ]
+    return {
+        "callgate_workers": [Series((), 1)],
+        "callgate_requests_in_progress": [Series((), in_progress)],
+        "callgate_requests_queued": [Series((), queued)],
+        "callgate_streams_open": [Series((), streams)],
+        "callgate_circuit_open": [Series((name,), _CIRCUITS[state]) for name, state in circuits],
+        "callgate_upstream_connections": [
+            Series((host, state), count) for host, state, count in lines
+        ],
+        "callgate_journal_held": [Series((), held)],
+        "callgate_journal_lost": [Series((), lost)],
+        "callgate_degraded": [Series((part,), 1) for part in degraded],
+    }

@@ -1,0 +1,59 @@
+"""Telling of every record once, as it is read from the journal, whatever the store does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from callgate.store import segments
+from callgate.store.segments import Chunk
+
+_LINES = 500
+_ROUNDS = 40
+
+Observer = Callable[[Sequence[bytes]], None]
+
+
+class Watch:
+    """Gives the records of a journal folder to `observe`, each once, in the order of writing.
+
+    The shipper hands over what it reads anyway. While the store is away it reads the same lines
+    again and again; then `ahead` reads on from where the last record was told.
+    """
+
+    def __init__(self, folder: Path, observe: Observer) -> None:
+        self._folder = folder
+        self._observe = observe
+        self._told: dict[Path, int] = {}
+
+    def read(self, path: Path, at: int, chunk: Chunk) -> None:
+        """The shipper has read this of a segment, from the offset `at` on."""
+        told = self._told.get(path, at)
+        if told <= at:
+            self._observe(chunk.records)
+            self._told[path] = chunk.end
+        elif told < chunk.end:
+            self._read_on(path)
+
+    def ahead(self) -> None:
+        """Tell of what the shipper does not come to, as the store takes nothing; some at a time."""
+        for path in segments.listed(self._folder):
+            self._read_on(path)
+
+    def removed(self, path: Path) -> None:
+        """The segment is gone."""
+        self._told.pop(path, None)
+
+    def _read_on(self, path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError), segments.reading(path) as fd:
+            at = self._told.get(path)
+            if at is None:
+                at = segments.offset_of(path)
+            for _ in range(_ROUNDS):
+                chunk = segments.read(fd, at, _LINES)
+                if chunk.end == at:
+                    break
+                self._observe(chunk.records)
+                at = chunk.end
+            self._told[path] = at
