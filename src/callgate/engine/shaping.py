@@ -13,13 +13,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
-from callgate.core.chat import ChatRequest, ChatResponse, Json, Usage
+from callgate.core.chat import ChatRequest, ChatResponse, Json
 from callgate.core.conformance import Checker
 from callgate.core.models import Target
+from callgate.core.record import Attempt
 from callgate.core.repair import repair
 from callgate.core.structured import Plan, corrected, plan, unwrapped
+from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers, schema_of
 from callgate.errors import GatewayError
@@ -121,21 +121,23 @@ class Shaping:
     ) -> ChatResponse:
         """One more attempt, which is told what was wrong with the first."""
         refusal = violation(target, fault)
-        attempt = call.attempts[-1]
-        attempt.error, attempt.message = refusal.kind.type, refusal.message
+        attempt = _mark(call, refusal)
         attempt.decision, attempt.reason = "ask again", "the violations are named to the model"
         told = corrected(request, fault.text, fault.violations)
         try:
             answer, fault_again = await self._once(call, target, told, form, ask)
-        except GatewayError:
+        except GatewayError as error:
+            call.notes.append(f"the model could not be asked again: {error.message}")
             call.usage = first.usage
             raise refusal from None
-        answer.usage = total(first.usage, answer.usage)
+        answer.usage = total(one for one in (first.usage, answer.usage) if one is not None)
         if fault_again is None:
             call.notes.append("the usage is that of two attempts: the first did not conform")
             return answer
         call.usage = answer.usage
-        raise violation(target, fault_again)
+        refusal = violation(target, fault_again)
+        _mark(call, refusal)
+        raise refusal
 
 
 async def _judge(
@@ -197,6 +199,14 @@ def violation(target: Target, fault: Fault) -> GatewayError:
     )
 
 
+def _mark(call: Call, refusal: GatewayError) -> Attempt:
+    """Have the last attempt say that its answer was refused; what follows is said by others."""
+    attempt = call.attempts[-1]
+    attempt.error, attempt.message = refusal.kind.type, refusal.message
+    attempt.decision, attempt.reason = "stop", "no other target"
+    return attempt
+
+
 def note(call: Call, answer: ChatResponse, violations: Sequence[str]) -> None:
     """Tell in the record and in the answer's `metadata` that an answer does not conform."""
     call.notes.append(f"the answer does not conform to response_format: {violations[0]}")
@@ -207,29 +217,3 @@ def metadata(given: object, violations: Sequence[str]) -> Json:
     """The answer's `metadata`, with what was found added to what the provider says there."""
     told = {"conforms": False, "violations": list(violations)}
     return {**(given if isinstance(given, dict) else {}), METADATA: told}
-
-
-def total(*usages: Usage | None) -> Usage | None:
-    """The tokens of several attempts together."""
-    known = [usage for usage in usages if usage is not None]
-    if len(known) < 2:
-        return known[0] if known else None
-    sums = {
-        name: sum(getattr(usage, name) for usage in known)
-        for name in ("input_tokens", "output_tokens", "total_tokens")
-    }
-    details = {
-        name: _sum([getattr(usage, name) for usage in known])
-        for name in ("input_details", "output_details")
-    }
-    estimated = any(usage.estimated for usage in known)
-    return msgspec.structs.replace(known[-1], **sums, **details, estimated=estimated)
-
-
-def _sum(details: Sequence[Json | None]) -> Json | None:
-    out: Json = {}
-    for one in details:
-        for name, value in (one or {}).items():
-            if type(value) is int:
-                out[name] = out.get(name, 0) + value
-    return out or None
