@@ -42,6 +42,16 @@ timeouts = {{ connect = 5, headers = {wait}, first_token = {wait}, silence = {wa
 [models."test-eu"]
 provider = "test"
 regions = ["eu"]
+[models."says-by-function"]
+provider = "test"
+upstream_model = "test-says"
+rate_limit = 100000
+supported_parameters = ["tools", "tool_choice"]
+[models."says-when-told"]
+provider = "test"
+upstream_model = "test-says"
+rate_limit = 100000
+supported_parameters = ["temperature"]
 """
 
 

@@ -147,12 +147,13 @@ async def tools(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
 async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Says what it is asked to say, or calls a tool with it if it is given one."""
     text = body["messages"][-1]["content"]
-    call = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": ""}}
-    named = call if body.get("tools") else None
+    name = body["tools"][0]["function"]["name"] if body.get("tools") else ""
+    call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
+    named = call if name else None
     if not body.get("stream"):
         message: dict[str, Any] = {"role": "assistant", "content": None if named else text}
         if named:
-            function = {"name": "weather", "arguments": text}
+            function = {"name": name, "arguments": text}
             message["tool_calls"] = [{**call, "function": function}]
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         send_json(writer, 200, {"id": "x", "created": 1, "choices": [choice], "usage": USAGE})

@@ -207,11 +207,11 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> Chunk:
 def turned_round(*chunks: Chunk) -> tuple[str, str | None]:
     turning, kept = Unwrapping(), Transcript(100)
     out = [made for one in chunks for made in turning.turn([one])]
-    kept.take(out)
+    ended = kept.take(out)
     assert not any("tool_calls" in one.choices[0]["delta"] for one in out)
     text = "".join(one.choices[0]["delta"].get("content") or "" for one in out)
     if out[-1].choices[0]["finish_reason"] == "stop":
-        assert kept.texts() == [text]
+        assert ended == [(out[-1], text)]
     return text, out[-1].choices[0]["finish_reason"]
 
 
@@ -237,9 +237,10 @@ def test_a_stream_without_a_call_keeps_its_text() -> None:
 
 def test_a_transcript_is_bounded_and_holds_what_ended_well() -> None:
     kept = Transcript(10)
-    kept.take([chunk({"content": "x" * 11}), chunk({}, "stop")])
+    assert kept.take([chunk({"content": "x" * 11}), chunk({}, "stop")]) == []
     assert kept.full
-    assert kept.texts() == []
     cut = Transcript(10)
-    cut.take([chunk({"content": "x"}, "length")])
-    assert cut.texts() == []
+    assert cut.take([chunk({"content": "x"}, "length")]) == []
+    assert not cut.full
+    last = chunk({"content": "y"}, "stop")
+    assert cut.take([chunk({"content": "x"}), last]) == [(last, "xxy")]

@@ -50,29 +50,28 @@ def _says(choice: Json) -> bool:
 
 
 class Transcript:
-    """The text of each choice of a stream, up to a bound, and which of them ended well."""
+    """The text of each choice of a stream, up to a bound in all."""
 
-    __slots__ = ("_most", "_texts", "ended", "full")
+    __slots__ = ("_left", "_texts")
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._left = most
         self._texts: dict[int, list[str]] = {}
-        self.ended: set[int] = set()
-        self.full = False
 
-    def take(self, chunks: Sequence[Chunk]) -> None:
-        """Take what these chunks say."""
+    @property
+    def full(self) -> bool:
+        """Whether there was more text than is kept."""
+        return self._left < 0
+
+    def take(self, chunks: Sequence[Chunk]) -> list[tuple[Chunk, str]]:
+        """Take what these chunks say; the chunks that properly end a choice, with its text."""
+        ended = []
         for chunk in chunks:
             for choice in chunk.choices:
-                place, delta = choice.get("index", 0), choice["delta"]
-                text = delta.get("content")
-                if text and not self.full:
-                    self._most -= len(text)
-                    self.full = self._most < 0
+                place, text = choice.get("index", 0), choice["delta"].get("content")
+                if text and self._left >= 0:
+                    self._left -= len(text)
                     self._texts.setdefault(place, []).append(text)
                 if choice.get("finish_reason") == "stop":
-                    self.ended.add(place)
-
-    def texts(self) -> list[str]:
-        """The texts of the choices that ended well; none where there was too much of them."""
-        return [] if self.full else ["".join(self._texts.get(at, ())) for at in sorted(self.ended)]
+                    ended.append((chunk, "".join(self._texts.pop(place, ()))))
+        return [] if self.full else ended

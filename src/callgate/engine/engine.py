@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse, Usage
+from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Usage
 from callgate.core.models import Price, Target
 from callgate.core.pricing import cost
 from callgate.core.splice import Splice
@@ -21,6 +21,7 @@ from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
+from callgate.engine.shapedstream import ShapedStream
 from callgate.engine.shaping import Shaping
 from callgate.upstream.client import Client
 from callgate.upstream.credentials import Credentials
@@ -33,6 +34,14 @@ class Sink(Protocol):
 
     def append(self, record: bytes, /) -> None:
         """Keep a record, so that it outlives the process. Never raises."""
+        ...
+
+
+class Stream(Protocol):
+    """What a streamed answer is read from."""
+
+    async def next(self) -> Sequence[Chunk] | None:
+        """The next chunks, at least one; None when the answer is complete. Raises GatewayError."""
         ...
 
 
@@ -103,25 +112,32 @@ class Engine:
             return await attempt.whole(request)
 
     @asynccontextmanager
-    async def stream(
-        self, call: Call, course: Sequence[Leg]
-    ) -> AsyncIterator[HealingStream | Whole]:
+    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[Stream]:
         """The answer to a call that streams; entering waits for its first content.
 
         Where it has to be finished as a whole, entering waits for all of it.
         """
-        if needs_whole(course):
+        formed = any(leg.request.body.response_format is not None for leg in course)
+        if needs_whole(course) or (formed and self._shaping.holds_back(course)):
             yield Whole(await self.complete(call, course))
             return
 
+        shaped = ShapedStream(call, self._shaping) if formed else None
+
         def connect(target: Target, request: ChatRequest, splice: Splice | None) -> Relay:
+            if shaped is not None:
+                request = shaped.asked(target, request)
             return Relay(call, request, target, self._client, self._credentials, splice)
 
         going_on = continues(course, self._mid_stream)
         stream = HealingStream(call, course, self._pursuit, connect, continues=going_on)
         await stream.open()
         with stream:
-            yield stream
+            if shaped is None:
+                yield stream
+            else:
+                shaped.stream = stream
+                yield shaped
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from callgate.core.chat import ChatRequest, ChatResponse, Json
+from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json, Usage
 from callgate.core.conformance import Checker
 from callgate.core.models import Target
 from callgate.core.record import Attempt
@@ -22,6 +22,7 @@ from callgate.core.structured import Plan, corrected, plan, unwrapped
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers, schema_of
+from callgate.engine.course import Leg
 from callgate.errors import GatewayError
 from callgate.providers.forms import forms_of
 
@@ -97,6 +98,21 @@ class Shaping:
                 call.notes.append(words)
         return made
 
+    def holds_back(self, course: Sequence[Leg]) -> bool:
+        """Whether a streamed answer on this course is to be seen only when it is whole."""
+        return any(
+            leg.request.body.response_format is not None and self._holds_back(leg) for leg in course
+        )
+
+    def _holds_back(self, leg: Leg) -> bool:
+        form = leg.request.body.response_format
+        if form is None or form.type == "text":
+            return False
+        if schema_of(form)[1]:
+            return True
+        targets = [Target(leg.model, deployment) for deployment in leg.model.deployments]
+        return any(plan(leg.request, forms_of(one)).way in _BY_WORDS for one in targets)
+
     async def _once(
         self, call: Call, target: Target, request: ChatRequest, form: Form, ask: Ask
     ) -> tuple[ChatResponse, Fault | None]:
@@ -121,7 +137,7 @@ class Shaping:
     ) -> ChatResponse:
         """One more attempt, which is told what was wrong with the first."""
         refusal = violation(target, fault)
-        attempt = _mark(call, refusal)
+        attempt = _mark(call, refusal, first.usage)
         attempt.decision, attempt.reason = "ask again", "the violations are named to the model"
         told = corrected(request, fault.text, fault.violations)
         try:
@@ -129,14 +145,18 @@ class Shaping:
         except GatewayError as error:
             call.notes.append(f"the model could not be asked again: {error.message}")
             call.usage = first.usage
+            if first.usage is not None:
+                call.parts.append((target, first.usage))
             raise refusal from None
-        answer.usage = total(one for one in (first.usage, answer.usage) if one is not None)
+        own = answer.usage
+        answer.usage = total(one for one in (first.usage, own) if one is not None)
         if fault_again is None:
             call.notes.append("the usage is that of two attempts: the first did not conform")
             return answer
         call.usage = answer.usage
         refusal = violation(target, fault_again)
-        _mark(call, refusal)
+        _mark(call, refusal, own)
+        call.parts.append((target, answer.usage))
         raise refusal
 
 
@@ -149,7 +169,7 @@ async def _judge(
         if not _is_finished(choice, message):
             continue
         text = message.get("content") or ""
-        mended, violations = await _checked(checker, text, mends=mends)
+        mended, violations = await checked(checker, text, mends=mends)
         if violations:
             return Fault(text, violations)
         if mended is not None:
@@ -157,6 +177,9 @@ async def _judge(
             call.notes.append("the answer was repaired to be JSON")
     return None
 
+
+_BY_WORDS = ("object", "prompt")
+"""Ways by which a model may say more than the JSON."""
 
 _WAYS = {
     "tool": "a function that it has to call",
@@ -174,7 +197,7 @@ def _is_finished(choice: Json, message: Json) -> bool:
     )
 
 
-async def _checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | None, Sequence[str]]:
+async def checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | None, Sequence[str]]:
     """The repaired text, if it took that, and what is wrong with it all the same."""
     slow = checker.work(text) > _AT_ONCE
     verdict = await asyncio.to_thread(checker.check, text) if slow else checker.check(text)
@@ -199,15 +222,16 @@ def violation(target: Target, fault: Fault) -> GatewayError:
     )
 
 
-def _mark(call: Call, refusal: GatewayError) -> Attempt:
+def _mark(call: Call, refusal: GatewayError, usage: Usage | None) -> Attempt:
     """Have the last attempt say that its answer was refused; what follows is said by others."""
     attempt = call.attempts[-1]
     attempt.error, attempt.message = refusal.kind.type, refusal.message
+    attempt.usage = usage
     attempt.decision, attempt.reason = "stop", "no other target"
     return attempt
 
 
-def note(call: Call, answer: ChatResponse, violations: Sequence[str]) -> None:
+def note(call: Call, answer: ChatResponse | Chunk, violations: Sequence[str]) -> None:
     """Tell in the record and in the answer's `metadata` that an answer does not conform."""
     call.notes.append(f"the answer does not conform to response_format: {violations[0]}")
     answer.extra = {**answer.extra, "metadata": metadata(answer.extra.get("metadata"), violations)}

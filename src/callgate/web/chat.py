@@ -18,9 +18,7 @@ from callgate.core.sse import encode as event
 from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
-from callgate.engine.engine import Engine
-from callgate.engine.finish import Whole
-from callgate.engine.healing import HealingStream
+from callgate.engine.engine import Engine, Stream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 from callgate.web.authentication import Authenticator
@@ -212,9 +210,7 @@ class Chat:
         self.engine.settle(call)
         await send(piece(tail, more=False))
 
-    async def _relay(
-        self, call: Call, relay: HealingStream | Whole, chunks: _ChunkWriter, send: Send
-    ) -> None:
+    async def _relay(self, call: Call, relay: Stream, chunks: _ChunkWriter, send: Send) -> None:
         while (ready := await relay.next()) is not None:
             body = (
                 chunks.write(ready[0])

@@ -1,0 +1,71 @@
+"""A stream in the form that was asked for, passed on as it comes and checked at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from callgate.core.chat import ChatRequest, Chunk
+from callgate.core.conformance import MAX_WORK
+from callgate.core.models import Target
+from callgate.core.structured_stream import Transcript, Unwrapping
+from callgate.engine.call import Call
+from callgate.engine.healing import HealingStream
+from callgate.engine.shaping import UNCHECKED, Shaping, checked, note
+
+_MOST = 4 * 2**20
+"""Characters of an answer that are kept to be checked."""
+
+
+class ShapedStream:
+    """Stands before the stream whose requests go through `asked`; used as that is.
+
+    What does not conform is noted: too late to do more. Where the target had to be made to call a
+    function, its arguments are the content.
+    """
+
+    def __init__(self, call: Call, shaping: Shaping) -> None:
+        self._call = call
+        self._shaping = shaping
+        self._unwrapping: Unwrapping | None = None
+        self._transcript = Transcript(min(_MOST, MAX_WORK))
+        self._request: ChatRequest | None = None
+        self.stream: HealingStream | None = None
+
+    def asked(self, target: Target, request: ChatRequest) -> ChatRequest:
+        """The request as this target is asked."""
+        way = self._shaping.plan(self._call, target, request)
+        self._request = request
+        self._unwrapping = Unwrapping() if way.tool else None
+        return way.request
+
+    async def next(self) -> Sequence[Chunk] | None:
+        """The next chunks, at least one; None when the answer is complete."""
+        assert self.stream is not None
+        while (chunks := await self.stream.next()) is not None:
+            if self._unwrapping is not None:
+                chunks = self._unwrapping.turn(chunks)
+                self._call.finish_reason = _finish(chunks) or self._call.finish_reason
+            for chunk, text in self._transcript.take(chunks):
+                await self._check(chunk, text)
+            if chunks:
+                return chunks
+        if self._transcript.full:
+            self._call.notes.append(UNCHECKED)
+        return None
+
+    async def _check(self, chunk: Chunk, text: str) -> None:
+        assert self._request is not None
+        form = self._shaping.form(self._request)
+        if form.checker is None:
+            return
+        _, violations = await checked(form.checker, text, mends=False)
+        if violations:
+            note(self._call, chunk, violations)
+        elif not form.known:
+            self._call.notes.append(UNCHECKED)
+
+
+def _finish(chunks: Sequence[Chunk]) -> str | None:
+    """The word with which these chunks end a choice, if they do."""
+    ends = (choice.get("finish_reason") for chunk in chunks for choice in chunk.choices)
+    return next((end for end in ends if end), None)
