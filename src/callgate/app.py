@@ -37,12 +37,11 @@ from callgate.engine.survey import survey
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
 from callgate.store.base import Counters, Keys, Store, StoreError
+from callgate.store.counting import open_counters
 from callgate.store.journal import Journal, backlog
-from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys
-from callgate.store.shared import SharedCounters
 from callgate.support.around import neighbours
 from callgate.support.explain import explain, explained, for_caller
 from callgate.support.story import ExplainedRecord
@@ -88,6 +87,7 @@ class Worker(Struct):
     gate: Gate
     keyring: Keyring
     client: Client
+    counters: Counters
     models: Models
     prices: PriceBook
     price_file: Path
@@ -172,6 +172,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         status = Status(
             [
                 store_check(keyring),
+                counters_check(counters),
                 journal_check(journal, config.journal_dir),
                 provider_check(world.health),
             ]
@@ -193,6 +194,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             gate=Gate(chat, cold.app, keeper, voice),
             keyring=keyring,
             client=client,
+            counters=counters,
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
@@ -270,10 +272,15 @@ async def ask_providers(config: Config) -> list[Answer]:
 
 
 def counters_for(config: Config) -> Counters:
-    """Limits in memory where one worker counts alone, else in a table that all workers share."""
-    if config.settings.server.workers == 1:
-        return MemoryCounters()
-    return SharedCounters(config.data_dir / "limits.table")
+    """What `counters.url` and the number of workers ask for."""
+    settings = config.settings
+    return open_counters(
+        settings.counters.url,
+        region=config.region,
+        workers=settings.server.workers,
+        timeout=settings.counters.timeout,
+        table=config.data_dir / "limits.table",
+    )
 
 
 def upstream_settings(config: Config) -> UpstreamSettings:
@@ -314,6 +321,22 @@ def store_check(keyring: Keyring) -> Check:
         )
 
     return store
+
+
+def counters_check(counters: Counters) -> Check:
+    """Whether limits are exact."""
+
+    def count() -> Finding:
+        if counters.trouble is None:
+            return Finding(part="counters")
+        return Finding(
+            part="counters",
+            state="degraded",
+            why=f"{counters.trouble}; each process admits its share of every limit",
+            fix="Look at the server that `counters.url` names; exact counting resumes by itself.",
+        )
+
+    return count
 
 
 def provider_check(health_table: HealthTable) -> Check:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+import redisserver
 from callgate.store.base import Counters, Store
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
+from callgate.store.redis import RedisLink, key_of
+from callgate.store.remote import RemoteCounters
 from callgate.store.shared import SharedCounters
 from pgserver import PostgresServer
+from redisserver import RedisServer
 
 STORES = ("sqlite", "postgres")
 COUNTERS: dict[str, Callable[[Path, int], Counters]] = {
@@ -41,15 +46,47 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A server for all tests that neither stop it nor count its keys."""
+    with redisserver.running() as server:
+        yield server
+
+
+def remote(url: str, *, prefix: str = "", **options: float) -> RemoteCounters:
+    """Counters on a server, apart from all others there."""
+    prefix = prefix or f"test:{uuid4()}"
+    return RemoteCounters(
+        RedisLink(url),
+        key=lambda account, name: key_of(prefix, account, name),
+        process=str(uuid4()),
+        processes=f"{prefix}:processes",
+        **options,
+    )
+
+
 @pytest.fixture(params=list(COUNTERS))
-def make_counters(request: pytest.FixtureRequest) -> Callable[[Path, int], Counters]:
-    """Makes counters of each kind, given a folder of their own and a capacity in windows."""
+def make_bounded(request: pytest.FixtureRequest) -> Callable[[Path, int], Counters]:
+    """Makes counters of each kind that has room for so many windows and no more."""
     return COUNTERS[request.param]
 
 
+@pytest.fixture(params=[*COUNTERS, "redis"])
+def make_counters(request: pytest.FixtureRequest) -> Callable[[Path, int], Counters]:
+    """Makes counters of each kind, given a folder of their own and a capacity in windows."""
+    if request.param in COUNTERS:
+        return COUNTERS[request.param]
+    server: RedisServer = request.getfixturevalue("redis_server")
+    return lambda _folder, _capacity: remote(server.url, own_clock=True, timeout=5.0)
+
+
 @pytest.fixture
-def counters(make_counters: Callable[[Path, int], Counters], tmp_path: Path) -> Iterator[Counters]:
+async def counters(
+    make_counters: Callable[[Path, int], Counters], tmp_path: Path
+) -> AsyncIterator[Counters]:
     """Fresh counters of each kind."""
     opened = make_counters(tmp_path, 1024)
+    await opened.start()
     yield opened
+    await opened.stop()
     opened.close()

@@ -84,7 +84,8 @@ def _secrets(config: Config) -> list[Secret]:
         for deployment in model.deployments
         for secret in (deployment.secret, deployment.session_token)
     ]
-    known = (*keys, *secrets_of_url(config.store_url))
+    urls = (config.store_url, config.settings.counters.url)
+    known = (*keys, *(secret for url in urls for secret in secrets_of_url(url)))
     return [secret for secret in known if len(secret.reveal()) >= _SHORTEST]
 
 

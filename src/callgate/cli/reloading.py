@@ -13,6 +13,7 @@ from callgate.core.secret import Secret, secrets_of_url
 from callgate.local.process import LocalServer
 from callgate.server import logs
 from callgate.server.supervisor import ReloadError
+from callgate.store.base import StoreError
 
 _FIXED = ("region", "server.host", "server.port", "data_dir")
 """What a running gateway cannot change: its socket is open, its region is in its callers' keys, and
@@ -52,11 +53,22 @@ class Reloading:
             raise ReloadError("no model can be served: no provider is configured")
         if fresh.local_weights != self.config.local_weights:
             raise ReloadError("a change of the local model or its weights needs a restart")
+        if _setting(fresh, "counters.url") != _setting(self.config, "counters.url"):
+            _probe_counters(fresh)
         if self._local is not None:
             fresh = bind_local(fresh, self._local.origin, self._local.secret)
         logs.set_up(secrets(fresh))
         self.config = fresh
         return fresh
+
+
+def _probe_counters(config: Config) -> None:
+    from callgate.store.counting import probe_counters
+
+    try:
+        probe_counters(config.settings.counters.url, region=config.region)
+    except StoreError as error:
+        raise ReloadError(str(error)) from None
 
 
 def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
@@ -70,8 +82,10 @@ def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
 def secrets(config: Config) -> list[Secret]:
     """Everything that must never be logged."""
     providers = [one.secret for model in config.models.values() for one in model.deployments]
+    urls = (config.store_url, config.settings.counters.url)
+    passwords = [one for url in urls for one in secrets_of_url(url)]
     token = Secret(config.settings.metrics.token)
-    return [*providers, *secrets_of_url(config.store_url), *([token] if token else [])]
+    return [*providers, *passwords, *([token] if token else [])]
 
 
 def _setting(config: Config, name: str) -> object:

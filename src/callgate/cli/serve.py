@@ -25,7 +25,7 @@ from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
 from callgate.server import logs
 from callgate.server.supervisor import Ready, Role, Supervisor
-from callgate.store.base import Key
+from callgate.store.base import Key, StoreError
 
 _BACKLOG = 2048
 _FRESH_KEY_MS = 86_400_000
@@ -52,6 +52,7 @@ def serve(
             "`pip install 'callgate[local]'`, or write a callgate.toml.",
         )
     logs.set_up(secrets(config))
+    _probe_counters(config)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
         config, local = _with_local_model(config, stack)
@@ -64,6 +65,16 @@ def serve(
         sys.exit(
             _supervise(Reloading(config, partial(read, config.file), given, local), listener, local)
         )
+
+
+def _probe_counters(config: Config) -> None:
+    """A server that cannot be used from the beginning is a mistake, not an outage."""
+    from callgate.store.counting import probe_counters
+
+    try:
+        probe_counters(config.settings.counters.url, region=config.region)
+    except StoreError as error:
+        raise ConfigFailure(str(error)) from None
 
 
 def _supervise(reloading: Reloading, listener: socket.socket, local: LocalServer | None) -> int:

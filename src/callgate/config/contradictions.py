@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from callgate.config.settings import RetryTable, Settings, UpstreamTable
 
@@ -15,11 +16,23 @@ def contradictions(settings: Settings) -> Iterator[str]:
     store = settings.store.url.partition(":")[0].partition("+")[0]
     if store not in ("", "sqlite", "postgresql", "postgres"):
         yield f"store.url: expected 'sqlite:///…' or 'postgresql://…', got {store[:20]!r}"
-    scheme = settings.counters.url.partition(":")[0]
-    if scheme != "memory":
-        yield f"counters.url: only 'memory:' is supported by this version, got {scheme!r}"
+    if not _counts(settings.counters.url):
+        yield (
+            "counters.url: expected 'memory:', 'redis://host:6379/0', 'rediss://host:6379/0' or "
+            "'unix:///path/to/redis.sock'"
+        )
     yield from _retry(settings.retry)
     yield from _upstream(settings.upstream)
+
+
+def _counts(url: str) -> bool:
+    """Whether a URL may name counters. Nothing of it is ever quoted: it may bear a password."""
+    try:
+        parts = urlsplit(url)
+        named = {"memory": True, "redis": parts.hostname, "rediss": parts.hostname}
+        return bool({**named, "unix": parts.path}.get(parts.scheme)) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _retry(retry: RetryTable) -> Iterator[str]:

@@ -91,9 +91,13 @@ class StoreTable(_Table, frozen=True):
 
 
 class CountersTable(_Table, frozen=True):
-    """Where limits are counted. `memory:` is exact for all workers of one machine."""
+    """Where limits are counted: `memory:` for the workers of one machine, else a Redis.
+
+    `timeout` is how many seconds a request waits for that one.
+    """
 
     url: str = "memory:"
+    timeout: Annotated[float, Meta(ge=0.01, le=10)] = 0.05
 
 
 class SupportTable(_Table, frozen=True):

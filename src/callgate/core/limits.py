@@ -1,14 +1,63 @@
-"""The arithmetic of fixed windows: whether one more request fits, and the window after it.
+"""The arithmetic of counters: whether one more request fits, and what is counted after it.
 
-A window is two integers: `opened`, Unix microseconds (0: never opened), and `used`, the requests
-admitted since. Back-ends of `store.base.Counters` keep the pair wherever they like and make the
-step atomic; what the step is, is said here once.
+A counter is three integers: `opened`, Unix microseconds (0: never opened), `used`, what has been
+taken since, and, for budgets, `birth`. Back-ends of `store.base.Counters` keep them wherever they
+like and make the step atomic; what the step is, is said here once. Redis has it in Lua
+(`store.scripts`).
+
+A window lasts 60 seconds from the first request in it. A calendar counter lasts a day or a month
+of UTC; its beginning is told with each draw, so it needs no clock of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import IntEnum
+from typing import NamedTuple
+
 WINDOW_US = 60_000_000
 """The length of a window in microseconds."""
+
+_DAY_US = 86_400_000_000
+_MONTH_US = 31 * _DAY_US
+
+
+class Period(IntEnum):
+    """How long a counter counts before it begins anew."""
+
+    WINDOW = 0
+    DAY = 1
+    MONTH = 2
+
+
+LONGEST = (WINDOW_US, _DAY_US, _MONTH_US)
+"""The longest that a counter of each period stays open, in microseconds."""
+
+
+class Draw(NamedTuple):
+    """What a request takes of one counter.
+
+    `name` is the counter's among those of the account; `begins` is where its day or month does, in
+    Unix microseconds, 0 for a window. A request that is larger than the whole limit draws the
+    whole limit.
+    """
+
+    name: str
+    limit: int
+    amount: int
+    period: Period = Period.WINDOW
+    begins: int = 0
+
+
+class Level(NamedTuple):
+    """A counter as it stands. `birth` is when a calendar counter came to be within its period, 0
+    where it has counted from the period's beginning, or has been told what went before.
+    """
+
+    opened: int = 0
+    used: int = 0
+    birth: int = 0
 
 
 def take(opened: int, used: int, limit: int, now: int) -> tuple[bool, int, int]:
@@ -33,6 +82,69 @@ def look(opened: int, used: int, now: int) -> tuple[int, int]:
     return min(opened, now), used
 
 
-def expired(opened: int, now: int) -> bool:
-    """Whether nothing has to be remembered of the window any more."""
-    return now >= opened + WINDOW_US
+def expired(opened: int, now: int, period: int = Period.WINDOW) -> bool:
+    """Whether nothing has to be remembered of the counter any more."""
+    return now >= opened + LONGEST[period]
+
+
+def current(level: Level, period: Period, begins: int, now: int) -> Level:
+    """The counter as it stands at `now`, begun anew where its time is over.
+
+    A calendar counter never goes back: who is late with the new day counts in it all the same.
+    """
+    if period is Period.WINDOW:
+        return Level(*look(level.opened, level.used, now))
+    if begins > level.opened:
+        return Level(begins, 0, 0 if level.opened else now)
+    return level
+
+
+def fits(used: int, draw: Draw) -> bool:
+    """Whether the counter has room for the draw."""
+    return used < draw.limit and used + min(draw.amount, draw.limit) <= draw.limit
+
+
+def first_refused(levels: Sequence[Level], draws: Sequence[Draw]) -> int | None:
+    """The place of the first draw whose counter has no room; None where all have."""
+    for at, (level, draw) in enumerate(zip(levels, draws, strict=True)):
+        if not fits(level.used, draw):
+            return at
+    return None
+
+
+def drawn(level: Level, draw: Draw) -> Level:
+    """The counter after the draw."""
+    return level._replace(used=level.used + min(draw.amount, draw.limit))
+
+
+def corrected(level: Level, opened: int, delta: int) -> Level:
+    """The counter after a reservation of the period that began at `opened` turned out otherwise."""
+    if level.opened != opened:
+        return level
+    return level._replace(used=max(0, level.used + delta))
+
+
+def seeded(level: Level, begins: int, amount: int) -> Level:
+    """A calendar counter that has been told what was spent before its birth, once."""
+    if level.opened > begins or (level.opened == begins and not level.birth):
+        return level
+    used = level.used if level.opened == begins else 0
+    return Level(begins, used + amount, 0)
+
+
+def beginning(period: Period, now: int) -> int:
+    """Where the UTC day or month that holds `now` begins (Unix microseconds); 0 for a window."""
+    if period is Period.DAY:
+        return now - now % _DAY_US
+    if period is Period.MONTH:
+        then = datetime.fromtimestamp(now // 1_000_000, UTC)
+        first = datetime(then.year, then.month, 1, tzinfo=UTC)
+        return int(first.timestamp()) * 1_000_000
+    return 0
+
+
+def ending(period: Period, opened: int) -> int:
+    """When a counter that began at `opened` begins anew (Unix microseconds)."""
+    if period is Period.MONTH:
+        return beginning(period, opened + _MONTH_US)
+    return opened + LONGEST[period]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 
@@ -27,13 +28,15 @@ class Secret:
 
 
 def secrets_of_url(url: str) -> tuple[Secret, ...]:
-    """The password in the authority of a URL, as it is written there and as it is meant.
+    """The password in a URL, as it is written there and as it is meant.
 
-    Takes what may be no URL: all from the first colon after `//` to the last `@`.
+    Takes what may be no URL: all from the first colon after `//` to the last `@`, and what follows
+    `password=` in the query.
     """
     _, _, rest = url.partition("://")
     userinfo, at, _ = rest.rpartition("@")
     _, _, password = userinfo.partition(":")
-    if not at or not password:
-        return ()
-    return tuple(Secret(text) for text in dict.fromkeys((password, unquote(password))))
+    written = [password] if at else []
+    written += re.findall(r"[?&]password=([^&#]+)", url)
+    texts = [text for one in written for text in (one, unquote(one)) if text]
+    return tuple(Secret(text) for text in dict.fromkeys(texts))

@@ -12,6 +12,8 @@ from callgate.engine.course import Leg, entries, overridden, told_of
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
+_SHARE = "limits were counted by this process alone, within its share of them"
+
 
 class Admission:
     """Checks a call against its key, its model and the account's limit."""
@@ -20,7 +22,7 @@ class Admission:
         self, directory: Directory, counters: Counters, region: str, checkers: Checkers
     ) -> None:
         self._directory = directory
-        self._counters = counters
+        self.counters = counters
         self._region = region
         self._checkers = checkers
 
@@ -98,7 +100,9 @@ class Admission:
         Raises GatewayError `rate_limited`.
         """
         limit = key.limits.get(model.name, model.rate_limit)
-        quota = await self._counters.reserve(key.account, model.name, limit, call.arrived)
+        quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
+        if not quota.exact:
+            _note_share(call)
         if call.tape is not None:
             call.tape.reserved(model.name, quota)
         if quota.admitted or call.quota is None:
@@ -113,7 +117,7 @@ class Admission:
     async def look(self, call: Call, key: Key, model: Model) -> None:
         """Note the state of the window on the call, taking nothing from it."""
         limit = key.limits.get(model.name, model.rate_limit)
-        call.quota = quota = await self._counters.peek(key.account, model.name, limit, call.arrived)
+        call.quota = quota = await self.counters.peek(key.account, model.name, limit, call.arrived)
         if call.tape is not None:
             call.tape.reserved(model.name, quota)
 
@@ -138,3 +142,9 @@ class Admission:
                 fix="Leave `model_region` out, or use the endpoint of that region.",
             )
         check_model(request, model)
+
+
+def _note_share(call: Call) -> None:
+    call.degraded = True
+    if _SHARE not in call.notes:
+        call.notes.append(_SHARE)

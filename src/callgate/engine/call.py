@@ -22,7 +22,8 @@ class Call:
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
-    the targets and what each used, where more than one was paid.
+    the targets and what each used, where more than one was paid. `degraded` says that limits were
+    not exact while it was served.
     """
 
     __slots__ = (
@@ -31,6 +32,7 @@ class Call:
         "client",
         "client_request_id",
         "cost_usd",
+        "degraded",
         "error",
         "finish_reason",
         "first_token_ns",
@@ -77,6 +79,7 @@ class Call:
         self.request: ChatRequest | None = None
         self.parameters: Mapping[str, Raw] | None = None
         self.quota: Quota | None = None
+        self.degraded = False
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
         self.upstream_ns = self.queue_ns = 0

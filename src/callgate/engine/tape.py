@@ -87,7 +87,7 @@ class Tape:
 
     def reserved(self, model: str, quota: Quota) -> None:
         """What the account's window said."""
-        self.windows.append(Window(model, *quota))
+        self.windows.append(Window(model, *quota[:4]))
 
     def left_alone(self, deployments: Sequence[str], resting: Sequence[bool]) -> None:
         """Deployments that were passed over: because they had asked for a rest, or had failed."""

@@ -10,6 +10,7 @@ from callgate.core.http import HttpRequest
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys, Quota, StoreError
+from callgate.store.memory import MemoryCounters
 from callgate.upstream.client import Client
 from callgate.upstream.response import Response
 from callgate.upstream.settings import UpstreamSettings
@@ -82,25 +83,23 @@ class RecordedClient(Client):
         return RecordedResponse(exchange, self._leave)
 
 
-class RecordedCounters:
+class RecordedCounters(MemoryCounters):
     """Windows that say of each model what they said then, and are open where they said nothing."""
 
     def __init__(self, windows: Sequence[Window]) -> None:
-        self._windows = list(windows)
+        super().__init__()
+        self._recorded = list(windows)
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """What was said next of this model."""
         del account
-        for at, window in enumerate(self._windows):
+        for at, window in enumerate(self._recorded):
             if window.model == model:
-                del self._windows[at]
+                del self._recorded[at]
                 return Quota(*window[1:])
         return Quota(admitted=True, limit=limit, remaining=limit - 1, reset=now + _WINDOW_SECONDS)
 
     peek = reserve
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
 
 
 class OneKey:

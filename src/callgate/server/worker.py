@@ -79,6 +79,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         gc.collect()
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
+        await worker.counters.start()
         protocol = protocol_for(worker.gate, bounds)
         server = _Server(
             uvicorn.Config(
@@ -118,6 +119,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             for task in tasks:
                 task.cancel()
             await _say_last_words(server)
+            await worker.counters.stop()
             await worker.client.aclose()
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from callgate.core.captured import KeyMode
-from callgate.core.limits import WINDOW_US
+from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.record import Record
 
 
@@ -208,12 +208,16 @@ class Store(NamedTuple):
 
 
 class Quota(NamedTuple):
-    """The state of one window after an operation on it. `reset` is Unix seconds, fractional."""
+    """The state of one window after an operation on it. `reset` is Unix seconds, fractional.
+
+    `exact` is False where this process counted for itself, because the others could not be asked.
+    """
 
     admitted: bool
     limit: int
     remaining: int
     reset: float
+    exact: bool = True
 
 
 def quota(admitted: bool, limit: int, opened: int, used: int) -> Quota:
@@ -222,8 +226,40 @@ def quota(admitted: bool, limit: int, opened: int, used: int) -> Quota:
     return Quota(admitted, limit, left, (opened + WINDOW_US) / 1_000_000)
 
 
+class Grant(NamedTuple):
+    """What became of a reservation over several counters.
+
+    `refused` is the place of the first draw that found no room, None where all were taken; either
+    way `levels` are the counters afterwards. `now` is the time that was taken for it (Unix
+    microseconds, by the clock of whoever counts); `exact` as in `Quota`.
+    """
+
+    refused: int | None
+    levels: tuple[Level, ...]
+    now: int
+    exact: bool = True
+
+
+class Correction(NamedTuple):
+    """What to add to a counter, if its period is still the one that began at `opened`."""
+
+    name: str
+    period: Period
+    opened: int
+    delta: int
+
+
 class Counters(Protocol):
-    """Fixed 60-second windows per account and model, opened by the first request in them."""
+    """What an account has used, in windows of 60 seconds and in days and months of UTC.
+
+    The window of requests to a model is the counter of that model's name. `trouble` says why
+    counting is not exact just now, None where it is.
+    """
+
+    @property
+    def trouble(self) -> str | None:
+        """Why limits are not exact at the moment, for the operator."""
+        ...
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """Take one request from the window, if it has one left. `now` is Unix seconds."""
@@ -233,6 +269,31 @@ class Counters(Protocol):
         """The window as it stands, nothing taken; `admitted` says whether one is left."""
         ...
 
+    async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        """Take all of these or none, in one step. Each draw names a counter of its own."""
+        ...
+
+    def settle(
+        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+    ) -> None:
+        """Correct what was drawn, now that the real amount is known. Never waits, never raises.
+
+        `exact` is the grant's: who counted the draw gets the correction.
+        """
+        ...
+
+    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+        """Tell a calendar counter what was spent before its birth; False where it knows already."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready within a second or two, in the loop that will serve. Never raises."""
+        ...
+
+    async def stop(self) -> None:
+        """End what `start` has begun."""
+        ...
+
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files."""
         ...

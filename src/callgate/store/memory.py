@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from callgate.core import limits
+from callgate.core.limits import Draw, Level, Period
 from callgate.errors import GatewayError
-from callgate.store.base import Quota, quota
+from callgate.store.base import Correction, Grant, Quota, quota
 
 _SWEEP = 2
 _UNOPENED = (0, 0)
@@ -15,17 +17,25 @@ _UNOPENED = (0, 0)
 class MemoryCounters:
     """`Counters` for a gateway with a single worker: exact, and gone when the process ends.
 
-    At most `capacity` windows are open at once; beyond that `reserve` raises GatewayError
-    `limits_unavailable`. Expired windows are dropped a few at a time, as new ones open.
+    At most `capacity` windows are open at once, and as many days and months; beyond that
+    GatewayError `limits_unavailable` is raised. Expired windows are dropped a few at a time, as
+    new ones open.
     """
+
+    trouble: str | None = None
 
     def __init__(self, capacity: int = 1_000_000) -> None:
         # Ordered by opening, so that the first to expire stand in front.
         self._windows: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
+        self._calendar: dict[tuple[str, str], tuple[Level, Period]] = {}
         self._capacity = capacity
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """Take one request from the window, if it has one left. `now` is Unix seconds."""
+        return self.take(account, model, limit, now)
+
+    def take(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """`reserve` for whoever need not wait."""
         at = int(now * 1_000_000)
         place = (account, model)
         window = self._windows.get(place)
@@ -41,16 +51,109 @@ class MemoryCounters:
 
     async def peek(self, account: str, model: str, limit: int, now: float) -> Quota:
         """The window as it stands; where none is open, as if it opened now."""
+        return self.look(account, model, limit, now)
+
+    def look(self, account: str, model: str, limit: int, now: float) -> Quota:
+        """`peek` for whoever need not wait."""
         at = int(now * 1_000_000)
         opened, used = limits.look(*self._windows.get((account, model), _UNOPENED), at)
         return quota(used < limit, limit, opened, used)
 
+    async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        """Take all of these or none. Each draw names a counter of its own."""
+        return self.take_all(account, draws, now)
+
+    def take_all(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        """`draw` for whoever need not wait."""
+        at = int(now * 1_000_000)
+        for draw in draws:
+            self._make_room(account, draw.name, draw.period, at)
+        levels = [
+            limits.current(self._level(account, draw), draw.period, draw.begins, at)
+            for draw in draws
+        ]
+        refused = limits.first_refused(levels, draws)
+        if refused is None:
+            levels = [limits.drawn(*pair) for pair in zip(levels, draws, strict=True)]
+        for level, draw in zip(levels, draws, strict=True):
+            self._keep(account, draw.name, draw.period, level)
+        return Grant(refused, tuple(levels), at)
+
+    def settle(
+        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+    ) -> None:
+        """Correct what was drawn, now that the real amount is known."""
+        for name, period, opened, delta in corrections:
+            place = (account, name)
+            if period is Period.WINDOW:
+                window = self._windows.get(place)
+                if window is not None:
+                    level = limits.corrected(Level(*window), opened, delta)
+                    self._windows[place] = level[:2]
+            elif place in self._calendar:
+                level = limits.corrected(self._calendar[place][0], opened, delta)
+                self._calendar[place] = (level, period)
+
+    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+        """Tell a calendar counter what was spent before its birth; False where it knows already."""
+        before, _ = self._calendar.get((account, name), (Level(), period))
+        after = limits.seeded(before, begins, amount)
+        self._make_room(account, name, period, begins)
+        self._keep(account, name, period, after)
+        return after is not before
+
+    def forget_calendar(self) -> None:
+        """Forget days and months."""
+        self._calendar.clear()
+
+    async def start(self) -> None:
+        """There is nothing to get ready."""
+
+    async def stop(self) -> None:
+        """There is nothing to end."""
+
     def close(self) -> None:
-        """Forget every window."""
+        """Forget everything."""
         self._windows.clear()
+        self._calendar.clear()
 
     def __len__(self) -> int:
         return len(self._windows)
+
+    def _level(self, account: str, draw: Draw) -> Level:
+        place = (account, draw.name)
+        if draw.period is Period.WINDOW:
+            return Level(*self._windows.get(place, _UNOPENED))
+        found = self._calendar.get(place)
+        return Level() if found is None else found[0]
+
+    def _make_room(self, account: str, name: str, period: Period, now: int) -> None:
+        if period is Period.WINDOW:
+            if (account, name) not in self._windows:
+                self._sweep(now)
+        elif (account, name) not in self._calendar and len(self._calendar) >= self._capacity:
+            self._clear_calendar(now)
+
+    def _keep(self, account: str, name: str, period: Period, level: Level) -> None:
+        place = (account, name)
+        if period is not Period.WINDOW:
+            self._calendar[place] = (level, period)
+            return
+        before = self._windows.get(place)
+        self._windows[place] = level[:2]
+        if before is None or before[0] != level.opened:
+            self._windows.move_to_end(place)
+
+    def _clear_calendar(self, now: int) -> None:
+        over = [
+            place
+            for place, (level, period) in self._calendar.items()
+            if limits.expired(level.opened, now, period)
+        ]
+        if not over:
+            raise self._full("budgets")
+        for place in over:
+            del self._calendar[place]
 
     def _sweep(self, now: int) -> None:
         for _ in range(_SWEEP):
@@ -67,8 +170,11 @@ class MemoryCounters:
             else:
                 break
         if len(self._windows) >= self._capacity:
-            raise GatewayError(
-                "limits_unavailable",
-                "Too many rate-limit windows are open at once",
-                detail=f"{self._capacity} windows of account and model are open in this worker",
-            )
+            raise self._full("rate-limit windows")
+
+    def _full(self, what: str) -> GatewayError:
+        return GatewayError(
+            "limits_unavailable",
+            f"Too many {what} are open at once",
+            detail=f"{self._capacity} {what} are open in this worker",
+        )

@@ -1,9 +1,10 @@
 """Counters of several workers on one machine: a table in a memory-mapped file.
 
-The layout is `tablefile`'s. A key is the BLAKE2b of account and model; it stands within
-`_REACH` slots of its home, and a slot whose window has expired is free for any key.
+The layout is `tablefile`'s. A key is the BLAKE2b of account and name; it stands within `_REACH`
+slots of its home, and a slot whose counter's time is over is free for any key.
 
-Two rules make it exact. A window is read and written under the POSIX lock of its slot; a key is
+Two rules make it exact. A counter is read and written under the POSIX lock of its slot, several
+under all of theirs; a key is
 written under that lock and the table's claim lock too, after a search has shown that the key
 stands nowhere else. The kernel drops a process's locks when it dies, so `kill -9` frees them, and
 each write is ordered such that the table is sound between any two of them. Locks are tried, not
@@ -19,14 +20,16 @@ import asyncio
 import fcntl
 import mmap
 import os
+from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
 from time import monotonic
 
 from callgate.core import limits
+from callgate.core.limits import Draw, Level, Period
 from callgate.errors import GatewayError
-from callgate.store.base import Quota, quota
-from callgate.store.tablefile import HEADER, KEY, open_table
+from callgate.store.base import Correction, Grant, Quota, quota
+from callgate.store.tablefile import HEADER, KEY, WORDS, open_table
 
 _REACH = 128
 
@@ -36,15 +39,18 @@ _CLAIM_LOCK = 1
 _TRIES = 20
 _PATIENCE = 1.0
 _PAUSE = 0.0005
+_SETTLE_TRIES, _SETTLE_PAUSE = 50, 0.002
 
 
 class SharedCounters:
     """`Counters` that are exact for all processes that open the same `path`.
 
-    `slots` is how many windows can be open at once and holds for a file made by this call; an
+    `slots` is how many counters can be open at once and holds for a file made by this call; an
     existing file keeps its own. The file (mode 0600) is made if absent and replaced if its layout
     is another version's. Raises StoreError where it cannot be opened or is something else's.
     """
+
+    trouble: str | None = None
 
     def __init__(self, path: Path, slots: int = 65536) -> None:
         self._fd = open_table(path, slots)
@@ -90,11 +96,69 @@ class SharedCounters:
             await self._lock(HEADER + slot)
             try:
                 if self._key(slot) == key:
-                    opened, used = self._window(slot)
+                    opened, used, _ = self._level(slot)
             finally:
                 self._unlock(HEADER + slot)
         opened, used = limits.look(opened, used, at)
         return quota(used < limit, limit, opened, used)
+
+    async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        """Take all of these or none. Raises GatewayError `limits_unavailable` as `reserve` does."""
+        at = int(now * 1_000_000)
+        keys = [_digest(account, draw.name, draw.period) for draw in draws]
+        deadline, tries = monotonic() + _PATIENCE, 0
+        while True:
+            slots: list[int] = []
+            for key in keys:
+                slots.append(await self._slot(key, at, slots))
+            if self._lock_all(slots, keys):
+                break
+            if monotonic() >= deadline:
+                raise _unavailable("The table of limits is too busy", "its slots stay locked")
+            tries += 1
+            await asyncio.sleep(_PAUSE if tries > _TRIES else 0)
+        try:
+            levels = [
+                limits.current(self._level(slot), draw.period, draw.begins, at)
+                for slot, draw in zip(slots, draws, strict=True)
+            ]
+            refused = limits.first_refused(levels, draws)
+            if refused is None:
+                levels = [limits.drawn(*pair) for pair in zip(levels, draws, strict=True)]
+            for slot, level in zip(slots, levels, strict=True):
+                self._write(slot, level)
+        finally:
+            self._unlock_all(slots)
+        return Grant(refused, tuple(levels), at)
+
+    def settle(
+        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+    ) -> None:
+        """Correct what was drawn; a slot that is locked just now gets it a little later."""
+        for one in corrections:
+            self._correct(_digest(account, one.name, one.period), one, _SETTLE_TRIES)
+
+    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+        """Tell a calendar counter what was spent before its birth; False where it knows already."""
+        key = _digest(account, name, period)
+        while True:
+            slot = await self._slot(key, begins)
+            if self._lock_all([slot], [key]):
+                break
+            await asyncio.sleep(_PAUSE)
+        try:
+            before = self._level(slot)
+            after = limits.seeded(before, begins, amount)
+            self._write(slot, after)
+        finally:
+            self._unlock_all([slot])
+        return after is not before
+
+    async def start(self) -> None:
+        """There is nothing to get ready."""
+
+    async def stop(self) -> None:
+        """There is nothing to end."""
 
     def close(self) -> None:
         """Unmap the file; the windows stay in it."""
@@ -114,7 +178,7 @@ class SharedCounters:
             if self._map[at : at + KEY] != key:
                 return None
             words = self._words
-            word = self._windows + slot * 2
+            word = self._windows + slot * WORDS
             before = words[word]
             admitted, opened, used = limits.take(before, words[word + 1], limit, now)
             # Count first: a process killed before the second store leaves an expired window
@@ -126,8 +190,44 @@ class SharedCounters:
             self._unlock(lock)
         return quota(admitted, limit, opened, used)
 
-    async def _claim(self, key: bytes, now: int) -> int:
-        """A slot that bears the key, taken from an expired window if need be."""
+    def _correct(self, key: bytes, one: Correction, tries: int) -> None:
+        slot = self._search(key) if self._fd >= 0 else None
+        if slot is None:
+            return
+        if self._lock_all([slot], [key]):
+            try:
+                self._write(slot, limits.corrected(self._level(slot), one.opened, one.delta))
+            finally:
+                self._unlock_all([slot])
+        elif tries:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_SETTLE_PAUSE, self._correct, key, one, tries - 1)
+
+    async def _slot(self, key: bytes, now: int, taken: Sequence[int] = ()) -> int:
+        slot = self._search(key)
+        return await self._claim(key, now, taken) if slot is None else slot
+
+    def _lock_all(self, slots: Sequence[int], keys: Sequence[bytes]) -> bool:
+        """Take the locks of all slots if they are free and bear these keys; or none.
+
+        Never waits with a lock in hand: it would not shut out others of this process.
+        """
+        held = []
+        for slot, key in zip(slots, keys, strict=True):
+            if self._try_lock(HEADER + slot):
+                held.append(slot)
+                if self._key(slot) == key:
+                    continue
+            self._unlock_all(held)
+            return False
+        return True
+
+    def _unlock_all(self, slots: Sequence[int]) -> None:
+        for slot in slots:
+            self._unlock(HEADER + slot)
+
+    async def _claim(self, key: bytes, now: int, taken: Sequence[int] = ()) -> int:
+        """A slot that bears the key, one whose time is over if need be, but none that is taken."""
         await self._lock(_CLAIM_LOCK)
         try:
             slot = self._search(key)
@@ -136,8 +236,10 @@ class SharedCounters:
             home = self._home(key)
             for step in range(self._reach):
                 slot = (home + step) % self._slots
-                opened = self._window(slot)[0]
-                if opened <= now and not limits.expired(opened, now):
+                if slot in taken:
+                    continue
+                opened = self._level(slot).opened
+                if opened <= now and not limits.expired(opened, now, self._period(slot)):
                     continue
                 if self._try_lock(HEADER + slot):
                     try:
@@ -150,18 +252,18 @@ class SharedCounters:
         raise _unavailable("The table of limits is full", f"all of {self._reach} slots in reach")
 
     def _replace(self, slot: int, key: bytes, now: int) -> bool:
-        """Write the key into a slot whose lock is held, if its window has expired."""
-        word = self._windows + slot * 2
+        """Write the key into a slot whose lock is held, if its counter's time is over."""
+        word = self._windows + slot * WORDS
         opened = self._words[word]
         if opened > now:
             # From before the clock stepped back; left alone it would stand for too long.
             self._words[word] = now
             return False
-        if not limits.expired(opened, now):
+        if not limits.expired(opened, now, self._period(slot)):
             return False
         # Never opened first: whatever part of the key is written by then, the slot is free.
         self._words[word] = 0
-        self._words[word + 1] = 0
+        self._words[word + 1] = self._words[word + 2] = 0
         at = HEADER + slot * KEY
         self._map[at : at + KEY] = key
         return True
@@ -191,9 +293,19 @@ class SharedCounters:
         at = HEADER + slot * KEY
         return self._map[at : at + KEY]
 
-    def _window(self, slot: int) -> tuple[int, int]:
-        word = self._windows + slot * 2
-        return self._words[word], self._words[word + 1]
+    def _period(self, slot: int) -> int:
+        return self._map[HEADER + slot * KEY + KEY - 1] % len(Period)
+
+    def _level(self, slot: int) -> Level:
+        word = self._windows + slot * WORDS
+        return Level(*self._words[word : word + WORDS])
+
+    def _write(self, slot: int, level: Level) -> None:
+        # In the order that `_take` keeps to, and for the same reason.
+        word = self._windows + slot * WORDS
+        self._words[word + 1] = level.used
+        self._words[word + 2] = level.birth
+        self._words[word] = level.opened
 
     def _hint(self, account: str, model: str, slot: int, key: bytes) -> None:
         if len(self._hints) >= self._slots:
@@ -225,10 +337,10 @@ class SharedCounters:
         raise _unavailable("The table of limits is locked", "another process holds a slot's lock")
 
 
-def _digest(account: str, model: str) -> bytes:
+def _digest(account: str, name: str, period: Period = Period.WINDOW) -> bytes:
     # With its length, lest a NUL in a name make two pairs one.
-    text = f"{len(account)}\0{account}\0{model}".encode("utf-8", "surrogatepass")
-    return blake2b(text, digest_size=KEY).digest()
+    text = f"{len(account)}\0{account}\0{name}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=KEY - 1).digest() + bytes((period,))
 
 
 def _unavailable(message: str, detail: str) -> GatewayError:

@@ -1,8 +1,9 @@
 """The file behind `shared`: its layout, and how processes agree on one file.
 
 In native byte order: a header of 64 bytes (magic, version of the layout, number of slots, each a
-word of 8 bytes), then for each slot a key of 16 bytes, then for each slot its window as two words
-(`opened` in Unix microseconds, `used`; see `core.limits`). Zeros are an empty table.
+word of 8 bytes), then for each slot a key of 16 bytes, whose last byte is the period, then for each
+slot its counter as three words (`opened`, `used`, `birth`; see `core.limits`). Zeros are an empty
+table.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from callgate.store.base import StoreError
 
 HEADER = 64
 KEY = 16
-_WINDOW = 16
+WORDS = 3
 _MAGIC = int.from_bytes(b"cglimits", "big")
-_VERSION = 1
+_VERSION = 2
 
 # This byte of the header is locked by who opens the file.
 _OPEN_LOCK = 0
@@ -99,4 +100,4 @@ def _fill(fd: int, slots: int) -> None:
 
 
 def _size(slots: int) -> int:
-    return HEADER + slots * (KEY + _WINDOW)
+    return HEADER + slots * (KEY + WORDS * 8)

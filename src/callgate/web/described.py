@@ -48,6 +48,11 @@ HEADERS: Mapping[str, Json] = {
         "description": "The model whose window this is.",
         "schema": {"type": "string"},
     },
+    "X-Callgate-Degraded": {
+        "description": "`counters` while the server that counts limits is away: each process then "
+        "admits its share of them. Not sent otherwise.",
+        "schema": {"type": "string"},
+    },
     "Retry-After": {
         "description": "Seconds to wait before the next attempt.",
         "schema": _INTEGER,
@@ -63,6 +68,7 @@ METERED = (
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
     "X-RateLimit-Model",
+    "X-Callgate-Degraded",
 )
 _RETRIABLE = {429, 503}
 

@@ -22,7 +22,7 @@ from callgate.web.body import Message, Receive, Send
 from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
 from callgate.web.exchange import EXCHANGE
-from callgate.web.reply import error_headers, send_whole
+from callgate.web.reply import DEGRADED, error_headers, send_whole
 from callgate.web.taping import taped
 from callgate.web.voice import Voice
 
@@ -40,6 +40,7 @@ class Gate:
     def __init__(self, chat: Chat, cold: App, keeper: Keeper, voice: Voice) -> None:
         self._keeper = keeper
         self._chat = chat
+        self._counters = chat.engine.admission.counters
         self._cold = cold
         self._voice = voice
         # Seeded by the system, for each process anew; an id is no secret.
@@ -52,6 +53,8 @@ class Gate:
         path = scope["path"]
         call = Call(self._request_id(), time.time(), scope["method"], path)
         call.headers = scope["headers"]
+        if self._counters.trouble is not None:
+            call.degraded = True
         client = scope["client"]
         if client:
             call.client = client[0]
@@ -93,6 +96,8 @@ class Gate:
                 call.status = message["status"]
                 timing = (b"server-timing", call.server_timing().encode())
                 message["headers"] = [*message.get("headers", ()), request_id, timing]
+                if call.degraded:
+                    message["headers"].append(DEGRADED)
                 if call.path not in _UNRECORDED or call.status >= 500:
                     self._chat.engine.settle(call)
             await send(message)

@@ -13,6 +13,8 @@ HeaderList = list[tuple[bytes, bytes]]
 JSON = b"application/json"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 DEFAULT_RETRY_AFTER = 1.0
+DEGRADED = (b"x-callgate-degraded", b"counters")
+"""Stands on every response while limits are not exact."""
 
 
 def headers_for(call: Call, content_type: bytes) -> HeaderList:
@@ -34,6 +36,8 @@ def headers_for(call: Call, content_type: bytes) -> HeaderList:
             (b"x-ratelimit-reset", b"%d" % reset),
             (b"x-ratelimit-model", call.model.name.encode("ascii", "replace")),
         )
+    if call.degraded:
+        headers.append(DEGRADED)
     return headers
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -92,9 +91,9 @@ async def test_a_clock_that_steps_back_locks_nobody_out_for_longer_than_a_window
 
 
 async def test_more_windows_than_there_is_room_for_are_refused_until_some_expire(
-    make_counters: Make, tmp_path: Path
+    make_bounded: Make, tmp_path: Path
 ) -> None:
-    counters = make_counters(tmp_path, 8)
+    counters = make_bounded(tmp_path, 8)
     for number in range(8):
         assert (await counters.reserve(f"a{number}", "m", 1, NOW)).admitted
     with pytest.raises(GatewayError) as told:
@@ -107,9 +106,9 @@ async def test_more_windows_than_there_is_room_for_are_refused_until_some_expire
 
 
 async def test_windows_from_before_the_clock_stepped_back_make_room_in_the_end(
-    make_counters: Make, tmp_path: Path
+    make_bounded: Make, tmp_path: Path
 ) -> None:
-    counters = make_counters(tmp_path, 4)
+    counters = make_bounded(tmp_path, 4)
     for number in range(4):
         await counters.reserve(f"a{number}", "m", 1, NOW)
     now = NOW - 86_400
@@ -163,13 +162,6 @@ class Model:
         return False
 
 
-def run(operation: Coroutine[Any, Any, Quota]) -> Quota:
-    """Counters that nobody else uses answer at once."""
-    with pytest.raises(StopIteration) as answer:
-        operation.send(None)
-    return answer.value.value
-
-
 steps = st.lists(
     st.tuples(
         st.sampled_from(["reserve", "reserve", "reserve", "peek"]),
@@ -187,11 +179,16 @@ steps = st.lists(
 )
 @given(steps=steps)
 def test_counters_do_as_the_model_does(make_counters: Make, steps: list[tuple]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        counters = make_counters(Path(folder), 16)
+    async def walk(folder: Path) -> None:
+        counters = make_counters(folder, 16)
+        await counters.start()
         model, now = Model(), NOW
         for operation, place, limit, advance in steps:
             now += advance / 64
-            told = run(getattr(counters, operation)(*place, limit, now))
+            told = await getattr(counters, operation)(*place, limit, now)
             assert getattr(model, operation)(place, limit, now, told), told
+        await counters.stop()
         counters.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(walk(Path(folder)))

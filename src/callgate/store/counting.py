@@ -1,0 +1,79 @@
+"""Opens the counters that `counters.url` names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from callgate.store.base import Counters, StoreError
+from callgate.store.link import Command
+from callgate.store.memory import MemoryCounters
+from callgate.store.scripts import DRAW
+from callgate.store.shared import SharedCounters
+
+if TYPE_CHECKING:
+    from callgate.store.redis import RedisLink
+
+SERVERS = ("redis", "rediss", "unix")
+"""The schemes of a URL that names a server."""
+
+
+def open_counters(url: str, *, region: str, workers: int, timeout: float, table: Path) -> Counters:
+    """The counters of one process; nothing is connected before they are started.
+
+    In memory where one worker counts alone, else in `table`, a file that all workers map; or on the
+    server of the URL, for whose answer a request waits `timeout` seconds. Raises StoreError where
+    the file cannot be opened, or the driver is not installed.
+    """
+    if _scheme(url) not in SERVERS:
+        if workers > 1:
+            return SharedCounters(table)
+        # What it holds is out of date from now on.
+        table.unlink(missing_ok=True)
+        return MemoryCounters()
+    link = _link(url)
+    from callgate.store.redis import key_of
+    from callgate.store.remote import RemoteCounters
+
+    prefix = _prefix(region)
+    return RemoteCounters(
+        link,
+        key=lambda account, name: key_of(prefix, account, name),
+        process=str(uuid4()),
+        processes=f"{prefix}:processes",
+        workers=workers,
+        timeout=timeout,
+    )
+
+
+def probe_counters(url: str, *, region: str) -> None:
+    """Whether the server that counts, if there is one, answers and lets itself be used.
+
+    Blocks for some seconds at most. Raises StoreError, which names the setting and the fix.
+    """
+    if _scheme(url) in SERVERS:
+        link = _link(url)
+        from callgate.store.redis import key_of, probe
+
+        # As a reservation does it, but of nothing.
+        probe(link, Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0)))
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0]
+
+
+def _prefix(region: str) -> str:
+    return f"callgate:{region}"
+
+
+def _link(url: str) -> RedisLink:
+    try:
+        from callgate.store.redis import RedisLink
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"counters.url: the package {error.name!r} is not installed; "
+            "run: pip install 'callgate[redis]'"
+        ) from None
+    return RedisLink(url)

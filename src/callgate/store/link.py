@@ -1,0 +1,36 @@
+"""What counters ask of a server that many gateways share, whichever driver speaks to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from callgate.store.scripts import Script
+
+
+class Command(NamedTuple):
+    """A call of a script. All keys belong to one account."""
+
+    script: Script
+    keys: tuple[str, ...]
+    arguments: tuple[int | str, ...]
+
+
+class LinkError(Exception):
+    """The server is away, or refuses to count. The message is for the operator, without secrets."""
+
+
+class Link(Protocol):
+    """A connection to the server that counts."""
+
+    async def connect(self) -> None:
+        """Connect anew, whatever there was. Raises LinkError."""
+        ...
+
+    async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
+        """Send these in one go and give their answers in order. Raises LinkError."""
+        ...
+
+    async def aclose(self) -> None:
+        """Disconnect. Never raises."""
+        ...

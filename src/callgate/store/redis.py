@@ -1,0 +1,210 @@
+"""Redis, Valkey and Redis Cluster. The only file that knows this driver.
+
+Scripts go out by EVALSHA, many in one write; a server that has lost them (a restart, a failover)
+gets the text once. Whether the server is part of a cluster is found out when connecting.
+https://redis.io/docs/latest/develop/reference/protocol-spec/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from redis.asyncio import Connection, RedisCluster, SSLConnection
+from redis.asyncio.connection import parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    MovedError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+from redis.maint_notifications import MaintNotificationsConfig
+
+from callgate.store.base import StoreError
+from callgate.store.link import Command, LinkError
+
+_CONNECT_SECONDS = 2.0
+_FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError)
+_FIX = "correct the setting, or start the server and try again"
+
+
+class RedisLink:
+    """`store.link.Link` by the URL of `counters.url`. Raises StoreError where it does not parse."""
+
+    def __init__(self, url: str) -> None:
+        self._options = _options(url)
+        self._place = shown(url)
+        self._idle: list[Connection] = []
+        self._cluster: RedisCluster | None = None
+
+    async def connect(self) -> None:
+        """Connect anew. Raises LinkError."""
+        await self.aclose()
+        try:
+            connection = await self._dial()
+            self._idle.append(connection)
+            if await _is_clustered(connection):
+                cluster = RedisCluster(**_clustered(self._options))
+                self._cluster = await cluster.initialize()
+        except _FAILURES as error:
+            await self.aclose()
+            raise self._told(error) from None
+
+    async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
+        """Send these in one go and give their answers in order. Raises LinkError."""
+        send = self._run if self._cluster is None else self._run_clustered
+        try:
+            answers = await send(commands, by_text=False)
+            lost = [at for at, one in enumerate(answers) if isinstance(one, NoScriptError)]
+            if lost:
+                again = await send([commands[at] for at in lost], by_text=True)
+                for at, answer in zip(lost, again, strict=True):
+                    answers[at] = answer
+        except _FAILURES as error:
+            raise self._told(error) from None
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise self._told(answer)
+        return answers
+
+    async def aclose(self) -> None:
+        """Disconnect. Never raises."""
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            await _hang_up(connection)
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            with suppress(*_FAILURES):
+                await cluster.aclose()
+
+    async def _dial(self) -> Connection:
+        options = dict(self._options)
+        connection: Connection = options.pop("connection_class", Connection)(**options)
+        try:
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            await _hang_up(connection)
+            raise
+        return connection
+
+    async def _run(self, commands: Sequence[Command], *, by_text: bool) -> list[Any]:
+        connection = self._idle.pop() if self._idle else await self._dial()
+        try:
+            packed = connection.pack_commands([_words(one, by_text=by_text) for one in commands])
+            await connection.send_packed_command(packed, check_health=False)
+            answers = [await _answer(connection) for _ in commands]
+        except BaseException:
+            # Whatever is still to come on it would be taken for the answers to other commands.
+            await _hang_up(connection)
+            raise
+        self._idle.append(connection)
+        return answers
+
+    async def _run_clustered(self, commands: Sequence[Command], *, by_text: bool) -> list[Any]:
+        assert self._cluster is not None
+        pipeline = self._cluster.pipeline()
+        for one in commands:
+            pipeline.execute_command(*_words(one, by_text=by_text))
+        return list(await pipeline.execute(raise_on_error=False))
+
+    def _told(self, error: Exception) -> LinkError:
+        said = str(error).split("\n")[0][:200] or type(error).__name__
+        return LinkError(f"{self._place}: {said.rstrip('.')}")
+
+
+def probe(link: RedisLink, trial: Command) -> None:
+    """Whether the server can be used; blocks for some seconds at most.
+
+    Raises StoreError, which names the setting and what is wrong.
+    """
+
+    async def tried() -> None:
+        try:
+            await link.connect()
+            await link.run([trial])
+        finally:
+            await link.aclose()
+
+    try:
+        asyncio.run(tried())
+    except LinkError as error:
+        raise StoreError(f"counters.url: {error}; {_FIX}") from None
+
+
+def shown(url: str) -> str:
+    """The URL without its user, password and options, as it may be shown."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def key_of(prefix: str, account: str, name: str) -> str:
+    """The key of a counter. The braces are the hash tag: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags"""
+    # An empty tag would count as none; quoting never gives a lone percent sign.
+    return f"{prefix}:{{{_quoted(account) or '%'}}}:{_quoted(name)}"
+
+
+def _quoted(text: str) -> str:
+    return quote(text, safe=" /:@+=,", errors="surrogatepass")
+
+
+def _words(command: Command, *, by_text: bool) -> tuple[int | str, ...]:
+    script, keys, arguments = command
+    call = ("EVAL", script.text) if by_text else ("EVALSHA", script.sha)
+    return (*call, len(keys), *keys, *arguments)
+
+
+async def _answer(connection: Connection) -> Any:
+    try:
+        return await connection.read_response(disconnect_on_error=False)
+    except ResponseError as refusal:
+        return refusal
+
+
+async def _hang_up(connection: Connection) -> None:
+    with suppress(*_FAILURES):
+        await connection.disconnect(nowait=True)
+
+
+async def _is_clustered(connection: Connection) -> bool:
+    """https://redis.io/docs/latest/commands/info/ ; a user that may not ask it uses one server."""
+    try:
+        await connection.send_command("INFO", "cluster")
+        return b"cluster_enabled:1" in await connection.read_response()
+    except MovedError:
+        return True
+    except ResponseError:
+        return False
+
+
+def _options(url: str) -> dict[str, Any]:
+    try:
+        given = dict(parse_url(url))
+    except ValueError as error:
+        raise StoreError(
+            f"counters.url: {error}; use redis://host:6379/0, rediss://… or unix:///path"
+        ) from None
+    if urlsplit(url).scheme == "unix" and not given.get("path"):
+        raise StoreError("counters.url: names no socket; use unix:///path/to/redis.sock")
+    return {
+        "socket_connect_timeout": _CONNECT_SECONDS,
+        "socket_timeout": _CONNECT_SECONDS,
+        "client_name": "callgate",
+        **given,
+        "protocol": 2,
+        "decode_responses": False,
+        "retry": Retry(NoBackoff(), 0),
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+
+
+def _clustered(options: dict[str, Any]) -> dict[str, Any]:
+    given = dict(options)
+    tls = given.pop("connection_class", None) is SSLConnection
+    given.pop("db", None)
+    return {**given, "ssl": tls, "require_full_coverage": False}

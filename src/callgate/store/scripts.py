@@ -1,0 +1,154 @@
+"""The arithmetic of `core.limits` in Lua, as Redis and Valkey run it: one script, one atomic step.
+
+Counters are hashes: `o` opened, `u` used, `b` birth (see `core.limits.Level`). All keys of one call
+belong to one account and share its hash tag, so that a Redis Cluster keeps them in one slot. Times
+are microseconds of the server's own clock (`TIME`), which all gateways share; a first argument
+other than 0 takes its place. https://redis.io/docs/latest/develop/programmability/eval-intro/
+
+Every number stays below 2^53 and so is exact in Lua's doubles.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import NamedTuple
+
+
+class Script(NamedTuple):
+    """A script's text and the SHA-1 that EVALSHA calls it by."""
+
+    text: str
+    sha: str
+
+
+def _script(text: str) -> Script:
+    return Script(text, sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+_NOW = """
+local now = tonumber(ARGV[1])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = time[1] * 1000000 + time[2]
+end
+"""
+
+_LEVEL = """
+local function level(key)
+  local found = redis.call('HMGET', key, 'o', 'u', 'b')
+  return tonumber(found[1]) or 0, tonumber(found[2]) or 0, tonumber(found[3]) or 0
+end
+"""
+
+# The expiry only clears away: long enough after the end that nothing is missed, and a calendar
+# counter is kept for the next period, which then knows that nothing was spent before it.
+_KEEP = """
+local function keep(key, begins, opened, used, birth)
+  if begins == 0 then
+    redis.call('HSET', key, 'o', opened, 'u', used)
+    redis.call('PEXPIRE', key, 61000)
+  else
+    redis.call('HSET', key, 'o', opened, 'u', used, 'b', birth)
+    redis.call('PEXPIRE', key, 32 * 86400000)
+  end
+end
+"""
+
+DRAW = _script(
+    _NOW
+    + _LEVEL
+    + _KEEP
+    + """
+local look, refused, levels, answer = ARGV[2] == '1', 0, {}, {}
+for i, key in ipairs(KEYS) do
+  local at = i * 3
+  local begins, limit, amount = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local opened, used, birth = level(key)
+  local before = opened
+  if begins == 0 then
+    if now >= opened + 60000000 then
+      opened, used = now, 0
+    elseif now < opened then
+      opened = now
+    end
+  elseif begins > opened then
+    birth = opened == 0 and now or 0
+    opened, used = begins, 0
+  end
+  if amount > limit then amount = limit end
+  if refused == 0 and not (used < limit and used + amount <= limit) then refused = i end
+  levels[i] = {begins, opened, used, birth, amount, before}
+end
+answer[1], answer[2] = refused, now
+for i, key in ipairs(KEYS) do
+  local begins, opened, used, birth, amount, before = unpack(levels[i])
+  if refused == 0 and not look then used = math.max(0, used + amount) end
+  if not look then
+    if opened ~= before then
+      keep(key, begins, opened, used, birth)
+    elseif refused == 0 then
+      redis.call('HSET', key, 'u', used)
+    end
+  end
+  answer[i * 3], answer[i * 3 + 1], answer[i * 3 + 2] = opened, used, birth
+end
+return answer
+"""
+)
+"""KEYS: the counters. ARGV: now or 0, 1 to take nothing, then `begins`, `limit`, `amount` of each.
+
+Returns the place of the first counter without room (0: none, all is taken), the time, then
+`opened`, `used`, `birth` of each.
+"""
+
+SETTLE = _script(
+    """
+for i, key in ipairs(KEYS) do
+  local found = redis.call('HMGET', key, 'o', 'u')
+  if found[1] and tonumber(found[1]) == tonumber(ARGV[i * 2 - 1]) then
+    redis.call('HSET', key, 'u', math.max(0, tonumber(found[2]) + tonumber(ARGV[i * 2])))
+  end
+end
+return 0
+"""
+)
+"""KEYS: the counters. ARGV: of each, when its period began and what to add to it."""
+
+SEED = _script(
+    _LEVEL
+    + _KEEP
+    + """
+local key, begins, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local opened, used, birth = level(key)
+if opened > begins or (opened == begins and birth == 0) then return 0 end
+if opened < begins then used = 0 end
+keep(key, begins, begins, used + amount, 0)
+return 1
+"""
+)
+"""KEYS: one calendar counter. ARGV: where its period begins, what was spent before its birth."""
+
+BEAT = _script(
+    """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]))
+local names = redis.call('ZRANGE', KEYS[1], 0, -1)
+table.sort(names)
+for i, name in ipairs(names) do
+  if name == ARGV[1] then return {i - 1, #names} end
+end
+"""
+)
+"""KEYS: the set of processes. ARGV: this one's name, milliseconds after which a silent one is gone.
+
+Returns this process's place among all of them, counted from 0, and how many they are.
+"""
+
+LEAVE = _script("return redis.call('ZREM', KEYS[1], ARGV[1])")
+"""KEYS: the set of processes. ARGV: the name of the one that ends."""
+
+SCRIPTS = (DRAW, SETTLE, SEED, BEAT, LEAVE)
+"""Every script."""

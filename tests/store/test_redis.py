@@ -1,0 +1,88 @@
+"""The link to Redis: what is wrong with the setting is said, and never the password."""
+
+from __future__ import annotations
+
+import builtins
+import socket
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import redisserver
+from callgate.store.base import StoreError
+from callgate.store.counting import probe_counters
+from callgate.store.redis import key_of, shown
+from redisserver import RedisServer
+
+PASSWORD = "s3cret-of-the-counters"
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[RedisServer]:
+    """A server with a password, and a user who may do next to nothing."""
+    with redisserver.running("--requirepass", PASSWORD) as server:
+        with server.client(password=PASSWORD) as client:
+            client.acl_setuser("poor", enabled=True, passwords=["+poor"], commands=["+ping"])
+        yield server
+
+
+def refused(url: str) -> str:
+    with pytest.raises(StoreError) as told:
+        probe_counters(url, region="us")
+    message = str(told.value)
+    assert message.startswith("counters.url: ")
+    assert PASSWORD not in message
+    assert PASSWORD not in repr(told.value.__cause__)
+    return message
+
+
+def test_a_server_that_answers_is_accepted(guarded: RedisServer) -> None:
+    probe_counters(f"{guarded.url}?password={PASSWORD}", region="us")
+    probe_counters("memory:", region="us")
+
+
+def test_a_password_that_is_missing_or_wrong_is_told(guarded: RedisServer) -> None:
+    assert "Authentication required" in refused(guarded.url)
+    assert "invalid username-password pair" in refused(f"{guarded.url}?password={PASSWORD}-not")
+
+
+def test_a_user_without_rights_is_told(guarded: RedisServer) -> None:
+    assert "has no permissions to run" in refused(f"{guarded.url}?username=poor&password=poor")
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        port = taken.getsockname()[1]
+        message = refused(f"redis://user:{PASSWORD}@127.0.0.1:{port}/0")
+    assert f"redis://127.0.0.1:{port}/0" in message
+    assert "start the server" in message
+
+
+def test_a_missing_driver_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "callgate.store.redis", raising=False)
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **named: Any) -> Any:
+        if name.partition(".")[0] == "redis":
+            raise ModuleNotFoundError("No module named 'redis'", name="redis")
+        return real(name, *rest, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert "pip install 'callgate[redis]'" in refused("redis://127.0.0.1:1/0")
+
+
+def test_a_url_is_shown_without_what_is_secret() -> None:
+    assert (
+        shown(f"rediss://u:{PASSWORD}@h.example:6380/2?password=x") == "rediss://h.example:6380/2"
+    )
+    assert shown("unix:///run/redis.sock?db=1") == "unix:///run/redis.sock"
+
+
+def test_all_keys_of_an_account_bear_its_hash_tag_and_no_other() -> None:
+    assert key_of("p", "acme", "gpt") == "p:{acme}:gpt"
+    assert key_of("p", "a{b}c", "{x}") == "p:{a%7Bb%7Dc}:%7Bx%7D"
+    assert key_of("p", "", "m") == "p:{%}:m"
+    assert key_of("p", "a\ud800", "m") != key_of("p", "a", "m")

@@ -1,0 +1,209 @@
+"""Counters on a real Redis: many processes' one clock, one write for many, and life without it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import redisserver
+from callgate.core.limits import Draw, Period, beginning
+from callgate.store.base import Correction
+from callgate.store.link import Command
+from callgate.store.redis import RedisLink, key_of
+from callgate.store.remote import RemoteCounters
+from redisserver import RedisServer
+from store.conftest import remote
+
+
+class CountingLink(RedisLink):
+    """Counts how often it is gone to the server."""
+
+    trips = 0
+
+    async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
+        self.trips += 1
+        return await super().run(commands)
+
+
+@asynccontextmanager
+async def started(url: str, **options: Any) -> AsyncIterator[RemoteCounters]:
+    counters = remote(url, **{"timeout": 5.0, **options})
+    await counters.start()
+    try:
+        yield counters
+    finally:
+        await counters.stop()
+        counters.close()
+
+
+@pytest.fixture
+def own_server() -> Iterator[RedisServer]:
+    """A server that a test may kill."""
+    with redisserver.running() as server:
+        yield server
+
+
+async def back(counters: RemoteCounters) -> None:
+    """Wait until the server counts again."""
+    async with asyncio.timeout(5):
+        while counters.trouble is not None:
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_asked_at_once_goes_out_at_once(redis_server: RedisServer) -> None:
+    link = CountingLink(redis_server.url)
+    prefix = f"test:{uuid4()}"
+    counters = RemoteCounters(
+        link,
+        key=lambda *names: key_of(prefix, *names),
+        process="one",
+        processes=f"{prefix}:all",
+        timeout=5.0,
+    )
+    await counters.start()
+    link.trips = 0
+    asked = (counters.reserve(f"a{n % 7}", "m", 20, time.time()) for n in range(200))
+    quotas = await asyncio.gather(*asked)
+    assert link.trips == 1
+    assert sum(quota.admitted for quota in quotas) == 7 * 20
+    await counters.stop()
+
+
+async def test_gateways_whose_clocks_differ_share_the_servers(redis_server: RedisServer) -> None:
+    prefix = f"test:{uuid4()}"
+    async with (
+        started(redis_server.url, prefix=prefix) as early,
+        started(redis_server.url, prefix=prefix) as late,
+    ):
+        now = time.time()
+        first = await early.reserve("acme", "m", 3, now - 3600)
+        second = await late.reserve("acme", "m", 3, now + 3600)
+    assert (first.remaining, second.remaining) == (2, 1)
+    assert first.reset == pytest.approx(now - 3600 + 60, abs=0.01)
+    assert second.reset == pytest.approx(now + 3600 + 60, abs=1)
+
+
+async def test_a_server_that_has_lost_the_scripts_is_given_them_again(
+    redis_server: RedisServer,
+) -> None:
+    async with started(redis_server.url) as counters:
+        await counters.reserve("acme", "m", 5, time.time())
+        with redis_server.client() as client:
+            client.script_flush()
+        quotas = await asyncio.gather(
+            *(counters.reserve("acme", "m", 5, time.time()) for _ in range(10))
+        )
+        assert [quota.remaining for quota in quotas if quota.admitted] == [3, 2, 1, 0]
+        assert all(quota.exact for quota in quotas)
+        assert counters.outages == 0
+
+
+async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_again_after(
+    own_server: RedisServer,
+) -> None:
+    prefix = f"test:{uuid4()}"
+    async with (
+        started(own_server.url, prefix=prefix) as one,
+        started(own_server.url, prefix=prefix) as two,
+    ):
+        await one._register()  # now that both are there
+        assert (await one.reserve("acme", "m", 11, time.time())).exact
+        own_server.kill()
+        waits, admitted = [], [0, 0]
+        for at, counters in enumerate((one, two)):
+            for _ in range(20):
+                begun = time.perf_counter()
+                quota = await counters.reserve("acme", "m", 11, time.time())
+                waits.append(time.perf_counter() - begun)
+                assert not quota.exact
+                admitted[at] += quota.admitted
+        assert sorted(admitted) == [5, 6]  # shares add up to the limit
+        assert max(waits) < 0.06
+        assert sorted(waits)[len(waits) // 2] < 0.002  # nobody waits after the first
+        assert one.trouble is not None
+        assert str(own_server.socket) in one.trouble
+        assert (one.decided_alone, one.outages) == (20, 1)
+
+        own_server.start()
+        await back(one)
+        await back(two)
+        # What was used meanwhile is charged: of this window nothing is left.
+        quota = await one.reserve("acme", "m", 11, time.time())
+        assert (quota.admitted, quota.remaining, quota.exact) == (False, 0, True)
+        asked = [each.reserve("acme", "n", 30, time.time()) for each in (one, two) * 40]
+        quotas = await asyncio.gather(*asked)
+        assert sorted(quota.remaining for quota in quotas if quota.admitted) == list(range(30))
+
+
+async def test_a_server_that_hangs_is_waited_for_50_ms_by_one_and_by_nobody_after(
+    own_server: RedisServer,
+) -> None:
+    async with started(own_server.url, timeout=0.05) as counters:
+        await counters.reserve("acme", "m", 100, time.time())
+        assert own_server._process is not None
+        os.kill(own_server._process.pid, signal.SIGSTOP)
+        begun = time.perf_counter()
+        quota = await counters.reserve("acme", "m", 100, time.time())
+        waited = time.perf_counter() - begun
+        assert not quota.exact
+        assert 0.045 < waited < 0.1
+        begun = time.perf_counter()
+        await counters.reserve("acme", "m", 100, time.time())
+        assert time.perf_counter() - begun < 0.02
+        os.kill(own_server._process.pid, signal.SIGCONT)
+        await back(counters)
+        assert (await counters.reserve("acme", "m", 100, time.time())).exact
+
+
+async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
+    own_server: RedisServer,
+) -> None:
+    today = beginning(Period.DAY, time.time_ns() // 1000)
+    spend = Draw("spend", 1000, 600, Period.DAY, today)
+    async with started(own_server.url) as counters:
+        grant = await counters.draw("acme", [spend], time.time())
+        assert (grant.refused, grant.exact) == (None, True)
+        own_server.kill()
+        grant = await counters.draw("acme", [spend], time.time())
+        assert (grant.refused, grant.exact) == (0, False)
+        small = await counters.draw("acme", [spend._replace(amount=300)], time.time())
+        assert small.refused is None
+        settled = Correction("spend", Period.DAY, small.levels[0].opened, -100)
+        counters.settle("acme", [settled], time.time(), exact=small.exact)
+        own_server.start()
+        await back(counters)
+        # The server has lost what it knew; what it is told is what was spent meanwhile.
+        grant = await counters.draw("acme", [spend._replace(amount=0)], time.time())
+        assert grant.levels[0].used == 200
+
+
+async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> None:
+    prefix = f"test:{uuid4()}"
+    async with started(redis_server.url, prefix=prefix) as one:
+        async with started(redis_server.url, prefix=prefix):
+            await one._register()
+            assert one._share.processes == 2
+        await one._register()
+        assert (one._share.processes, one._share.place) == (1, 0)
+
+
+async def test_a_cluster_counts_as_well() -> None:
+    with redisserver.clustered() as server:
+        counters = remote(server.url, timeout=5.0)
+        await counters.start()
+        assert counters.trouble is None
+        asked = (counters.reserve(f"a{n % 5}", f"m{n % 3}", 10, time.time()) for n in range(300))
+        quotas = await asyncio.gather(*asked)
+        assert sum(quota.admitted for quota in quotas) == 150
+        draws = [Draw("m", 5, 1), Draw("tokens", 100, 30), Draw("spend", 9, 1, Period.DAY, 1)]
+        grant = await counters.draw("{odd} account", draws, time.time())
+        assert [level.used for level in grant.levels] == [1, 30, 1]
+        await counters.stop()
