@@ -319,6 +319,8 @@ ANSWERS: dict[str, Answer] = {
     "missing": failing(404, {"message": "no such model", "code": "model_not_found"}),
     "limited": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
     "limited-streamed": failing(429, {"message": "slow down"}, "retry-after: 7\r\n"),
+    "barred": failing(403, {"message": "no access", "code": "model_not_allowed"}),
+    "large": failing(413, {"message": "Maximum content size limit exceeded"}),
     "busy": failing(429, {"message": "slow down"}),
     "broken": failing(500, {"message": "oops"}),
     "away": failing(503, {"message": "overloaded"}),
