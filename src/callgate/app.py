@@ -92,6 +92,7 @@ class Worker(Struct):
     prices: PriceBook
     price_file: Path
     figures: Callable[[], Snapshot]
+    sync_journal: Callable[[], None]
 
     async def load_prices(self) -> None:
         """Read the price list off the path of any request."""
@@ -117,7 +118,7 @@ def real_world(config: Config) -> Iterator[World]:
     """The world that a configuration tells of."""
     with (
         closing(open_store_or_wait(config.store_url)) as store,
-        closing(Journal(config.journal_dir)) as journal,
+        closing(Journal(config.journal_dir, fsync=config.settings.journal.fsync)) as journal,
         closing(counters_for(config)) as counters,
     ):
         yield World(
@@ -198,6 +199,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
+            sync_journal=journal.sync,
             figures=partial(figures, chat, status, world),
         )
 

@@ -108,6 +108,12 @@ class SupportTable(_Table, frozen=True):
     docs_url: PageUrl = ""
 
 
+class JournalTable(_Table, frozen=True):
+    """When the disk has to have a record: `never` leaves it to the operating system."""
+
+    fsync: Literal["never", "second", "always"] = "never"
+
+
 class MetricsTable(_Table, frozen=True):
     """`GET /metrics`: whether it is there, and the token that a scraper has to bear, if any."""
 
@@ -215,6 +221,7 @@ class Settings(_Table, frozen=True):
     counters: CountersTable = CountersTable()
     support: SupportTable = SupportTable()
     capture: CaptureTable = CaptureTable()
+    journal: JournalTable = JournalTable()
     metrics: MetricsTable = MetricsTable()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}

@@ -20,6 +20,7 @@ from callgate.web.protocol import Bounds, GateProtocol, protocol_for
 
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
+_SYNC_EVERY = 1.0
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
@@ -103,6 +104,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 worker.keyring.keep_fresh(),
                 worker.load_prices(),
                 _tell_figures(config, worker),
+                _sync_journal(config, worker),
                 _follow(supervisor, server),
             )
         ]
@@ -131,6 +133,13 @@ async def _tell_figures(config: Config, worker: Worker) -> None:
         while True:
             sheet.write(worker.figures())
             await asyncio.sleep(_TELL_EVERY)
+
+
+async def _sync_journal(config: Config, worker: Worker) -> None:
+    """Have the records on the disk within a second or so, if that is wanted."""
+    while config.settings.journal.fsync == "second":
+        await asyncio.sleep(_SYNC_EVERY)
+        await asyncio.to_thread(worker.sync_journal)
 
 
 async def _say_last_words(server: uvicorn.Server) -> None:

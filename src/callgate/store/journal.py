@@ -1,7 +1,8 @@
 """The append-only journal: where a record is safe before its response ends.
 
 Each writer has a segment of its own (see `segments`) and adds a record by one write, so a record
-survives `kill -9` from the moment `append` returns; the operating system has it then.
+survives `kill -9` from the moment `append` returns; the operating system has it then. What becomes
+of it when the machine itself dies is what `Fsync` says.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -33,17 +35,27 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SHORT = _FULL | {errno.EMFILE, errno.ENFILE}
 
 
+Fsync = Literal["never", "second", "always"]
+"""When the disk has to have a record: when the operating system pleases, within about a second (who
+has the journal calls `sync`), or before `append` returns.
+"""
+
+
 class Journal:
-    """The writer of one process, for one thread.
+    """The writer of one process, for one thread, but for `sync`.
 
     A record that cannot be written is held in memory, up to a bound; `lost` counts those that had
     to be given up because too many were held. Raises StoreError where the folder cannot be made or
     written to at all; a full disk is no such case.
     """
 
-    def __init__(self, folder: Path, segment_bytes: int = _SEGMENT_BYTES) -> None:
+    def __init__(
+        self, folder: Path, segment_bytes: int = _SEGMENT_BYTES, fsync: Fsync = "never"
+    ) -> None:
         self._folder = folder
         self._segment_bytes = segment_bytes
+        self._fsync = fsync
+        self._unsynced = False
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._trouble: str | None = None
@@ -92,6 +104,22 @@ class Journal:
             self._abandon()
         return self._write_held(len(self._held))
 
+    def sync(self) -> None:
+        """Make the disk have what was written so far. Blocks; may be called from another thread."""
+        if not self._unsynced:
+            return
+        self._unsynced = False
+        try:
+            fd = os.dup(self._fd)  # lest the segment be ended meanwhile
+        except OSError:
+            return  # it has been ended just now, and synced with that
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            self._trouble = error.strerror
+        finally:
+            os.close(fd)
+
     def close(self) -> None:
         """Write what is held, if it can be, and end the segment."""
         self.flush()
@@ -118,10 +146,13 @@ class Journal:
                 self._open()
             while written < len(line):
                 written += os.write(self._fd, line[written:] if written else line)
+            if self._fsync == "always":
+                os.fdatasync(self._fd)
         except OSError as error:
             self._fail(error, torn=written > 0)
             return False
         self._trouble = None
+        self._unsynced = True
         self._size += written
         if self._size >= self._segment_bytes:
             self._abandon()
@@ -143,6 +174,8 @@ class Journal:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd, self._path = segments.create(self._folder)
         self._size = 0
+        if self._fsync != "never":
+            segments.sync_folder(self._folder)  # or the file's very name might be lost
 
     def _abandon(self) -> None:
         """End the segment; the next write begins another."""
@@ -150,6 +183,10 @@ class Journal:
             return
         if self._size == 0:
             self._path.unlink(missing_ok=True)
+        elif self._fsync != "never":
+            with suppress(OSError):
+                os.fdatasync(self._fd)
+        self._unsynced = False
         os.close(self._fd)
         self._fd = -1
 

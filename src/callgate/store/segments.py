@@ -52,6 +52,15 @@ def create(folder: Path) -> tuple[int, Path]:
     return fd, path
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the disk have the names that are in the folder now."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def listed(folder: Path) -> list[Path]:
     """All segments, oldest first."""
     try:
