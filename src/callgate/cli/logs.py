@@ -22,7 +22,7 @@ _ANY = "any"
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
 
 
-def _status(text: str) -> int:
+def status_class(text: str) -> int:
     """A status such as 404, or a class such as 4xx as its first digit."""
     match = _STATUS.fullmatch(text)
     if match is None:
@@ -33,7 +33,7 @@ def _status(text: str) -> int:
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Go on with new requests until interrupted.")
 @click.option("--model", metavar="NAME", help="Only requests for this model.")
-@click.option("--status", type=_status, metavar="CODE", help="Only this status: 404, 4xx, …")
+@click.option("--status", type=status_class, metavar="CODE", help="Only this status: 404, 4xx, …")
 @click.option("--account", metavar="NAME", help="Only this account's requests.")
 @click.option("--key", "key_id", metavar="ID", help="Only requests with the key of this id.")
 @click.option(

@@ -29,6 +29,7 @@ COMMANDS = {
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
     "why": Entry("callgate.cli.why", "why", "Tell why a request failed: the newest, or one by id."),
     "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
+    "bundle": Entry("callgate.cli.bundle", "bundle", "Pack what support needs into one file."),
     "replay": Entry("callgate.cli.replay", "replay", "Send a captured request once more."),
     "usage": Entry("callgate.cli.usage", "usage", "Total requests, tokens and cost."),
     "chaos": Entry("callgate.cli.chaos", "chaos", "Serve every fault of a provider."),

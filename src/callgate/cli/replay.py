@@ -88,7 +88,7 @@ def replay(
     if not key:
         raise click.UsageError("a key is needed: --key or CALLGATE_KEY; or use --recorded")
     server = config.settings.server
-    answer = _ask(captured, url or f"http://{_bare(server.host)}:{server.port}", key, model)
+    answer = _ask(captured, url or f"http://{reachable(server.host)}:{server.port}", key, model)
     return _tell_live(captured, answer, as_json=as_json)
 
 
@@ -232,7 +232,7 @@ def _cell(value: object) -> str:
     return printable(text, 60)
 
 
-def _bare(host: str) -> str:
+def reachable(host: str) -> str:
     """Where a server that listens on all addresses is reached from here."""
     if host in ("0.0.0.0", "::"):  # noqa: S104 - it is not listened on here
         return "127.0.0.1"

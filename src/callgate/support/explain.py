@@ -69,11 +69,14 @@ def explained(record: Record, story: Story) -> ExplainedRecord:
 def for_caller(record: Record) -> Record:
     """A record as the caller may see it.
 
-    Without what is the operator's alone: the hosts of providers, and what they said but of the
-    caller's own mistakes; it may speak of the operator's account.
+    Without what is the operator's alone: the hosts of providers, where payloads are kept, and what
+    providers said but of the caller's own mistakes; it may speak of the operator's account.
     """
     return msgspec.structs.replace(
-        record, detail=None, attempts=[_shown(attempt) for attempt in record.attempts]
+        record,
+        detail=None,
+        captured="yes" if record.captured else None,
+        attempts=[_shown(attempt) for attempt in record.attempts],
     )
 
 

@@ -1,0 +1,259 @@
+"""`callgate bundle`: all that somebody else needs to look into failed requests, in one file."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from http.client import HTTPConnection, HTTPException
+from importlib.metadata import distributions, version
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from callgate.capture import files
+from callgate.cli import looking
+from callgate.cli.logs import status_class
+from callgate.cli.options import Failure, config_option, duration, json_option, now_ms
+from callgate.cli.output import json_line, printable
+from callgate.cli.records import reading
+from callgate.cli.replay import reachable
+from callgate.cli.show import looked_up
+from callgate.cli.story import tell
+from callgate.config import Config
+from callgate.core.captured import Captured
+from callgate.core.record import Record
+from callgate.core.secret import Secret
+from callgate.store.base import Query
+from callgate.store.records import Records
+from callgate.support.around import neighbours
+from callgate.support.bundle import BundleError, Case, examine, files_of, pack
+from callgate.support.explain import explain
+from callgate.support.leaks import Redactor
+
+_SECONDS = 2.0
+_MAX_READY = 1 << 20
+_MAX_BUNDLE = 512 << 20
+_WIDTH = 100
+_DEFAULT_LIMIT = 20
+
+
+@click.command()
+@click.argument("request_ids", nargs=-1, metavar="ID…")
+@click.option("--since", type=duration, metavar="SPAN", help="Failures of the last 15m, 1h, …")
+@click.option("--status", type=status_class, metavar="CODE", help="Only this status: 504, 5xx, …")
+@click.option("--model", metavar="NAME", help="Only requests for this model.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=_DEFAULT_LIMIT,
+    show_default=True,
+    metavar="N",
+    help="At most so many requests, the newest.",
+)
+@click.option(
+    "--with-payload", is_flag=True, help="Include prompts and answers, where they were captured."
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("support.zip"),
+    show_default=True,
+    metavar="FILE",
+    help="Where to write.",
+)
+@click.option(
+    "--check",
+    "checked",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Look for secrets in a bundle instead of making one.",
+)
+@config_option
+@json_option
+def bundle(
+    *,
+    config: Config,
+    request_ids: Sequence[str],
+    since: int | None,
+    status: int | None,
+    model: str | None,
+    limit: int,
+    with_payload: bool,
+    output: Path,
+    checked: Path | None,
+    as_json: bool,
+) -> int:
+    """Put all about the requests ID…, or those of a time, into one archive to send to somebody.
+
+    Secrets are redacted, and the text of messages is left out unless --with-payload asks for it.
+    Every bundle is examined before it is written, as --check does. Exit status 1 where something
+    secret is found; then nothing is written.
+    """
+    redactor = Redactor(secrets_of(config))
+    if checked is not None:
+        return _check(checked, redactor, as_json=as_json)
+    if not request_ids and since is None and status is None:
+        raise click.UsageError("name requests, or choose them by --since or --status")
+    with reading(config) as records:
+        found = _chosen(config, records, request_ids, since, status, model, limit)
+        cases = [_case(config, records, one, with_payload=with_payload) for one in found]
+    facts = {"versions": _versions(), "configuration": config.settings, "health": _health(config)}
+    plain = {name: msgspec.to_builtins(fact) for name, fact in facts.items()}
+    packed = pack(
+        files_of(cases, plain, redactor, payloads=with_payload),
+        gateway=version("callgate"),
+        made=datetime.fromtimestamp(now_ms() / 1000, UTC).isoformat(timespec="seconds"),
+        payloads=with_payload,
+        requests=[one.request_id for one in found],
+    )
+    leaks = list(examine(packed, redactor))
+    if leaks:
+        raise Failure(
+            f"the bundle would hold secrets: {leaks[0].file}: {leaks[0].kind}",
+            "Nothing was written. Please report this.",
+        )
+    _write(output, packed)
+    if as_json:
+        json_line({"file": str(output), "bytes": len(packed), "requests": len(cases)})
+    else:
+        text = "with payloads" if with_payload else "without the text of messages"
+        click.echo(f"Wrote {output}: {len(cases)} requests, {len(packed)} bytes, {text}.")
+        click.echo(f"Look into it before you send it; 'callgate bundle --check {output}' does too.")
+    return 0
+
+
+def secrets_of(config: Config) -> list[Secret]:
+    """Every secret that the configuration holds."""
+    providers = config.settings.providers.values()
+    found = {
+        value
+        for one in providers
+        for value in (one.api_key, one.session_token, one.access_key_id)
+        if value and not value.startswith("${")
+    }
+    for model in config.models.values():
+        for deployment in model.deployments:
+            found |= {deployment.secret.reveal(), deployment.session_token.reveal()}
+    for url in (config.store_url, config.settings.counters.url):
+        user_info = url.partition("//")[2].rpartition("@")[0]
+        found.add(user_info.partition(":")[2])
+    return [Secret(value) for value in sorted(found) if value]
+
+
+def _check(path: Path, redactor: Redactor, *, as_json: bool) -> int:
+    try:
+        if path.stat().st_size > _MAX_BUNDLE:
+            raise Failure(f"{path} is larger than a bundle")
+        leaks = list(examine(path.read_bytes(), redactor))
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror}") from None
+    except BundleError as error:
+        raise Failure(f"{path}: {error}") from None
+    for leak in leaks:
+        if as_json:
+            json_line(leak._asdict())
+        else:
+            click.echo(f"{printable(leak.file)}:{leak.line}: {leak.kind}")
+    if not leaks and not as_json:
+        click.echo(f"{path}: no known secret, nothing that looks like one, every file as listed")
+    return 1 if leaks else 0
+
+
+def _chosen(
+    config: Config,
+    records: Records,
+    request_ids: Sequence[str],
+    since: int | None,
+    status: int | None,
+    model: str | None,
+    limit: int,
+) -> list[Record]:
+    if request_ids:
+        found = [looked_up(config, records, one) for one in request_ids]
+        return list({one.request_id: one for one in found}.values())
+    query = Query(
+        model=model,
+        status=status,
+        since=None if since is None else now_ms() - since,
+        limit=limit,
+    )
+    found = records.find(query, None if status is not None else _failed)
+    if not found:
+        raise Failure("no request on record is such a one", "See 'callgate logs'.")
+    return found
+
+
+def _failed(record: Record) -> bool:
+    return record.error is not None
+
+
+def _case(config: Config, records: Records, record: Record, *, with_payload: bool) -> Case:
+    story = explain(record, records.tally(neighbours(record)))
+    lines = [click.unstyle(line) for line in tell(story, record.time, width=_WIDTH)]
+    query = msgspec.structs.replace(neighbours(record), model=None)
+    return Case(
+        record=record,
+        story="\n".join(lines) + "\n",
+        around=records.tally(query),
+        captured=_captured(config, record) if with_payload else None,
+    )
+
+
+def _captured(config: Config, record: Record) -> Captured | None:
+    path = files.find(config.capture_dir, record.request_id)
+    if path is None:
+        why = "it is not on this machine any more" if record.captured else "it was not captured"
+        click.echo(f"callgate: note: no payload of {record.request_id}: {why}", err=True)
+        return None
+    try:
+        return files.read(path)
+    except files.CaptureError as error:
+        click.echo(f"callgate: note: {error}", err=True)
+        return None
+
+
+def _versions() -> dict[str, Any]:
+    packages = {one.metadata["Name"]: one.version for one in distributions()}
+    return {
+        "callgate": version("callgate"),
+        "python": sys.version,
+        "platform": platform.platform(),
+        "packages": dict(sorted(packages.items(), key=lambda one: one[0].lower())),
+    }
+
+
+def _health(config: Config) -> dict[str, Any]:
+    """What the running gateway says of itself; of one that does not answer, what can be seen."""
+    ready = _ready(config)
+    if ready is not None:
+        return {"from": "GET /ready", **ready}
+    looked = [looking.configuration(config), looking.store(config), *looking.files(config)]
+    return {"from": "callgate check --offline; the gateway did not answer", "findings": looked}
+
+
+def _ready(config: Config) -> dict[str, Any] | None:
+    server = config.settings.server
+    connection = HTTPConnection(reachable(server.host).strip("[]"), server.port, timeout=_SECONDS)
+    try:
+        with closing(connection):
+            connection.request("GET", "/ready")
+            answer = msgspec.json.decode(connection.getresponse().read(_MAX_READY))
+    except (OSError, HTTPException, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "status" in answer else None
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise Failure(f"cannot write {path}: {error.strerror}") from None
