@@ -8,6 +8,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from callgate import prices
@@ -25,9 +26,21 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_known_model_has_its_list_price() -> None:
-    assert lookup([("openai", "gpt-4.1")]) == {
-        ("openai", "gpt-4.1"): Price(input=2.0, output=8.0, cached_input=0.5)
-    }
+    price = lookup([("openai", "gpt-4.1")])["openai", "gpt-4.1"]
+    assert msgspec.structs.replace(price, tiers={}) == Price(
+        input=2.0, output=8.0, cached_input=0.5
+    )
+
+
+def test_service_tiers_and_batches_have_prices_of_their_own() -> None:
+    price = lookup([("openai", "gpt-5")])["openai", "gpt-5"]
+    assert price.tiers["flex"].input == price.tiers["batch"].input == price.input / 2
+    assert price.tiers["priority"].output > price.output
+    assert lookup([("anthropic", "claude-fable-5-2")])[
+        "anthropic", "claude-fable-5-2"
+    ].tiers.keys() == {
+        "batch"
+    }  # what is dearer for another reason than the tier is not told by a tier
 
 
 def test_the_same_model_costs_what_each_vendor_charges() -> None:

@@ -70,15 +70,29 @@ _LOOK_UP_SECONDS = 2.0
 
 
 class PriceBook:
-    """Prices by (vendor, upstream model); empty until they are loaded."""
+    """What is charged at a target; list prices are unknown until they are loaded."""
 
     def __init__(self) -> None:
-        self.known: Mapping[tuple[str, str], Price] = {}
+        self._known: Mapping[tuple[str, str], Price] = {}
+        self._by_deployment: dict[str, Price | None] = {}
+
+    def load(self, known: Mapping[tuple[str, str], Price]) -> None:
+        """Take list prices, by (vendor, upstream model)."""
+        self._known, self._by_deployment = known, {}
 
     def price(self, target: Target) -> Price | None:
-        """The price at a target, if it is known."""
-        deployment = target.deployment
-        return self.known.get((deployment.vendor.name, deployment.upstream_model))
+        """The price at a target, if it is known: the model's own, or the list's by the factor."""
+        model, deployment = target
+        if model.price is not None:
+            return model.price
+        try:
+            return self._by_deployment[deployment.id]
+        except KeyError:
+            listed = self._known.get((deployment.vendor.name, deployment.upstream_model))
+            if listed is not None and deployment.price_factor != 1.0:
+                listed = listed.times(deployment.price_factor)
+            self._by_deployment[deployment.id] = listed
+            return listed
 
 
 class Worker(Struct):
@@ -97,8 +111,8 @@ class Worker(Struct):
     async def load_prices(self) -> None:
         """Read the price list off the path of any request."""
         refs = self.models.price_refs()
-        self.prices.known = await asyncio.to_thread(prices.load, refs, self.price_file)
-        self.models.price(self.prices.known)
+        self.prices.load(await asyncio.to_thread(prices.load, refs, self.price_file))
+        self.models.price(self.prices.price)
 
 
 class World(Struct, kw_only=True):

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
@@ -21,7 +21,7 @@ from msgspec import Struct
 from callgate.core.models import Price
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
+    from genai_prices.types import ModelInfo, ModelPrice, PriceVariant
 
 PROVIDERS: Mapping[str, str] = {
     "anthropic": "anthropic",
@@ -56,7 +56,11 @@ _FIELDS = {
     "cache_write": "cache_write_mtok",
     "input_audio": "input_audio_mtok",
     "output_audio": "output_audio_mtok",
+    "reasoning": "output_reasoning_mtok",
 }
+_FORM = 2
+_TIERS = ("service_tier", "processing")
+"""What a variant of a price may depend on, that a request's service tier tells."""
 
 
 def lookup(
@@ -92,7 +96,7 @@ def load(models: Collection[tuple[str, str]], cache: Path) -> dict[tuple[str, st
     """`lookup`, remembered for the rest of the day in the file `cache`, which need not exist."""
     today = datetime.now(UTC).date()
     wanted = sorted(set(models))
-    edition = version("genai-prices")
+    edition = f"{version('genai-prices')}/{_FORM}"
     try:
         known = msgspec.json.decode(cache.read_bytes(), type=_Cache)
     except (OSError, msgspec.MsgspecError):
@@ -120,8 +124,32 @@ class _Cache(Struct, kw_only=True):
 
 def _price(info: ModelInfo, day: date) -> Price | None:
     rates, timed = _rates_on(info, day)
-    values: dict[str, float] = {}
-    tiered = timed
+    values, varied = _values(rates)
+    if "input" not in values or "output" not in values:
+        return None
+    tiers = {
+        name: Price(**{**values, **_values(variant.prices)[0]})
+        for variant in info.price_variants or ()
+        if (name := _tier(variant, day)) is not None
+    }
+    return Price(**values, tiered=timed or varied, tiers=tiers)
+
+
+def _tier(variant: PriceVariant, day: date) -> str | None:
+    """The service tier that a variant is the price of; None where it has other conditions."""
+    from genai_prices.types import StartDateConstraint
+
+    (condition, *others) = variant.when.items()
+    held = variant.constraint is None or (
+        isinstance(variant.constraint, StartDateConstraint) and variant.constraint.start_date <= day
+    )
+    return condition[1] if condition[0] in _TIERS and not others and held else None
+
+
+def _values(rates: ModelPrice) -> tuple[dict[str, Any], bool]:
+    """The rates by our names, and whether one of them depends on the length of the prompt."""
+    values: dict[str, Any] = {}
+    tiered = False
     for field, name in _FIELDS.items():
         rate = getattr(rates, name, None)
         if rate is None:
@@ -129,9 +157,7 @@ def _price(info: ModelInfo, day: date) -> Price | None:
         if not isinstance(rate, Decimal):
             rate, tiered = rate.base, True
         values[field] = float(rate)
-    if "input" not in values or "output" not in values:
-        return None
-    return Price(**values, tiered=tiered)
+    return values, tiered
 
 
 def _rates_on(info: ModelInfo, day: date) -> tuple[ModelPrice, bool]:

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from callgate.app import PriceBook
 from callgate.config import Config, ConfigError, load
 from callgate.core.http import Origin
+from callgate.core.models import Price, Target
 from callgate.errors import GatewayError
 
 OPENAI = '[providers.openai]\napi_key = "${OPENAI_API_KEY}"\n'
@@ -281,3 +283,34 @@ def test_certificates_come_from_the_environment(tmp_path: Path) -> None:
     environ = {**ENVIRON, "SSL_CERT_FILE": "/a.pem", "SSL_CERT_DIR": ""}
     network = loaded(tmp_path, OPENAI, environ).network
     assert (network.ca_file, network.ca_dir) == ("/a.pem", None)
+
+
+def test_a_price_takes_the_place_of_the_list_s_and_a_factor_goes_with_its_provider(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text(
+        """
+        [providers.openai]
+        api_key = "sk-1"
+        price_factor = 1.1
+        [models."gpt-4.1".price]
+        input = 2
+        output = 8.5
+        tiers.flex = { input = 1 }
+        [models."gpt-4o"]
+        """
+    )
+    models = load(file, {}).models
+    assert models["gpt-4.1"].price == Price(
+        input=2, output=8.5, tiers={"flex": Price(input=1, output=8.5)}
+    )
+    assert models["gpt-4o"].price is None
+    book = PriceBook()
+    listed = Target(models["gpt-4o"], models["gpt-4o"].deployments[0])
+    own = Target(models["gpt-4.1"], models["gpt-4.1"].deployments[0])
+    assert book.price(listed) is None
+    assert book.price(own) == models["gpt-4.1"].price
+    book.load({("openai", "gpt-4o"): Price(input=10, output=20)})
+    assert book.price(listed) == Price(input=11, output=22)
+    assert book.price(own) == models["gpt-4.1"].price

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callgate.core.chat import Usage
 from callgate.core.models import Price
-from callgate.core.pricing import cost
+from callgate.core.pricing import cost, with_tier
 
 PRICE = Price(
     input=3.0,
@@ -91,3 +91,32 @@ def test_the_parts_never_cost_more_than_the_dearest_rate(
     spent = cost(usage(inputs, outputs, input_details=details, output_details=details), PRICE)
     assert 0.3 * inputs + 15 * outputs <= spent * MILLION * (1 + 1e-9)
     assert spent * MILLION <= (40 * inputs + 80 * outputs) * (1 + 1e-9)
+
+
+def test_reasoning_is_charged_at_its_own_rate_where_it_has_one() -> None:
+    thought = usage(0, MILLION, output_details={"reasoning_tokens": MILLION // 2})
+    assert cost(thought, PLAIN) == 8.0
+    assert cost(thought, Price(input=2.0, output=8.0, reasoning=12.0)) == 10.0
+
+
+@pytest.mark.parametrize(
+    ("tier", "dollars"),
+    [("flex", 1.0), ("FLEX", 1.0), ("default", 2.0), (None, 2.0), ("unheard of", 2.0), (7, 2.0)],
+)
+def test_the_service_tier_of_the_answer_has_its_own_price(tier: object, dollars: float) -> None:
+    price = Price(input=2.0, output=8.0, tiers={"flex": Price(input=1.0, output=4.0)})
+    told = with_tier(usage(MILLION, 0), {"service_tier": tier})
+    assert told is not None
+    assert cost(told, price) == dollars
+    assert cost(usage(MILLION, 0, extra={"service_tier": tier}), price) == dollars
+
+
+def test_a_factor_holds_for_every_rate() -> None:
+    price = Price(input=2.0, output=8.0, cached_input=0.5, tiers={"flex": PLAIN}, tiered=True)
+    assert price.times(1.5) == Price(
+        input=3.0,
+        output=12.0,
+        cached_input=0.75,
+        tiered=True,
+        tiers={"flex": Price(input=3.0, output=12.0)},
+    )

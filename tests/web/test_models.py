@@ -122,7 +122,13 @@ async def test_prices_appear_once_they_are_given() -> None:
         ("vllm", "some-model"),
     ]
     before = (await get(models, "/v1/models/gpt-4.1")).json()
-    models.price({("openai", "gpt-4.1"): Price(input=2, output=8, cached_input=0.5)})
+    models.price(
+        lambda target: (
+            Price(input=2, output=8, cached_input=0.5)
+            if target.deployment.upstream_model == "gpt-4.1"
+            else None
+        )
+    )
     after = (await get(models, "/v1/models/gpt-4.1")).json()
     assert before["pricing"]["known"] is False
     check(after, "ModelObject")

@@ -14,11 +14,13 @@ from callgate.config.settings import (
     DefaultParametersTable,
     DeploymentTable,
     ModelTable,
+    PriceTable,
+    RatesTable,
     Settings,
 )
 from callgate.config.timeouts import Wish, usual
 from callgate.core.directory import Absent, Directory
-from callgate.core.models import Deployment, Model, Timeouts
+from callgate.core.models import RATES, Deployment, Model, Price, Timeouts
 
 _FACTS = tuple(
     field
@@ -168,4 +170,19 @@ def _frozen(value: object) -> object:
     if isinstance(value, DefaultParametersTable):
         given = msgspec.structs.asdict(value).items()
         return {name: one for name, one in given if one is not None}
+    if isinstance(value, PriceTable):
+        tiers = {name.lower(): _price(value, table) for name, table in value.tiers.items()}
+        return msgspec.structs.replace(_price(value), tiers=tiers)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _price(table: PriceTable, tier: RatesTable | None = None) -> Price:
+    """The price of a table, or of one of its tiers, which need not name every rate."""
+    return Price(
+        **{
+            name: rate
+            for given in (table, tier)
+            for name in RATES
+            if given is not None and (rate := getattr(given, name)) is not None
+        }
+    )

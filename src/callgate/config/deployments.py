@@ -91,6 +91,7 @@ class Providers:
             session_token=Secret(table.session_token),
             weight=weight,
             timeouts=timeouts,
+            price_factor=table.price_factor,
             options={name: value for name in _OPTIONS if (value := getattr(table, name))},
         )
 

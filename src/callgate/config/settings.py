@@ -161,6 +161,7 @@ class ProviderTable(_Table, frozen=True):
     guardrail_identifier: str = ""
     guardrail_version: str = ""
     guardrail_trace: str = ""
+    price_factor: Annotated[float, Meta(gt=0, le=100)] = 1.0
     prefill: Literal["", "none", "assistant", "prefix", "partial", "continue_final_message"] = ""
     timeouts: TimeoutsTable = TimeoutsTable()
 
@@ -179,6 +180,34 @@ class DefaultParametersTable(_Table, frozen=True):
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None
+
+
+Rate = Annotated[float, Meta(ge=0, le=1_000_000)]
+
+
+class RatesTable(_Table, frozen=True):
+    """US dollars per million tokens."""
+
+    input: Rate | None = None
+    output: Rate | None = None
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    input_audio: Rate | None = None
+    output_audio: Rate | None = None
+    reasoning: Rate | None = None
+
+
+class PriceTable(_Table, frozen=True):
+    """What a model costs, in place of list prices: US dollars per million tokens."""
+
+    input: Rate
+    output: Rate
+    cached_input: Rate | None = None
+    cache_write: Rate | None = None
+    input_audio: Rate | None = None
+    output_audio: Rate | None = None
+    reasoning: Rate | None = None
+    tiers: dict[str, RatesTable] = {}
 
 
 class ModelTable(_Table, frozen=True):
@@ -201,6 +230,7 @@ class ModelTable(_Table, frozen=True):
     retirement_date: date | None = None
     successor: str | None = None
     fallbacks: list[str] = []
+    price: PriceTable | None = None
     hedge: bool = False
     timeouts: TimeoutsTable = TimeoutsTable()
 

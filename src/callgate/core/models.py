@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal, NamedTuple
 
+import msgspec
 from msgspec import Struct
 
 from callgate.core.http import Origin
@@ -52,7 +54,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     """One way to a model: a provider's endpoint, its credentials and its own name of the model.
 
     `path` is the base URL's path without a trailing slash (`/v1`); `session_token` goes with
-    temporary credentials of AWS; `options` are what the dialect or the credentials need besides.
+    temporary credentials of AWS; `options` are what the dialect or the credentials need besides;
+    `price_factor` is what its list prices are multiplied by.
     """
 
     id: str
@@ -66,13 +69,15 @@ class Deployment(Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     timeouts: Timeouts = Timeouts()
     options: dict[str, str] = {}
+    price_factor: float = 1.0
 
 
 class Price(Struct, frozen=True, kw_only=True):
     """US dollars per million tokens. Where a kind of token has no price of its own, it is None.
 
     `tiered` says that the provider charges other rates in some cases (long prompts, certain hours)
-    and that these are the base rates.
+    and that these are the base rates. `tiers` are the whole prices of the service tiers that are
+    charged otherwise, such as `flex`, `priority` or `batch`.
     """
 
     input: float = 0.0
@@ -81,11 +86,26 @@ class Price(Struct, frozen=True, kw_only=True):
     cache_write: float | None = None
     input_audio: float | None = None
     output_audio: float | None = None
+    reasoning: float | None = None
     tiered: bool = False
+    tiers: Mapping[str, Price] = {}
+
+    def times(self, factor: float) -> Price:
+        """Every rate so many times as high."""
+        rates = {name: rate * factor for name in RATES if (rate := getattr(self, name)) is not None}
+        tiers = {name: price.times(factor) for name, price in self.tiers.items()}
+        return msgspec.structs.replace(self, **rates, tiers=tiers)
+
+
+RATES = (
+    "input", "output", "cached_input", "cache_write", "input_audio", "output_audio", "reasoning",
+)  # fmt: skip
+"""The fields of a price that are rates."""
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """A model as callers know it. `rate_limit` is requests per 60 s and account.
+    """A model as callers know it. `rate_limit` is requests per 60 s and account; `price` takes the
+    place of the list prices.
 
     `supported_parameters` or `input_modalities` empty means that nothing is known of them, so that
     everything goes through.
@@ -108,6 +128,7 @@ class Model(Struct, frozen=True, kw_only=True):
     retirement_date: date | None = None
     successor: str | None = None
     fallbacks: tuple[str, ...] = ()
+    price: Price | None = None
     hedge: bool = False
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from callgate.core.chat import Json, Usage
 from callgate.core.models import Price
 
@@ -13,9 +15,12 @@ def cost(usage: Usage, price: Price) -> float:
     """US dollars for this usage at this price.
 
     Cached, cache-write and audio tokens are parts of the input, audio tokens also of the output:
-    each part is charged at its own rate, or at the plain one where the price names none; reasoning
-    is charged as the output that it is part of. A part that is larger than the whole is cut to it.
+    reasoning tokens of the output. Each part is charged at its own rate, or at the plain one where
+    the price names none; all of it at the rates of the service tier that `usage.extra` names, if
+    it has its own. A part that is larger than the whole is cut to it.
     """
+    if price.tiers and usage.extra is not None:
+        price = price.tiers.get(str(usage.extra.get(_TIER)).lower(), price)
     inputs = _split(usage.input_tokens, usage.input_details, _INPUT_PARTS)
     outputs = _split(usage.output_tokens, usage.output_details, _OUTPUT_PARTS)
     total = inputs.pop("") * price.input + outputs.pop("") * price.output
@@ -31,7 +36,17 @@ _INPUT_PARTS = (
     ("cache_write_tokens", "cache_write"),
     ("audio_tokens", "input_audio"),
 )
-_OUTPUT_PARTS = (("audio_tokens", "output_audio"),)
+_OUTPUT_PARTS = (("audio_tokens", "output_audio"), ("reasoning_tokens", "reasoning"))
+_TIER = "service_tier"
+_USUAL = frozenset((None, "", "auto", "default", "standard"))
+
+
+def with_tier(usage: Usage | None, extra: Json) -> Usage | None:
+    """The usage with the service tier that an answer's further fields name, if it is not usual."""
+    tier = extra.get(_TIER)
+    if usage is None or not isinstance(tier, str) or tier in _USUAL:
+        return usage
+    return msgspec.structs.replace(usage, extra={**(usage.extra or {}), _TIER: tier})
 
 
 def _split(whole: int, details: Json | None, parts: tuple[tuple[str, str], ...]) -> dict[str, int]:

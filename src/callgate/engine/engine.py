@@ -11,7 +11,7 @@ import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Usage
 from callgate.core.models import Price, Target
-from callgate.core.pricing import cost
+from callgate.core.pricing import cost, with_tier
 from callgate.core.splice import Splice
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
@@ -83,7 +83,7 @@ class Engine:
                 return await attempt.whole(request)
 
         answer = await self._pursuit.run(call, course, ask)
-        call.usage = answer.usage
+        call.usage = with_tier(answer.usage, answer.extra)
         if call.parts and call.usage is not None and call.target is not None:
             call.parts.append((call.target, call.usage))  # what was refused had its price too
         answer.created = answer.created or int(call.arrived)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
 from callgate.core.models import Target
+from callgate.core.pricing import with_tier
 from callgate.core.record import Attempt
 from callgate.core.splice import Splice
 from callgate.core.validate import prompt_bytes
@@ -165,7 +166,7 @@ class Relay:
         call = self._call
         for chunk in chunks:
             if chunk.usage is not None:
-                call.usage, chunk.usage = chunk.usage, None
+                call.usage, chunk.usage = with_tier(chunk.usage, chunk.extra), None
             if self._splice is not None:
                 self._join(self._splice, chunk)
             for choice in chunk.choices:

@@ -8,7 +8,7 @@ when the prices are known. The fields are OpenAI's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callgate.core.directory import Directory
-from callgate.core.models import Model, Price
+from callgate.core.models import Model, Price, Target
 from callgate.web.shapes import (
     DefaultParameters,
     ModelList,
@@ -38,7 +38,7 @@ class Models:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self.price({})
+        self.price(lambda target: target.model.price)
 
     def price_refs(self) -> list[PriceRef]:
         """The (vendor, upstream model) pairs of every deployment, whose prices are wanted."""
@@ -48,10 +48,10 @@ class Models:
             for deployment in model.deployments
         ]
 
-    def price(self, prices: Mapping[PriceRef, Price]) -> None:
-        """Render the models anew with these prices."""
+    def price(self, prices: Callable[[Target], Price | None]) -> None:
+        """Render the models anew with these prices, each with that of its first deployment."""
         objects = [
-            render(model, prices.get(_price_ref(model)))
+            render(model, prices(Target(model, model.deployments[0])))
             for model in self._directory.served.values()
         ]
         self._list = _encode(ModelList(data=objects))
@@ -107,13 +107,6 @@ def render(model: Model, price: Price | None) -> ModelObject:
         providers=tuple(dict.fromkeys(one.provider for one in model.deployments)),
         default_provider=default_provider,
     )
-
-
-def _price_ref(model: Model) -> PriceRef:
-    if not model.deployments:
-        return "", ""
-    first = model.deployments[0]
-    return first.vendor.name, first.upstream_model
 
 
 def _pricing(price: Price | None) -> Pricing:
