@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callgate.core.chat import Usage
 from callgate.core.models import Price
-from callgate.core.pricing import cost, with_tier
+from callgate.core.pricing import cost, total_cost, with_tier
 
 PRICE = Price(
     input=3.0,
@@ -120,3 +120,10 @@ def test_a_factor_holds_for_every_rate() -> None:
         tiered=True,
         tiers={"flex": Price(input=3.0, output=12.0)},
     )
+
+
+def test_several_parts_are_paid_at_their_own_targets() -> None:
+    cheap, dear = Price(input=1.0, output=1.0), Price(input=10.0, output=10.0)
+    used = Usage(input_tokens=500_000, output_tokens=500_000, total_tokens=1_000_000)
+    assert total_cost([(used, cheap), (used, dear)]) == 11.0
+    assert total_cost([(used, cheap), (used, None)]) is None

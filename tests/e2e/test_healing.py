@@ -22,6 +22,7 @@ ASKED: dict[str, Any] = {
 }
 WORDS = 12  # after which the faults strike
 BEGUN = " ".join(SENTENCE.split(" ")[:WORDS])
+EDGES = (0, 1, 2, len(SENTENCE.split()) - 1, len(SENTENCE.split()))
 BREAKS = ("cut-mid-answer", "cut-with-terminator", "reset-mid-answer", "stall", "200-error-12")
 PROVIDERS = """
 [retry]
@@ -93,6 +94,10 @@ def models() -> Iterator[str]:
         for name in DIALECTS:
             yield f'[models."{name}-{fault}"]\nprovider = "{name}-like"\n'
             yield f'upstream_model = "claude-3-5-haiku:{fault}"\n'
+    for words in EDGES:
+        yield f'[models."edge-{words}"]\nprovider = "anew"\n'
+        yield f'upstream_model = "cut-mid-answer-{words}"\n'
+    for fault in faults:
         yield f'[models."new-claude-{fault}"]\nprovider = "claude-like"\n'
         yield f'upstream_model = "claude-opus-4-6:{fault}"\n'
 
@@ -254,12 +259,28 @@ def test_reasoning_alone_is_followed_by_a_whole_answer(
     assert gateway.record(answer.id)["splices"] == [{"characters": 0, "attempt": 1, "way": "match"}]
 
 
+def test_a_fallback_without_quota_does_not_go_on(gateway: Gateway) -> None:
+    made = gateway.new_key("--account", "quota", "--rate-limit", "given-ok=1")
+    with gateway.client(made["key"]) as client:
+        check_whole(ask(client, "anew-cut-mid-answer", "given-ok"))
+        answer = ask(client, "anew-cut-mid-answer", "given-ok")
+    assert answer.error is not None
+    assert answer.error["type"] == "upstream_cut"
+    assert "passed over" in str(gateway.record(answer.id)["notes"])
+
+
 def test_it_goes_on_past_targets_that_fail(client: httpx.Client, gateway: Gateway) -> None:
     answer = ask(client, "anew-cut-mid-answer", "anew-503-always", "given-stall", "claude-ok")
     check_whole(answer)
     splices = gateway.record(answer.id)["splices"]
     assert splices[0]["characters"] == len(BEGUN)
     assert [place["way"] for place in splices] == ["prefill", "prefill"]
+
+
+@pytest.mark.parametrize("fallback", ["given-ok", "anew-ok"])
+def test_it_may_break_off_anywhere(client: httpx.Client, fallback: str) -> None:
+    for words in EDGES:
+        check_whole(ask(client, f"edge-{words}", fallback))
 
 
 @pytest.mark.parametrize("fault", ["cut-with-terminator", "reset-mid-answer", "200-error-12"])

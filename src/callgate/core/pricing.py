@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from callgate.core.chat import Json, Usage
@@ -29,6 +31,16 @@ def cost(usage: Usage, price: Price) -> float:
     for field, count in outputs.items():
         total += count * _rate(price, field, price.output)
     return total / _PER
+
+
+def total_cost(parts: Iterable[tuple[Usage, Price | None]]) -> float | None:
+    """US dollars for all of these, None where the price of any is not known."""
+    total = 0.0
+    for usage, price in parts:
+        if price is None:
+            return None
+        total += cost(usage, price)
+    return total
 
 
 _INPUT_PARTS = (

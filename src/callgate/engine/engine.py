@@ -9,9 +9,9 @@ from typing import Protocol
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Usage
+from callgate.core.chat import ChatRequest, ChatResponse, Chunk
 from callgate.core.models import Price, Target
-from callgate.core.pricing import cost, with_tier
+from callgate.core.pricing import total_cost, with_tier
 from callgate.core.splice import Splice
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
@@ -144,17 +144,12 @@ class Engine:
         if call.settled:
             return
         call.settled = True
-        if call.parts:
-            costs = [self._cost(target, usage) for target, usage in call.parts]
-            known = [one for one in costs if one is not None]
-            call.cost_usd = sum(known) if len(known) == len(costs) else None
-        elif call.usage is not None and call.target is not None:
-            call.cost_usd = self._cost(call.target, call.usage)
+        parts = call.parts
+        if not parts and call.usage is not None and call.target is not None:
+            parts = [(call.target, call.usage)]
+        if parts:
+            call.cost_usd = total_cost((usage, self._prices(target)) for target, usage in parts)
         record = _ENCODER.encode(call.record(self._region))
         self._journal.append(record)
         if call.tape is not None:
             call.tape.record = record
-
-    def _cost(self, target: Target, usage: Usage) -> float | None:
-        price = self._prices(target)
-        return cost(usage, price) if price is not None else None

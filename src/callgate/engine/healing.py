@@ -136,7 +136,9 @@ class HealingStream:
         entered = bool(left)
         if left:
             course.insert(0, _only(leg, left))
-        decision = self._pursuit.judge(call, leg, deployment, error, others=bool(course))
+        decision = self._pursuit.judge(
+            call, leg, deployment, error, others=bool(course), broken=relay.attempt
+        )
         if decision.action == "stop":
             raise error
         said = sum(map(len, self._text))

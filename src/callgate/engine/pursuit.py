@@ -12,7 +12,7 @@ import msgspec
 
 from callgate.core.chat import ChatRequest
 from callgate.core.models import Deployment, Model, Target
-from callgate.core.record import LEFT_ALONE
+from callgate.core.record import LEFT_ALONE, Attempt
 from callgate.core.retry import Budget, Decision, State, decide, reaction
 from callgate.core.routing import order
 from callgate.engine.call import Call
@@ -215,21 +215,31 @@ class Pursuit:
         return None
 
     def judge(
-        self, call: Call, leg: Leg, deployment: Deployment, error: GatewayError, *, others: bool
+        self,
+        call: Call,
+        leg: Leg,
+        deployment: Deployment,
+        error: GatewayError,
+        *,
+        others: bool,
+        broken: Attempt | None = None,
     ) -> Decision:
         """What follows the failure of the latest attempt; noted on it and on the deployment.
 
-        Every attempt of the call at the deployment counts, whatever came between.
+        Every attempt of the call at the deployment counts, whatever came between. `broken` is one
+        whose answer broke off, in place of the latest: nobody has waited for another until now.
         """
         if self.learn(deployment, error):
             call.notes.append(f"the circuit of {deployment.id} opened")
         config = leg.request.body.fallback_config
         budget = self._budget if config is None or config.retry else self._without_retry
         tries = sum(one.deployment == deployment.id for one in call.attempts)
-        state = State(max(tries, 1), len(call.attempts), call.elapsed_us() / 1e6)
+        waited = 0.0 if broken is not None else call.elapsed_us() / 1e6
+        state = State(max(tries, 1), len(call.attempts), waited)
         others = others and _may_leave(error, leg)
         decision = decide(error, state, budget, others=others, chance=self._chance())
-        _note(call, decision)
+        if broken is not None or call.attempts:
+            _note(broken or call.attempts[-1], decision)
         return decision
 
     async def _may_enter(self, way: _Way[T], leg: Leg) -> bool:
@@ -305,10 +315,7 @@ def _note_end(call: Call, error: GatewayError) -> None:
         attempt.reason = _LAST.get(error.kind.type, "no other target could be asked")
 
 
-def _note(call: Call, decision: Decision) -> None:
-    if not call.attempts:
-        return
-    attempt = call.attempts[-1]
+def _note(attempt: Attempt, decision: Decision) -> None:
     words = {"retry": f"retry in {decision.wait:.1f} s", "next": _NEXT}
     attempt.decision = words.get(decision.action, "stop")
     attempt.reason = decision.reason

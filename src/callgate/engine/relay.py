@@ -175,18 +175,20 @@ class Relay:
                 if content:
                     self.text.append(content)
                 if len(delta) > 1 or not content:
-                    self._note(delta)
+                    self._note(delta, chunk.extra)
                 if choice.get("finish_reason"):
                     call.finish_reason = choice["finish_reason"]
                     call.native_finish_reason = choice.get("native_finish_reason")
         return [chunk for chunk in chunks if chunk.choices]
 
-    def _note(self, delta: Json) -> None:
-        """Take note of what is not text."""
+    def _note(self, delta: Json, extra: Json) -> None:
+        """Take note of what is not text: what was given, and the provider's own tools at work."""
         self.thought = self.thought or "reasoning_content" in delta or "reasoning" in delta
         for name, value in delta.items():
             if value and name not in _PLAIN:
                 self.plain = False
+        if "content_blocks" in extra:
+            self.plain = False
 
     def _join(self, splice: Splice, chunk: Chunk) -> None:
         if self._response is not None and _says_something(chunk):

@@ -15,6 +15,7 @@ from callgate.core.models import Target
 from callgate.core.prefill import Prefill
 
 _PLAIN = Prefill()
+_ECHOING = Prefill(echoes=True)
 _PREFIX = Prefill("prefix")
 _PARTIAL = Prefill("partial")
 _FINAL = Prefill(
@@ -24,7 +25,7 @@ _FINAL = Prefill(
 WAYS: Mapping[str, Prefill | None] = MappingProxyType(
     {
         "none": None,
-        "assistant": _PLAIN,
+        "assistant": _ECHOING,
         "prefix": _PREFIX,
         "partial": _PARTIAL,
         "continue_final_message": _FINAL,
@@ -71,9 +72,10 @@ _ROWS = tuple(
         ("groq", r"llama|gemma|mistral|mixtral", _PLAIN),
         # https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html
         ("vllm", "", _FINAL),
-        # https://github.com/ggml-org/llama.cpp/tree/master/tools/server (--prefill-assistant)
-        ("llama.cpp", "", _PLAIN),
-        ("local", "", _PLAIN),
+        # https://github.com/ggml-org/llama.cpp/tree/master/tools/server (--prefill-assistant): the
+        # answer of newer versions holds the beginning
+        ("llama.cpp", "", _ECHOING),
+        ("local", "", _ECHOING),
     )
 )
 
