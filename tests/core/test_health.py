@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +112,37 @@ def test_recovery_takes_one_probe_interval_whatever_went_before(
     health.succeeded(later, 0.1)
     health.end(probe=probe)
     assert health.circuit(later) == "closed"
+
+
+@given(st.lists(st.floats(0.0, 2.0), min_size=1, max_size=40))
+def test_who_keeps_failing_is_asked_once_in_a_pause(pauses: list[float]) -> None:
+    health, now, probes = opened(), 0.3, list[float]()
+    for pause in pauses:
+        now += pause
+        if health.available(now):
+            assert health.begin(now)
+            assert not health.available(now)
+            health.failed(now)
+            health.end(probe=True)
+            probes.append(now)
+    gaps = [later - earlier for earlier, later in pairwise([0.3, *probes])]
+    assert all(gap >= SETTINGS.pause * (1 - 1e-9) for gap in gaps)
+    # And it is asked again as soon as one is over.
+    assert health.back_in(now) <= SETTINGS.pause * (1 + 1e-9)
+
+
+@given(events)
+def test_nothing_but_failures_opens_it_whatever_went_before(
+    history: list[tuple[bool, float]],
+) -> None:
+    health, now = Health(SETTINGS), 0.0
+    for good, pause in history:
+        now += pause
+        if good:
+            health.succeeded(now, 0.1)
+        else:
+            health.failed(now)
+    now += 2 * SETTINGS.window
+    for _ in range(SETTINGS.calls):
+        health.failed(now)
+    assert health.circuit(now) == "open"

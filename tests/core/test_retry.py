@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.core.retry import REACTIONS, Budget, State, decide
@@ -79,3 +79,46 @@ def test_a_time_that_the_provider_names_is_kept_up_to_a_bound() -> None:
 
 def test_every_reaction_is_to_a_known_failure() -> None:
     assert set(REACTIONS) <= set(TAXONOMY)
+
+
+@given(chances, st.integers(1, 20))
+def test_waits_never_shrink_as_failures_go_on(chance: float, tries: int) -> None:
+    budget = Budget(per_target=99, attempts=99, seconds=1e6)
+    error = GatewayError("provider_unavailable", "it failed")
+    first, second = (
+        decide(error, State(count, count, 0.0), budget, others=False, chance=chance).wait
+        for count in (tries, tries + 1)
+    )
+    assert first <= second <= budget.longest
+
+
+budgets = st.builds(
+    Budget,
+    per_target=st.integers(1, 10),
+    attempts=st.integers(1, 20),
+    seconds=st.floats(0.1, 100),
+    base=st.floats(0.01, 10),
+    longest=st.floats(0.01, 20),
+    retry_after=st.floats(0.1, 60),
+)
+
+
+@settings(max_examples=60)
+@given(budgets, st.lists(st.tuples(errors, chances), min_size=21, max_size=21), st.integers(1, 9))
+def test_a_whole_course_of_failures_ends_within_its_budget(
+    budget: Budget, failures: list[tuple[GatewayError, float]], targets: int
+) -> None:
+    elapsed, here, target = 0.0, 0, 1
+    for in_all, (error, chance) in enumerate(failures, 1):
+        here += 1
+        state = State(here, in_all, elapsed)
+        decision = decide(error, state, budget, others=target < targets, chance=chance)
+        if decision.action == "stop":
+            break
+        if decision.action == "next":
+            assert decision.wait == 0
+            here, target = 0, target + 1
+        elapsed += decision.wait
+    assert in_all <= max(1, min(budget.attempts, budget.per_target * targets))
+    assert target <= targets
+    assert elapsed <= budget.seconds

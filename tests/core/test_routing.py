@@ -7,6 +7,8 @@ from collections import Counter
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from callgate.core.health import BreakerSettings, Health
 from callgate.core.http import Origin
@@ -77,3 +79,39 @@ def test_who_is_out_is_not_asked() -> None:
     assert [one.id for one in order(ways(100, 1), health, 5.0, lambda: 0.0)] == ["1"]
     health["1"].rest(0.0, 10.0)
     assert order(ways(100, 1), health, 5.0, lambda: 0.0) == []
+
+
+weights = st.lists(st.floats(0.001, 1000), min_size=1, max_size=6)
+GRID = [(at + 0.5) / 24 for at in range(24)]
+
+
+@given(weights, st.lists(st.tuples(st.integers(0, 50), st.floats(0.01, 60)), min_size=6))
+def test_no_way_starves_however_busy_or_slow_it_is(
+    given: list[float], states: list[tuple[int, float]]
+) -> None:
+    """Both draws fall on a way as often as its weight has it, and then nobody else is better."""
+    health = healthy(len(given))
+    for name, (outstanding, latency) in zip(health, states, strict=False):
+        health[name].outstanding = outstanding
+        health[name].latency = latency
+    found = ways(*given)
+    first = Counter[str]()
+    for one in GRID:
+        for other in GRID:
+            draws = iter((one, other))
+            first[order(found, health, 0.0, lambda draws=draws: next(draws))[0].id] += 1
+    for way in found:
+        drawn = sum(draw(found, chance) is way for chance in GRID)
+        assert first[way.id] >= drawn**2
+
+
+@given(weights, st.sets(st.integers(0, 5)), st.floats(0, 1, exclude_max=True))
+def test_all_who_are_well_are_asked_and_nobody_else(
+    given: list[float], out: set[int], chance: float
+) -> None:
+    health = healthy(len(given))
+    for at in out:
+        if str(at) in health:
+            health[str(at)].rest(0.0, 10.0)
+    found = [one.id for one in order(ways(*given), health, 5.0, lambda: chance)]
+    assert sorted(found) == [str(at) for at in range(len(given)) if at not in out]
