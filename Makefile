@@ -10,7 +10,7 @@ LINTED := src tests bench docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test replay bench lint fmt clean weights
+.PHONY: help demo run test replay bench soak lint fmt clean weights
 
 help:
 	@echo "make demo    ask a real model a question through the gateway, and see what is kept of it"
@@ -18,6 +18,7 @@ help:
 	@echo "make test    run all tests"
 	@echo "make replay  replay recorded traffic of real providers through the gateway, as a table"
 	@echo "make bench   measure the gateway beside nginx"
+	@echo "make soak    ten minutes of faults and vanishing callers: does anything stay behind?"
 	@echo "make lint    check style and types       make fmt    put style right"
 	@echo "make clean   remove .venv and caches; $(DATA) stays"
 
@@ -35,6 +36,9 @@ replay: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check $(LINTED)
