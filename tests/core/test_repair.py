@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.core.repair import MAX_BROKEN, is_json, repair
@@ -68,15 +72,15 @@ def test_refusal_says_what_and_why() -> None:
     [
         "[" * 100_000,
         '{"a":' * 20_000,
-        '["“[]' + '````{"' * 10_000,
-        '["`)' + '{"' * 30_000,
+        '["“[]' + '````{"' * 3_000,
+        '["`)' + '{"' * 9_000,
         "{" + " " * 120_000 + "x",
         '{"a": "b"' + " " * 120_000 + "x",
         '{"a": 1}' + "}" * 100_000 + "{",
         "x" * (MAX_BROKEN + 1),
         "{" + "//" * 60_000,
-        "[" + '"a" ' * 30_000,
-        '{"a": "' + 'x" , ' * 20_000,
+        "[" + '"a" ' * 9_000,
+        '{"a": "' + 'x" , ' * 6_000,
     ],
 )
 def test_hostile_texts_are_refused_in_bounded_time(text: str) -> None:
@@ -88,3 +92,91 @@ def test_hostile_texts_are_refused_in_bounded_time(text: str) -> None:
 def test_python_constants_and_numbers_out_of_range_are_no_json() -> None:
     assert not any(map(is_json, ("NaN", "[Infinity]", "-Infinity", "")))
     assert is_json("[" + "9" * 5000 + "]")
+
+
+CORPUS: list[dict[str, Any]] = [
+    json.loads(line)
+    for line in (Path(__file__).parent / "broken_json.jsonl").read_text().splitlines()
+]
+
+
+@pytest.mark.parametrize(
+    "case", CORPUS, ids=[f"{one['kind']} {at}" for at, one in enumerate(CORPUS)]
+)
+def test_what_models_write_is_repaired_to_what_it_says(case: dict[str, Any]) -> None:
+    wanted = case.get("value", ...)
+    got = outcome(case["text"])
+    assert got == wanted
+    if wanted is not ...:
+        assert json.dumps(got) == json.dumps(wanted)  # 1, 1.0 and true are not the same
+
+
+def test_the_corpus_is_as_large_as_it_has_to_be() -> None:
+    assert len({one["text"] for one in CORPUS}) == len(CORPUS) >= 200
+    assert len({one["kind"] for one in CORPUS}) >= 12
+
+
+# --- sound JSON, broken in one known way --------------------------------------------------------
+
+
+def compact(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def escaped_once_more(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+BREAKS: dict[str, Callable[[object], str]] = {
+    "fence": lambda value: f"```json\n{json.dumps(value, indent=2)}\n```",
+    "prose": lambda value: f"Here it is:\n{compact(value)}\nDone.",
+    "python": repr,
+    "trailing comma": lambda value: re.sub(r"([\]}])$", r",\1", compact(value)),
+    "comment": lambda value: json.dumps(value, indent=1).replace("\n", " // so\n", 1),
+    "last bracket": lambda value: compact(value)[:-1],
+    "no commas": lambda value: re.sub(r",$", "", json.dumps(value, indent=1), flags=re.MULTILINE),
+    "raw breaks": lambda value: compact(value).replace("\\n", "\n").replace("\\t", "\t"),
+    "no escaped quotes": lambda value: compact(value).replace('\\"', '"'),
+    "bare keys": lambda value: re.sub(r'"(\w+)":', r"\1:", compact(value)),
+    "all escaped": lambda value: escaped_once_more(compact(value)),
+    "half": lambda value: compact(value)[: len(compact(value)) // 2],
+    "twice": lambda value: compact(value) * 2,
+    "lone backslashes": lambda value: re.sub(r"\\\\(?=[a1é# ])", r"\\", compact(value)),
+    "single quotes": lambda value: (
+        text if re.search(r"['\\]", text := compact(value)) else text.replace('"', "'")
+    ),
+}
+_WORDS = st.text(st.sampled_from("ab1 ,:\"'\\/n{}[]#é`"), max_size=8)
+_MESSY = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.sampled_from([1.5, 1e30]) | _WORDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_WORDS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("way", BREAKS)
+@settings(max_examples=25, deadline=None)
+@given(value=st.dictionaries(_WORDS, _MESSY, min_size=1, max_size=3) | st.lists(_MESSY, min_size=1))
+def test_what_is_broken_in_a_known_way_is_never_wrong(way: str, value: object) -> None:
+    text = BREAKS[way](value)
+    got = outcome(text)
+    if is_json(text):
+        assert got == json.loads(text)
+    elif way == "half":
+        assert got is ... or is_beginning(got, value)
+    elif way == "twice":
+        assert got is ...
+    else:
+        assert got is ... or compact(got) == compact(value)
+
+
+def is_beginning(part: object, whole: object) -> bool:
+    """Whether nothing stands in `part` that does not stand in `whole`, at the same place."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        keys = list(part)
+        return keys == list(whole)[: len(keys)] and all(
+            is_beginning(part[key], whole[key]) for key in keys
+        )
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) <= len(whole) and all(map(is_beginning, part, whole))
+    return compact(part) == compact(whole)

@@ -22,6 +22,8 @@ JSON_LITERALS = frozenset({"true", "false", "null"})
 LITERALS = ("true", "false", "null", "none", "nan", "undefined", "infinity", "inf")
 GAP = re.compile(r"(?:[\s\ufeff\u200b]+|//[^\n]*\n|#[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
 SPACE = re.compile(r"[ \t\r\n]*")
+BLANK = re.compile(r"(?:\s|\\[nrt])+")
+SURROGATE = re.compile("[\ud800-\udfff]")
 CLOSERS = re.compile(r"[\s\]}]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 LOOSE_NUMBER = re.compile(
@@ -62,6 +64,21 @@ def plain_number(text: str) -> str:
 def _fraction(mantissa: str) -> str:
     _, point, fraction = mantissa.partition(".")
     return (fraction or "0") if point else ""
+
+
+def halves(character: str) -> str:
+    """The pair of surrogates that stands for a character beyond U+FFFF; any other as it is."""
+    code = ord(character[0]) - 0x10000
+    if code < 0:
+        return character
+    return chr(0xD800 + (code >> 10)) + chr(0xDC00 + (code & 0x3FF))
+
+
+def characters(text: str) -> str:
+    """The text with each pair of surrogates made the character that it stands for."""
+    if text.isascii() or not SURROGATE.search(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def hex_digits(text: str, at: int, length: int) -> str:

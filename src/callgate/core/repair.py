@@ -47,7 +47,7 @@ def repair(text: str, what: str = "The text") -> Repaired:
     """The text as sound JSON; sound JSON comes back as it is, to the byte.
 
     `what` begins the message of a refusal. Raises GatewayError `unrepairable_json`. A long text
-    that is broken takes up to two seconds: keep it off the event loop.
+    that is broken takes seconds: keep it off the event loop.
     """
     if is_json(text):
         return Repaired(text, changed=False)
@@ -93,13 +93,18 @@ def _mend(text: str) -> tuple[str, list[str]]:
         return body.rstrip(_BLANK), notes or ["white space replaced"]
     first = _BRACKET.search(body)
     fence = body.find(_FENCE)
-    if fence >= 0 and (first is None or fence < first.start()):
+    if fence >= 0 and (first is None or _is_prose(body, first.start(), fence)):
         mended, more = _fenced(body, fence, meter)
     elif first is None:
         raise UnclearError("it holds no object and no array")
     else:
         mended, more = _among_prose(body, first.start(), meter)
     return mended, notes + more
+
+
+def _is_prose(text: str, first: int, fence: int) -> bool:
+    """Whether no value begins before the fence, be there a bracket as in `see [1]`."""
+    return fence < first or (first > 0 and "{" not in text[:fence])
 
 
 def _fenced(text: str, fence: int, meter: Meter) -> tuple[str, list[str]]:

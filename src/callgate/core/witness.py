@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, NoReturn
 from callgate.core.lexicon import (
     AS_END,
     BARE_KEY,
+    BLANK,
     CLOSERS,
     CLOSING,
     CONSTANTS,
@@ -27,6 +28,8 @@ from callgate.core.lexicon import (
     NUMBER,
     SPACE,
     WORD,
+    characters,
+    halves,
     hex_digits,
     plain_number,
     unicode_escape,
@@ -164,14 +167,8 @@ class _Walk:
         if not isinstance(key, str):
             self.refuse("what stands there is not clear")
         if self.peek() in CLOSING:
-            before = self.at, dict(self.notes)
-            try:
-                self.out.append(_encode(self.quoted(key, "key")))
-            except UnclearError:
-                self.at, self.notes = before
-                self.at += 1
-            else:
-                return
+            self.out.append(_encode(self.quoted(key, "key")))
+            return
         found = BARE_KEY.match(self.text, self.at)
         if found is None or found.group() != key:
             self.refuse("a key is not clear")
@@ -204,6 +201,8 @@ class _Walk:
                 self.notes["control characters escaped"] = None
             at += 1
             done += 1
+        trailing, at = self.trailing(at)
+        value += trailing
         if text[at : at + 1] != closing or odd:
             at_end = at >= len(text)
             why = "it ends inside a string" if at_end else "it is not clear where a string ends"
@@ -213,7 +212,20 @@ class _Walk:
         if opening != '"':
             self.notes["quotes replaced"] = None
         self.at = at + 1
-        return value
+        return characters(value)
+
+    def trailing(self, at: int) -> tuple[str, int]:
+        """White space at the end of a string, which the proposal may have lost."""
+        blank = BLANK.match(self.text, at)
+        if blank is None:
+            return "", at
+        said = blank.group()
+        self.doubtful |= "\\" in said
+        if any(char < " " for char in said):
+            self.notes["control characters escaped"] = None
+        for letter in "nrt":
+            said = said.replace(f"\\{letter}", ESCAPES[letter])
+        return said, blank.end()
 
     def inner_quote(self, at: int, *, opens: bool) -> bool:
         """Whether a bare quote inside a string opens a quotation; else it closes one."""
@@ -231,6 +243,8 @@ class _Walk:
             if not says and hex_digits(text, at + 2, 1):
                 self.refuse("an escape is not clear", at)
         self.doubtful |= letter in ("b", "f", "n", "r", "t")
+        if letter in ("\n", "\r"):  # JavaScript goes on in the next line, others break it
+            self.refuse("an escape is not clear", at)
         if not says:
             self.notes["escapes mended"] = None
             if letter == "'":
@@ -240,6 +254,8 @@ class _Walk:
             else:
                 says, length = "\\", 1
                 self.unknown = True
+        if letter and not value.startswith(says, done):
+            says = halves(says)
         if not letter or not value.startswith(says, done):
             self.refuse("an escape is not clear" if letter else "it ends inside a string", at)
         return at + length, done + len(says)
@@ -259,7 +275,7 @@ class _Walk:
                 self.notes["literals replaced"] = None
         elif value != word:
             self.refuse("what stands there is not clear")
-        elif end == len(self.text) or any(one.startswith(word.lower()) for one in LITERALS):
+        elif end == len(self.text) or _may_be_literal(word):
             self.refuse("a word is not clear, or cut")
         else:
             self.at = end + (self.text[end] == '"')
@@ -296,6 +312,11 @@ class _Walk:
         if at >= len(self.text) and "cut" not in why and "ends" not in why:
             raise UnclearError("it ends too early")
         raise UnclearError(f"{why} (at character {at + 1} of the value)")
+
+
+def _may_be_literal(word: str) -> bool:
+    """Whether a word is the beginning of a literal; two letters, such as `no`, are a word."""
+    return len(word) != 2 and any(one.startswith(word.lower()) for one in LITERALS)
 
 
 def _ends(text: str, at: int) -> bool:
