@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -147,6 +148,24 @@ def is_worker(pid: int) -> bool:
     inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
     held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     return any(f"socket:[{inode}]" in held for inode in inodes)
+
+
+def test_another_store_that_cannot_be_reached_is_no_new_configuration(
+    on_postgres: Gateway,
+) -> None:
+    path = on_postgres.folder / "callgate.toml"
+    text = path.read_text()
+    try:
+        url = "postgresql://nobody:hunter2@127.0.0.1:1/absent"
+        path.write_text(re.sub(r'url = "postgresql:.*"', f'url = "{url}"', text))
+        os.kill(on_postgres.process.pid, signal.SIGHUP)
+        until(lambda: "is refused" in on_postgres.log)
+    finally:
+        path.write_text(text)
+    (line,) = [line for line in on_postgres.log.splitlines() if "is refused" in line]
+    assert "store.url" in line
+    assert "hunter2" not in on_postgres.log
+    assert ask(on_postgres).status_code == 200
 
 
 def test_a_store_that_cannot_be_used_stops_the_start(

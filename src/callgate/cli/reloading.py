@@ -55,6 +55,8 @@ class Reloading:
             raise ReloadError("a change of the local model or its weights needs a restart")
         if _setting(fresh, "counters.url") != _setting(self.config, "counters.url"):
             _probe_counters(fresh)
+        if fresh.store_url != self.config.store_url:
+            _probe_store(fresh)
         if self._local is not None:
             fresh = bind_local(fresh, self._local.origin, self._local.secret)
         logs.set_up(secrets(fresh))
@@ -93,3 +95,15 @@ def _setting(config: Config, name: str) -> object:
     for step in name.split("."):
         value = getattr(value, step)
     return value
+
+
+def _probe_store(config: Config) -> None:
+    """Open another store once: a worker would go on with the keys that it remembers of the old."""
+    from callgate.store.opening import open_store
+
+    if config.store_url.startswith("sqlite"):
+        return  # no server that can be away: the worker itself does not start
+    try:
+        open_store(config.store_url).close()
+    except StoreError as error:
+        raise ReloadError(str(error)) from None
