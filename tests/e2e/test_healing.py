@@ -11,7 +11,7 @@ import pytest
 
 from callgate.chaos.answer import SENTENCE
 from callgate.chaos.server import Chaos, running_chaos
-from gateway import Gateway, serving
+from gateway import Gateway, serving, until
 from provider import Provider
 
 CHAT = "/v1/chat/completions"
@@ -86,7 +86,15 @@ def others(url: str) -> Iterator[str]:
 
 
 def models() -> Iterator[str]:
-    faults = (*BREAKS, "ok", "prefill-refused", "503-always", "malformed-event", "no-done-open")
+    faults = (
+        *BREAKS,
+        "ok",
+        "prefill-refused",
+        "503-always",
+        "malformed-event",
+        "no-done-open",
+        "silence",
+    )
     for fault in faults:
         for provider in ("anew", "given"):
             yield f'[models."{provider}-{fault}"]\nprovider = "{provider}"\n'
@@ -267,6 +275,29 @@ def test_a_fallback_without_quota_does_not_go_on(gateway: Gateway) -> None:
     assert answer.error is not None
     assert answer.error["type"] == "upstream_cut"
     assert "passed over" in str(gateway.record(answer.id)["notes"])
+
+
+def test_a_caller_who_leaves_ends_the_attempt_that_was_to_go_on(
+    client: httpx.Client, gateway: Gateway, chaos: Chaos
+) -> None:
+    body = {"model": "anew-cut-mid-answer", "fallbacks": [{"model": "given-silence"}], **ASKED}
+    with client.stream("POST", CHAT, json=body) as response:
+        until(lambda: any(one.model == "silence" for one in chaos.requests))
+    until(lambda: any(one.model == "silence" for one in chaos.left))
+    id_ = response.headers["x-request-id"]
+    until(lambda: is_on_record(gateway, id_))
+    record = gateway.record(id_)
+    assert record["error"] == "client_disconnected"
+    assert record["usage"]["estimated"]
+    assert [one["error"] for one in record["attempts"]] == ["upstream_cut", "client_disconnected"]
+
+
+def is_on_record(gateway: Gateway, id_: str) -> bool:
+    try:
+        gateway.record(id_)
+    except AssertionError:
+        return False
+    return True
 
 
 def test_it_goes_on_past_targets_that_fail(client: httpx.Client, gateway: Gateway) -> None:
