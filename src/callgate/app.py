@@ -64,7 +64,7 @@ from callgate.web.v1 import Models
 from callgate.web.voice import Voice
 
 _BACKLOG_ALARM_SECONDS = 30.0
-_REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "support")
+REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "streams", "support")
 """The tables of the configuration that bear on an answer, and hold no secret."""
 _LOOK_UP_SECONDS = 2.0
 
@@ -241,7 +241,7 @@ def health_table(config: Config) -> HealthTable:
 def keeper_for(config: Config) -> CaptureKeeper:
     """The keeper of captures. What a capture tells of the settings is what a replay needs."""
     settings = config.settings
-    told = {name: getattr(settings, name) for name in _REPLAYED}
+    told = {name: getattr(settings, name) for name in REPLAYED}
     return CaptureKeeper(
         config.capture_dir,
         config.directory,

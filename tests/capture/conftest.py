@@ -15,6 +15,7 @@ import provider as providers
 from callgate.capture import files
 from callgate.chaos.server import running_chaos
 from gateway import Gateway, serving, until
+from provider import Provider
 
 CHAT = "/v1/chat/completions"
 DIALECTS = {
@@ -66,6 +67,16 @@ deployments = [
     {provider = "gemini", upstream_model = "ok", weight = 3},
 ]
 """
+HEDGED = """
+[models.twofold]
+hedge = true
+rate_limit = 1000
+deployments = [
+    {provider = "plain", upstream_model = "test-lagging", weight = 1000},
+    {provider = "plain", upstream_model = "test-ok", weight = 0.001},
+]
+"""
+_WARMING = 25
 WEATHER = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
@@ -91,8 +102,9 @@ def capturing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             f'[models."plain-{name}"]\nprovider = "plain"\nupstream_model = "test-{name}"\n'
             for name in providers.ANSWERS
         ]
-        (folder / "callgate.toml").write_text(CONFIG + "".join(tables))
+        (folder / "callgate.toml").write_text(CONFIG + HEDGED + "".join(tables))
         with serving(folder) as gateway:
+            asyncio.run(_learn_how_fast(gateway, plain))
             asyncio.run(_ask_everything(gateway))
             yield gateway
 
@@ -101,7 +113,7 @@ def capturing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
 def captures(capturing: Gateway) -> list[Path]:
     """The files of everything that was asked."""
     folder = capturing.folder / "callgate-data" / "captures"
-    expected = len(asked())
+    expected = len(asked()) + 2 * _WARMING + 2
     until(lambda: len(list(folder.rglob(f"*{files.SUFFIX}"))) >= expected)
     return sorted(folder.rglob(f"*{files.SUFFIX}"))
 
@@ -127,6 +139,12 @@ def asked() -> list[dict[str, Any]]:
         {"model": "openai-503-always", "prompt": "x", "fallbacks": [{"model": "gemini-ok"}]},
         {"model": "openai-503-always", "prompt": "x", "stream": True,
          "fallbacks": [{"model": "bedrock-stall"}, {"model": "cohere-ok", "temperature": 0.5}]},
+        {"model": "plain-cut", "prompt": "x", "stream": True, "fallbacks": [{"model": "plain-ok"}]},
+        {"model": "plain-cut", "prompt": "x", "stream": True, "fallbacks": [{"model": "plain-ok"}],
+         "fallback_config": {"mid_stream": "error"}},
+        {"model": "plain-ok", "prompt": "x", "post_processing_steps": [{"type": "json-repair"}]},
+        {"model": "plain-ok", "prompt": "x", "response_format": {"type": "json_schema",
+         "json_schema": {"name": "a", "schema": {"type": "object"}}}},
         *({"model": "several", "prompt": "x", "user": f"{n}"} for n in range(6)),
         *({"model": "limited", "prompt": "x"} for _ in range(3)),
         *({"model": "strict", "prompt": "x"} for _ in range(2)),
@@ -138,6 +156,21 @@ def asked() -> list[dict[str, Any]]:
         {"model": "plain-ok"},
     ]  # fmt: skip
     return chats
+
+
+async def _learn_how_fast(gateway: Gateway, plain: Provider) -> None:
+    """How fast a target is when it is well; then it is not, and is hedged."""
+    headers = {"authorization": gateway.key}
+    plain.go_on.set()
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=20) as client:
+        for stream in (False, True):
+            body = {"model": "twofold", "prompt": "x", "stream": stream}
+            for _ in range(_WARMING):
+                await client.post(CHAT, json=body)
+        plain.go_on.clear()
+        plain.left.clear()
+        for stream in (False, True):
+            await client.post(CHAT, json={"model": "twofold", "prompt": "x", "stream": stream})
 
 
 async def _ask_everything(gateway: Gateway) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from callgate.app import REPLAYED
 from callgate.capture import files
+from callgate.config.settings import Settings
 from callgate.core.captured import Captured, Piece
 from callgate.core.record import Record
 from callgate.replay.rerun import ReplayError
@@ -33,6 +35,23 @@ def test_every_captured_request_replays_to_the_same_bytes(captures: list[Path]) 
 def _outcome(record: Record) -> object:
     tried = [(one.model, one.deployment, one.status, one.error) for one in record.attempts]
     return record.status, record.error, record.message, record.usage, tried
+
+
+def test_a_request_that_was_hedged_is_hedged_again(captures: list[Path]) -> None:
+    for stream in (False, True):
+        again, told = replayed(_find(captures, "twofold", stream=stream, tries=2))
+        assert told == []
+        assert again.record is not None
+        assert again.record.notes[0].startswith("hedged: plain/test-lagging took longer than")
+        assert {one.decision for one in again.record.attempts} == {"lost the race", "done"}
+
+
+def test_every_setting_is_replayed_or_has_no_say_in_an_answer() -> None:
+    without_say = {
+        "data_dir", "catalogue", "upstream", "store", "counters", "capture", "journal", "metrics",
+        "providers", "models",
+    }  # fmt: skip
+    assert set(Settings.__struct_fields__) == {*REPLAYED, *without_say}
 
 
 def test_a_changed_answer_of_the_provider_is_told(captures: list[Path]) -> None:

@@ -20,6 +20,8 @@ from callgate.errors import GatewayError
 T = TypeVar("T")
 
 SHARE = 0.95
+HEDGED = "hedged: "
+"""How the note of a call begins that was hedged."""
 _OF_THE_WINNER = ("usage", "finish_reason", "native_finish_reason", "first_token_ns")
 
 

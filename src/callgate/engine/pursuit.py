@@ -18,7 +18,7 @@ from callgate.core.routing import order
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.healthtable import HealthTable
-from callgate.engine.hedge import SHARE, Race, Runner
+from callgate.engine.hedge import HEDGED, SHARE, Race, Runner
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 
@@ -171,7 +171,7 @@ class Pursuit:
             if found is None:
                 return None
             call.notes.append(
-                f"hedged: {deployment.id} took longer than {delay:.3f} s, "
+                f"{HEDGED}{deployment.id} took longer than {delay:.3f} s, "
                 f"so {found[1].id} was asked too"
             )
             return runner(*found)

@@ -28,6 +28,7 @@ from callgate.core.http import HttpRequest
 from callgate.core.models import Model
 from callgate.core.record import Record
 from callgate.engine.healthtable import HealthTable
+from callgate.engine.hedge import HEDGED
 from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
@@ -35,6 +36,7 @@ from callgate.web.exchange import EXCHANGE
 
 _LONG = 86400.0
 _SECONDS = 60.0
+_PACES, _QUICK = 128, 0.01
 
 
 class ReplayError(Exception):
@@ -65,10 +67,11 @@ def rerun(captured: Captured) -> Rerun:
 
 
 async def _rerun(captured: Captured, config: Config) -> Rerun:
-    caller = _Caller(captured)
-    client = RecordedClient(captured.exchanges, caller.leave)
-    text = keys.mint(config.region, bytes(keys.ENTROPY_BYTES))
     record = msgspec.json.decode(captured.record, type=Record)
+    hedged = any(note.startswith(HEDGED) for note in record.notes)
+    caller = _Caller(captured, left=record.error == "client_disconnected" or not hedged)
+    client = RecordedClient(captured.exchanges, caller.leave, hedged=hedged)
+    text = keys.mint(config.region, bytes(keys.ENTROPY_BYTES))
     with closing(Journal(config.journal_dir)) as journal:
         world = World(
             store=Store(
@@ -77,7 +80,7 @@ async def _rerun(captured: Captured, config: Config) -> Rerun:
             journal=journal,
             counters=RecordedCounters(captured.windows),
             client=client,
-            health=_health(captured, config, record),
+            health=_health(captured, config, record, hedged=hedged),
             chance=lambda: 0.0,  # the first of the deployments, and no jitter
             pause=_no_pause,
         )
@@ -89,10 +92,11 @@ async def _rerun(captured: Captured, config: Config) -> Rerun:
 
 
 class _Caller:
-    """Sends the captured request and takes the response; leaves where the caller left."""
+    """Sends the captured request and takes the response; leaves where the caller `left`."""
 
-    def __init__(self, captured: Captured) -> None:
+    def __init__(self, captured: Captured, *, left: bool) -> None:
         self._captured = captured
+        self._left = left
         self._task: asyncio.Task[None] | None = None
         self.gone = False
         self.status = 0
@@ -122,10 +126,11 @@ class _Caller:
                 await self._task
 
     async def leave(self) -> None:
-        """Hang up, as the door tells the gate; does not come back."""
+        """Hang up, as the door tells the gate; or an attempt was broken off. Does not come back."""
         assert self._task is not None
-        self.gone = True
-        self._task.cancel()
+        if self._left:
+            self.gone = True
+            self._task.cancel()
         await asyncio.Event().wait()
 
     async def _receive(self) -> MutableMapping[str, Any]:
@@ -145,7 +150,7 @@ class _Caller:
 def _config(captured: Captured, folder: Path) -> Config:
     settings = msgspec.json.decode(captured.settings, type=Settings)
     attempts = msgspec.json.decode(captured.record, type=Record).attempts
-    tried = [attempt.deployment for attempt in attempts]
+    tried = [one.deployment for one in sorted(attempts, key=lambda one: one.started_us)]
     models = [
         _replayed(msgspec.json.decode(one, type=Model, dec_hook=decode_hook), tried)
         for one in captured.models
@@ -175,9 +180,13 @@ def _replayed(model: Model, tried: Sequence[str]) -> Model:
     return msgspec.structs.replace(model, deployments=tuple(deployments))
 
 
-def _health(captured: Captured, config: Config, record: Record) -> HealthTable:
-    """What was left alone from the start is left alone again."""
+def _health(captured: Captured, config: Config, record: Record, *, hedged: bool) -> HealthTable:
+    """What was left alone from the start is left alone again, what was found slow is so again."""
     table = health_table(config)
+    for attempt in record.attempts if hedged else ():
+        pace = table[attempt.deployment].pace(stream=record.stream)
+        for _ in range(_PACES):
+            pace.add(_QUICK)
     now = time.monotonic()
     tried = {attempt.deployment for attempt in record.attempts}
     for deployment, resting in captured.out:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from callgate.core.captured import Captured, Exchange, Window
@@ -16,7 +18,8 @@ from callgate.upstream.response import Response
 from callgate.upstream.settings import UpstreamSettings
 
 _WINDOW_SECONDS = 60.0
-Leave = Callable[[], Any]
+_RIVAL_SECONDS = 2.0
+Leave = Callable[[], Awaitable[None]]
 
 
 class RecordedResponse(Response):
@@ -58,14 +61,16 @@ class RecordedResponse(Response):
 class RecordedClient(Client):
     """A way out that leads nowhere: the n-th request gets the n-th recorded answer.
 
-    `sent` is what was to go out. `leave` is awaited where the caller left in the recording, and
-    does not come back.
+    `sent` is what was to go out. `leave` is awaited where the recording ends without a reason, and
+    does not come back. Where the first two were `hedged`, the first answers when both are asked.
     """
 
-    __slots__ = ("_exchanges", "_leave", "sent")
+    __slots__ = ("_both", "_exchanges", "_hedged", "_leave", "sent")
 
-    def __init__(self, exchanges: Sequence[Exchange], leave: Leave) -> None:
+    def __init__(self, exchanges: Sequence[Exchange], leave: Leave, *, hedged: bool) -> None:
         super().__init__(UpstreamSettings())
+        self._hedged = hedged
+        self._both = asyncio.Event()
         self._exchanges = exchanges
         self._leave = leave
         self.sent: list[HttpRequest] = []
@@ -76,6 +81,12 @@ class RecordedClient(Client):
         if len(self.sent) > len(self._exchanges):
             raise GatewayError("upstream_unreachable", "Of this attempt nothing was recorded")
         exchange = self._exchanges[len(self.sent) - 1]
+        if self._hedged and len(self.sent) == 1:
+            with suppress(TimeoutError):  # this version may not hedge
+                async with asyncio.timeout(_RIVAL_SECONDS):
+                    await self._both.wait()
+        elif len(self.sent) == 2:
+            self._both.set()
         if not exchange.status:
             if exchange.error is not None:
                 raise exchange.error.error()
