@@ -45,6 +45,11 @@ def test_a_call_without_arguments_has_an_empty_object(given: str | None) -> None
     assert whole.choices[0]["message"]["tool_calls"][0]["function"]["arguments"] == "{}"
 
 
+@pytest.mark.parametrize("given", ['"a word"', "[1, 2]", "5", "null"])
+def test_arguments_that_are_sound_json_of_another_kind_are_left_alone(given: str) -> None:
+    assert take(REPAIR, answer(calling(given))) == []
+
+
 def test_the_older_form_of_a_call_is_mended_too() -> None:
     whole = answer({"content": None, "function_call": {"name": "f", "arguments": "{'a': 1}"}})
     (told,) = take(REPAIR, whole)

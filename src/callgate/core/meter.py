@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_STEPS_PER_CHARACTER = 16
+_STEPS_PER_CHARACTER = 8
 _STEPS = 4096
 
 

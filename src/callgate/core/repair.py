@@ -23,7 +23,7 @@ from callgate.core.meter import Meter, SpentError
 from callgate.core.witness import UnclearError, prove
 from callgate.errors import GatewayError
 
-MAX_BROKEN = 128 * 1024
+MAX_BROKEN = 64 * 1024
 """The longest text, in characters, whose repair is tried; sound JSON may be longer."""
 
 _FENCE = "```"

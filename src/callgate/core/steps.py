@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from callgate.core.chat import ChatBody, ChatResponse, Json
 from callgate.core.fault import Findings
 from callgate.core.record import Mending
@@ -50,7 +52,20 @@ def json_repair(text: Text) -> Repaired:
         return Repaired("{}", changed=True, notes=("no arguments",))
     if text.kind == "content" and not text.alone and not _begins_as_json(value):
         return Repaired(value, changed=False)
-    return repair(value, text.path)
+    repaired = repair(value, text.path)
+    if text.kind == "arguments" and repaired.text.lstrip().startswith('"'):
+        return _unquoted(repaired, text.path)
+    return repaired
+
+
+def _unquoted(repaired: Repaired, path: str) -> Repaired:
+    """Arguments that are an object inside a string, as models write that escape it twice."""
+    inner = msgspec.json.decode(repaired.text)
+    if not isinstance(inner, str) or not inner.lstrip().startswith("{"):
+        return repaired
+    again = repair(inner, path)
+    notes = (*repaired.notes, "escaping removed", *again.notes)
+    return Repaired(again.text, changed=True, notes=tuple(dict.fromkeys(notes)))
 
 
 def strip_code_fence(text: Text) -> Repaired:
