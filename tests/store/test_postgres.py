@@ -17,6 +17,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event
 
+from callgate.cli import looking
+from callgate.config import load
 from callgate.store import tables
 from callgate.store.base import Query, Store, StoreAwayError, StoreError
 from callgate.store.journal import Journal
@@ -176,6 +178,18 @@ def test_a_missing_driver_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(StoreError, match=r"callgate\[postgres\]"):
         open_store("postgresql://u:hunter2@db/callgate")
+
+
+def test_a_check_of_the_set_up_makes_no_tables(
+    postgres: PostgresServer, url: str, tmp_path: Path
+) -> None:
+    empty = postgres.fresh()
+    for one, told in ((empty, "the first start makes the tables"), (url, "opens, at revision")):
+        file = tmp_path / "callgate.toml"
+        file.write_text(f'[store]\nurl = "{one}"\n')
+        found = looking.store(load(file, {}))
+        assert told in found.what
+    assert postgres.execute(TABLES, empty) == []
 
 
 # Partitions

@@ -67,7 +67,12 @@ def sqlite_file(config: Config) -> Path | None:
 def files(config: Config) -> Iterator[Finding]:
     """Permissions, room on the disk, and what waits in the journal."""
     folder = config.data_dir
-    known = {folder: _FOLDER, config.journal_dir: _FOLDER, folder / "limits.table": _FILE}
+    known = {
+        folder: _FOLDER,
+        config.journal_dir: _FOLDER,
+        folder / "limits.table": _FILE,
+        folder / "keys.json": _FILE,
+    }
     path = sqlite_file(config)
     if path is not None:
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):

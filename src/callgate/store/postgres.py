@@ -37,7 +37,7 @@ _CONNECTING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
-_POOL = 2
+_POOL, _MORE = 2, 2  # connections that are kept, and those beyond them for a moment
 _POOL_SECONDS = 5.0
 # Per transaction and not per connection: a pooler such as PgBouncer may stand in between.
 _BOUNDS = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
@@ -178,7 +178,7 @@ def _engine(url: str) -> Engine:
         connect_args={"prepare_threshold": None},
         hide_parameters=True,
         pool_size=_POOL,
-        max_overflow=0,
+        max_overflow=_MORE,
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
     )
