@@ -60,6 +60,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
     "client": set(),
+    "readiness": {"engine", "store", "web"},
     "__init__": set(),
 }
 SANS_IO = ("core", "providers")

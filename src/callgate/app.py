@@ -31,14 +31,16 @@ from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
 from callgate.engine.healthtable import HealthTable
+from callgate.engine.lines import RequestLines
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
+from callgate.readiness import counters_check, journal_check, provider_check, store_check
 from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.counting import open_counters
-from callgate.store.journal import Journal, backlog
+from callgate.store.journal import Journal
 from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys
@@ -57,13 +59,11 @@ from callgate.web.lookups import Lookups
 from callgate.web.metrics import Metrics
 from callgate.web.openapi import OpenApi, document
 from callgate.web.requests import Requests
-from callgate.web.shapes import Finding
-from callgate.web.status import Check, Status
+from callgate.web.status import Status
 from callgate.web.taping import Taping
 from callgate.web.v1 import Models
 from callgate.web.voice import Voice
 
-_BACKLOG_ALARM_SECONDS = 30.0
 REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "streams", "support")
 """The tables of the configuration that bear on an answer, and hold no secret."""
 _LOOK_UP_SECONDS = 2.0
@@ -169,6 +169,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             pursuit,
             Shaping(checkers),
             mid_stream=settings.streams.mid_stream,
+            lines=RequestLines(access=settings.server.access_log),
         )
         authenticator = Authenticator(keyring, config.region, settings.region_endpoints)
         chat = Chat(
@@ -321,80 +322,3 @@ def describe(config: Config) -> dict[str, object]:
         max_body_bytes=config.settings.server.max_body_bytes,
         example_model=next(iter(config.models), "gpt-4.1"),
     )
-
-
-def store_check(keyring: Keyring) -> Check:
-    """Whether the store answers."""
-
-    def store() -> Finding:
-        if keyring.trouble is None:
-            return Finding(part="store")
-        return Finding(
-            part="store",
-            state="degraded",
-            why=f"{keyring.trouble}; keys are served from memory",
-            fix="Look at the store that `store.url` names and at the disk it is on.",
-        )
-
-    return store
-
-
-def counters_check(counters: Counters) -> Check:
-    """Whether limits are exact."""
-
-    def count() -> Finding:
-        if counters.trouble is None:
-            return Finding(part="counters")
-        return Finding(
-            part="counters",
-            state="degraded",
-            why=f"{counters.trouble}; each process admits its share of every limit",
-            fix="Look at the server that `counters.url` names; exact counting resumes by itself.",
-        )
-
-    return count
-
-
-def provider_check(health_table: HealthTable) -> Check:
-    """Whether any deployment is being left alone."""
-
-    def providers() -> Finding:
-        now = time.monotonic()
-        out = sorted(
-            name for name, health in health_table.items() if health.circuit(now) != "closed"
-        )
-        if not out:
-            return Finding(part="providers")
-        return Finding(
-            part="providers",
-            state="degraded",
-            why=f"the circuit is open for: {', '.join(out)}",
-            fix="Look at the provider's status page, and at the errors in `callgate logs`.",
-        )
-
-    return providers
-
-
-def journal_check(journal: Journal, folder: Path) -> Check:
-    """Whether records are written, and shipped to the store in good time."""
-
-    def records() -> Finding:
-        if journal.degraded is not None:
-            return Finding(
-                part="journal",
-                state="degraded",
-                why=f"{journal.held} records are held in memory: {journal.degraded}",
-                fix=f"Make room on the disk that holds {folder}, and check its permissions.",
-            )
-        waiting = backlog(folder, time.time())
-        if waiting.oldest_age is not None and waiting.oldest_age > _BACKLOG_ALARM_SECONDS:
-            return Finding(
-                part="journal",
-                state="degraded",
-                why=f"{waiting.bytes:,} bytes of records wait for the store, the oldest for "
-                f"{waiting.oldest_age:.0f} s",
-                fix="Look at the store that `store.url` names; the records are safe meanwhile.",
-            )
-        return Finding(part="journal")
-
-    return records

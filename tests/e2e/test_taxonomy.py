@@ -325,6 +325,13 @@ def test_an_account_finds_what_its_dead_key_was_refused(scene: Scene) -> None:
     agree("unauthorized", answers[-1].json()["error"], found, scene.show(request_id))
 
 
+def test_no_request_has_left_more_than_one_line_in_the_log(scene: Scene) -> None:
+    lines = [json.loads(line) for line in scene.gateway.log.splitlines()]
+    named = [line["request_id"] for line in lines if "request_id" in line]
+    assert len(named) == len(set(named)) >= 3
+    assert {line["logger"] for line in lines if "request_id" in line} == {"callgate.requests"}
+
+
 class Broken(MemoryCounters):
     """Counters with a defect."""
 

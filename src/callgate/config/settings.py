@@ -46,6 +46,7 @@ class ServerTable(_Table, frozen=True):
     body_timeout: Seconds = 60.0
     keep_alive: Seconds = 75.0
     drain: Seconds = 30.0
+    access_log: bool = False
 
 
 class UpstreamTable(_Table, frozen=True):

@@ -32,6 +32,7 @@ class Call:
         "client",
         "client_request_id",
         "cost_usd",
+        "defect",
         "degraded",
         "error",
         "finish_reason",
@@ -92,6 +93,7 @@ class Call:
         self.native_finish_reason: str | None = None
         self.response_bytes = 0
         self.error: GatewayError | None = None
+        self.defect: Exception | None = None
         self.notes: list[str] = []
         self.settled = False
         self.tape: Tape | None = None

@@ -19,6 +19,7 @@ from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
+from callgate.engine.lines import RequestLines
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
 from callgate.engine.shapedstream import ShapedStream
@@ -47,7 +48,7 @@ class Stream(Protocol):
 
 class Engine:
     """Carries calls. `prices` gives a target's price, or None where none is known; `mid_stream`
-    says what is done with a stream that breaks off, where the caller does not.
+    says what is done with a stream that breaks off, where the caller does not; `lines` is the log.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Engine:
         shaping: Shaping,
         *,
         mid_stream: str = "continue",
+        lines: RequestLines | None = None,
     ) -> None:
         self.admission = admission
         self._client = client
@@ -70,6 +72,7 @@ class Engine:
         self._prices = prices
         self._pursuit = pursuit
         self._mid_stream = mid_stream
+        self._lines = lines or RequestLines()
         self._shaping = shaping
 
     async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
@@ -151,5 +154,7 @@ class Engine:
             call.cost_usd = total_cost((usage, self._prices(target)) for target, usage in parts)
         record = _ENCODER.encode(call.record(self._region))
         self._journal.append(record)
+        if call.error is not None or self._lines.access:
+            self._lines.settled(call)
         if call.tape is not None:
             call.tape.record = record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -34,13 +34,24 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         safe = {name: self._safe(name, value) for name, value in fields.items()}
-        return msgspec.json.encode(safe, enc_hook=repr).decode()
+        return msgspec.json.encode(safe, enc_hook=self._spelt).decode()
 
     def _safe(self, name: str, value: object) -> object:
-        """A request id has the look of a secret, but is there to be found."""
-        if name == "request_id" or not isinstance(value, str):
+        """Without secrets, however deep. An id has the look of one, but is there to be found."""
+        if name == "request_id":
             return value
-        return redact(value, self._secrets)
+        if isinstance(value, str):
+            return redact(value, self._secrets)
+        if isinstance(value, bytes):
+            return redact(value.decode("utf-8", "backslashreplace"), self._secrets)
+        if isinstance(value, Mapping):
+            return {str(key): self._safe(str(key), inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._safe("", inner) for inner in value]
+        return value
+
+    def _spelt(self, value: object) -> str:
+        return redact(repr(value), self._secrets)
 
 
 def set_up(secrets: Sequence[Secret], level: int = logging.INFO) -> None:

@@ -1,4 +1,4 @@
-"""A bug of ours: told to the log in full and to the caller not at all."""
+"""A bug of ours: told to the log in full and to the caller hardly at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _log = logging.getLogger("callgate.gate")
 
 
 def internal_error(call: Call, defect: Exception) -> GatewayError:
-    """Log the defect under the call's request id; give what the caller may know of it."""
-    _log.error("defect", exc_info=defect, extra={"request_id": call.request_id})
+    """Note the defect for the call's line in the log; give what the caller may know of it."""
+    call.defect = defect
+    if call.settled:  # its line has been written: this one is of what went wrong afterwards
+        _log.error("defect", exc_info=defect, extra={"request_id": call.request_id})
     return GatewayError(
         "internal_error",
         "The gateway failed to handle this request",

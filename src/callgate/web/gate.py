@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -31,7 +30,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _UNRECORDED = ("/health", "/ready", "/openapi.json")
 _MAX_PATH = 1024
-_log = logging.getLogger("callgate.gate")
 
 
 class Gate:
@@ -111,16 +109,6 @@ class Gate:
             self._chat.engine.settle(call)
             return
         await self._chat.look_at_quota(call)
-        if error.kind.origin == "gateway":
-            _log.error(
-                error.message,
-                extra={
-                    "request_id": call.request_id,
-                    "error": error.kind.type,
-                    "detail": error.detail,
-                    "provider": call.target.deployment.provider if call.target else None,
-                },
-            )
         body = self._voice.error_body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)

@@ -1,0 +1,92 @@
+"""What `/ready` looks at in a worker: its store, its counters, its providers, its journal."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from callgate.engine.healthtable import HealthTable
+from callgate.store.base import Counters
+from callgate.store.journal import Journal, backlog
+from callgate.web.keyring import Keyring
+from callgate.web.shapes import Finding
+from callgate.web.status import Check
+
+_BACKLOG_ALARM_SECONDS = 30.0
+
+
+def store_check(keyring: Keyring) -> Check:
+    """Whether the store answers."""
+
+    def store() -> Finding:
+        if keyring.trouble is None:
+            return Finding(part="store")
+        return Finding(
+            part="store",
+            state="degraded",
+            why=f"{keyring.trouble}; keys are served from memory",
+            fix="Look at the store that `store.url` names and at the disk it is on.",
+        )
+
+    return store
+
+
+def counters_check(counters: Counters) -> Check:
+    """Whether limits are exact."""
+
+    def count() -> Finding:
+        if counters.trouble is None:
+            return Finding(part="counters")
+        return Finding(
+            part="counters",
+            state="degraded",
+            why=f"{counters.trouble}; each process admits its share of every limit",
+            fix="Look at the server that `counters.url` names; exact counting resumes by itself.",
+        )
+
+    return count
+
+
+def provider_check(health_table: HealthTable) -> Check:
+    """Whether any deployment is being left alone."""
+
+    def providers() -> Finding:
+        now = time.monotonic()
+        out = sorted(
+            name for name, health in health_table.items() if health.circuit(now) != "closed"
+        )
+        if not out:
+            return Finding(part="providers")
+        return Finding(
+            part="providers",
+            state="degraded",
+            why=f"the circuit is open for: {', '.join(out)}",
+            fix="Look at the provider's status page, and at the errors in `callgate logs`.",
+        )
+
+    return providers
+
+
+def journal_check(journal: Journal, folder: Path) -> Check:
+    """Whether records are written, and shipped to the store in good time."""
+
+    def records() -> Finding:
+        if journal.degraded is not None:
+            return Finding(
+                part="journal",
+                state="degraded",
+                why=f"{journal.held} records are held in memory: {journal.degraded}",
+                fix=f"Make room on the disk that holds {folder}, and check its permissions.",
+            )
+        waiting = backlog(folder, time.time())
+        if waiting.oldest_age is not None and waiting.oldest_age > _BACKLOG_ALARM_SECONDS:
+            return Finding(
+                part="journal",
+                state="degraded",
+                why=f"{waiting.bytes:,} bytes of records wait for the store, the oldest for "
+                f"{waiting.oldest_age:.0f} s",
+                fix="Look at the store that `store.url` names; the records are safe meanwhile.",
+            )
+        return Finding(part="journal")
+
+    return records
