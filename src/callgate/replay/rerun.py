@@ -24,9 +24,10 @@ from callgate.config.settings import Settings
 from callgate.core import keys
 from callgate.core.captured import HEADER, Captured, decode_hook
 from callgate.core.directory import Directory
-from callgate.core.http import HttpRequest
-from callgate.core.models import Model
+from callgate.core.http import HttpRequest, Origin
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.record import Record
+from callgate.core.secret import Secret
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.hedge import HEDGED
 from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
@@ -155,7 +156,7 @@ def _config(captured: Captured, folder: Path) -> Config:
         _replayed(msgspec.json.decode(one, type=Model, dec_hook=decode_hook), tried)
         for one in captured.models
     ]
-    served = {name: Model(name=name, deployments=()) for name in captured.names}
+    served = {name: _stub(name) for name in captured.names}
     served |= {model.name: model for model in models}
     directory = Directory(
         served,
@@ -166,6 +167,20 @@ def _config(captured: Captured, folder: Path) -> Config:
     return Config(
         settings=settings, directory=directory, data_dir=folder, store_url="", network=Network()
     )
+
+
+def _stub(name: str) -> Model:
+    """A model that is only known by name: nobody asked it."""
+    deployment = Deployment(
+        id=name,
+        provider="",
+        vendor=Vendor(name="", dialect="openai", auth="none"),
+        upstream_model=name,
+        origin=Origin("http", "localhost", 80),
+        path="",
+        secret=Secret(""),
+    )
+    return Model(name=name, deployments=(deployment,))
 
 
 def _replayed(model: Model, tried: Sequence[str]) -> Model:
