@@ -27,6 +27,9 @@ _SUMS = (*USAGE_COUNTS, "cost_usd")
 _MOST_TOKENS = 2**40
 
 
+_Group = tuple[int, str | None, str | None, str | None, str | None, str | None]
+
+
 class _Details(Struct, gc=False):
     """Parts of a count, as the provider reports them, which may be anything."""
 
@@ -61,46 +64,48 @@ class Head(Struct, gc=False):
 
 def totals_of(heads: Iterable[Head]) -> list[dict[str, Any]]:
     """What these records add to the totals, as rows of `usage`, in the order of its key."""
-    groups: dict[tuple[int, str, str, str, str, str], list[float]] = {}
+    groups: dict[_Group, list[float]] = {}
     for head in heads:
-        served, used, cost = head.model_served or "", head.usage, head.cost_usd
+        status, served, used = head.status, head.model_served, head.usage
         # A name that no model has is the caller's own word: it must not fill the table.
-        known = served or head.status == 429 or head.status >= 500
-        key = (
-            head.time // _DAY_MS,
-            head.account or "",
-            head.key_id or "",
-            (head.model or "") if known else "",
-            served,
-            head.provider or "",
-        )
-        sums = groups.get(key)
+        model = head.model if served or status == 429 or status >= 500 else None
+        day = head.time // _DAY_MS
+        group = (day, head.account, head.key_id, model, served, head.provider)
+        sums = groups.get(group)
         if sums is None:
-            sums = groups[key] = [0] * len(_SUMS)
+            sums = groups[group] = [0] * len(_SUMS)
         sums[0] += 1
-        if head.status >= 400 or head.error is not None:
+        if status >= 400 or head.error is not None:
             sums[1] += 1
-        if used is None:
-            continue
-        if cost is None:
-            sums[2] += 1
-        else:
-            sums[9] += cost
-        sums[3] += used.estimated
-        sums[4] += _count(used.input_tokens)
-        sums[7] += _count(used.output_tokens)
-        if (details := used.input_details) is not None:
+        if used is not None:
+            _add(sums, used, head.cost_usd)
+    rows = [(tuple(one or "" for one in group[1:]), group[0], groups[group]) for group in groups]
+    return [_row(day, words, sums) for words, day, sums in sorted(rows)]
+
+
+def _add(sums: list[float], used: _Usage, cost: float | None) -> None:
+    if cost is None:
+        sums[2] += 1
+    else:
+        sums[9] += cost
+    if used.estimated:
+        sums[3] += 1
+    sums[4] += _count(used.input_tokens)
+    sums[7] += _count(used.output_tokens)
+    # Most of these are nothing, and this runs for every record.
+    if (details := used.input_details) is not None:
+        if details.cached_tokens:
             sums[5] += _count(details.cached_tokens)
+        if details.cache_write_tokens:
             sums[6] += _count(details.cache_write_tokens)
-        if (details := used.output_details) is not None:
-            sums[8] += _count(details.reasoning_tokens)
-    return [_row(key, groups[key]) for key in sorted(groups)]
+    if (details := used.output_details) is not None and details.reasoning_tokens:
+        sums[8] += _count(details.reasoning_tokens)
 
 
-def _row(key: tuple[int, str, str, str, str, str], sums: list[float]) -> dict[str, Any]:
-    day = date.fromordinal(min(max(_EPOCH + key[0], 1), date.max.toordinal()))
-    words = (word.replace("\0", "\ufffd") for word in key[1:])
-    return dict(zip((*_KEY, *_SUMS), (day, *words, *sums), strict=True))
+def _row(day: int, words: tuple[str, ...], sums: list[float]) -> dict[str, Any]:
+    told = date.fromordinal(min(max(_EPOCH + day, 1), date.max.toordinal()))
+    storable = (word.replace("\0", "\ufffd") for word in words)
+    return dict(zip((*_KEY, *_SUMS), (told, *storable, *sums), strict=True))
 
 
 def _count(value: object) -> int:
