@@ -110,7 +110,8 @@ def test_another_model_is_asked_then(
     response = client.post(CHAT, json=body)
     assert response.status_code == 200
     first, second = gateway.record(response.headers["x-request-id"])["attempts"]
-    assert (first["error"], first["decision"]) == ("unrepairable_json", "fall back to test-says")
+    assert (first["error"], first["decision"]) == ("unrepairable_json", "go to the next target")
+    assert "post_processing" not in first
     assert second["post_processing"]
 
 
