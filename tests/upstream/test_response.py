@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import zlib
+from contextlib import suppress
 
 import pytest
 
+from callgate.errors import GatewayError
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, chunked, each_byte, ok, says, says_once
 
@@ -330,3 +333,29 @@ async def test_gzip_bomb_is_a_bad_reply(ask):
         assert "larger body" in error.message
         with pytest.raises(Exception, match="larger body"):
             await caller.stream(server.origin, timeouts=PATIENT)
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"no HTTP\r\n\r\n"]
+)
+async def test_failure_leaves_nothing_to_the_garbage_collector(ask, sent):
+    async with Hostile(says_once(sent)) as server:
+        caller = ask()
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            with suppress(GatewayError):
+                response = await caller.send(server.origin)
+                try:
+                    await response.read()
+                finally:
+                    response.close()
+                    del response
+            gc.collect()
+            left = [one for one in gc.garbage if isinstance(one, GatewayError)]
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+    assert left == []

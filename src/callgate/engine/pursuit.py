@@ -75,27 +75,30 @@ class Pursuit:
         call, course = way.call, way.course
         failure: GatewayError | None = None
         window = 0  # tokens that are known not to be enough
-        for at, leg in enumerate(course):
-            if not _is_wider(leg.model, window):
-                call.notes.append(
-                    f"fallback {leg.model.name!r} was passed over: its window of "
-                    f"{leg.model.context_length} tokens is not larger"
-                )
-                continue
-            if not await self._may_enter(way, leg):
-                failure = failure or _nobody_left(leg.model)
-                continue
-            try:
-                return await self._try_model(way, at)
-            except GatewayError as error:
-                if failure is None or error.kind.type != "circuit_open":
-                    failure = error
-                if not _may_leave(error, leg) or self._is_spent(call):
-                    raise
-                if error.kind.type == "context_too_long":
-                    window = max(window, leg.model.context_length)
-        assert failure is not None
-        raise failure
+        try:
+            for at, leg in enumerate(course):
+                if not _is_wider(leg.model, window):
+                    call.notes.append(
+                        f"fallback {leg.model.name!r} was passed over: its window of "
+                        f"{leg.model.context_length} tokens is not larger"
+                    )
+                    continue
+                if not await self._may_enter(way, leg):
+                    failure = failure or _nobody_left(leg.model)
+                    continue
+                try:
+                    return await self._try_model(way, at)
+                except GatewayError as error:
+                    if failure is None or error.kind.type != "circuit_open":
+                        failure = error
+                    if not _may_leave(error, leg) or self._is_spent(call):
+                        raise
+                    if error.kind.type == "context_too_long":
+                        window = max(window, leg.model.context_length)
+            assert failure is not None
+            raise failure
+        finally:
+            failure = None  # it refers to this frame; see `Connection.surrender`
 
     async def _try_model(self, way: _Way[T], at: int) -> T:
         call, leg = way.call, way.course[at]
@@ -114,11 +117,10 @@ class Pursuit:
             try:
                 return await self._try_deployment(way, at, deployment, rest, others)
             except GatewayError as error:
-                failure = error
                 same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
                 if number == len(ways) or same or self._is_spent(call):
-                    break
-        raise failure
+                    raise
+        raise AssertionError("the last of the ways either answers or raises")
 
     async def _try_deployment(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
 from callgate.core.models import Target
@@ -142,7 +143,9 @@ class Relay:
                 chunks = decoder.feed(data) if data else decoder.close()
             except GatewayError as error:
                 if error.kind.type in _BREAKS and not decoder.done:
-                    return self._kept(self._last_words(error)) or None
+                    # A connection that died after a complete answer has done no harm.
+                    with suppress(GatewayError):
+                        return self._kept(decoder.close()) or None
                 if error.kind.type == "bad_upstream_reply":
                     # Once there is an answer, only the piece at fault: its words are the caller's.
                     self._try.keep_body(data if self._start is None else self._start)
@@ -153,13 +156,6 @@ class Relay:
             if not data:
                 return None
         return None
-
-    def _last_words(self, cut: GatewayError) -> Sequence[Chunk]:
-        """A connection that died after a complete answer has done no harm; else it is a cut."""
-        try:
-            return self._decoder.close()
-        except GatewayError:
-            raise cut from None
 
     def _kept(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Take what the record needs from the chunks; give those that have something to say."""

@@ -82,7 +82,7 @@ class Client:
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
-            raise connection.error
+            raise connection.surrender()
         return Response(connection, connect_us, int((monotonic() - now) * 1e6))
 
     async def aclose(self) -> None:

@@ -175,6 +175,16 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.abort()
         self._wake()
 
+    def surrender(self) -> GatewayError:
+        """The error that ended the exchange, for its waiter, who gets it once.
+
+        It is not kept: raised, it refers to frames that refer to this connection, and such a circle
+        would be left to the garbage collector.
+        """
+        error, self.error = self.error, None
+        assert error is not None
+        return error
+
     def overdue(self, now: float) -> None:
         """The deadline has passed (see `Sweeper`)."""
         phase, total = self.phase, self._total_at

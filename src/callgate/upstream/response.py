@@ -96,7 +96,7 @@ class Response:
                 connection.finish()
                 return b""
             elif connection.error is not None:
-                raise self._fail(connection.error)
+                raise self._fail(connection.surrender())
             else:
                 await connection.wait()
 
@@ -111,7 +111,7 @@ class Response:
         A connection whose response has fully arrived is kept for the next request; any other is
         closed at once.
         """
-        connection = self._connection
+        connection, self._error = self._connection, None  # see `Connection.surrender`
         if connection is not None:
             self._connection = None
             connection.finish()
@@ -122,7 +122,7 @@ class Response:
         The framing that ends the body often comes in a packet of its own; the connection is kept
         if that happens within 250 ms, and closed otherwise.
         """
-        connection = self._connection
+        connection, self._error = self._connection, None
         if connection is not None:
             self._connection = None
             connection.linger()

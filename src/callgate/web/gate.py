@@ -72,6 +72,10 @@ class Gate:
         finally:
             if call.tape is not None:
                 self._keeper.keep(call)
+            if call.error is not None:
+                # It was raised through frames that refer to the call: without this, each failed
+                # request would be left to the garbage collector.
+                call.error.__traceback__ = call.error.__context__ = None
 
     def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
         """Record a request that never became one; gives its id and the body to answer with."""

@@ -75,12 +75,14 @@ class GateProtocol(HttpToolsProtocol):
         self.connections.discard(self)
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._waiting.clear()
         self.flow.resume_writing()
         if self._exchange is not None:
             self._exchange.gone = not self._exchange.complete
         if self._task is not None:
             self._task.cancel()
+            self._task = None
         self.parser = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
@@ -208,6 +210,7 @@ class GateProtocol(HttpToolsProtocol):
         self._exchange = exchange
         if self._task is None:
             self._task = self.loop.create_task(self._serve())
+            self._task.add_done_callback(self.tasks.discard)  # even if it never begins
         elif self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
         self.tasks.add(self._task)
@@ -220,7 +223,10 @@ class GateProtocol(HttpToolsProtocol):
                 task, exchange = self._task, self._exchange
                 assert task is not None
                 assert exchange is not None
-                await self.gate(exchange.scope, exchange.receive, exchange.send)
+                try:
+                    await self.gate(exchange.scope, exchange.receive, exchange.send)
+                finally:
+                    exchange.scope.pop(EXCHANGE, None)  # which refers to the scope
                 if not exchange.complete:
                     return
                 if exchange is self._exchange:
@@ -229,8 +235,9 @@ class GateProtocol(HttpToolsProtocol):
                     await self._idle
                     self._idle = None
         finally:
-            if task is not None:
-                self.tasks.discard(task)
+            # The task remembers how it was cancelled, hence this frame: without this, each
+            # connection would be left to the garbage collector.
+            task = self._exchange = None
             self.transport.close()  # what was begun and cannot be ended is broken off
 
     def _completed(self, exchange: Exchange) -> None:
