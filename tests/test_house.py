@@ -31,6 +31,7 @@ ALLOWED = {
     "replay": BASE
     | {"app", "capture", "config", "engine", "store", "support", "upstream", "web.exchange"},
     "metrics": {"core"},
+    "traces": {"core"},
     "web": BASE
     | {
         "engine",
@@ -43,7 +44,17 @@ ALLOWED = {
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "app": {"*"},
-    "server": {"app", "capture", "config", "core", "errors", "metrics", "store", "web.protocol"},
+    "server": {
+        "app",
+        "capture",
+        "config",
+        "core",
+        "errors",
+        "metrics",
+        "store",
+        "traces",
+        "web.protocol",
+    },
     "cli": BASE
     | {
         "app",

@@ -181,6 +181,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
                 max_requests=settings.server.max_requests,
                 max_queue=settings.server.max_queue,
                 queue_timeout=settings.server.queue_timeout,
+                trace_share=settings.traces.share if settings.traces.endpoint else None,
             ),
             voice,
         )

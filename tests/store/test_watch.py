@@ -40,7 +40,7 @@ class Requests:
 @pytest.mark.parametrize("limit", [1, 3, 2000])
 def test_each_record_once_though_the_store_goes_away(tmp_path: Path, limit: int) -> None:
     requests, told = Requests(), list[bytes]()
-    shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, told.extend))  # type: ignore[arg-type]
+    shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, [told.extend]))  # type: ignore[arg-type]
     journals = [Journal(tmp_path, segment_bytes=300), Journal(tmp_path)]
     written = [b'{"n":%d}' % number for number in range(120)]
     for at, record in enumerate(written):
@@ -57,7 +57,7 @@ def test_each_record_once_though_the_store_goes_away(tmp_path: Path, limit: int)
 def test_what_waits_is_told_of_while_the_store_is_away(tmp_path: Path) -> None:
     requests, told = Requests(), list[bytes]()
     requests.away = True
-    shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, told.extend))  # type: ignore[arg-type]
+    shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, [told.extend]))  # type: ignore[arg-type]
     journal = Journal(tmp_path)
     for number in range(50):
         journal.append(b'{"n":%d}' % number)

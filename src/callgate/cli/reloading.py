@@ -86,8 +86,8 @@ def secrets(config: Config) -> list[Secret]:
     providers = [one.secret for model in config.models.values() for one in model.deployments]
     urls = (config.store_url, config.settings.counters.url)
     passwords = [one for url in urls for one in secrets_of_url(url)]
-    token = Secret(config.settings.metrics.token)
-    return [*providers, *passwords, *([token] if token else [])]
+    own = [config.settings.metrics.token, *config.settings.traces.headers.values()]
+    return [*providers, *passwords, *(Secret(one) for one in own if one)]
 
 
 def _setting(config: Config, name: str) -> object:

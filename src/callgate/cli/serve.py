@@ -17,6 +17,7 @@ from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
 from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
 from callgate.cli.reloading import Reloading, overridden, secrets
+from callgate.cli.roles import roles
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
@@ -24,7 +25,7 @@ from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
 from callgate.server import logs
-from callgate.server.supervisor import Ready, Role, Supervisor
+from callgate.server.supervisor import Supervisor
 from callgate.store.base import Key, StoreError
 
 _BACKLOG = 2048
@@ -81,40 +82,12 @@ def _supervise(reloading: Reloading, listener: socket.socket, local: LocalServer
     own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
     config = reloading.config
     return Supervisor(
-        _roles(config, listener, own),
+        roles(config, listener, own),
         grace=config.settings.server.drain + 1.0,
-        reload=lambda: _roles(reloading.again(), listener, own),
+        reload=lambda: roles(reloading.again(), listener, own),
         tick=Reviver(local) if local is not None else _nothing,
         at_stop=listener.close,
     ).run()
-
-
-def _roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role]:
-    from callgate.server import clerk, worker  # heavy: after the first line of a mistake
-
-    settings = config.settings
-    books = clerk.Books(
-        store_url=config.store_url,
-        journal_dir=config.journal_dir,
-        retention_days=settings.store.retention_days,
-        capture_dir=config.capture_dir,
-        capture_days=settings.capture.retention_days,
-        capture_bytes=settings.capture.max_total_bytes,
-        metrics_dir=config.metrics_dir,
-    )
-
-    def serve(ready: Ready) -> None:
-        worker.serve(config, listener, supervisor, ready)
-
-    def keep_books(ready: Ready) -> None:
-        listener.close()  # whoever holds it and serves nobody lets callers wait in vain
-        clerk.keep_books(books, supervisor, ready)
-
-    numbers = range(1, settings.server.workers + 1)
-    return [
-        *(Role(f"worker {number}", serve, retires=True) for number in numbers),
-        Role("clerk", keep_books, ends_last=True),
-    ]
 
 
 def _nothing() -> None:

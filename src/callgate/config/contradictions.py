@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from urllib.parse import urlsplit
 
-from callgate.config.settings import RetryTable, Settings, UpstreamTable
+from callgate.config.settings import RetryTable, Settings, TracesTable, UpstreamTable
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
@@ -21,6 +22,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "counters.url: expected 'memory:', 'redis://host:6379/0', 'rediss://host:6379/0' or "
             "'unix:///path/to/redis.sock'"
         )
+    yield from _traces(settings.traces)
     yield from _retry(settings.retry)
     yield from _upstream(settings.upstream)
 
@@ -33,6 +35,19 @@ def _counts(url: str) -> bool:
         return bool({**named, "unix": parts.path}.get(parts.scheme)) and parts.port != 0
     except ValueError:
         return False
+
+
+def _traces(traces: TracesTable) -> Iterator[str]:
+    if not traces.endpoint:
+        return
+    if urlsplit(traces.endpoint).scheme not in ("http", "https"):
+        yield "traces.endpoint: expected the address of a collector, 'http://host:4318'"
+    try:
+        there = find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+    except ModuleNotFoundError:
+        there = False
+    if not there:
+        yield "traces.endpoint: needs an extra; install it with `pip install 'callgate[otel]'`"
 
 
 def _retry(retry: RetryTable) -> Iterator[str]:

@@ -115,6 +115,15 @@ class JournalTable(_Table, frozen=True):
     fsync: Literal["never", "second", "always"] = "never"
 
 
+class TracesTable(_Table, frozen=True):
+    """Where traces go, as OTLP over HTTP: nowhere, unless an `endpoint` is named."""
+
+    endpoint: str = ""
+    headers: dict[str, str] = {}
+    share: Annotated[float, Meta(ge=0, le=1)] = 1.0
+    service_name: str = "callgate"
+
+
 class MetricsTable(_Table, frozen=True):
     """`GET /metrics`: whether it is there, and the token that a scraper has to bear, if any."""
 
@@ -254,5 +263,6 @@ class Settings(_Table, frozen=True):
     capture: CaptureTable = CaptureTable()
     journal: JournalTable = JournalTable()
     metrics: MetricsTable = MetricsTable()
+    traces: TracesTable = TracesTable()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Raw, Struct
 
 from callgate.core.chat import Usage
+from callgate.core.trace import TraceContext
 
 
 class Mending(Struct, kw_only=True, omit_defaults=True):
@@ -125,3 +126,4 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     captured: str | None = None
     splices: list[Splice] = []
     notes: list[str] = []
+    trace: TraceContext | None = None

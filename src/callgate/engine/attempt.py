@@ -13,6 +13,7 @@ from callgate.core.models import Target
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
 from callgate.core.secret import Secret
+from callgate.core.trace import headers
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
@@ -118,8 +119,13 @@ class Try:
             deployment = await self._credentials.current(deployment)
         self._secrets = (deployment.secret, deployment.session_token)
         now = datetime.now(UTC) if scheme == "sigv4" else None
+        signed = authorize(unsigned, deployment, now)
+        trace = self._call.trace
+        if trace is not None:
+            told = headers(trace, self._call.request_id, len(self._call.attempts))
+            signed = signed._replace(headers=(*signed.headers, *told))
         response = await self._client.send(
-            authorize(unsigned, deployment, now),
+            signed,
             deployment.timeouts,
             streamed=bool(request.body.stream),
         )

@@ -11,6 +11,7 @@ from msgspec import Raw
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.models import Model, Target
 from callgate.core.record import Attempt, Record, Splice
+from callgate.core.trace import TraceContext
 from callgate.core.validate import prompt_bytes
 from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
@@ -58,6 +59,7 @@ class Call:
         "status",
         "tape",
         "target",
+        "trace",
         "upstream_ns",
         "usage",
         "user_agent",
@@ -95,6 +97,7 @@ class Call:
         self.error: GatewayError | None = None
         self.defect: Exception | None = None
         self.notes: list[str] = []
+        self.trace: TraceContext | None = None
         self.settled = False
         self.tape: Tape | None = None
 
@@ -139,6 +142,7 @@ class Call:
             attempts=self.attempts,
             splices=self.splices,
             notes=self.notes,
+            trace=self.trace,
         )
         if self.tape is not None:
             record.captured = self.tape.decide(error, self.attempts)

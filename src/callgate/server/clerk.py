@@ -7,32 +7,41 @@ import logging
 import os
 import signal
 import time
-from contextlib import closing
+from collections.abc import Mapping
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import NamedTuple
 
 from callgate.capture.files import prune
-from callgate.metrics.sheets import Sheet
-from callgate.metrics.tally import Series, Tally
+from callgate.core.secret import Secret
+from callgate.server.counting import Counting
 from callgate.server.supervisor import Ready, orphaned
-from callgate.store.journal import backlog
 from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
-from callgate.store.watch import Watch
+from callgate.store.watch import Observer, Watch
 
 # Long enough for a commit to bear many records, short enough for whoever lists them.
 _PAUSE_SECONDS = 0.5
 _PRUNE_EVERY = 60.0
-_TELL_EVERY = 1.0
 _PRUNE_BATCH = 500
 _BATCH = 2000
 _DAY_MS = 86_400_000
 _log = logging.getLogger("callgate.clerk")
 
 
+class Traces(NamedTuple):
+    """The collector of traces, and what it is told of this gateway."""
+
+    endpoint: str
+    headers: Mapping[str, Secret]
+    service: str
+    version: str
+    region: str
+
+
 class Books(NamedTuple):
     """What there is to do: for how many days records and captures are kept, and of captures how
-    many bytes at most. Records are counted for `metrics_dir`, if there is one.
+    many bytes at most. Records are counted for `metrics_dir`, and told to `traces`, if given.
     """
 
     store_url: str
@@ -42,6 +51,7 @@ class Books(NamedTuple):
     capture_days: int
     capture_bytes: int
     metrics_dir: Path | None
+    traces: Traces | None
 
 
 def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
@@ -53,41 +63,23 @@ def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
     os.nice(5)
     end = _End(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with closing(open_store_or_wait(books.store_url)) as store:
-        counting = None if books.metrics_dir is None else _Counting(books, books.metrics_dir)
-        watch = None if counting is None else Watch(books.journal_dir, counting.tally.observe)
+    with ExitStack() as stack:
+        store = stack.enter_context(closing(open_store_or_wait(books.store_url)))
+        observers: list[Observer] = []
+        counting = None
+        if books.metrics_dir is not None:
+            counting = stack.enter_context(closing(Counting(books.journal_dir, books.metrics_dir)))
+            observers.append(counting.tally.observe)
+        if books.traces is not None:
+            from callgate.traces.export import Exporter  # an extra, and heavy
+
+            exporter = stack.enter_context(closing(Exporter(*books.traces)))
+            observers.append(exporter.observe)
+        watch = Watch(books.journal_dir, observers) if observers else None
         shipper = Shipper(books.journal_dir, store.requests, time.time, watch)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
         ready()
-        try:
-            _work(shipper, end, books, counting)
-        finally:
-            if counting is not None:
-                counting.sheet.close()
-
-
-class _Counting:
-    """Counts records, and tells the figures once a second."""
-
-    def __init__(self, books: Books, folder: Path) -> None:
-        self.tally = Tally(time.time())
-        self.sheet = Sheet(folder, "clerk")
-        self._journal_dir = books.journal_dir
-        self._next = 0.0
-
-    def tell(self) -> None:
-        """Write the sheet, if it is time to."""
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + _TELL_EVERY
-        waiting = backlog(self._journal_dir, time.time())
-        self.sheet.write(
-            {
-                **self.tally.snapshot(),
-                "callgate_journal_backlog_bytes": [Series((), waiting.bytes)],
-                "callgate_journal_backlog_seconds": [Series((), waiting.oldest_age or 0.0)],
-            }
-        )
+        _work(shipper, end, books, counting)
 
 
 class _End:
@@ -120,7 +112,7 @@ def _prune(books: Books) -> None:
         _log.error("old captures cannot be deleted", extra={"detail": error.strerror})
 
 
-def _work(shipper: Shipper, end: _End, books: Books, counting: _Counting | None) -> None:
+def _work(shipper: Shipper, end: _End, books: Books, counting: Counting | None) -> None:
     next_prune = 0.0
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0

@@ -16,15 +16,15 @@ Observer = Callable[[Sequence[bytes]], None]
 
 
 class Watch:
-    """Gives the records of a journal folder to `observe`, each once, in the order of writing.
+    """Gives the records of a journal folder to observers, each once, in the order of writing.
 
     The shipper hands over what it reads anyway. While the store is away it reads the same lines
     again and again; then `ahead` reads on from where the last record was told.
     """
 
-    def __init__(self, folder: Path, observe: Observer) -> None:
+    def __init__(self, folder: Path, observers: Sequence[Observer]) -> None:
         self._folder = folder
-        self._observe = observe
+        self._observers = tuple(observers)
         self._told: dict[Path, int] = {}
 
     def read(self, path: Path, at: int, chunk: Chunk) -> None:
@@ -44,6 +44,10 @@ class Watch:
     def removed(self, path: Path) -> None:
         """The segment is gone."""
         self._told.pop(path, None)
+
+    def _observe(self, records: Sequence[bytes]) -> None:
+        for observe in self._observers:
+            observe(records)
 
     def _read_on(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError), segments.reading(path) as fd:

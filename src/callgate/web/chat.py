@@ -15,6 +15,7 @@ from callgate.core.chat import Chunk
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
+from callgate.core.trace import TraceContext, begun, received
 from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
@@ -43,6 +44,7 @@ class ChatSettings(Struct, frozen=True, kw_only=True):
     max_requests: int
     max_queue: int
     queue_timeout: float
+    trace_share: float | None = None
 
 
 class _Named(Struct):
@@ -109,6 +111,8 @@ class Chat:
     ) -> None:
         headers = dict(scope["headers"])
         note_client(call, headers)
+        if self._settings.trace_share is not None:
+            call.trace = _trace(call, headers, self._settings.trace_share)
         if scope["method"] != "POST":
             raise GatewayError(
                 "method_not_allowed", f"{scope['method']} is not allowed here; use POST"
@@ -268,6 +272,13 @@ def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
     own_id = headers.get(b"x-client-request-id")
     if own_id is not None:
         call.client_request_id = _noted(own_id)
+
+
+def _trace(call: Call, headers: Mapping[bytes, bytes], share: float) -> TraceContext:
+    """The trace that the caller names, or one that begins here."""
+    parent = headers.get(b"traceparent")
+    named = None if parent is None else received(parent, headers.get(b"tracestate"))
+    return named or begun(call.request_id, share)
 
 
 def _noted(value: bytes) -> str:

@@ -1,0 +1,57 @@
+"""The processes of a gateway: what each of them does, by the configuration."""
+
+from __future__ import annotations
+
+import socket
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from callgate.config import Config
+from callgate.core.secret import Secret
+from callgate.server.supervisor import Ready, Role
+
+if TYPE_CHECKING:
+    from callgate.server.clerk import Traces
+
+
+def roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role]:
+    """The roles; `supervisor` is the process that runs them."""
+    # Heavy: after the first line of a mistake.
+    from callgate.server import clerk, worker
+
+    settings = config.settings
+    books = clerk.Books(
+        store_url=config.store_url,
+        journal_dir=config.journal_dir,
+        retention_days=settings.store.retention_days,
+        capture_dir=config.capture_dir,
+        capture_days=settings.capture.retention_days,
+        capture_bytes=settings.capture.max_total_bytes,
+        metrics_dir=config.metrics_dir,
+        traces=_traces(config),
+    )
+
+    def serve(ready: Ready) -> None:
+        worker.serve(config, listener, supervisor, ready)
+
+    def keep_books(ready: Ready) -> None:
+        listener.close()  # whoever holds it and serves nobody lets callers wait in vain
+        clerk.keep_books(books, supervisor, ready)
+
+    numbers = range(1, settings.server.workers + 1)
+    return [
+        *(Role(f"worker {number}", serve, retires=True) for number in numbers),
+        Role("clerk", keep_books, ends_last=True),
+    ]
+
+
+def _traces(config: Config) -> Traces | None:
+    from callgate.server import clerk
+
+    table = config.settings.traces
+    if not table.endpoint:
+        return None
+    headers = {name: Secret(value) for name, value in table.headers.items()}
+    return clerk.Traces(
+        table.endpoint, headers, table.service_name, version("callgate"), config.region
+    )
