@@ -75,6 +75,7 @@ def case(said: str = SAID) -> Case:
 def made(*, payloads: bool, said: str = SAID) -> dict[str, bytes]:
     facts: dict[str, Any] = {
         "configuration": {"providers": {"p": {"api_key": PLANTED[7], "base_url": "http://h"}},
+                          "metrics": {"token": "pass1234"},
                           "store": {"url": "postgresql://me:pass1234@h/db"}, said: said},
         "health": {"status": "degraded", "why": said},
         "versions": {"callgate": "1"},

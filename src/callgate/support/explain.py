@@ -146,6 +146,7 @@ def _asked(record: Record) -> list[Fact]:
         Fact("caller", record.client or ""),
         Fact("caller's own id", record.client_request_id or ""),
         Fact("user agent", record.user_agent or ""),
+        Fact("captured", record.captured or ""),
     ]
     return [fact for fact in facts if fact.value]
 

@@ -17,7 +17,7 @@ IDS = frozenset({"request_id", "provider_request_id", "prompt_sha256", "sha256"}
 
 _SECRET_FIELD = re.compile(
     r"(?i)(api[-_]?key|access[-_]?key[-_]?id|secret[-_]?(access[-_]?)?key|client[-_]?secret"
-    r"|(access|session)[-_]?token|authorization|passw(or)?d)$"
+    r"|(access|session)[-_]?token|authorization|passw(or)?d)$|^token$"
 )
 _USER_INFO = re.compile(r"//[^/@\s]+@")
 _MAX_DEPTH = 100

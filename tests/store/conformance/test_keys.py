@@ -29,6 +29,7 @@ FULL = made(
     revoked=1_850_000_000_000,
     models=("gpt-4.1", "claude-sonnet-4"),
     limits={"gpt-4.1": 60},
+    capture="never",
 )
 
 
