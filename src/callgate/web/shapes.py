@@ -249,7 +249,9 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 class ChatCompletion(Struct, frozen=True, kw_only=True):
-    """A whole answer. `request` repeats the parameters, `response_time` is nanoseconds."""
+    """A whole answer. `request` repeats the parameters, `response_time` is nanoseconds; `metadata`
+    says under `response_format` how an answer departs from its schema, where it does.
+    """
 
     id: str
     object: Literal["chat.completion"] = "chat.completion"
@@ -262,6 +264,7 @@ class ChatCompletion(Struct, frozen=True, kw_only=True):
     http_status_code: int
     llm_status_code: int
     response_time: Count
+    metadata: Json | UnsetType = UNSET
 
 
 class ChunkChoice(Struct, frozen=True, kw_only=True):
@@ -284,3 +287,4 @@ class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
     choices: list[ChunkChoice]
     request_id: str
     usage: ChatUsage | UnsetType = UNSET
+    metadata: Json | UnsetType = UNSET
