@@ -210,7 +210,7 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     ),
     "upstream_timeout": (
         Reason("A long answer that is not streamed.", "Stream it, or lower `max_tokens`."),
-        Reason("The model thinks for long.", "Raise `timeouts.headers` and `first_event`."),
+        Reason("The model thinks for long.", "Raise `timeouts.first_token` and `headers`."),
     ),
 }
 """The types behind which there may be several things, the likeliest first."""
