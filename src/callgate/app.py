@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -21,6 +21,7 @@ from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
+from callgate.core.allowance import Allowance, Rule
 from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
 from callgate.core.record import Record
@@ -32,7 +33,9 @@ from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.lines import RequestLines
+from callgate.engine.metering import Metering
 from callgate.engine.pursuit import Pursuit
+from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.metrics.gauges import gauges
@@ -44,6 +47,7 @@ from callgate.store.journal import Journal
 from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys
+from callgate.store.spending import spent_since
 from callgate.support.around import neighbours
 from callgate.support.explain import explain, explained, for_caller
 from callgate.support.story import ExplainedRecord
@@ -102,6 +106,8 @@ class Worker(Struct):
     keyring: Keyring
     client: Client
     counters: Counters
+    seeding: Seeding
+    budgets: Callable[[], Iterable[tuple[str, Rule]]]
     models: Models
     prices: PriceBook
     price_file: Path
@@ -157,7 +163,11 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         keeper = stack.enter_context(closing(keeper_for(config)))
         book = PriceBook()
         checkers = Checkers()
-        admission = Admission(config.directory, counters, config.region, checkers)
+        metering = metering_for(config, counters, book)
+        admission = Admission(config.directory, counters, config.region, checkers, metering)
+        spending = partial(spent_since, world.store.requests, config.journal_dir)
+        seeding = Seeding(counters, spending)
+        metering.born = seeding.want
         budget = Budget(**msgspec.structs.asdict(settings.retry))
         pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(
@@ -212,6 +222,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             keyring=keyring,
             client=client,
             counters=counters,
+            seeding=seeding,
+            budgets=lambda: metering.budgets(keyring.all(), config.models.values()),
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
@@ -287,6 +299,17 @@ async def ask_providers(config: Config) -> list[Answer]:
         return await survey(config.models.values(), client)
     finally:
         await client.aclose()
+
+
+def metering_for(config: Config, counters: Counters, book: PriceBook) -> Metering:
+    """Limits on tokens and money as the configuration has them."""
+    accounts = {
+        name: Allowance(**msgspec.structs.asdict(table))
+        for name, table in config.settings.accounts.items()
+    }
+    models = list(config.models.values())
+    warn_at = config.settings.budgets.warn_at
+    return Metering(counters, accounts, models, book.price, warn_at=warn_at)
 
 
 def counters_for(config: Config) -> Counters:

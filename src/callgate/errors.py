@@ -15,7 +15,7 @@ towards a caller. By origin, which says whose fault it is::
     │   ├── 408   request_timeout
     │   ├── 413   request_too_large, provider_request_too_large
     │   ├── 415   unsupported_media_type
-    │   ├── 429   rate_limited
+    │   ├── 429   rate_limited, budget_exhausted
     │   ├── 431   headers_too_large
     │   └── 499   client_disconnected
     ├── gateway   the operator has to change something
@@ -165,6 +165,12 @@ _ROWS = (
         "The account has used up its requests for this model in the current 60-second window.",
         "Wait the seconds that `Retry-After` says, spread requests out, or ask the operator for a "
         "higher limit.",
+    ),
+    Kind(
+        "budget_exhausted", 429, "client", False,
+        "The budget of the account, the key or the model for this day or month is spent.",
+        "Ask the operator for a larger budget, or wait until the next day or month of UTC begins: "
+        "`Retry-After` says when.",
     ),
     Kind(
         "headers_too_large", 431, "client", False,

@@ -49,7 +49,7 @@ def test_a_request_that_was_hedged_is_hedged_again(captures: list[Path]) -> None
 def test_every_setting_is_replayed_or_has_no_say_in_an_answer() -> None:
     without_say = {
         "data_dir", "catalogue", "upstream", "store", "counters", "capture", "journal", "metrics",
-        "providers", "models",
+        "providers", "models", "accounts", "budgets",
     }  # fmt: skip
     assert set(Settings.__struct_fields__) == {*REPLAYED, *without_say}
 

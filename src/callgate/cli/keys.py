@@ -14,6 +14,7 @@ from callgate.cli.opening import opened
 from callgate.cli.options import (
     Failure,
     config_option,
+    dollars,
     duration,
     json_option,
     label,
@@ -26,6 +27,7 @@ from callgate.cli.options import (
 from callgate.cli.output import json_line, printable, table
 from callgate.config import Config
 from callgate.core import keys as shape
+from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
@@ -65,6 +67,22 @@ def keys() -> None:
     help="Limit a model to N requests per 60 seconds. Repeatable.",
 )
 @click.option(
+    "--token-limit",
+    "token_limits",
+    type=model_limit,
+    multiple=True,
+    metavar="MODEL=N",
+    help="Limit a model to N tokens per 60 seconds. Repeatable.",
+)
+@click.option(
+    "--tokens-per-minute",
+    type=click.IntRange(1, 10**9),
+    metavar="N",
+    help="Limit the key to N tokens per 60 seconds, over all models.",
+)
+@click.option("--budget-day", type=dollars, metavar="USD", help="What it may spend in a UTC day.")
+@click.option("--budget-month", type=dollars, metavar="USD", help="… and in a UTC month.")
+@click.option(
     "--capture",
     type=click.Choice(["none", "errors", "all", "never"]),
     help="Keep payloads of this key's requests; never: whatever else asks for it.",
@@ -80,6 +98,10 @@ def create(
     expires: int | None,
     allowed: Sequence[tuple[str, int | None]],
     limits: Sequence[tuple[str, int | None]],
+    token_limits: Sequence[tuple[str, int | None]],
+    tokens_per_minute: int | None,
+    budget_day: float | None,
+    budget_month: float | None,
     region: str | None,
     capture: KeyMode | None,
     as_json: bool,
@@ -87,7 +109,13 @@ def create(
     """Make a key and print it: once, as only its SHA-256 is kept."""
     overrides = _overrides([*allowed, *limits])
     models = tuple(dict.fromkeys(model for model, _ in allowed)) if allowed else None
-    _warn_of_unknown(config, [*(models or ()), *overrides])
+    allowance = Allowance(
+        tokens_per_minute=tokens_per_minute,
+        budget_day=budget_day,
+        budget_month=budget_month,
+        token_limits=_overrides(token_limits),
+    )
+    _warn_of_unknown(config, [*(models or ()), *overrides, *allowance.token_limits])
     region = region or config.region
     if region != config.region:
         _note(f"this gateway serves region {config.region!r} and will refuse a key of {region!r}")
@@ -104,6 +132,7 @@ def create(
         models=models,
         limits=overrides,
         capture=capture,
+        allowance=None if allowance == Allowance() else allowance,
     )
     with opened(config) as store:
         text, key = add_key(store.keys, template)

@@ -43,7 +43,9 @@ def public(key: Key, now: int) -> dict[str, Any]:
     """A key as JSON: everything but its digest. Times are Unix milliseconds."""
     fields = msgspec.structs.asdict(key)
     del fields["digest"]
-    return {**fields, "limits": dict(key.limits), "state": state(key, now), "ends": key.dead_at()}
+    allowance = None if key.allowance is None else msgspec.to_builtins(key.allowance)
+    fields |= {"limits": dict(key.limits), "allowance": allowance}
+    return {**fields, "state": state(key, now), "ends": key.dead_at()}
 
 
 def row(key: Key, now: int) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ def row(key: Key, now: int) -> tuple[str, ...]:
     condition = state(key, now)
     only = "all" if key.models is None else ", ".join(_with_limit(key, name) for name in key.models)
     others = [_with_limit(key, name) for name in key.limits if name not in (key.models or ())]
+    others += _allowed(key)
     models = only + (f"; limits {', '.join(others)}" if others else "")
     return (
         key.id,
@@ -63,6 +66,20 @@ def row(key: Key, now: int) -> tuple[str, ...]:
         click.style(condition, fg=_STATES[condition]),
         printable(models, 120),
     )
+
+
+def _allowed(key: Key) -> list[str]:
+    """The key's own limits on tokens and money, in words."""
+    own = key.allowance
+    if own is None:
+        return []
+    amounts = (
+        (own.tokens_per_minute, "tokens/min"),
+        (own.budget_day, "USD/day"),
+        (own.budget_month, "USD/month"),
+    )
+    by_model = [f"{model}={limit} tokens/min" for model, limit in own.token_limits.items()]
+    return by_model + [f"{amount:g} {unit}" for amount, unit in amounts if amount is not None]
 
 
 def _with_limit(key: Key, model: str) -> str:

@@ -57,6 +57,13 @@ def duration(text: str) -> int:
     return span
 
 
+def dollars(text: str) -> float:
+    """An amount of US dollars above 0, at most a million, such as `12.50`."""
+    if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) is None or not 0 < float(text) <= 1e6:
+        raise click.BadParameter(f"{text!r} is no amount; write US dollars, such as 12.50")
+    return float(text)
+
+
 def label(text: str) -> str:
     """A name or account: printable, not empty, at most 100 characters."""
     text = text.strip()

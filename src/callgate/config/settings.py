@@ -20,6 +20,7 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
+Dollars = Annotated[float, Meta(gt=0, le=1_000_000)]
 PageUrl = Annotated[str, Meta(pattern=r"^(https?://\S{1,2000})?$")]
 
 _BREAKER = BreakerSettings()
@@ -233,6 +234,9 @@ class ModelTable(_Table, frozen=True):
     max_output_tokens: Annotated[int, Meta(ge=0)] | None = None
     regions: list[Region] | None = None
     rate_limit: Count = 30
+    token_limit: Count | None = None
+    budget_day: Dollars | None = None
+    budget_month: Dollars | None = None
     input_modalities: list[str] | None = None
     output_modalities: list[str] | None = None
     supported_parameters: list[str] | None = None
@@ -243,6 +247,20 @@ class ModelTable(_Table, frozen=True):
     price: PriceTable | None = None
     hedge: bool = False
     timeouts: TimeoutsTable = TimeoutsTable()
+
+
+class AccountTable(_Table, frozen=True):
+    """What one account may use over all models and keys; `"*"` is whoever has no table."""
+
+    tokens_per_minute: Count | None = None
+    budget_day: Dollars | None = None
+    budget_month: Dollars | None = None
+
+
+class BudgetsTable(_Table, frozen=True):
+    """When a budget counts as nearly spent, as a share of it."""
+
+    warn_at: Annotated[float, Meta(gt=0, le=1)] = 0.8
 
 
 class Settings(_Table, frozen=True):
@@ -266,3 +284,5 @@ class Settings(_Table, frozen=True):
     traces: TracesTable = TracesTable()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, ModelTable] = {}
+    accounts: dict[str, AccountTable] = {}
+    budgets: BudgetsTable = BudgetsTable()

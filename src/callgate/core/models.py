@@ -104,8 +104,8 @@ RATES = (
 
 
 class Model(Struct, frozen=True, kw_only=True):
-    """A model as callers know it. `rate_limit` is requests per 60 s and account; `price` takes the
-    place of the list prices.
+    """A model as callers know it. `rate_limit` is requests per 60 s and account, `token_limit`
+    tokens; budgets are US dollars per account; `price` takes the place of the list prices.
 
     `supported_parameters` or `input_modalities` empty means that nothing is known of them, so that
     everything goes through.
@@ -120,6 +120,9 @@ class Model(Struct, frozen=True, kw_only=True):
     max_output_tokens: int = 0
     regions: tuple[str, ...] = ()
     rate_limit: int = 30
+    token_limit: int | None = None
+    budget_day: float | None = None
+    budget_month: float | None = None
     input_modalities: tuple[str, ...] = ()
     output_modalities: tuple[str, ...] = ()
     supported_parameters: tuple[str, ...] = ()

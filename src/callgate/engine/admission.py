@@ -9,6 +9,7 @@ from callgate.core.validate import check_model
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
 from callgate.engine.course import Leg, entries, overridden, told_of
+from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
@@ -19,10 +20,16 @@ class Admission:
     """Checks a call against its key, its model and the account's limit."""
 
     def __init__(
-        self, directory: Directory, counters: Counters, region: str, checkers: Checkers
+        self,
+        directory: Directory,
+        counters: Counters,
+        region: str,
+        checkers: Checkers,
+        metering: Metering,
     ) -> None:
         self._directory = directory
         self.counters = counters
+        self.metering = metering
         self._region = region
         self._checkers = checkers
 
@@ -95,12 +102,16 @@ class Admission:
             raise (told_of(error, at - 1) if at else error) from None
 
     async def reserve(self, call: Call, key: Key, model: Model) -> None:
-        """Take one request from the account's window for the model.
+        """Take one request from the account's window for the model, with its tokens and price.
 
-        Raises GatewayError `rate_limited`.
+        Raises GatewayError `rate_limited` or `budget_exhausted`.
         """
         limit = key.limits.get(model.name, model.rate_limit)
-        quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
+        rules = self.metering.rules(key, model)
+        if rules:
+            quota = await self.metering.reserve(call, key, model, limit, rules)
+        else:
+            quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
         if not quota.exact:
             _note_share(call)
         if call.tape is not None:

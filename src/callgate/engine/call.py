@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
 
@@ -17,6 +18,17 @@ from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Quota
 
+if TYPE_CHECKING:
+    from callgate.engine.metering import Reservation
+
+
+class TokenQuota(NamedTuple):
+    """The state of the token limit that has the least left. `reset` is Unix seconds."""
+
+    limit: int
+    remaining: int
+    reset: float
+
 
 class Call:
     """The state of one request, filled in as it walks; in the end it gives the record.
@@ -24,12 +36,14 @@ class Call:
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
     the targets and what each used, where more than one was paid. `degraded` says that limits were
-    not exact while it was served.
+    not exact while it was served, `budget_warning` which budget is nearly spent; `reservations` are
+    the tokens and money that were reserved and are to be settled.
     """
 
     __slots__ = (
         "arrived",
         "attempts",
+        "budget_warning",
         "client",
         "client_request_id",
         "cost_usd",
@@ -52,6 +66,7 @@ class Call:
         "quota",
         "request",
         "request_id",
+        "reservations",
         "response_bytes",
         "settled",
         "splices",
@@ -59,6 +74,7 @@ class Call:
         "status",
         "tape",
         "target",
+        "token_quota",
         "trace",
         "upstream_ns",
         "usage",
@@ -83,6 +99,9 @@ class Call:
         self.parameters: Mapping[str, Raw] | None = None
         self.quota: Quota | None = None
         self.degraded = False
+        self.token_quota: TokenQuota | None = None
+        self.budget_warning: str | None = None
+        self.reservations: tuple[Reservation, ...] = ()
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
         self.upstream_ns = self.queue_ns = 0

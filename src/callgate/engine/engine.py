@@ -152,6 +152,8 @@ class Engine:
             parts = [(call.target, call.usage)]
         if parts:
             call.cost_usd = total_cost((usage, self._prices(target)) for target, usage in parts)
+        if call.reservations:
+            self.admission.metering.settle(call)
         record = _ENCODER.encode(call.record(self._region))
         self._journal.append(record)
         if call.error is not None or self._lines.access:

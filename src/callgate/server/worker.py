@@ -81,6 +81,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         gc.freeze()
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
         await worker.counters.start()
+        await worker.seeding.prime(worker.budgets())
         protocol = protocol_for(worker.gate, bounds)
         server = _Server(
             uvicorn.Config(
@@ -121,6 +122,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             for task in tasks:
                 task.cancel()
             await _say_last_words(server)
+            await worker.seeding.stop()
             await worker.counters.stop()
             await worker.client.aclose()
 

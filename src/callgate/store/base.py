@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 from msgspec import Struct
 
+from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.record import Record
@@ -33,6 +34,7 @@ class Key(Struct, frozen=True, kw_only=True):
 
     `digest` is the SHA-256 of the whole key; `hint` its last four characters, for people;
     `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`;
+    `allowance` are limits of its own on tokens and money;
     `capture` says whether payloads are kept, in place of the configuration (None: as that says).
     """
 
@@ -48,6 +50,7 @@ class Key(Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] | None = None
     limits: Mapping[str, int] = {}
     capture: KeyMode | None = None
+    allowance: Allowance | None = None
 
     def dead_at(self) -> int | None:
         """The instant from which the key is refused, if any."""

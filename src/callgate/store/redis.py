@@ -28,6 +28,7 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from callgate.store.base import StoreError
 from callgate.store.link import Command, LinkError
+from callgate.store.scripts import SCRIPTS
 
 _CONNECT_SECONDS = 2.0
 _FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError)
@@ -52,6 +53,12 @@ class RedisLink:
             if await _is_clustered(connection):
                 cluster = RedisCluster(**_clustered(self._options))
                 self._cluster = await cluster.initialize()
+                for script in SCRIPTS:
+                    await cluster.script_load(script.text)
+            else:
+                for script in SCRIPTS:
+                    await connection.send_command("SCRIPT", "LOAD", script.text)
+                    await _answer(connection)  # refused, it goes out with the first use
         except _FAILURES as error:
             await self.aclose()
             raise self._told(error) from None

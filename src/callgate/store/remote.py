@@ -208,7 +208,7 @@ class RemoteCounters:
 
     async def _send(self, batch: list[_Waiting], settled: list[Command]) -> None:
         try:
-            answers = await self._link.run([*(one.command for one in batch), *settled])
+            answers = await self._link.run([*settled, *(one.command for one in batch)])
         except LinkError as error:
             self._go_alone(str(error), batch)
             return
@@ -216,7 +216,7 @@ class RemoteCounters:
             _log.exception("a defect in counting")
             self._go_alone(type(defect).__name__, batch)
             return
-        for one, answer in zip(batch, answers, strict=False):
+        for one, answer in zip(batch, answers[len(settled) :], strict=True):
             if not one.answer.done():
                 one.answer.set_result(answer)
 

@@ -40,6 +40,7 @@ keys = Table(
     Column("models", JSON(none_as_null=True)),
     Column("limits", JSON, nullable=False),
     Column("capture", String(16)),
+    Column("allowance", JSON(none_as_null=True)),
 )
 
 records = Table(

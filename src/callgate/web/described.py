@@ -48,6 +48,24 @@ HEADERS: Mapping[str, Json] = {
         "description": "The model whose window this is.",
         "schema": {"type": "string"},
     },
+    "X-RateLimit-Limit-Tokens": {
+        "description": "Tokens per 60 seconds, where such a limit bears on the request; of several "
+        "the one that has the least left.",
+        "schema": _INTEGER,
+    },
+    "X-RateLimit-Remaining-Tokens": {
+        "description": "Tokens left of it, after what was reserved for this request.",
+        "schema": _INTEGER,
+    },
+    "X-RateLimit-Reset-Tokens": {
+        "description": "Seconds until it begins anew.",
+        "schema": _INTEGER,
+    },
+    "X-Callgate-Budget": {
+        "description": "Whose budget is nearly spent, for which period, and how much of it, such "
+        "as `account month 83%`. Not sent otherwise.",
+        "schema": {"type": "string"},
+    },
     "X-Callgate-Degraded": {
         "description": "`counters` while the server that counts limits is away: each process then "
         "admits its share of them. Not sent otherwise.",
@@ -68,6 +86,10 @@ METERED = (
     "X-RateLimit-Remaining",
     "X-RateLimit-Reset",
     "X-RateLimit-Model",
+    "X-RateLimit-Limit-Tokens",
+    "X-RateLimit-Remaining-Tokens",
+    "X-RateLimit-Reset-Tokens",
+    "X-Callgate-Budget",
     "X-Callgate-Degraded",
 )
 _RETRIABLE = {429, 503}

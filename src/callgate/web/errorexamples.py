@@ -77,6 +77,9 @@ EXAMPLES: Mapping[str, Example] = {
         upstream_status=413,
     ),
     "unsupported_media_type": Example("Content-Type 'text/plain' is not JSON"),
+    "budget_exhausted": Example(
+        "The budget of 50.00 US dollars per day of account 'acme' is spent"
+    ),
     "rate_limited": Example("Rate limit of 30 requests per 60 s for model 'gpt-4.1' is used up"),
     "headers_too_large": Example("The headers are larger than 65,536 bytes"),
     "client_disconnected": Example("The caller closed the connection", tried=True),

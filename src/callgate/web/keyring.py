@@ -83,6 +83,10 @@ class Keyring:
             # Whatever ails the store, keys stay in memory.
             self.trouble = None if error is None else f"{type(error).__name__} while reading keys"
 
+    def all(self) -> list[Key]:
+        """Every key in memory, dead ones too."""
+        return list(self._by_digest.values())
+
     def known(self, header: bytes) -> Key | None:
         """The live key that this value of `Authorization` was found to bear before."""
         entry = self._by_header.get(header)

@@ -35,6 +35,7 @@ _CHAT = (
     "provider_request_too_large",
     "unsupported_media_type",
     "rate_limited",
+    "budget_exhausted",
     "provider_rate_limited",
     "checker_missing",
     "provider_credentials",

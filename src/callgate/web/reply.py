@@ -36,6 +36,16 @@ def headers_for(call: Call, content_type: bytes) -> HeaderList:
             (b"x-ratelimit-reset", b"%d" % reset),
             (b"x-ratelimit-model", call.model.name.encode("ascii", "replace")),
         )
+    tokens = call.token_quota
+    if tokens is not None:
+        reset = max(0, math.ceil(tokens.reset - call.arrived))
+        headers += (
+            (b"x-ratelimit-limit-tokens", b"%d" % tokens.limit),
+            (b"x-ratelimit-remaining-tokens", b"%d" % tokens.remaining),
+            (b"x-ratelimit-reset-tokens", b"%d" % reset),
+        )
+    if call.budget_warning is not None:
+        headers.append((b"x-callgate-budget", call.budget_warning.encode()))
     if call.degraded:
         headers.append(DEGRADED)
     return headers

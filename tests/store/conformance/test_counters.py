@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from callgate.core.limits import Draw, Period
 from callgate.errors import GatewayError
-from callgate.store.base import Counters, Quota
+from callgate.store.base import Correction, Counters, Quota
 
 NOW = 1_800_000_000.0
 Make = Callable[[Path, int], Counters]
@@ -192,3 +193,78 @@ def test_counters_do_as_the_model_does(make_counters: Make, steps: list[tuple]) 
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(walk(Path(folder)))
+
+
+TODAY = int(NOW) * 1_000_000 - int(NOW) * 1_000_000 % 86_400_000_000
+REQUEST = Draw("m", 5, 1)
+TOKENS = Draw("tokens", 100, 40)
+SPEND = Draw("spend", 1000, 300, Period.DAY, TODAY)
+
+
+async def test_all_of_a_draw_is_taken_or_nothing(counters: Counters) -> None:
+    draws = [REQUEST, TOKENS, SPEND]
+    for taken in (1, 2):
+        grant = await counters.draw("acme", draws, NOW)
+        assert grant.refused is None
+        assert [level.used for level in grant.levels] == [taken, 40 * taken, 300 * taken]
+    grant = await counters.draw("acme", draws, NOW)
+    assert grant.refused == 1
+    assert [level.used for level in grant.levels] == [2, 80, 600]
+    assert (await counters.peek("acme", "m", 5, NOW)).remaining == 3  # one window for both
+    later = await counters.draw("acme", draws, NOW + 60)
+    assert [level.used for level in later.levels] == [1, 40, 900]
+    assert later.levels[0].opened == (NOW + 60) * 1_000_000
+    assert (await counters.draw("acme", draws, NOW + 120)).refused == 2
+
+
+async def test_what_exceeds_a_whole_limit_draws_the_whole_limit(counters: Counters) -> None:
+    huge = TOKENS._replace(amount=10**9)
+    assert (await counters.draw("acme", [huge], NOW)).levels[0].used == 100
+    assert (await counters.draw("acme", [TOKENS._replace(amount=0)], NOW)).refused == 0
+    assert (await counters.draw("b", [TOKENS._replace(limit=0)], NOW)).refused == 0
+
+
+async def test_a_reservation_is_corrected_within_its_own_period_only(counters: Counters) -> None:
+    grant = await counters.draw("acme", [TOKENS, SPEND], NOW)
+    window, day = (level.opened for level in grant.levels)
+    corrections = [
+        Correction("tokens", Period.WINDOW, window, -31),
+        Correction("spend", Period.DAY, day, 50),
+    ]
+    counters.settle("acme", corrections, NOW)
+    nothing = [TOKENS._replace(amount=0), SPEND._replace(amount=0)]
+    grant = await counters.draw("acme", nothing, NOW + 1)
+    assert [level.used for level in grant.levels] == [9, 350]
+    counters.settle("acme", [Correction("tokens", Period.WINDOW, window - 1, -9)], NOW)
+    counters.settle("acme", [Correction("spend", Period.DAY, day, -9999)], NOW)
+    counters.settle("acme", [Correction("none", Period.WINDOW, window, -9)], NOW)
+    grant = await counters.draw("acme", nothing, NOW + 1)
+    assert [level.used for level in grant.levels] == [9, 0]
+
+
+async def test_a_day_begins_anew_and_never_goes_back(counters: Counters) -> None:
+    tomorrow = SPEND._replace(begins=TODAY + 86_400_000_000)
+    for draw, used in ((SPEND, 300), (tomorrow, 300), (SPEND, 600), (tomorrow, 900)):
+        grant = await counters.draw("acme", [draw], NOW)
+        assert grant.levels[0].used == used
+
+
+async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> None:
+    grant = await counters.draw("acme", [SPEND], NOW)
+    assert grant.levels[0].birth == NOW * 1_000_000
+    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
+    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
+    grant = await counters.draw("acme", [SPEND._replace(amount=200)], NOW)
+    assert (grant.refused, *grant.levels[0]) == (None, TODAY, 1000, 0)
+    # Of the next day it knows that nothing was before.
+    grant = await counters.draw("acme", [SPEND._replace(begins=TODAY + 86_400_000_000)], NOW)
+    assert grant.levels[0].birth == 0
+    assert await counters.seed("b", "spend", Period.DAY, TODAY, 900)
+    assert (await counters.draw("b", [SPEND], NOW)).refused == 0
+
+
+async def test_concurrent_draws_take_exactly_what_there_is(counters: Counters) -> None:
+    draws = [REQUEST._replace(limit=1000), TOKENS._replace(amount=7), SPEND._replace(amount=1)]
+    grants = await asyncio.gather(*(counters.draw("acme", draws, NOW) for _ in range(100)))
+    assert sum(grant.refused is None for grant in grants) == 14
+    assert max(grant.levels[1].used for grant in grants) == 98

@@ -1,0 +1,98 @@
+"""Token limits and budgets: what may be used beside the number of requests, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Literal, NamedTuple
+
+from msgspec import Struct
+
+from callgate.core.limits import Period
+from callgate.core.models import Model
+
+NANO = 1_000_000_000
+"""Spending is counted in billionths of a US dollar, so that it adds up exactly."""
+
+Measure = Literal["tokens", "spend"]
+Scope = Literal["account", "key", "model"]
+
+
+class Allowance(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an account or a key may use, over all models; None: no such limit.
+
+    Tokens are counted per 60 seconds, US dollars per day and month of UTC. `token_limits` replaces
+    the `token_limit` of models, for a key alone.
+    """
+
+    tokens_per_minute: int | None = None
+    budget_day: float | None = None
+    budget_month: float | None = None
+    token_limits: Mapping[str, int] = {}
+
+
+class Rule(NamedTuple):
+    """A limit that bears on a request: `name` is its counter's within the account.
+
+    `limit` is in tokens or in billionths of a US dollar; `subject` is the id of the key or the name
+    of the model, empty for the account.
+    """
+
+    measure: Measure
+    scope: Scope
+    subject: str
+    period: Period
+    limit: int
+    name: str
+
+
+class Spent(NamedTuple):
+    """What was spent on one day by one key at one model, in US dollars."""
+
+    day: date
+    account: str
+    key_id: str
+    model: str
+    cost: float
+
+
+def rules(
+    account: Allowance | None, key_id: str, key: Allowance | None, model: Model
+) -> tuple[Rule, ...]:
+    """Every limit beside that of requests that bears on a request for the model."""
+    tokens = model.token_limit
+    if key is not None:
+        tokens = key.token_limits.get(model.name, tokens)
+    own = Allowance(
+        tokens_per_minute=tokens, budget_day=model.budget_day, budget_month=model.budget_month
+    )
+    given: tuple[tuple[Scope, str, Allowance | None], ...] = (
+        ("account", "", account),
+        ("key", key_id, key),
+        ("model", model.name, own),
+    )
+    found = []
+    for scope, subject, allowance in given:
+        if allowance is None:
+            continue
+        if allowance.tokens_per_minute is not None:
+            rule = _rule("tokens", scope, subject, Period.WINDOW, allowance.tokens_per_minute)
+            found.append(rule)
+        for period, dollars in (
+            (Period.DAY, allowance.budget_day),
+            (Period.MONTH, allowance.budget_month),
+        ):
+            if dollars is not None:
+                found.append(_rule("spend", scope, subject, period, nano(dollars)))
+    return tuple(found)
+
+
+def nano(dollars: float) -> int:
+    """US dollars in billionths."""
+    return round(dollars * NANO)
+
+
+def _rule(measure: Measure, scope: Scope, subject: str, period: Period, limit: int) -> Rule:
+    # No model's name begins with a tab, so none of these is a window of requests.
+    name = f"\t{measure}:{period.name.lower()}:{scope}:{subject}"
+    return Rule(measure, scope, subject, period, limit, name)

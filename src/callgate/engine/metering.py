@@ -1,0 +1,239 @@
+"""Tokens and money: what a request reserves of them, and what it turns out to have used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from callgate.core.allowance import NANO, Allowance, Rule, nano, rules
+from callgate.core.chat import ChatRequest, Usage
+from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
+from callgate.core.models import Model, Price, Target
+from callgate.core.pricing import cost
+from callgate.core.validate import prompt_bytes
+from callgate.engine.call import Call, TokenQuota
+from callgate.errors import GatewayError
+from callgate.store.base import Correction, Counters, Grant, Key, Quota, quota
+
+EVERYONE = "*"
+"""The name of the accounts' table that holds for whoever has none of its own."""
+
+_MOST_KNOWN = 10_000
+_MOST_CHOICES = 128
+_log = logging.getLogger("callgate.budgets")
+
+Born = Callable[[str, Rule, int], None]
+
+
+class Reservation(NamedTuple):
+    """What was taken for one model of a call's course; the first draw is the request itself."""
+
+    model: Model
+    rules: Sequence[Rule]
+    draws: Sequence[Draw]
+    grant: Grant
+
+
+class Metering:
+    """Limits on tokens and money of every account, key and model.
+
+    `accounts` are the allowances of accounts by name, `EVERYONE` for all others; `warn_at` is the
+    share of a budget from which on warnings are given; `born` is told of each budget whose counter
+    does not know yet what was spent before (account, rule, where its period begins).
+    """
+
+    def __init__(
+        self,
+        counters: Counters,
+        accounts: Mapping[str, Allowance],
+        models: Sequence[Model],
+        prices: Callable[[Target], Price | None],
+        *,
+        warn_at: float,
+    ) -> None:
+        self.born: Born | None = None
+        self._counters = counters
+        self._accounts = accounts
+        self._prices = prices
+        self._warn_at = warn_at
+        self._always = bool(accounts) or any(_is_metered(model) for model in models)
+        self._known: dict[tuple[str, str], tuple[Key, tuple[Rule, ...]]] = {}
+        self._warned: set[tuple[str, str, int]] = set()
+
+    def rules(self, key: Key, model: Model) -> tuple[Rule, ...]:
+        """The limits beside that of requests; mostly none, and then this costs next to nothing."""
+        if not self._always and key.allowance is None:
+            return ()
+        known = self._known.get((key.id, model.name))
+        if known is not None and known[0] is key:
+            return known[1]
+        account = self._accounts.get(key.account, self._accounts.get(EVERYONE))
+        found = rules(account, key.id, key.allowance, model)
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key.id, model.name] = (key, found)
+        return found
+
+    def budgets(self, keys: Iterable[Key], models: Collection[Model]) -> Iterator[tuple[str, Rule]]:
+        """Every budget that these keys can draw on, with its account."""
+        for key in keys:
+            for model in models:
+                for rule in self.rules(key, model):
+                    if rule.measure == "spend":
+                        yield key.account, rule
+
+    async def reserve(
+        self, call: Call, key: Key, model: Model, limit: int, found: Sequence[Rule]
+    ) -> Quota:
+        """Take one request, its tokens and its price in one step, or nothing.
+
+        Tokens and price are estimates, settled when the answer is known. Raises GatewayError
+        `rate_limited` or `budget_exhausted` where one of these limits refuses; where it is that of
+        requests, the quota says so.
+        """
+        draws = [Draw(model.name, limit, 1), *self._draws(call, model, found)]
+        grant = await self._counters.draw(key.account, draws, call.arrived)
+        first = grant.levels[0]
+        window = quota(grant.refused != 0, limit, first.opened, first.used)
+        reset = call.arrived + (first.opened + WINDOW_US - grant.now) / 1e6
+        window = window._replace(reset=reset, exact=grant.exact)
+        levels = grant.levels[1:]
+        call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
+        if grant.refused is None:
+            call.reservations = (
+                *call.reservations, Reservation(model, found, draws[1:], grant),
+            )  # fmt: skip
+            self._look_after(call, key, found, levels)
+        elif grant.refused:
+            call.quota, call.model = call.quota or window, call.model or model
+            at = grant.refused - 1
+            raise self._refusal(call, key, model, found[at], levels[at], grant.now)
+        return window
+
+    def settle(self, call: Call) -> None:
+        """Correct what was reserved: only the model that has answered has used anything."""
+        key, served = call.key, call.target.model if call.target is not None else None
+        assert key is not None
+        used = _used(call)
+        last = max(
+            (at for at, one in enumerate(call.reservations) if one.model is served), default=-1
+        )
+        for at, (_, found, draws, grant) in enumerate(call.reservations):
+            real = used if at == last else {"tokens": 0, "spend": 0}
+            corrections = [
+                Correction(draw.name, draw.period, level.opened, amount - reserved)
+                for rule, draw, level in zip(found, draws, grant.levels[1:], strict=True)
+                if (amount := real[rule.measure]) is not None
+                and (reserved := min(draw.amount, draw.limit)) != amount
+            ]
+            if corrections:
+                self._counters.settle(key.account, corrections, call.arrived, exact=grant.exact)
+        call.reservations = ()
+
+    def _draws(self, call: Call, model: Model, found: Sequence[Rule]) -> list[Draw]:
+        now = int(call.arrived * 1_000_000)
+        estimate = _estimate(call.request, model)
+        target = Target(model, model.deployments[0])
+        price = self._prices(target)
+        amounts = {
+            "tokens": estimate.total_tokens,
+            "spend": 0 if price is None else nano(cost(estimate, price)),
+        }
+        return [
+            Draw(
+                rule.name, rule.limit, amounts[rule.measure], rule.period,
+                beginning(rule.period, now),
+            )
+            for rule in found
+        ]  # fmt: skip
+
+    def _look_after(
+        self, call: Call, key: Key, found: Sequence[Rule], levels: Sequence[Level]
+    ) -> None:
+        """Budgets that are nearly spent are told; those that know no past are to be told of it."""
+        for rule, level in zip(found, levels, strict=True):
+            if rule.measure != "spend":
+                continue
+            if level.birth and self.born is not None:
+                self.born(key.account, rule, level.opened)
+            if level.used >= rule.limit * self._warn_at:
+                share = f"{rule.scope} {_span(rule)} {level.used * 100 // rule.limit}%"
+                call.budget_warning = call.budget_warning or share
+                call.notes.append(f"budget nearly spent: {share}")
+                told = (key.account, rule.name, level.opened)
+                if told not in self._warned:
+                    if len(self._warned) >= _MOST_KNOWN:
+                        self._warned.clear()
+                    self._warned.add(told)
+                    extra = {"account": key.account, "budget": share, "subject": rule.subject}
+                    _log.warning("a budget is nearly spent", extra=extra)
+
+    def _refusal(
+        self, call: Call, key: Key, model: Model, rule: Rule, level: Level, now: int
+    ) -> GatewayError:
+        wait = max(1.0, (ending(rule.period, level.opened) - now) / 1e6)
+        if rule.measure == "tokens":
+            whom = f"model {model.name!r}" if rule.scope == "model" else f"this {rule.scope}"
+            return GatewayError(
+                "rate_limited",
+                f"Token limit of {rule.limit} tokens per 60 s for {whom} is used up; this request "
+                f"needs about {_estimate(call.request, model).total_tokens}",
+                retry_after=wait,
+                cause="The tokens of the current 60-second window do not suffice for this request.",
+                fix="Wait the seconds that `Retry-After` says, send shorter prompts or a lower "
+                "`max_tokens`, or ask the operator for a higher limit.",
+            )
+        return GatewayError(
+            "budget_exhausted",
+            f"The budget of {rule.limit / NANO:.2f} US dollars per {_span(rule)} of "
+            f"{rule.scope} {rule.subject or key.account!r} is spent",
+            retry_after=wait,
+        )
+
+
+def _is_metered(model: Model) -> bool:
+    return (model.token_limit, model.budget_day, model.budget_month) != (None, None, None)
+
+
+def _estimate(request: ChatRequest | None, model: Model) -> Usage:
+    """Four bytes of prompt to a token, and all the output that the request allows."""
+    if request is None:
+        return Usage(input_tokens=0, output_tokens=0, total_tokens=0, estimated=True)
+    prompt = len(prompt_bytes(request)) // 4
+    if model.context_length:  # what is longer are images, or is refused by the provider
+        prompt = min(prompt, model.context_length)
+    choices = min(max(request.body.n or 1, 1), _MOST_CHOICES)
+    output = request.output_limit(model.max_output_tokens) * choices
+    return Usage(
+        input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
+    )
+
+
+def _used(call: Call) -> dict[str, int | None]:
+    """What the call has used; None where its price is not known."""
+    usages = [usage for _, usage in call.parts] or ([call.usage] if call.usage is not None else [])
+    tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
+    if usages and call.cost_usd is None:
+        return {"tokens": tokens, "spend": None}
+    return {"tokens": tokens, "spend": nano(call.cost_usd or 0.0)}
+
+
+def _tightest(
+    call: Call, found: Sequence[Rule], levels: Sequence[Level], now: int
+) -> TokenQuota | None:
+    """The token limit that has the least left."""
+    left = [
+        TokenQuota(
+            rule.limit,
+            max(0, rule.limit - level.used),
+            call.arrived + (level.opened + WINDOW_US - now) / 1e6,
+        )
+        for rule, level in zip(found, levels, strict=True)
+        if rule.measure == "tokens"
+    ]
+    return min(left, key=lambda one: one.remaining, default=None)
+
+
+def _span(rule: Rule) -> str:
+    return "day" if rule.period is Period.DAY else "month"

@@ -1,0 +1,83 @@
+"""Telling the counters of budgets what was spent before they began to count."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+
+from callgate.core.allowance import Rule, Spent, nano
+from callgate.core.limits import beginning
+from callgate.store.base import Counters, StoreError
+
+_RETRY_SECONDS = 5.0
+_MOST_PENDING = 10_000
+_log = logging.getLogger("callgate.budgets")
+
+
+class Seeding:
+    """Seeds budgets from records. `spent` gives what was spent since a day; it may block, and
+    raise StoreError, so it runs in a thread.
+    """
+
+    def __init__(self, counters: Counters, spent: Callable[[date], Iterable[Spent]]) -> None:
+        self._counters = counters
+        self._spent = spent
+        self._pending: dict[tuple[str, str], tuple[str, Rule, int]] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def want(self, account: str, rule: Rule, begins: int) -> None:
+        """Seed a budget soon. Never waits."""
+        if len(self._pending) < _MOST_PENDING:
+            self._pending[account, rule.name] = (account, rule, begins)
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def prime(self, budgets: Iterable[tuple[str, Rule]]) -> None:
+        """Seed these budgets of accounts now, before anybody is served."""
+        now = time.time_ns() // 1000
+        for account, rule in budgets:
+            begins = beginning(rule.period, now)
+            self._pending[account, rule.name] = (account, rule, begins)
+        if self._pending:
+            try:
+                await self._seed()
+            except StoreError as error:
+                self._pending.clear()  # asked for again when they are drawn on
+                _log.warning("what was spent so far is not known yet", extra={"detail": str(error)})
+
+    async def stop(self) -> None:
+        """End the work in the background."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _work(self) -> None:
+        while self._pending:
+            try:
+                await self._seed()
+            except StoreError as error:
+                _log.warning("what was spent so far is not known yet", extra={"detail": str(error)})
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _seed(self) -> None:
+        wanted = list(self._pending.values())
+        oldest = min(begins for _, _, begins in wanted)
+        since = _day(oldest)
+        rows = await asyncio.to_thread(lambda: list(self._spent(since)))
+        for account, rule, begins in wanted:
+            amount = sum(nano(row.cost) for row in rows if _bears(rule, account, row, _day(begins)))
+            await self._counters.seed(account, rule.name, rule.period, begins, amount)
+            self._pending.pop((account, rule.name), None)
+
+
+def _day(begins: int) -> date:
+    return datetime.fromtimestamp(begins // 1_000_000, UTC).date()
+
+
+def _bears(rule: Rule, account: str, row: Spent, since: date) -> bool:
+    """Whether what was spent counts towards a budget of the account."""
+    of = {"account": "", "key": row.key_id, "model": row.model}[rule.scope]
+    return row.account == account and row.day >= since and of == rule.subject

@@ -1,0 +1,106 @@
+"""Token limits and budgets as callers and the operator see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import Gateway, serving, until, write_config
+from provider import Provider
+
+CHAT = "/v1/chat/completions"
+ASK = {"messages": [{"role": "user", "content": "Hello?"}], "max_tokens": 100}
+
+# Each answer of the provider counts 5 tokens read and 4 written, which cost some 0.00004 dollars.
+MODELS = """
+[models.capped]
+provider = "openai"
+upstream_model = "gpt-4.1"
+token_limit = 150
+[providers.openai]
+api_key = "sk-not-used-by-the-test-provider"
+base_url = "{url}"
+[models."gpt-4.1"]
+provider = "openai"
+upstream_model = "gpt-4.1"
+[budgets]
+warn_at = 0.5
+[accounts.poor]
+budget_day = 0.0000001
+[accounts.careful]
+budget_month = 0.0009
+"""
+
+
+@pytest.fixture(scope="module")
+def metered(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway of two workers, which share a table."""
+    folder = tmp_path_factory.mktemp("metered")
+    write_config(folder, provider, extra=MODELS.format(url=provider.base_url))
+    with serving(folder, "--workers", "2") as gateway:
+        yield gateway
+
+
+def test_tokens_are_reserved_by_estimate_and_settled_by_use(metered: Gateway) -> None:
+    key = metered.new_key("--account", "tokens")["key"]
+    with metered.client(key) as client:
+        first = client.post(CHAT, json={**ASK, "model": "capped"})
+        assert first.status_code == 200
+        assert first.headers["x-ratelimit-limit-tokens"] == "150"
+        reserved = 150 - int(first.headers["x-ratelimit-remaining-tokens"])
+        assert reserved == 100 + len('[{"role":"user","content":"Hello?"}]') // 4
+        assert 0 < int(first.headers["x-ratelimit-reset-tokens"]) <= 60
+        # 9 tokens were used of those: the next finds room that the estimate alone leaves not.
+        second = client.post(CHAT, json={**ASK, "model": "capped"})
+        assert second.status_code == 200
+        assert int(second.headers["x-ratelimit-remaining-tokens"]) == 150 - 9 - reserved
+        for _ in range(20):
+            refused = client.post(CHAT, json={**ASK, "model": "capped"})
+            if refused.status_code != 200:
+                break
+        assert refused.status_code == 429
+        error = refused.json()["error"]
+        assert error["type"] == "rate_limited"
+        assert "150 tokens per 60 s for model 'capped'" in error["message"]
+        assert refused.headers["retry-after"] == refused.headers["x-ratelimit-reset-tokens"]
+
+
+def test_a_spent_budget_is_refused_and_a_nearly_spent_one_is_told(metered: Gateway) -> None:
+    until(lambda: "cost_usd" in metered.record(priced(metered)), 20)
+    poor = metered.new_key("--account", "poor")["key"]
+    with metered.client(poor) as client:
+        assert client.post(CHAT, json={**ASK, "model": "gpt-4.1"}).status_code == 200
+        refused = client.post(CHAT, json={**ASK, "model": "gpt-4.1"})
+        assert refused.status_code == 429
+        error = refused.json()["error"]
+        assert error["type"] == "budget_exhausted"
+        assert error["metadata"]["retryable"] is False
+        assert "account 'poor'" in error["message"]
+        assert 0 < int(refused.headers["retry-after"]) <= 86_400
+    careful = metered.new_key("--account", "careful")["key"]
+    with metered.client(careful) as client:
+        answer = client.post(CHAT, json={**ASK, "model": "gpt-4.1"})
+        assert answer.headers["x-callgate-budget"].startswith("account month ")
+        noted = metered.record(answer.headers["x-request-id"])["notes"]
+        assert any("budget nearly spent: account month" in note for note in noted)
+
+
+def priced(gateway: Gateway) -> str:
+    with gateway.client() as client:
+        return client.post(CHAT, json={**ASK, "model": "gpt-4.1"}).headers["x-request-id"]
+
+
+def test_what_was_spent_is_known_after_a_restart(provider: Provider, tmp_path: Path) -> None:
+    write_config(tmp_path, provider, extra=MODELS.format(url=provider.base_url))
+    with serving(tmp_path) as gateway:
+        until(lambda: "cost_usd" in gateway.record(priced(gateway)), 20)
+        poor = gateway.new_key("--account", "poor", "--budget-month", "5", "--token-limit", "m=9")
+        with gateway.client(poor["key"]) as client:
+            assert client.post(CHAT, json={**ASK, "model": "gpt-4.1"}).status_code == 200
+        gateway.kill_everything()
+    with serving(tmp_path, key=False) as gateway, gateway.client(poor["key"]) as client:
+        refused = client.post(CHAT, json={**ASK, "model": "gpt-4.1"})
+        assert refused.json()["error"]["type"] == "budget_exhausted"
+    assert poor["allowance"] == {"budget_month": 5.0, "token_limits": {"m": 9}}

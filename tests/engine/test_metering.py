@@ -1,0 +1,177 @@
+"""Reserving tokens and money, and settling with what was used."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from callgate.core.allowance import NANO, Allowance, Rule, Spent, rules
+from callgate.core.chat import Usage
+from callgate.core.http import Origin
+from callgate.core.limits import Draw, Period, beginning
+from callgate.core.models import Deployment, Model, Price, Target, Vendor
+from callgate.core.secret import Secret
+from callgate.core.validate import parse_chat
+from callgate.engine.call import Call
+from callgate.engine.metering import Metering
+from callgate.engine.seeding import Seeding
+from callgate.errors import GatewayError
+from callgate.store.base import Key, StoreError
+from callgate.store.memory import MemoryCounters
+
+DEPLOYMENT = Deployment(
+    id="p/m",
+    provider="p",
+    vendor=Vendor(name="p", dialect="openai"),
+    upstream_model="m",
+    origin=Origin("http", "localhost", 1),
+    path="",
+    secret=Secret(""),
+)
+PRICE = Price(input=1.0, output=2.0)
+PROMPT = b'[{"role": "user", "content": "Hi"}]'
+BODY = b'{"model": "m", "max_tokens": 100, "messages": %s}' % PROMPT
+
+
+def model(name: str = "m", **changes: Any) -> Model:
+    return Model(name=name, deployments=(DEPLOYMENT,), **changes)
+
+
+def key(**changes: Any) -> Key:
+    fields = {"id": "k", "digest": b"", "hint": "", "name": "k", "account": "acme", "created": 0}
+    return Key(**{**fields, "region": "us", **changes})
+
+
+def call(caller: Key) -> Call:
+    made = Call("id", time.time(), "POST", "/")
+    made.request, made.key = parse_chat(BODY), caller
+    return made
+
+
+def metering(counters: MemoryCounters, *models: Model, **accounts: Allowance) -> Metering:
+    return Metering(counters, accounts, models, lambda _target: PRICE, warn_at=0.8)
+
+
+async def used(counters: MemoryCounters, rule: Rule, begins: int = 0) -> int:
+    draw = Draw(rule.name, 2**40, 0, rule.period, begins)
+    return (await counters.draw("acme", [draw], time.time())).levels[0].used
+
+
+def test_limits_of_account_key_and_model_bear_together_and_a_key_replaces_the_models() -> None:
+    account = Allowance(budget_day=5.0)
+    own = Allowance(tokens_per_minute=9, token_limits={"m": 7, "n": 8})
+    found = rules(account, "k", own, model(token_limit=50, budget_month=2.5))
+    assert [(rule.measure, rule.scope, rule.period, rule.limit) for rule in found] == [
+        ("spend", "account", Period.DAY, 5 * NANO),
+        ("tokens", "key", Period.WINDOW, 9),
+        ("tokens", "model", Period.WINDOW, 7),
+        ("spend", "model", Period.MONTH, 2_500_000_000),
+    ]
+    assert len({rule.name for rule in found}) == len(found)
+    assert rules(None, "k", None, model()) == ()
+
+
+def test_without_such_limits_there_is_nothing_to_reserve() -> None:
+    assert metering(MemoryCounters(), model()).rules(key(), model()) == ()
+
+
+async def test_what_the_answer_used_replaces_the_estimate() -> None:
+    counters, asked = MemoryCounters(), model(token_limit=1000)
+    caller = key(allowance=Allowance(budget_day=1.0))
+    meter = metering(counters, asked)
+    found = meter.rules(caller, asked)
+    spend, tokens = found
+    this = call(caller)
+    assert (await meter.reserve(this, caller, asked, 30, found)).admitted
+    prompt = len(PROMPT) // 4
+    today = beginning(Period.DAY, time.time_ns() // 1000)
+    assert await used(counters, tokens) == 100 + prompt
+    assert await used(counters, spend, today) == (200 + prompt) * 1000
+    this.target, this.cost_usd = Target(asked, DEPLOYMENT), 0.000_013
+    this.usage = Usage(input_tokens=5, output_tokens=4, total_tokens=9)
+    meter.settle(this)
+    assert await used(counters, tokens) == 9
+    assert await used(counters, spend, today) == 13_000
+    assert this.reservations == ()
+
+
+async def test_a_call_that_failed_has_used_nothing_and_one_of_unknown_price_its_estimate() -> None:
+    counters, asked = MemoryCounters(), model(token_limit=1000, budget_day=1.0)
+    caller = key()
+    meter = metering(counters, asked)
+    found = meter.rules(caller, asked)
+    failed = call(caller)
+    await meter.reserve(failed, caller, asked, 30, found)
+    meter.settle(failed)
+    assert await used(counters, found[0]) == 0
+    unpriced = call(caller)
+    await meter.reserve(unpriced, caller, asked, 30, found)
+    unpriced.target = Target(asked, DEPLOYMENT)
+    unpriced.usage = Usage(input_tokens=5, output_tokens=4, total_tokens=9)
+    meter.settle(unpriced)
+    assert await used(counters, found[0]) == 9
+    today = beginning(Period.DAY, time.time_ns() // 1000)
+    assert await used(counters, found[1], today) == (200 + len(PROMPT) // 4) * 1000
+
+
+async def test_only_the_model_that_answered_is_charged() -> None:
+    counters = MemoryCounters()
+    first, second = model("first", token_limit=1000), model("second", token_limit=1000)
+    caller = key()
+    meter = metering(counters, first, second)
+    this = call(caller)
+    for asked in (first, second):
+        await meter.reserve(this, caller, asked, 30, meter.rules(caller, asked))
+    this.target = Target(second, DEPLOYMENT)
+    this.usage = Usage(input_tokens=5, output_tokens=4, total_tokens=9)
+    meter.settle(this)
+    (one,), (other,) = meter.rules(caller, first), meter.rules(caller, second)
+    assert (await used(counters, one), await used(counters, other)) == (0, 9)
+
+
+async def test_a_budget_stops_and_warns_before_it_does(caplog: pytest.LogCaptureFixture) -> None:
+    asked, caller = model(), key()
+    spent = (200 + len(PROMPT) // 4) / 1e6
+    meter = metering(MemoryCounters(), asked, acme=Allowance(budget_month=spent * 3))
+    found = meter.rules(caller, asked)
+    warnings = []
+    for _ in range(3):
+        this = call(caller)
+        await meter.reserve(this, caller, asked, 30, found)
+        warnings.append(this.budget_warning)
+    assert warnings == [None, None, "account month 100%"]
+    assert [record.name for record in caplog.records] == ["callgate.budgets"]
+    with pytest.raises(GatewayError) as told:
+        await meter.reserve(call(caller), caller, asked, 30, found)
+    assert told.value.kind.type == "budget_exhausted"
+    assert told.value.retry_after is not None
+    assert 0 < told.value.retry_after <= 31 * 86_400
+
+
+async def test_budgets_are_seeded_by_what_bears_on_them() -> None:
+    counters = MemoryCounters()
+    today = datetime.now(UTC).date()
+    rows = [
+        Spent(today, "acme", "k", "m", 1.0),
+        Spent(today, "acme", "other", "n", 2.0),
+        Spent(today, "rival", "k", "m", 100.0),
+        Spent(date(2020, 1, 1), "acme", "k", "m", 1000.0),
+    ]
+    failures = [StoreError("away")]
+
+    def spent(since: date) -> list[Spent]:
+        if failures:
+            raise failures.pop()
+        return [row for row in rows if row.day >= since]
+
+    seeding = Seeding(counters, spent)
+    own = Allowance(budget_day=50.0)
+    found = rules(own, "k", own, model(budget_month=50.0))
+    await seeding.prime(("acme", rule) for rule in found)  # the store is away
+    await seeding.prime(("acme", rule) for rule in found)
+    now = time.time_ns() // 1000
+    amounts = [await used(counters, rule, beginning(rule.period, now)) for rule in found]
+    assert amounts == [3 * NANO, 1 * NANO, 1 * NANO]
