@@ -19,7 +19,7 @@ from msgspec import NODEFAULT, Struct
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from callgate.app import build_worker, describe
+from callgate.app import REPLAYED, build_worker, describe
 from callgate.cli.main import COMMANDS, callgate
 from callgate.config import load
 from callgate.config.settings import Settings
@@ -120,6 +120,14 @@ def test_every_setting_is_documented_with_its_default(heading: str, kind: type[S
 def is_headed(field: msgspec.structs.FieldInfo) -> bool:
     """A table of the top level has a section of its own, not a row."""
     return struct_in(field.type) is not None
+
+
+def test_every_setting_is_replayed_or_has_no_say_in_an_answer() -> None:
+    without_say = {
+        "data_dir", "catalogue", "upstream", "store", "counters", "capture", "journal", "metrics",
+        "traces", "providers", "models", "accounts", "budgets",
+    }  # fmt: skip
+    assert set(Settings.__struct_fields__) == {*REPLAYED, *without_say}
 
 
 def test_every_dialect_is_documented() -> None:

@@ -7,9 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callgate.app import REPLAYED
 from callgate.capture import files
-from callgate.config.settings import Settings
 from callgate.core.captured import Captured, Piece
 from callgate.core.record import Record
 from callgate.replay.rerun import ReplayError
@@ -44,14 +42,6 @@ def test_a_request_that_was_hedged_is_hedged_again(captures: list[Path]) -> None
         assert again.record is not None
         assert again.record.notes[0].startswith("hedged: plain/test-lagging took longer than")
         assert {one.decision for one in again.record.attempts} == {"lost the race", "done"}
-
-
-def test_every_setting_is_replayed_or_has_no_say_in_an_answer() -> None:
-    without_say = {
-        "data_dir", "catalogue", "upstream", "store", "counters", "capture", "journal", "metrics",
-        "providers", "models", "accounts", "budgets",
-    }  # fmt: skip
-    assert set(Settings.__struct_fields__) == {*REPLAYED, *without_say}
 
 
 def test_a_changed_answer_of_the_provider_is_told(captures: list[Path]) -> None:

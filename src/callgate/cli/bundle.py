@@ -141,7 +141,7 @@ def secrets_of(config: Config) -> list[Secret]:
     for model in config.models.values():
         for deployment in model.deployments:
             found |= {deployment.secret.reveal(), deployment.session_token.reveal()}
-    found.add(config.settings.metrics.token)
+    found |= {config.settings.metrics.token, *config.settings.traces.headers.values()}
     for url in (config.store_url, config.settings.counters.url):
         user_info = url.partition("//")[2].rpartition("@")[0]
         found.add(user_info.partition(":")[2])
