@@ -27,11 +27,12 @@ WORDS = ("Hello", " from", " the", " provider.")
 
 
 class Provider:
-    """The server's state. `requests` are (headers, body) pairs as received."""
+    """The server's state. `requests` are (headers, body) pairs, `received` all their bytes."""
 
     def __init__(self) -> None:
         self.port = 0
         self.requests: list[tuple[dict[str, str], dict[str, Any]]] = []
+        self.received = bytearray()
         self.left = threading.Event()
         self.go_on = threading.Event()
 
@@ -43,12 +44,14 @@ class Provider:
         """One connection: any number of requests."""
         with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                lines = head.split("\r\n")[1:-2]
+                head = await reader.readuntil(b"\r\n\r\n")
+                lines = head.decode("latin-1").split("\r\n")[1:-2]
                 headers = {
                     name.lower(): value for name, value in (line.split(": ", 1) for line in lines)
                 }
-                body = json.loads(await reader.readexactly(int(headers["content-length"])))
+                sent = await reader.readexactly(int(headers["content-length"]))
+                self.received += head + sent
+                body = json.loads(sent)
                 self.requests.append((headers, body))
                 answer = ANSWERS.get(body["model"].removeprefix("test-"), ok)
                 await answer(self, writer, body)
