@@ -22,6 +22,7 @@ from bench.install import install
 from bench.latency import latency
 from bench.machine import Machine, machine, stolen
 from bench.memory import memory
+from bench.rate import rates
 from bench.report import Figure, table
 from bench.start import start
 from bench.subject import CALLGATE, NGINX, StartError
@@ -29,6 +30,7 @@ from bench.testbed import QUICK, Extent, Testbed, testbed
 
 _SCENARIOS: dict[str, Callable[[Testbed], list[Figure]]] = {
     "request": requests,
+    "rate": rates,
     "stream": streams,
     "latency": latency,
     "memory": memory,
