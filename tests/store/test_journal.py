@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import stat
@@ -14,8 +15,8 @@ import msgspec
 import pytest
 
 from callgate.core.record import Record
+from callgate.store import appender, segments
 from callgate.store import journal as journals
-from callgate.store import segments
 from callgate.store.base import StoreError
 from callgate.store.framing import frame
 from callgate.store.journal import Journal, backlog, find, scan
@@ -45,7 +46,7 @@ import resource, sys
 from pathlib import Path
 from callgate.store.journal import Journal
 
-journal = Journal(Path(sys.argv[1]))
+journal = Journal(Path(sys.argv[1]), mapped=sys.argv[3] == "mapped")
 records = sys.stdin.read().encode().split(b"\\n")
 _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), most))
@@ -176,15 +177,20 @@ def test_the_backlog_counts_what_is_not_shipped(journal: Journal, folder: Path) 
     journal.append(new)
     (path,) = segments.listed(folder)
     behind = backlog(folder, time.time())
-    assert behind[:2] == (1, path.stat().st_size)
+    assert behind[:2] == (1, len(frame(old)) + len(frame(new)))
     assert behind.oldest_age == pytest.approx(90, abs=5)
     segments.set_offset(path, len(frame(old)))
     behind = backlog(folder, time.time())
     assert behind[:2] == (1, len(frame(new)))
     assert behind.oldest_age == pytest.approx(30, abs=5)
-    segments.set_offset(path, path.stat().st_size)
+    segments.set_offset(path, len(frame(old)) + len(frame(new)))
     assert backlog(folder, time.time()) == (0, 0, None)
     assert ids(folder) == []
+
+
+def _fd(journal: Journal) -> int:
+    assert journal._appender is not None
+    return journal._appender.fd
 
 
 def test_records_survive_kill_9_at_any_moment(folder: Path) -> None:
@@ -242,66 +248,117 @@ def test_a_byte_changed_anywhere_costs_at_most_its_own_record(folder: Path) -> N
                 assert encoded(find(folder, record.request_id)) == encoded(record)
 
 
-def test_a_full_disk_holds_records_in_memory_until_there_is_room(
-    journal: Journal, folder: Path
-) -> None:
+def test_a_full_disk_holds_records_in_memory_until_there_is_room(folder: Path) -> None:
+    journal = Journal(folder, mapped=False)
     records = [answered() for _ in range(200)]
     journal.append(encoded(records[0]))
-    disk, full = os.dup(journal._fd), os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, journal._fd)
+    fd = _fd(journal)
+    disk, full = os.dup(fd), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, fd)
     for record in records[1:100]:
         journal.append(encoded(record))
     assert journal.held == 99
     assert journal.flush() is False
     assert journal.degraded is not None
     assert "No space left on device" in journal.degraded
-    os.dup2(disk, journal._fd)
+    os.dup2(disk, fd)
     for record in records[100:]:
         journal.append(encoded(record))
     assert (journal.held, journal.degraded, journal.lost) == (0, None, 0)
     assert ids(folder) == [record.request_id for record in records]
+    journal.close()
     os.close(disk)
     os.close(full)
 
 
+def test_where_no_room_can_be_made_records_are_held_until_it_can(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(folder, mapped=True)
+    records = [answered() for _ in range(6)]
+    journal.append(encoded(records[0]))
+    with monkeypatch.context() as patch:
+        patch.setattr(appender, "_ROOM", 4096)
+
+        def full(fd: int, begin: int, length: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        patch.setattr(os, "posix_fallocate", full)
+        large = answered()
+        large.message = "x" * 400_000
+        journal.append(encoded(large))
+        for record in records[1:]:
+            journal.append(encoded(record))
+        assert journal.held == 6
+    assert journal.flush() is True
+    assert ids(folder) == [one.request_id for one in (records[0], large, *records[1:])]
+    journal.close()
+    assert sum(path.stat().st_size for path in folder.iterdir()) == sum(
+        len(frame(encoded(one))) for one in (large, *records)
+    )
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_lines_of_any_size_follow_each_other_without_a_gap(folder: Path, mapped: bool) -> None:
+    journal = Journal(folder, mapped=mapped)
+    records = []
+    for size in (0, 5000, 300_000, 1, 262_144, 1_000_000, 100, 90_000, 90_000, 90_000, 7):
+        records.append(answered())
+        records[-1].message = "x" * size
+        journal.append(encoded(records[-1]))
+    assert ids(folder) == [one.request_id for one in records]
+    (path,) = segments.listed(folder)
+    with segments.reading(path) as fd:
+        lines = sum(len(frame(encoded(one))) for one in records)
+        assert segments.written(fd, 0) == segments.written(fd, lines) == lines
+        assert segments.read(fd, lines, 10) == ([], [], lines)
+    journal.close()
+    assert path.stat().st_size == lines
+
+
+@pytest.mark.parametrize("way", ["mapped", "written"])
 @pytest.mark.parametrize(("records", "size"), [(2, 1000), (10, 5000), (10, 300)])
 def test_a_record_that_fits_in_part_only_is_taken_back(
-    folder: Path, records: int, size: int
+    folder: Path, records: int, size: int, way: str
 ) -> None:
     lines = [encoded(answered()) for _ in range(records)]
-    with child(LIMITED, folder, size) as process:
+    with child(LIMITED, folder, size, way) as process:
         told, _ = process.communicate(b"\n".join(lines).decode())
     held, degraded, end = told.splitlines()
     assert end == "True 0 None 0"
     if size < len(lines[0]):
         assert int(held) == records
         assert "File too large" in degraded
-    raw = b"".join(path.read_bytes() for path in segments.listed(folder))
+    raw = b"".join(path.read_bytes().rstrip(b"\0") for path in segments.listed(folder))
     assert sorted(raw.splitlines()) == sorted(frame(line)[:-1] for line in lines)
 
 
 def test_what_is_held_is_bounded_and_the_oldest_goes_first(
-    journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(journals, "_HELD_RECORDS", 3)
+    journal = Journal(folder, mapped=False)
     records = [answered() for _ in range(5)]
-    disk, full = os.dup(journal._fd), os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, journal._fd)
+    fd = _fd(journal)
+    disk, full = os.dup(fd), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, fd)
     for record in records:
         journal.append(encoded(record))
     assert (journal.held, journal.lost) == (3, 2)
-    os.dup2(disk, journal._fd)
+    os.dup2(disk, fd)
     assert journal.flush() is True
     assert ids(folder) == [record.request_id for record in records[2:]]
+    journal.close()
     os.close(disk)
     os.close(full)
 
 
-def test_a_writer_whose_file_fails_for_good_begins_another(journal: Journal, folder: Path) -> None:
+def test_a_writer_whose_file_fails_for_good_begins_another(folder: Path) -> None:
+    journal = Journal(folder, mapped=False)
     first, second, third = answered(), answered(), answered()
     journal.append(encoded(first))
     broken = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(broken, journal._fd)
+    os.dup2(broken, _fd(journal))
     os.close(broken)
     journal.append(encoded(second))
     assert journal.held == 1
@@ -309,6 +366,7 @@ def test_a_writer_whose_file_fails_for_good_begins_another(journal: Journal, fol
     assert (journal.held, journal.degraded) == (0, None)
     assert sorted(ids(folder)) == sorted(one.request_id for one in (first, second, third))
     assert len(segments.listed(folder)) == 2
+    journal.close()
 
 
 def test_a_journal_deleted_from_under_its_writer_begins_anew(
@@ -337,7 +395,7 @@ def test_the_disk_is_made_to_have_records_when_that_is_wanted(
     real = os.fdatasync
 
     def fdatasync(fd: int) -> None:
-        synced.append(os.fstat(fd).st_size)
+        synced.append(segments.written(fd, 0))
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", fdatasync)

@@ -72,6 +72,12 @@ def shipper(folder: Path, log: RequestLog) -> Shipper:
     return Shipper(folder, log, time.time)
 
 
+def append_raw(journal: Journal, data: bytes) -> None:
+    """Bytes that are no line, as a writer leaves them that is not done, or not sound."""
+    assert journal._appender is not None
+    journal._appender.append(data)
+
+
 def appended(journal: Journal, count: int) -> list[Record]:
     records = [answered() for _ in range(count)]
     for record in records:
@@ -235,17 +241,58 @@ def test_a_record_in_the_writing_is_waited_for(
     record = answered()
     line = frame(msgspec.json.encode(record))
     for at in range(0, len(line), 50):
-        os.write(journal._fd, line[at : at + 50])
+        append_raw(journal, line[at : at + 50])
         shipper.ship()
     assert stored(log) == [record.request_id]
     assert shipper.damaged == 0
+
+
+def test_room_that_a_killed_writer_left_over_is_no_damage(
+    folder: Path, shipper: Shipper, log: RequestLog
+) -> None:
+    folder.mkdir()
+    records = [answered() for _ in range(3)]
+    lines = [frame(msgspec.json.encode(record)) for record in records]
+    room = bytes(300_000)
+    (folder / "1-1-1.journal").write_bytes(lines[0] + lines[1][:-1] + room)
+    (folder / "2-1-1.journal").write_bytes(room)
+    while shipper.ship(1):
+        pass
+    assert stored(log) == ids(records[:2])
+    assert (shipper.damaged, list(folder.iterdir())) == (0, [])
+    # A page that the disk never got, after a loss of power.
+    (folder / "3-1-1.journal").write_bytes(room + lines[2] + room)
+    while shipper.ship(1):
+        pass
+    assert stored(log) == ids(records)
+    assert list(folder.glob("*.journal")) == []
+
+
+def test_a_line_that_was_read_while_it_was_written_is_read_again(
+    journal: Journal, log: RequestLog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = appended(journal, 3)
+    real, size = os.pread, len(frame(msgspec.json.encode(records[0])))
+    looks = []
+
+    def pread(fd: int, length: int, offset: int) -> bytes:
+        looks.append(offset)
+        data = real(fd, length, offset)
+        return data if len(looks) > 1 else data[:size] + bytes(40) + data[size + 40 :]
+
+    monkeypatch.setattr(os, "pread", pread)
+    (path,) = segments.listed(folder)
+    with segments.reading(path) as fd:
+        chunk = segments.read(fd, 0, 10)
+    assert chunk.records == [msgspec.json.encode(record) for record in records]
+    assert chunk.damaged == []
 
 
 def test_damage_costs_its_own_record_and_is_kept_for_people(
     journal: Journal, shipper: Shipper, log: RequestLog, folder: Path
 ) -> None:
     before = appended(journal, 2)
-    os.write(journal._fd, b"cg1 00000005 00000000 {...}\n\n\0\0\0\n")
+    append_raw(journal, b"cg1 00000005 00000000 {...}\n\n\0\0\0\n")
     after = appended(journal, 2)
     while shipper.ship(2):
         pass
@@ -269,7 +316,8 @@ def test_what_is_kept_of_damage_is_bounded(
     journal: Journal, shipper: Shipper, folder: Path
 ) -> None:
     for _ in range(30):
-        os.write(journal._fd, b"x" * 100_000 + b"\n")
+        append_raw(journal, b"x" * 100_000 + b"\n")
+    appended(journal, 1)  # what is damaged and last might still be in the writing
     while shipper.ship():
         pass
     assert shipper.damaged == 30

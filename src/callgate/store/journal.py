@@ -1,8 +1,8 @@
 """The append-only journal: where a record is safe before its response ends.
 
-Each writer has a segment of its own (see `segments`) and adds a record by one write, so a record
-survives `kill -9` from the moment `append` returns; the operating system has it then. What becomes
-of it when the machine itself dies is what `Fsync` says.
+Each writer has a segment of its own (see `segments`, `appender`). A record survives `kill -9` from
+the moment `append` returns; the operating system has it then. What becomes of it when the machine
+itself dies is what `Fsync` says.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from callgate.core.ids import is_request_id, unix_ms
 from callgate.core.record import Record
 from callgate.store import segments
+from callgate.store.appender import Appender, can_be_mapped
 from callgate.store.base import StoreError
 from callgate.store.framing import frame, salvage
 
@@ -50,18 +51,22 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, segment_bytes: int = _SEGMENT_BYTES, fsync: Fsync = "never"
+        self,
+        folder: Path,
+        segment_bytes: int = _SEGMENT_BYTES,
+        fsync: Fsync = "never",
+        *,
+        mapped: bool | None = None,
     ) -> None:
         self._folder = folder
+        self._mapped = mapped
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._unsynced = False
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._trouble: str | None = None
-        self._fd = -1
-        self._path: Path | None = None
-        self._size = 0
+        self._appender: Appender | None = None
         self.lost = 0
         try:
             self._open()
@@ -99,18 +104,19 @@ class Journal:
 
     def flush(self) -> bool:
         """Try again to write what is held; whether nothing is left."""
-        if self._fd >= 0 and os.fstat(self._fd).st_nlink == 0:
+        if self._appender is not None and os.fstat(self._appender.fd).st_nlink == 0:
             # The segment was deleted from under its writer; nobody would find what comes next.
             self._abandon()
         return self._write_held(len(self._held))
 
     def sync(self) -> None:
         """Make the disk have what was written so far. Blocks; may be called from another thread."""
-        if not self._unsynced:
+        appender = self._appender
+        if not self._unsynced or appender is None:
             return
         self._unsynced = False
         try:
-            fd = os.dup(self._fd)  # lest the segment be ended meanwhile
+            fd = os.dup(appender.fd)  # lest the segment be ended meanwhile
         except OSError:
             return  # it has been ended just now, and synced with that
         try:
@@ -140,55 +146,49 @@ class Journal:
             self.lost += 1
 
     def _write(self, line: bytes) -> bool:
-        written = 0
         try:
-            if self._fd < 0:
-                self._open()
-            while written < len(line):
-                written += os.write(self._fd, line[written:] if written else line)
-            if self._fsync == "always":
-                os.fdatasync(self._fd)
+            appender = self._appender or self._open()
+            appender.append(line)
         except OSError as error:
-            self._fail(error, torn=written > 0)
+            self._trouble = error.strerror
+            if error.errno not in _FULL:
+                self._abandon()
             return False
+        if self._fsync == "always":
+            try:
+                os.fdatasync(appender.fd)
+            except OSError as error:
+                self._trouble = error.strerror
+                appender.size -= len(line)  # it is written anew, into another segment
+                self._abandon()
+                return False
         self._trouble = None
         self._unsynced = True
-        self._size += written
-        if self._size >= self._segment_bytes:
+        if appender.size >= self._segment_bytes:
             self._abandon()
         return True
 
-    def _fail(self, error: OSError, *, torn: bool) -> None:
-        """Take back what was written of a line; begin another segment if that may help."""
-        self._trouble = error.strerror
-        try:
-            if torn:
-                os.ftruncate(self._fd, self._size)
-        except OSError:
-            self._abandon()
-        else:
-            if error.errno not in _FULL:
-                self._abandon()
-
-    def _open(self) -> None:
+    def _open(self) -> Appender:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._fd, self._path = segments.create(self._folder)
-        self._size = 0
+        mapped = can_be_mapped(self._folder) if self._mapped is None else self._mapped
+        self._appender = appender = Appender(self._folder, mapped=mapped)
         if self._fsync != "never":
             segments.sync_folder(self._folder)  # or the file's very name might be lost
+        return appender
 
     def _abandon(self) -> None:
         """End the segment; the next write begins another."""
-        if self._fd < 0 or self._path is None:
+        appender, self._appender = self._appender, None
+        if appender is None:
             return
-        if self._size == 0:
-            self._path.unlink(missing_ok=True)
+        if appender.size == 0:
+            appender.path.unlink(missing_ok=True)
         elif self._fsync != "never":
             with suppress(OSError):
-                os.fdatasync(self._fd)
+                os.fdatasync(appender.fd)
         self._unsynced = False
-        os.close(self._fd)
-        self._fd = -1
+        with suppress(OSError):
+            appender.end()
 
 
 class Backlog(NamedTuple):
@@ -208,7 +208,7 @@ def backlog(folder: Path, now: float) -> Backlog:
     behind = size = 0
     oldest: int | None = None
     for fd, offset in _unshipped(folder):
-        left = os.fstat(fd).st_size - offset
+        left = segments.written(fd, offset) - offset
         if left <= 0:
             continue
         behind += 1

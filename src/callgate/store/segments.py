@@ -1,9 +1,10 @@
 """The journal's files: their names, what is read from them, and how far they have been shipped.
 
 A writer holds an exclusive flock on its segment for as long as it may write to it; a segment that
-can be locked will never grow. How far a segment is shipped stands in a small file beside it and
-not in the store, so that whoever looks for unshipped records needs no store; a crash between the
-two ships some records twice, which the store passes over.
+can be locked will never grow. Its file may end in zeros, room for lines to come (see `appender`),
+which are no lines. How far a segment is shipped stands in a small file beside it and not in the
+store, so that whoever looks for unshipped records needs no store; a crash between the two ships
+some records twice, which the store passes over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import fcntl
 import os
 import secrets
 import time
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,12 +38,12 @@ class Chunk(NamedTuple):
 
 
 def create(folder: Path) -> tuple[int, Path]:
-    """A new segment, locked for this writer: its descriptor (append-only) and its path."""
+    """A new segment, locked for this writer: its descriptor and its path."""
     name = f"{time.time_ns() // 1_000_000:013d}-{os.getpid()}-{secrets.token_hex(4)}{_SUFFIX}"
     path = folder / name
     # It gets its name when it is locked: no shipper sees it unlocked and takes it for finished.
     opening = path.with_suffix(_OPENING)
-    fd = os.open(opening, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+    fd = os.open(opening, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         opening.rename(path)
@@ -89,21 +91,25 @@ def finished(fd: int) -> bool:
     return True
 
 
+def written(fd: int, offset: int) -> int:
+    """Where the lines end, from an offset on that is not beyond it."""
+    size = os.fstat(fd).st_size
+    lines = range(offset, max(size, offset))
+    return offset + bisect_left(lines, True, key=lambda at: os.pread(fd, 1, at) == b"\0")
+
+
 def read(fd: int, offset: int, limit: int, *, final: bool = False, block: int = _BLOCK) -> Chunk:
     """The records of up to `limit` lines from `offset` on; of one block unless a line is larger.
 
-    A last line without its break is left alone, for it may still be in the writing; with `final`
-    it is taken as it is.
+    A last line that has no break or is damaged is left alone, for it may still be in the writing;
+    with `final` it is taken as it is.
     """
-    data = os.pread(fd, block, offset)
-    at_end = len(data) < block
-    while not at_end and b"\n" not in data:
-        more = os.pread(fd, len(data), offset + len(data))
-        at_end = len(more) < len(data)
-        data += more
+    data, at_end = _load(fd, offset, final=final, block=block)
+    whole = len(data)
+    data = data.rstrip(b"\0")
     records: list[bytes] = []
     damaged: list[bytes] = []
-    at = 0
+    at = doubtful = 0
     for _ in range(limit):
         end = data.find(b"\n", at)
         if end < 0:
@@ -111,14 +117,36 @@ def read(fd: int, offset: int, limit: int, *, final: bool = False, block: int = 
                 break
             end = len(data)
         record = unframe(data, at, end)
+        if record is None and not final and at >= doubtful:
+            # Read while it was written? If anything follows by now, it is whole by now.
+            data = data[:at] + os.pread(fd, len(data) - at, offset + at)
+            doubtful = len(data)
+            end = data.find(b"\n", at)
+            record = unframe(data, at, end)
         if record is None:
             line = data[at:end]
-            records += salvage(line)
+            found = salvage(line)
+            if not (found or final) and end + 1 == len(data):
+                break
+            records += found
             damaged.append(line)
         else:
             records.append(record)
         at = end + 1
-    return Chunk(records, damaged, offset + min(at, len(data)))
+    if final and at_end and at >= len(data):
+        at = whole
+    return Chunk(records, damaged, offset + min(at, whole))
+
+
+def _load(fd: int, offset: int, *, final: bool, block: int) -> tuple[bytes, bool]:
+    """At least one line or all there is, and whether that is all."""
+    data = os.pread(fd, block, offset)
+    at_end = len(data) < block
+    while not at_end and b"\n" not in data and (final or data[-1]):
+        more = os.pread(fd, len(data), offset + len(data))
+        at_end = len(more) < len(data)
+        data += more
+    return data, at_end
 
 
 def offset_of(path: Path) -> int:
