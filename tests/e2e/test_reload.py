@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -66,23 +69,30 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
                 asked += 1
         return asked
 
-    with gateway.client() as client, ThreadPoolExecutor(4) as pool:
+    raw = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=20)
+
+    def ask_raw(body: dict[str, object]) -> http.client.HTTPResponse:
+        head = {"authorization": gateway.key, "content-type": "application/json"}
+        raw.request("POST", PATH, body=json.dumps(body), headers=head)
+        return raw.getresponse()
+
+    with closing(raw), gateway.client() as client, ThreadPoolExecutor(4) as pool:
         assert ask(client, "brand-new") == 404
-        with client.stream(
-            "POST", PATH, json={"model": "test-paused", "prompt": "x", "stream": True}
-        ) as stream:
-            lines = stream.iter_lines()
-            assert "Hello" in next(line for line in lines if "Hello" in line)
-            asking = [pool.submit(keep_asking, number) for number in range(4)]
-            change(gateway, "[models.", NEW_MODEL + "[models.")
-            reload(gateway)
-            until(lambda: len(old & set(children(gateway.process.pid))) <= 1, 10)
-            stop.set()
-            assert all(one.result(20) > 0 for one in asking)
-            # The worker that relays the stream stays until its caller has all of it.
-            assert len(old & set(children(gateway.process.pid))) == 1
-            provider.go_on.set()
-            assert [line for line in lines if line][-1] == "data: [DONE]"
+        stream = ask_raw({"model": "test-paused", "prompt": "x", "stream": True})
+        assert b"Hello" in next(line for line in stream if b"Hello" in line)
+        asking = [pool.submit(keep_asking, number) for number in range(4)]
+        change(gateway, "[models.", NEW_MODEL + "[models.")
+        reload(gateway)
+        until(lambda: len(old & set(children(gateway.process.pid))) <= 1, 10)
+        stop.set()
+        assert all(one.result(20) > 0 for one in asking)
+        # The worker that relays the stream stays until its caller has all of it.
+        assert len(old & set(children(gateway.process.pid))) == 1
+        provider.go_on.set()
+        assert [line for line in stream.read().split(b"\n") if line][-1] == b"data: [DONE]"
+        # The head of the stream announced no end: who asks once more on its connection is answered.
+        last = ask_raw({"model": "test-ok", "prompt": "x"})
+        assert (last.status, last.headers["connection"]) == (200, "close")
         until(lambda: not old & set(children(gateway.process.pid)), 10)
         with gateway.client() as fresh:
             assert ask(fresh, "brand-new") == 200

@@ -109,16 +109,20 @@ class GateProtocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """Called by the server when it stops: finish what is being done and close.
 
-        A caller may just be sending on an idle connection. A worker that retires has the time to
+        A caller may just be sending on an idle connection, or will be once a stream has ended whose
+        head does not announce the end of the connection. A worker that retires has the time to
         answer that, and ends the connection with the answer.
         """
         if self._exchange is None or self._exchange.complete:
             if self.retiring:
-                self.loop.call_later(_LAST_REQUEST, self._close_if_idle)
+                self._close_soon()
             else:
                 self.transport.close()
-        else:
+        elif not (self.retiring and self._exchange.started):
             self._exchange.keep_alive = False
+
+    def _close_soon(self) -> None:
+        self.loop.call_later(_LAST_REQUEST, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         if self._exchange is None or self._exchange.complete:
@@ -257,6 +261,8 @@ class GateProtocol(HttpToolsProtocol):
             self._tell(self._refused)
         else:
             self._quiet_since = self.loop.time()
+            if self.retiring:
+                self._close_soon()
 
     # --- bounds and refusals --------------------------------------------------------------------
 
