@@ -10,7 +10,7 @@ LINTED := src tests bench docs
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test replay bench soak lint fmt clean weights
+.PHONY: help demo run test replay bench soak endure lint fmt clean weights
 
 help:
 	@echo "make demo    ask a real model a question through the gateway, and see what is kept of it"
@@ -19,6 +19,7 @@ help:
 	@echo "make replay  replay recorded traffic of real providers through the gateway, as a table"
 	@echo "make bench   measure the gateway beside nginx"
 	@echo "make soak    ten minutes of faults and vanishing callers: does anything stay behind?"
+	@echo "make endure  gateways on one PostgreSQL and one Redis, all of which get killed: is all exact?"
 	@echo "make lint    check style and types       make fmt    put style right"
 	@echo "make clean   remove .venv and caches; $(DATA) stays"
 
@@ -39,6 +40,9 @@ bench: $(VENV)/.dev
 
 soak: $(VENV)/.dev
 	@$(BIN)/python -m bench.soak $(ARGS)
+
+endure: $(VENV)/.dev
+	@$(BIN)/python -m bench.endure $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check $(LINTED)

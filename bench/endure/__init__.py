@@ -1,0 +1,1 @@
+"""What outlasts crashes: counts and records of several gateways, held against what callers saw."""
