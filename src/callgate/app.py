@@ -241,6 +241,7 @@ def figures(chat: Chat, status: Status, world: World) -> Snapshot:
         streams=chat.streams,
         circuits=[(name, health.circuit(now)) for name, health in world.health.items()],
         connections=[(origin.netloc, *stats) for origin, stats in world.client.stats().items()],
+        outages=world.counters.outages,
         held=world.journal.held,
         lost=world.journal.lost,
         degraded=[finding.part for finding in status.readiness().findings],

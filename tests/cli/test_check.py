@@ -14,8 +14,10 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
+import redisserver
 from callgate.cli.main import callgate
 from callgate.store.opening import open_store
+from callgate.support.doctor import of_refused_counters
 from lists import Lists, Reply, listing
 
 from .conftest import Home
@@ -314,6 +316,42 @@ def test_a_store_that_does_not_open(home: Home) -> None:
     (home.data / "callgate.db").write_bytes(b"no database at all" * 100)
     result = home.run("check", "--offline", "--json")
     assert (of(result, "store")["state"], result.exit_code) == ("problem", 1)
+
+
+def test_a_server_that_counts_and_is_asked(tmp_path: Path) -> None:
+    assert of(run(tmp_path, "catalogue = false\n", "--json"), "counters")["state"] == "ok"
+    with redisserver.running("--requirepass", "planted-word") as server:
+        for query, state, words in (
+            ("?password=planted-word", "ok", "answers"),
+            ("?password=other-word", "problem", "user and the password"),
+            ("", "problem", "user and the password"),
+        ):
+            text = f'catalogue = false\n[counters]\nurl = "{server.url}{query}"\n'
+            result = run(tmp_path, text, "--offline", "--json")
+            found = of(result, "counters")
+            assert (found["state"], words in found["what"] + found["fix"]) == (state, True), found
+            assert str(server.socket) in found["what"]
+            assert "-word" not in result.output
+            with server.client(password="planted-word") as looking:
+                assert all(0 < looking.ttl(key) <= 61 for key in looking.scan_iter())
+        server.kill()
+        found = of(run(tmp_path, text, "--offline", "--json"), "counters")
+    assert (found["state"], "Start the server" in found["fix"]) == ("problem", True)
+
+
+@pytest.mark.parametrize(
+    ("said", "fix"),
+    [
+        ("User a has no permissions to run the 'evalsha' command", "rights"),
+        ("LOADING Redis is loading the dataset in memory", "Wait"),
+        ("the package 'redis' is not installed; run: pip", "callgate[redis]"),
+        ("You can't write against a read only replica.", "primary"),
+        ("OOM command not allowed: out of memory", "more memory"),
+        ("Error 111 connecting to 127.0.0.1:1. Connection refused", "Start the server"),
+    ],
+)
+def test_each_refusal_to_count_has_its_fix(said: str, fix: str) -> None:
+    assert fix in of_refused_counters(f"counters.url: redis://h: {said}; correct it").fix
 
 
 def test_a_folder_that_others_may_enter(home: Home) -> None:

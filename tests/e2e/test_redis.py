@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import redisserver
 from callgate.cli.keys import add_key
@@ -100,6 +101,12 @@ def ask_all(fleet: Fleet, models: tuple[str, ...], each: int) -> list[tuple[str,
         return list(pool.map(ask, jobs))
 
 
+def figure(client: httpx.Client, name: str) -> float:
+    """A figure of `GET /metrics`, all its series together."""
+    families = text_string_to_metric_families(client.get("/metrics").text)
+    return sum(one.value for family in families for one in family.samples if one.name == name)
+
+
 def admitted(answers: list[tuple[str, httpx.Response]]) -> Counter[tuple[str, str]]:
     assert {answer.status_code for _, answer in answers} <= {200, 429}
     return Counter(
@@ -136,6 +143,11 @@ def test_without_the_server_every_answer_says_so_and_with_it_limits_are_exact_ag
         assert str(fleet.server.socket) in finding["why"]
         answers = ask_all(fleet, ("delta",), 3)
         assert {answer.status_code for _, answer in answers} <= {200, 429}
+        for client in clients:
+            until(lambda client=client: figure(client, "callgate_counters_outages") == 2, 20)
+            until(
+                lambda client=client: figure(client, "callgate_limits_counted_alone_total") > 0, 20
+            )
         fleet.server.start()
         with fleet.server.client() as server:
             until(lambda: server.zcard("callgate:us:processes") == 6, 20)

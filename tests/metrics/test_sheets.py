@@ -37,6 +37,7 @@ def test_of_circuits_the_most_open_counts(tmp_path: Path) -> None:
             streams=1,
             circuits=[("p/m", state)],
             connections=[("h", 5, 3, 1)],
+            outages=1,
             held=0,
             lost=0,
             degraded=[],
@@ -45,6 +46,7 @@ def test_of_circuits_the_most_open_counts(tmp_path: Path) -> None:
     found = read(tmp_path, NOW)
     assert found["callgate_circuit_open"] == [Series(("p/m",), 1.0)]
     assert found["callgate_workers"] == [Series((), 3)]
+    assert found["callgate_counters_outages"] == [Series((), 3)]
     assert found["callgate_requests_in_progress"] == [Series((), 6)]
     assert {line.labels[1]: line.value for line in found["callgate_upstream_connections"]} == {
         "busy": 6, "idle": 9, "waiting": 3,

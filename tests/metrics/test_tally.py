@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.exposition import render
 from callgate.metrics.families import FAMILIES, SECONDS
 from callgate.metrics.tally import Snapshot, Tally
@@ -41,6 +42,16 @@ def test_requests_are_counted_by_model_provider_status_type_and_stream() -> None
         ("m", "p", "200", "", "true"): 1,
         ("", "", "404", "model_not_found", "false"): 1,
     }
+
+
+def test_limits_counted_alone_and_budgets_nearly_spent_are_told_by_the_notes() -> None:
+    found = counted(
+        answered(notes=[COUNTED_ALONE, BUDGET_LOW + "account day 85%"]),
+        record(status=429, error="rate_limited", model="m", notes=[COUNTED_ALONE]),
+        answered(notes=["anything else"]),
+    )
+    assert values(found, "callgate_limits_counted_alone") == {("m",): 2}
+    assert values(found, "callgate_budget_warnings") == {("m", "account"): 1}
 
 
 def test_a_name_that_a_stranger_made_up_is_no_label() -> None:

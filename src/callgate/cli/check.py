@@ -29,7 +29,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 @config_option
 @json_option
 def check(*, config: Config, offline: bool, as_json: bool) -> int:
-    """Look at configuration, providers, models, clock, store, files and disk.
+    """Look at configuration, providers, models, clock, store, counters, files and disk.
 
     Each provider is asked for its list of models, which costs nothing. Exit status: 0, warnings
     included; 1 where there is a problem; 2 where the configuration cannot be used.
@@ -55,6 +55,7 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
 def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     yield looking.configuration(config)
     yield looking.store(config)
+    yield looking.counters(config)
     yield from looking.files(config)
     yield from looking.extras(config)
     yield from looking.local_model(config)

@@ -58,6 +58,17 @@ def store(config: Config) -> Finding:
     return doctor.of_store(REVISIONS[-1], valid)
 
 
+def counters(config: Config) -> Finding:
+    """Whether limits can be counted as `counters.url` says; takes nothing from any."""
+    from callgate.store.counting import probe_counters
+
+    try:
+        server = probe_counters(config.settings.counters.url, region=config.region)
+    except StoreError as error:
+        return doctor.of_refused_counters(str(error))
+    return doctor.of_counters(server, config.settings.server.workers)
+
+
 def sqlite_file(config: Config) -> Path | None:
     """The store's file, where it is one."""
     prefix = "sqlite:///"

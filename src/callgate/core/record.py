@@ -24,6 +24,12 @@ class Mending(Struct, kw_only=True, omit_defaults=True):
     bytes_after: int
 
 
+COUNTED_ALONE = "limits were counted by this process alone, within its share of them"
+"""The note of a request whose limits the others could not be asked about."""
+
+BUDGET_LOW = "budget nearly spent: "
+"""What the note begins with that tells of a budget from whose warning on there is little left."""
+
 LEFT_ALONE = "left alone after failures: "
 """What the note begins with that names the deployments which were not asked."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from callgate.core.chat import ChatRequest
 from callgate.core.directory import Directory
 from callgate.core.models import Model
+from callgate.core.record import COUNTED_ALONE
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
@@ -12,8 +13,6 @@ from callgate.engine.course import Leg, entries, overridden, told_of
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
-
-_SHARE = "limits were counted by this process alone, within its share of them"
 
 
 class Admission:
@@ -157,5 +156,5 @@ class Admission:
 
 def _note_share(call: Call) -> None:
     call.degraded = True
-    if _SHARE not in call.notes:
-        call.notes.append(_SHARE)
+    if COUNTED_ALONE not in call.notes:
+        call.notes.append(COUNTED_ALONE)

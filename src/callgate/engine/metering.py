@@ -11,6 +11,7 @@ from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
 from callgate.core.pricing import cost
+from callgate.core.record import BUDGET_LOW
 from callgate.core.validate import prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
@@ -160,7 +161,7 @@ class Metering:
             if level.used >= rule.limit * self._warn_at:
                 share = f"{rule.scope} {_span(rule)} {level.used * 100 // rule.limit}%"
                 call.budget_warning = call.budget_warning or share
-                call.notes.append(f"budget nearly spent: {share}")
+                call.notes.append(BUDGET_LOW + share)
                 told = (key.account, rule.name, level.opened)
                 if told not in self._warned:
                     if len(self._warned) >= _MOST_KNOWN:

@@ -50,6 +50,20 @@ _ALL = (
         "What the limits said of requests: `admitted` or the type of the refusal.",
     ),
     Family(
+        "callgate_limits_counted_alone",
+        "counter",
+        ("model",),
+        "Requests whose limits a worker counted by itself, within its share, as the server of "
+        "`counters.url` did not answer.",
+    ),
+    Family(
+        "callgate_budget_warnings",
+        "counter",
+        ("model", "scope"),
+        "Requests that drew on a budget beyond `budgets.warn_at` of it; the scope is `account`, "
+        "`key` or `model`.",
+    ),
+    Family(
         "callgate_tokens",
         "counter",
         ("model", "provider", "kind"),
@@ -88,6 +102,12 @@ _ALL = (
     Family("callgate_workers", "gauge", (), "Workers that serve callers."),
     Family("callgate_requests_in_progress", "gauge", (), "Requests being served."),
     Family("callgate_requests_queued", "gauge", (), "Requests that wait for a place."),
+    Family(
+        "callgate_counters_outages",
+        "gauge",
+        (),
+        "Times that the present workers have lost the server of `counters.url`.",
+    ),
     Family("callgate_streams_open", "gauge", (), "Streams being relayed."),
     Family(
         "callgate_circuit_open",

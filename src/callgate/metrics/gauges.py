@@ -16,6 +16,7 @@ def gauges(
     streams: int,
     circuits: Iterable[tuple[str, str]],
     connections: Iterable[tuple[str, int, int, int]],
+    outages: int,
     held: int,
     lost: int,
     degraded: Iterable[str],
@@ -23,7 +24,8 @@ def gauges(
     """The figures of a worker.
 
     `circuits` are deployments with their breaker's state; `connections` are hosts with how many
-    are open, idle among these, and waited for; `degraded` names the parts that are not well.
+    are open, idle among these, and waited for; `outages` is how often the server that counts limits
+    went away; `degraded` names the parts that are not well.
     """
     lines = [
         (host, state, count)
@@ -39,6 +41,7 @@ def gauges(
         "callgate_upstream_connections": [
             Series((host, state), count) for host, state, count in lines
         ],
+        "callgate_counters_outages": [Series((), outages)],
         "callgate_journal_held": [Series((), held)],
         "callgate_journal_lost": [Series((), lost)],
         "callgate_degraded": [Series((part,), 1) for part in degraded],

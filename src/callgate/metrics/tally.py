@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from callgate.core.chat import Usage
+from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.families import FAMILIES
 
 _MAX_SERIES = 2000
@@ -46,6 +47,7 @@ class _Seen(Struct):
     first_token_us: int | None = None
     gateway_us: int = 0
     attempts: list[_Attempt] = []
+    notes: list[str] = []
 
 
 class Series(Struct, array_like=True):
@@ -102,6 +104,8 @@ class Tally:
             self._add("callgate_limit_decisions", (seen.model, seen.error))
         elif seen.attempts:
             self._add("callgate_limit_decisions", (seen.attempts[0].model, "admitted"))
+        if seen.notes:
+            self._count_notes(seen)
         if not seen.attempts:
             return
         target = (model, provider)
@@ -114,6 +118,15 @@ class Tally:
         self._spread("callgate_gateway_seconds", target, seen.gateway_us)
         if seen.first_token_us is not None:
             self._spread("callgate_first_token_seconds", target, seen.first_token_us)
+
+    def _count_notes(self, seen: _Seen) -> None:
+        # The limits come after the model's name has been found to be one that is served.
+        for note in seen.notes:
+            if note == COUNTED_ALONE:
+                self._add("callgate_limits_counted_alone", (seen.model,))
+            elif note.startswith(BUDGET_LOW):
+                scope = note.removeprefix(BUDGET_LOW).partition(" ")[0]
+                self._add("callgate_budget_warnings", (seen.model, scope))
 
     def _count_tokens(self, target: Labels, usage: Usage) -> None:
         self._add("callgate_tokens", (*target, "input"), usage.input_tokens)

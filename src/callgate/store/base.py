@@ -256,8 +256,13 @@ class Counters(Protocol):
     """What an account has used, in windows of 60 seconds and in days and months of UTC.
 
     The window of requests to a model is the counter of that model's name. `trouble` says why
-    counting is not exact just now, None where it is.
+    counting is not exact just now, None where it is; `outages` how often it ceased to be.
     """
+
+    @property
+    def outages(self) -> int:
+        """How often the others could no longer be asked, since the process began."""
+        ...
 
     @property
     def trouble(self) -> str | None:

@@ -47,17 +47,20 @@ def open_counters(url: str, *, region: str, workers: int, timeout: float, table:
     )
 
 
-def probe_counters(url: str, *, region: str) -> None:
-    """Whether the server that counts, if there is one, answers and lets itself be used.
+def probe_counters(url: str, *, region: str) -> str | None:
+    """Whether the server that counts answers and lets itself be used.
 
-    Blocks for some seconds at most. Raises StoreError, which names the setting and the fix.
+    Gives its address as it may be shown, None where no server counts. Blocks for some seconds at
+    most. Raises StoreError, which names the setting and the fix.
     """
-    if _scheme(url) in SERVERS:
-        link = _link(url)
-        from callgate.store.redis import key_of, probe
+    if _scheme(url) not in SERVERS:
+        return None
+    link = _link(url)
+    from callgate.store.redis import key_of, probe, shown
 
-        # As a reservation does it, but of nothing.
-        probe(link, Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0)))
+    # As a reservation does it, but of nothing.
+    probe(link, Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0)))
+    return shown(url)
 
 
 def _scheme(url: str) -> str:

@@ -23,6 +23,7 @@ class MemoryCounters:
     """
 
     trouble: str | None = None
+    outages: int = 0
 
     def __init__(self, capacity: int = 1_000_000) -> None:
         # Ordered by opening, so that the first to expire stand in front.

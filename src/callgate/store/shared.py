@@ -51,6 +51,7 @@ class SharedCounters:
     """
 
     trouble: str | None = None
+    outages: int = 0
 
     def __init__(self, path: Path, slots: int = 65536) -> None:
         self._fd = open_table(path, slots)
