@@ -314,3 +314,43 @@ def test_a_price_takes_the_place_of_the_list_s_and_a_factor_goes_with_its_provid
     book.load({("openai", "gpt-4o"): Price(input=10, output=20)})
     assert book.price(listed) == Price(input=11, output=22)
     assert book.price(own) == models["gpt-4.1"].price
+
+
+def test_a_configuration_that_has_a_bit_of_everything(tmp_path: Path) -> None:
+    text = """
+region = "us"
+[region_endpoints]
+eu = "https://llm-gateway.eu.example.com"
+[server]
+host = "127.0.0.1"
+port = 8080
+workers = 1
+[store]
+url = "sqlite:///callgate-data/callgate.db"
+[counters]
+url = "memory:"
+[support]
+contact = "support@example.com"
+status_url = "https://status.example.com"
+[capture]
+payloads = "none"
+[providers.openai]
+dialect = "openai"
+base_url = "https://api.openai.com/v1"
+api_key = "${OPENAI_API_KEY}"
+[models."gpt-4.1"]
+provider = "openai"
+upstream_model = "gpt-4.1"
+context_length = 1047576
+max_output_tokens = 32768
+regions = ["us"]
+rate_limit = 30
+"""
+    config = loaded(tmp_path, text)
+    model = config.models["gpt-4.1"]
+    (deployment,) = model.deployments
+    assert (model.context_length, model.max_output_tokens, model.rate_limit) == (
+        1047576, 32768, 30,
+    )  # fmt: skip
+    assert deployment.secret.reveal() == ENVIRON["OPENAI_API_KEY"]
+    assert config.store_url.endswith("callgate-data/callgate.db")
