@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from callgate.core.redact import MASK, redact
@@ -53,3 +55,20 @@ def test_a_secret_too_short_to_be_one_is_not_searched_for() -> None:
 )
 def test_plain_words_stay(text: str) -> None:
     assert redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "word", [".", "a", "a.", "-a", "é", "*a", "eyJ-", "eyJaaaaaaaa-", "A1b2+/", "Bearer ", "\\n"]
+)
+def test_time_is_in_proportion_to_the_text(word: str) -> None:
+    """A provider chooses the text, and all other callers of the worker wait meanwhile."""
+    text = word * (20_000 // len(word))
+    begun = time.process_time()
+    redact(text)
+    assert time.process_time() - begun < 1
+
+
+def test_what_a_provider_masked_goes_wherever_it_stands_in_a_word() -> None:
+    assert redact("key:abc***def, 'x***'; sk-1234567***rest ***") == (
+        f"key:{MASK}, '{MASK}'; {MASK} {MASK}"
+    )

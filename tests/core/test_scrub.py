@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -103,9 +104,27 @@ def test_a_secret_that_a_stream_brings_in_pieces_is_found() -> None:
     assert "planted" not in text
 
 
-def test_slices_are_cut_where_no_secret_is() -> None:
-    data = (b'"' + b"x" * 999) * 300
-    cut = list(slices(data))
-    assert b"".join(cut) == data
-    assert len(cut) > 3
-    assert all(one.startswith(b'"') for one in cut)
+def test_slices_are_the_scrubbed_bytes_wherever_a_credential_stands() -> None:
+    words = "".join(f" {one}\\n{one}," for one in CREDENTIALS)
+    for filling in (b"x", b'"', b"\xff", b"ab+/"):
+        for before in range(15_300, 16_400, 331):
+            data = (
+                filling * (before // len(filling)) + b" " + words.encode() + b" " + filling * 2_000
+            )
+            cut = list(slices(data, [b"planted"]))
+            assert b"".join(cut) == scrub(data, [b"planted"])
+            assert len(cut) > 1
+    assert list(slices(b"")) == []
+
+
+def test_a_text_without_quotation_marks_is_cut_too() -> None:
+    """Else a picture in a prompt would keep the whole process waiting."""
+    assert max(map(len, slices(b"iVBORw0KGgo" * 9_000))) <= 16 * 1024
+
+
+def test_time_is_in_proportion_to_the_text() -> None:
+    """Whoever may ask for a capture chooses the text; some thousand steps for each byte are not."""
+    data = b"eyJ-" * 30_000
+    begun = time.process_time()
+    scrub(data)
+    assert time.process_time() - begun < 4

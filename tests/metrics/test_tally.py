@@ -126,3 +126,14 @@ def test_the_text_is_what_prometheus_reads() -> None:
     assert (samples["0.025"], samples["0.1"], samples["1.0"], samples["+Inf"]) == (0, 1, 1, 2)
     count = [s for s in families["callgate_request_seconds"].samples if s.name.endswith("_count")]
     assert count[0].value == 2
+
+
+@pytest.mark.parametrize("count", [10**400, -(10**400), -5, True, "9", None, [1]])
+def test_a_count_that_makes_no_sense_spoils_no_figure(count: object) -> None:
+    usage = {"input_tokens": 10, "output_tokens": 2, "total_tokens": 12}
+    found = counted(
+        answered(usage={**usage, "input_details": {"cached_tokens": count}}), answered(usage=usage)
+    )
+    tokens = values(found, "callgate_tokens")
+    assert tokens.pop(("m", "p", "cached"), 0.0) in (0.0, 2.0**53)
+    assert tokens == {("m", "p", "input"): 20, ("m", "p", "output"): 4}

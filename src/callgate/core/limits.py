@@ -19,6 +19,10 @@ from typing import NamedTuple
 WINDOW_US = 60_000_000
 """The length of a window in microseconds."""
 
+MOST = 2**53 - 1
+"""The highest count. A provider may report any usage; beyond this Lua's doubles are not exact, and
+the words of the shared table end soon after."""
+
 _DAY_US = 86_400_000_000
 _MONTH_US = 31 * _DAY_US
 
@@ -121,7 +125,7 @@ def corrected(level: Level, opened: int, delta: int) -> Level:
     """The counter after a reservation of the period that began at `opened` turned out otherwise."""
     if level.opened != opened:
         return level
-    return level._replace(used=max(0, level.used + delta))
+    return level._replace(used=min(max(0, level.used + delta), MOST))
 
 
 def seeded(level: Level, begins: int, amount: int) -> Level:
@@ -129,7 +133,7 @@ def seeded(level: Level, begins: int, amount: int) -> Level:
     if level.opened > begins or (level.opened == begins and not level.birth):
         return level
     used = level.used if level.opened == begins else 0
-    return Level(begins, used + amount, 0)
+    return Level(begins, min(used + amount, MOST), 0)
 
 
 def beginning(period: Period, now: int) -> int:

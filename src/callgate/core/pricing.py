@@ -63,17 +63,17 @@ def with_tier(usage: Usage | None, extra: Json) -> Usage | None:
 
 def _split(whole: int, details: Json | None, parts: tuple[tuple[str, str], ...]) -> dict[str, int]:
     """The whole as its parts by the price's field; what is left stands under the empty name."""
-    left = _count(whole)
+    left = count_of(whole)
     split: dict[str, int] = {}
     for name, field in parts:
-        split[field] = min(left, _count((details or {}).get(name)))
+        split[field] = min(left, count_of((details or {}).get(name)))
         left -= split[field]
     split[""] = left
     return split
 
 
-def _count(value: object) -> int:
-    """A count as reported by a provider, which may be anything."""
+def count_of(value: object) -> int:
+    """A count as a provider has reported it, which may be anything; 0 to 2^53 here."""
     if not isinstance(value, int) or isinstance(value, bool):
         return 0
     return min(max(value, 0), _MOST)

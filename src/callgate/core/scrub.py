@@ -27,7 +27,7 @@ CREDENTIALS = re.compile(
     rb"""
       %(start)s(?P<scheme>(?i:Bearer|Basic)\s+)                       # RFC 6750, RFC 7617
         (?:(?=[A-Za-z._~+/=-]*[0-9])[A-Za-z0-9._~+/=-]{8,}|[A-Za-z0-9._~+/=-]{20,})
-    | %(start)s(?P<token>eyJ)[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_.-]{8,}    # RFC 7519, a signed token
+    | %(start)s(?P<token>eyJ)[A-Za-z0-9_-]{8,2000}+\.[A-Za-z0-9_.-]{8,}  # RFC 7519, a signed token
     | %(start)s(?P<vendor>(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|nvapi|r8|glpat|xox[abeoprs])[-_])
         (?:(?=[A-Za-z_*-]*[0-9])[A-Za-z0-9_*-]{12,}|[A-Za-z0-9_*-]{20,})
     | %(start)s(?P<github>gh[opsur]_|github_pat_)[A-Za-z0-9_]{12,}
@@ -53,7 +53,9 @@ _PIECES = re.compile(
     rb'"(content|text|arguments|partial_json|reasoning|reasoning_content|thinking|input|refusal)"'
     rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
 )
-_SLICE = 64 * 1024
+_SLICE = 16 * 1024
+_REACH = 10 * 1024
+"""Bytes of a slice, and how far beyond its end a credential is followed that begins in it."""
 
 
 def known(secrets: Iterable[Secret]) -> tuple[bytes, ...]:
@@ -81,24 +83,26 @@ def blot(secret: bytes, keep: int = 0) -> bytes:
 def scrub(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
     """The bytes without these secrets and without what has the shape of one; of the same length.
 
-    `secrets` are as `known` gives them. For large data use `slices`, which gives way in between.
+    `secrets` are as `known` gives them. For large data use `slices`, to give way in between.
     """
-    for secret in secrets:
-        if secret in data:
-            data = data.replace(secret, blot(secret))
-    return CREDENTIALS.sub(_blotted, data)
+    return CREDENTIALS.sub(_blotted, _without(data, secrets))
 
 
-def slices(data: bytes) -> Iterator[bytes]:
-    """The data in slices of about 64 KiB, cut at quotation marks, which no credential spans."""
-    start = 0
-    while len(data) - start > _SLICE:
-        cut = data.find(b'"', start + _SLICE)
-        if cut < 0:
-            break
-        yield data[start:cut]
-        start = cut
-    yield data[start:]
+def slices(data: bytes, secrets: Sequence[bytes] = ()) -> Iterator[bytes]:
+    """The bytes as `scrub` gives them, in slices of about 16 KiB, each when it is asked for."""
+    data = _without(data, secrets)
+    at = 0
+    while at < len(data):
+        end = at + _SLICE
+        parts: list[bytes] = []
+        for match in CREDENTIALS.finditer(data, at, end + _REACH):
+            if match.start() >= end:
+                break
+            parts += (data[at : match.start()], _blotted(match))
+            at = match.end()
+        parts.append(data[at:end])
+        at = max(at, end)
+        yield b"".join(parts)
 
 
 def scrub_spread(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
@@ -130,6 +134,13 @@ def credentials_in(data: bytes, secrets: Sequence[bytes] = ()) -> Iterator[tuple
     for match in CREDENTIALS.finditer(data):
         if _blotted(match) != match[0]:
             yield match.start(), match.end(), match.lastgroup or ""
+
+
+def _without(data: bytes, secrets: Sequence[bytes]) -> bytes:
+    for secret in secrets:
+        if secret in data:
+            data = data.replace(secret, blot(secret))
+    return data
 
 
 def _blotted(match: re.Match[bytes]) -> bytes:

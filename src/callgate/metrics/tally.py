@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from callgate.core.chat import Usage
+from callgate.core.pricing import count_of
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.families import FAMILIES
 
@@ -132,8 +133,8 @@ class Tally:
         self._add("callgate_tokens", (*target, "input"), usage.input_tokens)
         self._add("callgate_tokens", (*target, "output"), usage.output_tokens)
         for details, name, kind in _DETAILS:
-            count = (getattr(usage, details) or {}).get(name)
-            if isinstance(count, int) and count > 0:
+            count = count_of((getattr(usage, details) or {}).get(name))
+            if count:
                 self._add("callgate_tokens", (*target, kind), count)
 
     def _add(self, family: str, labels: Labels, amount: float = 1.0) -> None:

@@ -106,7 +106,8 @@ SETTLE = _script(
 for i, key in ipairs(KEYS) do
   local found = redis.call('HMGET', key, 'o', 'u')
   if found[1] and tonumber(found[1]) == tonumber(ARGV[i * 2 - 1]) then
-    redis.call('HSET', key, 'u', math.max(0, tonumber(found[2]) + tonumber(ARGV[i * 2])))
+    local used = math.max(0, tonumber(found[2]) + tonumber(ARGV[i * 2]))
+    redis.call('HSET', key, 'u', math.min(used, 9007199254740991))
   end
 end
 return 0
@@ -122,7 +123,7 @@ local key, begins, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local opened, used, birth = level(key)
 if opened > begins or (opened == begins and birth == 0) then return 0 end
 if opened < begins then used = 0 end
-keep(key, begins, begins, used + amount, 0)
+keep(key, begins, begins, math.min(used + amount, 9007199254740991), 0)
 return 1
 """
 )

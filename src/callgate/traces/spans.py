@@ -42,6 +42,7 @@ _PARAMETERS: Mapping[str, str] = {
     "presence_penalty": "gen_ai.request.presence_penalty",
     "n": "gen_ai.request.choice.count",
 }
+_MOST = 2**63 - 1  # OTLP's integers; one beyond would fail all spans that are sent with it
 _ANSWERED = frozenset({"done"})
 
 
@@ -125,7 +126,8 @@ def _of_attempt(record: Record, attempt: Attempt) -> dict[str, Any]:
     for name, raw in (record.parameters or {}).items():
         if name in _PARAMETERS:
             value = msgspec.json.decode(raw)
-            told[_PARAMETERS[name]] = value if isinstance(value, int | float) else None
+            fits = isinstance(value, int | float) and abs(value) <= _MOST
+            told[_PARAMETERS[name]] = value if fits else None
     if attempt is record.attempts[-1] and attempt.decision in _ANSWERED:
         if record.usage is not None:
             told["gen_ai.usage.input_tokens"] = record.usage.input_tokens

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.core.limits import Draw, Period
+from callgate.core.limits import MOST, Draw, Period
 from callgate.errors import GatewayError
 from callgate.store.base import Correction, Counters, Quota
 
@@ -268,3 +268,15 @@ async def test_concurrent_draws_take_exactly_what_there_is(counters: Counters) -
     grants = await asyncio.gather(*(counters.draw("acme", draws, NOW) for _ in range(100)))
     assert sum(grant.refused is None for grant in grants) == 14
     assert max(grant.levels[1].used for grant in grants) == 98
+
+
+async def test_a_usage_beyond_all_measure_only_fills_the_counter(counters: Counters) -> None:
+    opened = (await counters.draw("acme", [SPEND], NOW)).levels[0].opened
+    for _ in range(2):
+        counters.settle("acme", [Correction("spend", Period.DAY, opened, 2**66)], NOW)
+        grant = await counters.draw("acme", [SPEND], NOW)
+        assert (grant.refused, grant.levels[0].used) == (0, MOST)
+    told = SPEND._replace(name="told")
+    await counters.draw("acme", [told._replace(amount=0)], NOW)
+    assert await counters.seed("acme", "told", Period.DAY, TODAY, 2**66)
+    assert (await counters.draw("acme", [told], NOW)).levels[0].used == MOST
