@@ -201,6 +201,40 @@ async def test_the_caller_who_leaves_ends_both() -> None:
     assert {one.error for one in course.call.attempts} == {"client_disconnected"}
 
 
+async def test_the_caller_who_leaves_while_the_loser_is_stopped_leaves_nothing_open() -> None:
+    course, won = Course(), Opened()
+    stopping, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_stop() -> None:
+        try:
+            await asyncio.sleep(5)
+        finally:
+            stopping.set()
+            await go_on.wait()
+
+    race = course.race((5, "a"), (0, won))
+    race.first = Runner(Target(MODEL, ONE), slow_to_stop)
+    running = asyncio.create_task(race.run())
+    await stopping.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert won.closed
+    assert race.first.task is not None
+    assert race.first.task.done()
+
+
+async def test_whoever_a_failure_broke_off_is_not_said_to_have_lost_its_caller() -> None:
+    course = Course()
+    with pytest.raises(GatewayError):
+        await course.race((0.03, FILTERED), (5, "b")).run()
+    other = course.call.attempts[0]
+    assert (other.deployment, other.error) == ("two", None)
+    assert (other.decision, other.reason) == ("lost the race", "one failed for good")
+
+
 async def test_a_defect_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
         await Course().race((0.03, ZeroDivisionError()), (5, "b")).run()

@@ -44,8 +44,9 @@ class Scripted:
     async def __call__(self, target: Target, request: ChatRequest) -> ChatResponse:
         self.asked.append(request)
         attempt = Attempt(
-            model="m", provider="p", deployment="d", upstream_model="u", host="h", started_us=0
-        )
+            model="m", provider="p", deployment=target.deployment.id, upstream_model="u", host="h",
+            started_us=0,
+        )  # fmt: skip
         self._call.attempts.append(attempt)
         answer = self._answers.pop(0)
         if isinstance(answer, GatewayError):
@@ -130,6 +131,22 @@ async def test_the_model_is_told_once_what_was_wrong(call: Call, shaped: Ask) ->
     assert answer.usage == Usage(input_tokens=20, output_tokens=10, total_tokens=30)
     assert [one.error for one in call.attempts] == ["schema_violation", None]
     assert call.attempts[0].decision == "ask again"
+
+
+async def test_a_refusal_is_told_of_the_attempt_whose_answer_it_was(call: Call) -> None:
+    class Raced(Scripted):
+        async def __call__(self, target: Target, request: ChatRequest) -> ChatResponse:
+            answer = await super().__call__(target, request)
+            other = msgspec.structs.replace(self._call.attempts[-1], deployment="beside it")
+            self._call.attempts.append(other)
+            return answer
+
+    with pytest.raises(GatewayError):
+        await Shaping(Checkers()).whole(call, target(), request(), Raced(call, BAD, BAD))
+    told = [(one.deployment, one.error) for one in call.attempts]
+    mine = target().deployment.id
+    other = ("beside it", None)
+    assert told == [(mine, "schema_violation"), other, (mine, "schema_violation"), other]
 
 
 async def test_an_answer_that_never_conforms_is_not_given(call: Call, shaped: Ask) -> None:

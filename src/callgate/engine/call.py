@@ -124,6 +124,11 @@ class Call:
         """Microseconds since the request arrived."""
         return (time.perf_counter_ns() - self.started) // 1000
 
+    def last_at(self, target: Target) -> Attempt:
+        """The latest attempt at a target; another one's may be under way beside it."""
+        deployment = target.deployment.id
+        return next(one for one in reversed(self.attempts) if one.deployment == deployment)
+
     def server_timing(self) -> str:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
         upstream = self.upstream_ns / 1e6

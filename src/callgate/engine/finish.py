@@ -31,12 +31,12 @@ def needs_whole(course: Sequence[Leg]) -> bool:
 
 
 async def finished(call: Call, target: Target, steps: Sequence[Json], answer: ChatResponse) -> None:
-    """Take the steps over the answer, which changes; the call's last attempt is told of it.
+    """Take the steps over the answer, which changes; the target's last attempt is told of it.
 
     Raises GatewayError: the attempt has failed then, and the beginning of what the model said is
     on its record.
     """
-    attempt = call.attempts[-1]
+    attempt = call.last_at(target)
     try:
         if size(answer) > _AT_ONCE:
             mendings = await asyncio.to_thread(take, steps, answer)
@@ -57,14 +57,13 @@ async def finished(call: Call, target: Target, steps: Sequence[Json], answer: Ch
 
 async def gathered(call: Call, relay: Relay) -> ChatResponse:
     """The whole of a streamed answer; whatever breaks it off fails the attempt."""
-    call.usage = None
     await relay.open()
     gatherer = Gatherer()
     with relay:
         while (chunks := await relay.next()) is not None:
             gatherer.take(chunks)
         answer = gatherer.answer()
-    answer.usage = call.usage
+    answer.usage = relay.usage
     return answer
 
 

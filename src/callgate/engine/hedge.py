@@ -53,27 +53,31 @@ class Runner(Generic[T]):
             answer = await self._go()
             self.ended = time.perf_counter_ns()
             self.result.append(answer)
-            self._kept = {name: getattr(call, name) for name in _OF_THE_WINNER}
+            self._keep(call)
         except Exception as error:
             self.error = error
+            self._keep(call)
         except asyncio.CancelledError as gone:
             self.error = gone
             raise
 
-    def crown(self, call: Call) -> T:
-        """The result, with the call as this runner left it, whatever the other did to it since."""
+    def _keep(self, call: Call) -> None:
+        self._kept = {name: getattr(call, name) for name in _OF_THE_WINNER}
+
+    def restore(self, call: Call) -> None:
+        """Have the call as this runner left it, whatever the other did to it since."""
         for name, value in self._kept.items():
             setattr(call, name, value)
-        return self.result[0]
 
     async def stop(self) -> None:
-        """Break the attempt off, or be done with an answer that came too late."""
+        """Break the attempt off, or be done with an answer that nobody wants; may be repeated."""
         task = self.task
         if task is None:
             return
         task.cancel()
         await asyncio.wait([task])
-        for late in self.result:
+        while self.result:
+            late = self.result.pop()
             if isinstance(late, AbstractContextManager):
                 gone = asyncio.CancelledError()
                 late.__exit__(type(gone), gone, None)
@@ -120,26 +124,26 @@ class Race(Generic[T]):
                     [one.task for one in self._runners() if one.task and not one.task.done()],
                     return_when=asyncio.FIRST_COMPLETED,
                 )
+            self.broken_off = next((one for one in self._runners() if not _ended(one)), None)
+            for one in self._runners():
+                if one is not winner:
+                    await one.stop()
         except BaseException:  # the caller left
             for one in self._runners():
                 await one.stop()
             raise
-        self.broken_off = next((one for one in self._runners() if not _ended(one)), None)
-        for one in self._runners():
-            if one is not winner:
-                await one.stop()
         # Both were waited for at the same time, which counts once.
         call.upstream_ns = before + (winner.ended or time.perf_counter_ns()) - started
         call.target = winner.target
+        winner.restore(call)
         self._put_last(winner)
         if not winner.result:
             assert winner.error is not None
+            self._tell(winner, "failed for good")
             raise winner.error
         self.winner = winner
-        answer = winner.crown(call)
-        if self.second is not None:
-            self._tell()
-        return answer
+        self._tell(winner, "answered first")
+        return winner.result[0]
 
     def unheard(self) -> Iterator[tuple[GatewayError, Target]]:
         """The provider's failures that `run` did not raise."""
@@ -171,18 +175,21 @@ class Race(Generic[T]):
         since.sort(key=lambda one: one.deployment == runner.target.deployment.id)
         attempts[self._mark :] = since
 
-    def _tell(self) -> None:
+    def _tell(self, decider: Runner[T], why: str) -> None:
         """What the attempts of the other say, whose failure or end was no longer of interest."""
-        winner = self.winner
-        assert winner is not None
-        won = winner.target.deployment.id
+        if self.second is None:
+            return
+        decided = decider.target.deployment.id
         for attempt in self._call.attempts[self._mark :]:
-            if attempt.deployment == won:
+            if attempt.deployment == decided:
                 continue
-            if attempt.error in (None, "client_disconnected"):
+            broken_off = attempt.error in (None, "client_disconnected")
+            if broken_off:
                 attempt.error = attempt.message = None
-            attempt.decision = "lost the race"
-            attempt.reason = f"{won} answered first"
+            if broken_off or decider.result:
+                attempt.decision, attempt.reason = "lost the race", f"{decided} {why}"
+            else:
+                attempt.decision, attempt.reason = "leave it to the other", f"{decided} was asked"
 
 
 def _ended(runner: Runner[T]) -> bool:

@@ -100,7 +100,8 @@ class Metering:
         reset = call.arrived + (first.opened + WINDOW_US - grant.now) / 1e6
         window = window._replace(reset=reset, exact=grant.exact)
         levels = grant.levels[1:]
-        call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
+        if grant.refused is None or call.token_quota is None:
+            call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
         if grant.refused is None:
             call.reservations = (
                 *call.reservations, Reservation(model, found, draws[1:], grant),

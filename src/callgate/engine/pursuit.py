@@ -166,7 +166,7 @@ class Pursuit:
         delay = pace.quantile(SHARE)
         if delay is None:
             return await self._attempt(way, leg, deployment)
-        quota, model = call.quota, call.model
+        quota, model, tokens = call.quota, call.model, call.token_quota
 
         async def rival() -> Runner[T] | None:
             found = await self._rival(way, at, deployment, rest)
@@ -194,7 +194,7 @@ class Pursuit:
             return await race.run()
         finally:
             if race.winner is not race.second:  # what the caller is told is of who answered
-                call.quota, call.model = quota, model
+                call.quota, call.model, call.token_quota = quota, model, tokens
             if race.broken_off is race.first:
                 pace.add(time.monotonic() - started)  # it would have taken this long at least
             for error, target in race.unheard():

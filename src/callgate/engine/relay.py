@@ -30,9 +30,10 @@ class Relay:
     """Open it, then use it as a context and take `next()` until it gives None.
 
     Opening waits for the first content, so that a failure before it can still be told with a
-    status of its own, or be mended elsewhere. Usage is held back for the call; it is not among the
-    chunks. `text` are the pieces of text that were given; `plain` says that nothing else was but
-    reasoning, `thought` that there was any. A `splice` joins the chunks to an earlier attempt's.
+    status of its own, or be mended elsewhere. `usage` is held back and becomes the call's at the
+    end; it is not among the chunks. `text` are the pieces of text that were given; `plain` says
+    that nothing else was but reasoning, `thought` that there was any. A `splice` joins the chunks
+    to an earlier attempt's.
     """
 
     __slots__ = (
@@ -48,6 +49,7 @@ class Relay:
         "plain",
         "text",
         "thought",
+        "usage",
     )
 
     def __init__(
@@ -68,6 +70,7 @@ class Relay:
         self._start: bytes | None = b""  # what was received before the first content
         self._single = (request.body.n or 1) == 1
         self._splice = splice
+        self.usage: Usage | None = None
         self.text: list[str] = []
         self.plain = True
         self.thought = False
@@ -90,7 +93,7 @@ class Relay:
             self._first = await self._until_content()
             self._response.answering()
         except BaseException as error:
-            self._call.usage = self._call.finish_reason = None
+            self._call.finish_reason = None
             with_try.__exit__(type(error), error, None)
             raise
         self._start = None
@@ -105,8 +108,9 @@ class Relay:
         if decoder.skipped:
             events = "event was" if decoder.skipped == 1 else "events were"
             call.notes.append(f"{decoder.skipped} malformed {events} skipped")
-        if call.usage is None:
-            call.usage = self._estimate()
+        if self.usage is None:
+            self.usage = self._estimate()
+        call.usage = self.usage
         self._try.__exit__(kind, error, trace)
 
     async def next(self) -> Sequence[Chunk] | None:
@@ -162,7 +166,7 @@ class Relay:
         call = self._call
         for chunk in chunks:
             if chunk.usage is not None:
-                call.usage, chunk.usage = with_tier(chunk.usage, chunk.extra), None
+                self.usage, chunk.usage = with_tier(chunk.usage, chunk.extra), None
             if self._splice is not None:
                 self._join(self._splice, chunk)
             for choice in chunk.choices:

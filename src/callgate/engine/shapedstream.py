@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from callgate.core.chat import ChatRequest, Chunk
 from callgate.core.conformance import MAX_WORK
@@ -16,6 +17,13 @@ _MOST = 4 * 2**20
 """Characters of an answer that are kept to be checked."""
 
 
+class _Asked(NamedTuple):
+    """What a target was asked; `unwrapping` where it had to call a function."""
+
+    request: ChatRequest
+    unwrapping: Unwrapping | None
+
+
 class ShapedStream:
     """Stands before the stream whose requests go through `asked`; used as that is.
 
@@ -26,36 +34,37 @@ class ShapedStream:
     def __init__(self, call: Call, shaping: Shaping) -> None:
         self._call = call
         self._shaping = shaping
-        self._unwrapping: Unwrapping | None = None
+        self._asked: dict[str, _Asked] = {}
         self._transcript = Transcript(min(_MOST, MAX_WORK))
-        self._request: ChatRequest | None = None
         self.stream: HealingStream | None = None
 
     def asked(self, target: Target, request: ChatRequest) -> ChatRequest:
         """The request as this target is asked."""
         way = self._shaping.plan(self._call, target, request)
-        self._request = request
-        self._unwrapping = Unwrapping() if way.tool else None
+        asked = _Asked(request, Unwrapping() if way.tool else None)
+        self._asked[target.deployment.id] = asked  # two may be asked at the same time
         return way.request
 
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunks, at least one; None when the answer is complete."""
+        call = self._call
         assert self.stream is not None
+        assert call.target is not None
+        request, unwrapping = self._asked[call.target.deployment.id]
         while (chunks := await self.stream.next()) is not None:
-            if self._unwrapping is not None:
-                chunks = self._unwrapping.turn(chunks)
-                self._call.finish_reason = _finish(chunks) or self._call.finish_reason
+            if unwrapping is not None:
+                chunks = unwrapping.turn(chunks)
+                call.finish_reason = _finish(chunks) or call.finish_reason
             for chunk, text in self._transcript.take(chunks):
-                await self._check(chunk, text)
+                await self._check(request, chunk, text)
             if chunks:
                 return chunks
         if self._transcript.full:
-            self._call.notes.append(UNCHECKED)
+            call.notes.append(UNCHECKED)
         return None
 
-    async def _check(self, chunk: Chunk, text: str) -> None:
-        assert self._request is not None
-        form = self._shaping.form(self._request)
+    async def _check(self, request: ChatRequest, chunk: Chunk, text: str) -> None:
+        form = self._shaping.form(request)
         if form.checker is None:
             return
         _, violations = await checked(form.checker, text, mends=False)

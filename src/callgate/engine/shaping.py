@@ -137,7 +137,7 @@ class Shaping:
     ) -> ChatResponse:
         """One more attempt, which is told what was wrong with the first."""
         refusal = violation(target, fault)
-        attempt = _mark(call, refusal, first.usage)
+        attempt = _mark(call, target, refusal, first.usage)
         attempt.decision, attempt.reason = "ask again", "the violations are named to the model"
         told = corrected(request, fault.text, fault.violations)
         try:
@@ -155,7 +155,7 @@ class Shaping:
             return answer
         call.usage = answer.usage
         refusal = violation(target, fault_again)
-        _mark(call, refusal, own)
+        _mark(call, target, refusal, own)
         call.parts.append((target, answer.usage))
         raise refusal
 
@@ -222,9 +222,9 @@ def violation(target: Target, fault: Fault) -> GatewayError:
     )
 
 
-def _mark(call: Call, refusal: GatewayError, usage: Usage | None) -> Attempt:
+def _mark(call: Call, target: Target, refusal: GatewayError, usage: Usage | None) -> Attempt:
     """Have the last attempt say that its answer was refused; what follows is said by others."""
-    attempt = call.attempts[-1]
+    attempt = call.last_at(target)
     attempt.error, attempt.message = refusal.kind.type, refusal.message
     attempt.usage = usage
     attempt.decision, attempt.reason = "stop", "no other target"
