@@ -1,3 +1,20 @@
 """What every test may use."""
 
+import os
+import sys
+
+from hypothesis import HealthCheck, settings
+
 pytest_plugins = ("weights", "pgserver")
+
+# The tests start some hundred processes: without bytecode on disk each compiles all it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# The same examples in every run, and no verdict from a clock that other processes slow down; with
+# `--hypothesis-profile searching` others each time.
+settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("searching", settings.get_profile("repeatable"), derandomize=False)
+settings.load_profile("repeatable")

@@ -87,7 +87,8 @@ def test_who_waits_too_long_and_who_leaves_the_line(crowded: tuple[Gateway, Prov
         slow = ask("test-ok")
         assert slow.status_code == 503
         assert "No place was free within 1 s" in slow.json()["message"]
-        assert gateway.record(slow.headers["x-request-id"])["queue_us"] >= 1_000_000
+        # the event loop counts whole milliseconds, and may so end a wait up to one early
+        assert gateway.record(slow.headers["x-request-id"])["queue_us"] >= 998_000
         provider.go_on.set()
         assert [one.result(20).status_code for one in held] == [200, 200]
         assert ask("test-ok").status_code == 200

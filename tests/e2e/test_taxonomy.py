@@ -54,6 +54,11 @@ supported_parameters = ["max_tokens"]
 [models."test-falls"]
 provider = "test"
 upstream_model = "test-broken"
+[models.priced]
+provider = "test"
+upstream_model = "test-ok"
+price = {input = 1, output = 1}
+budget_day = 0.0000001
 [models."test-nowhere"]
 provider = "nowhere"
 [providers.nowhere]
@@ -194,6 +199,11 @@ def rate_limited(scene: Scene) -> httpx.Response:
     return scene.ask("test-few")
 
 
+def budget_exhausted(scene: Scene) -> httpx.Response:
+    assert scene.ask("priced", max_tokens=9).status_code == 200
+    return scene.ask("priced", max_tokens=9)
+
+
 def model_not_allowed(scene: Scene) -> httpx.Response:
     made = scene.gateway.new_key("--account", "default", "--model", "test-tools")
     return scene.with_key(made["key"])
@@ -241,6 +251,7 @@ ROWS: Mapping[str, Provoke] = {
     "provider_request_too_large": lambda scene: scene.fail("test-large"),
     "unsupported_media_type": lambda scene: content(scene, b"{}", "text/plain"),
     "rate_limited": rate_limited,
+    "budget_exhausted": budget_exhausted,
     "headers_too_large": lambda scene: scene.raw(b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000),
     "client_disconnected": client_disconnected,
     "provider_credentials": lambda scene: scene.fail("test-bad-key"),

@@ -268,6 +268,24 @@ def test_one_malformed_event_amid_a_sound_stream_is_counted() -> None:
         decoder.feed(b"data: x\n\n" * 4)
 
 
+@pytest.mark.parametrize("broken", [None, {"content": 1}, {"content": {"parts": [1]}, "index": 1}])
+def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any) -> None:
+    ends = answer({"text": "a"}, finishReason="STOP")
+    half = {"candidates": [*ends["candidates"], broken]}
+    with pytest.raises(GatewayError) as caught:
+        streamed(half)
+    assert caught.value.kind.type == "upstream_cut"
+    begins = answer({"text": "b"})
+    with pytest.raises(GatewayError):
+        streamed(begins, half)
+    (whole,) = streamed(half, ends)
+    assert whole.choices[0]["delta"] == {"role": "assistant", "content": "a"}
+    assert [chunk.choices[0]["finish_reason"] for chunk in streamed(begins, half, ends)] == [
+        None,
+        "stop",
+    ]
+
+
 # --- anything at all ----------------------------------------------------------------------------
 
 WORDS = (
@@ -290,7 +308,7 @@ VALUES = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)
     ),
-    max_leaves=12,
+    max_leaves=6,
 )
 CANDIDATE = st.fixed_dictionaries(
     {},
@@ -316,7 +334,7 @@ BODIES = VALUES | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES, status=st.sampled_from((400, 403, 429, 500)))
 def test_no_reply_brings_the_adapter_down(body: Any, status: int) -> None:
     data = json.dumps(body).encode()
@@ -326,7 +344,7 @@ def test_no_reply_brings_the_adapter_down(body: Any, status: int) -> None:
     assert isinstance(GEMINI.error(HttpResponse(status, {}, data), target), GatewayError)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(bodies=st.lists(BODIES, max_size=4), seed=st.integers(0, 99), array=st.booleans())
 def test_no_stream_brings_the_decoder_down(bodies: list[Any], seed: int, array: bool) -> None:
     dice = random.Random(seed)

@@ -155,6 +155,16 @@ def test_one_malformed_event_amid_a_sound_stream_is_skipped(data: bytes, target:
     assert (decoder.skipped, decoder.done, len(chunks)) == (1, True, 2)
 
 
+@pytest.mark.parametrize("broken", [5, {"index": 1, "delta": {"tool_calls": 5}}])
+def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any, target: Target) -> None:
+    ended = {"index": 0, "delta": {"content": "lost"}, "finish_reason": "stop"}
+    half = event({"id": "up", "choices": [ended, broken]})
+    assert failure_of(target, half).kind.type == "upstream_cut"
+    assert failure_of(target, piece(content="a"), half).kind.type == "upstream_cut"
+    (whole,) = chunks_of(target, half, piece(content="a", finish="stop"))
+    assert whole.choices[0]["delta"] == {"role": "assistant", "content": "a"}
+
+
 @pytest.mark.parametrize("data", MALFORMED)
 def test_more_than_three_are_a_bad_reply(data: bytes, target: Target) -> None:
     stream = [piece(content="a"), *[event(data)] * 4, piece(finish="stop"), DONE]

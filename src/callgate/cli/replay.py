@@ -127,6 +127,8 @@ def _rerun(captured: Captured) -> list[str]:
         return replayed(captured)[1]
     except ReplayError as error:
         raise Failure(str(error)) from None
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _write_test(captured: Captured, path: Path, directory: Path, *, as_json: bool) -> None:

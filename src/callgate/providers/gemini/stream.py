@@ -114,11 +114,7 @@ class StreamDecoder:
         if type(candidates) is not list:
             raise ValueError("candidates that are no list")
         seed = text_of(body.get("responseId"))
-        choices = [
-            choice
-            for at, candidate in enumerate(candidates)
-            if (choice := self._choice(candidate, at, seed)) is not None
-        ]
+        choices = self._listed(candidates, seed)
         if not choices:
             return None
         return Chunk(
@@ -127,6 +123,24 @@ class StreamDecoder:
             created=created_of(body.get("createTime")),
             model=text_of(body.get("modelVersion")),
         )
+
+    def _listed(self, candidates: list[Any], seed: str) -> list[Json]:
+        known = len(self._choices)
+        try:
+            choices = [
+                choice
+                for at, candidate in enumerate(candidates)
+                if (choice := self._choice(candidate, at, seed)) is not None
+            ]
+        except ValueError:  # skipped as a whole: what it began is not begun, what it ended not over
+            while len(self._choices) > known:
+                self._choices.popitem()
+            raise
+        for choice in choices:
+            if choice["finish_reason"] is not None:
+                self._choices[choice["index"]].finished = True
+        self.finished = bool(self._choices) and all(one.finished for one in self._choices.values())
+        return choices
 
     def _choice(self, candidate: Any, at: int, seed: str) -> Json | None:
         if type(candidate) is not dict:
@@ -142,7 +156,6 @@ class StreamDecoder:
             if len(self._choices) >= MAX_CHOICES:
                 raise bad_reply("more candidates than can be", b"", self._target)
             state = self._choices[index] = _Choice(f"{seed}_{index}" if index else seed)
-            self.finished = False
             delta["role"] = "assistant"
         if content:
             delta.update(state.gathered.take(content.get("parts")))
@@ -155,8 +168,6 @@ class StreamDecoder:
             ended = finish_reason(candidate, self._target, called=state.gathered.called)
             if ended is not None:
                 choice["finish_reason"], choice["native_finish_reason"] = ended
-                state.finished = True
-                self.finished = all(one.finished for one in self._choices.values())
         return choice if delta or state.finished or len(choice) > 3 else None
 
     def _sources(self, delta: Json, state: _Choice, candidate: Json) -> None:

@@ -68,14 +68,22 @@ class StreamDecoder(EventStream):
         return chunks
 
     def _chunk(self, name: str, data: bytes) -> Chunk | None:
+        known = len(self._finished)
         try:
             return self._read(name, parse(data))
         except ValueError:
             if data.strip() == _DONE:
                 self._end()
             else:
+                self._forget(known)
                 self._skip()
             return None
+
+    def _forget(self, known: int) -> None:
+        """An event is skipped as a whole: the choices that it began have not begun."""
+        while len(self._finished) > known:
+            self._finished.popitem()
+        self.finished = known > 0 and all(self._finished.values())
 
     def _read(self, name: str, body: object) -> Chunk | None:
         """Make a chunk of an event's JSON. Raises ValueError where it has not the shape of one."""
@@ -88,6 +96,7 @@ class StreamDecoder(EventStream):
             choices = []
         if type(choices) is not list:
             raise ValueError("no choices")
+        ending = False
         for choice in choices:
             if type(choice) is not dict:
                 raise ValueError("a choice that is no object")
@@ -95,11 +104,14 @@ class StreamDecoder(EventStream):
             if type(index) is not int or type(delta) is not dict or index not in self._finished:
                 index, delta = self._begin(choice, choices)
             if choice.get("finish_reason") or "error" in choice:
-                self._finish(choice, index)
+                ending = True
+                self._finish(choice)
             else:
                 choice["finish_reason"] = None
             if type(delta.get("content")) is list or "tool_calls" in delta:
                 self._rework(delta, index, body)
+        if ending:  # marked last, since an event that is skipped has ended nothing
+            self._mark(choices)
         usage = body.pop("usage", None)
         if usage is not None or "x_groq" in body:
             usage = _usage(usage, body)
@@ -139,13 +151,16 @@ class StreamDecoder(EventStream):
                 delta["role"] = "assistant"
         return index, delta
 
-    def _finish(self, choice: Json, index: int) -> None:
+    def _mark(self, choices: list[Json]) -> None:
+        for choice in choices:
+            if choice["finish_reason"] is not None:
+                self._finished[choice["index"]] = True
+        self.finished = all(self._finished.values())
+
+    def _finish(self, choice: Json) -> None:
         if choice.get("error"):
             raise from_object(choice, self._target)
         finish(choice, choice.get("finish_reason"))
-        if choice["finish_reason"] is not None:
-            self._finished[index] = True
-            self.finished = all(self._finished.values())
 
     def _rework(self, delta: Json, choice: int, body: Json) -> None:
         if type(delta.get("content")) is list:
