@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import gzip
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from callgate.capture import files
 from callgate.core.captured import Caller, Captured, Failure, Piece, chosen
 from callgate.core.ids import uuid7
+from callgate.core.record import Record
 from callgate.errors import GatewayError
+from callgate.replay.regression import write_test
 
 _DAY = 86400
 
@@ -35,7 +40,8 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     request_id = uuid7(1_795_000_000_000, os.urandom(10))
     path = files.write(tmp_path, captured(request_id))
     assert path.stat().st_mode & 0o777 == 0o600
-    assert path.parent.stat().st_mode & 0o777 == 0o700
+    for folder in (path.parent, path.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
     assert files.find(tmp_path, request_id) == path
     assert str(path.relative_to(tmp_path)) == files.place(request_id)
     assert files.read(path) == captured(request_id)
@@ -55,6 +61,39 @@ def test_damage_is_told(tmp_path: Path) -> None:
         files.read(path)
     assert files.find(tmp_path, path.stem) is None
     assert files.find(tmp_path, "../../etc/passwd") is None
+
+
+@pytest.mark.parametrize(
+    "request_id", ["../../evil", "x", "01a2068e-3d66-79a0-8749-fd5a27b3c1f0/."]
+)
+def test_a_stranger_s_capture_names_no_other_file(tmp_path: Path, request_id: str) -> None:
+    path = written(tmp_path, 1_795_000_000)
+    forged = msgspec.msgpack.encode(captured(request_id))
+    path.write_bytes(gzip.compress(forged))
+    with pytest.raises(files.CaptureError, match="its request id is none"):
+        files.read(path)
+
+
+def test_a_capture_nested_without_end_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "deep.capture"
+    path.write_bytes(gzip.compress(b"\x81\xa6format" + b"\x91" * 200_000 + b"\x01"))
+    with pytest.raises(files.CaptureError, match="is no capture"):
+        files.read(path)
+
+
+def test_a_stranger_s_words_become_no_code(tmp_path: Path) -> None:
+    request_id = uuid7(1_795_000_000_000, os.urandom(10))
+    path = files.write(tmp_path / "captures", captured(request_id))
+    record = Record(
+        request_id=request_id, time=1, region="us", method="POST", path="/", status=502,
+        error='"""\nraise SystemExit\n"""', model='"""\nraise SystemExit\n"""',
+    )  # fmt: skip
+    test, capture = write_test(files.read(path), record, path, tmp_path / "tests")
+    (docstring, *rest) = ast.parse(test.read_text()).body
+    assert isinstance(docstring, ast.Expr)
+    assert not any(isinstance(one, ast.Raise) for one in rest)
+    assert capture.read_bytes() == path.read_bytes()
+    assert capture.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_is_old_goes_and_its_folders_too(tmp_path: Path) -> None:

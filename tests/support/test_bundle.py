@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from callgate.core.secret import Secret
 from callgate.store.base import Tally
 from callgate.support.bundle import BundleError, Case, examine, files_of, pack
 from callgate.support.leaks import Redactor
+from callgate.support.reproduction import shell
 
 PLANTED = (
     "an-unshaped-provider-secret",
@@ -145,6 +147,37 @@ def test_a_secret_that_slipped_in_is_found_and_not_repeated(secret: str) -> None
     found = [one for one in examine(changed, REDACTOR) if "manifest" not in one.kind]
     assert found
     assert secret not in str(found)
+
+
+def test_a_second_file_of_a_name_hides_nothing() -> None:
+    archive = io.BytesIO(packed({"notes.txt": b"plain"}))
+    with zipfile.ZipFile(archive) as whole:
+        files = {name: whole.read(name) for name in whole.namelist()}
+    doubled = io.BytesIO()
+    with zipfile.ZipFile(doubled, "w") as again, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile itself warns of what is done here
+        again.writestr("notes.txt", f"Bearer {PLANTED[1]}")
+        for name, content in files.items():
+            again.writestr(name, content)
+    with pytest.raises(BundleError, match="two files of one name"):
+        list(examine(doubled.getvalue(), REDACTOR))
+
+
+def test_a_broken_archive_is_refused_wherever_it_is_broken() -> None:
+    whole = packed(made(payloads=True))
+    for at in range(30, len(whole), 37):
+        broken = bytearray(whole)
+        broken[at] ^= 0xFF
+        try:
+            assert list(examine(bytes(broken), REDACTOR)) is not None
+        except BundleError:
+            continue
+
+
+@pytest.mark.parametrize("path", [".evil.example/", "", '/"; rm', "@evil.example/v1"])
+def test_a_recorded_path_leads_a_key_nowhere_else(path: str) -> None:
+    record = Record(request_id=ID, time=1, region="us", method="POST", path=path, status=500)
+    assert '}/v1/chat/completions"' in shell(record)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04", b"nonsense" * 100])

@@ -50,7 +50,8 @@ def place(request_id: str) -> str:
 def write(folder: Path, captured: Captured) -> Path:
     """Keep a capture, in one step; its file. Raises OSError."""
     path = folder / place(captured.request_id)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for parent in (folder, path.parent.parent, path.parent):
+        parent.mkdir(mode=0o700, parents=parent is folder, exist_ok=True)
     data = gzip.compress(msgspec.msgpack.encode(captured), _LEVEL, mtime=0)
     opening = path.with_suffix(f"{_OPENING}-{os.getpid()}")
     fd = os.open(opening, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -89,9 +90,12 @@ def read(path: Path) -> Captured:
             raise CaptureError(
                 f"{path} is in format {found}, this version of Callgate reads {FORMAT}"
             )
-        return msgspec.msgpack.decode(data, type=Captured)
-    except msgspec.MsgspecError as error:
+        captured = msgspec.msgpack.decode(data, type=Captured)
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise CaptureError(f"{path} is no capture: {error}") from None
+    if not is_request_id(captured.request_id):  # it becomes a part of files' names
+        raise CaptureError(f"{path} is no capture: its request id is none")
+    return captured
 
 
 def prune(folder: Path, now: float, days: float, total: int) -> Held:

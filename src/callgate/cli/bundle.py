@@ -28,7 +28,7 @@ from callgate.cli.story import tell
 from callgate.config import Config
 from callgate.core.captured import Captured
 from callgate.core.record import Record
-from callgate.core.secret import Secret
+from callgate.core.secret import Secret, secrets_of_url
 from callgate.store.base import Query
 from callgate.store.records import Records
 from callgate.support.around import neighbours
@@ -143,8 +143,7 @@ def secrets_of(config: Config) -> list[Secret]:
             found |= {deployment.secret.reveal(), deployment.session_token.reveal()}
     found |= {config.settings.metrics.token, *config.settings.traces.headers.values()}
     for url in (config.store_url, config.settings.counters.url):
-        user_info = url.partition("//")[2].rpartition("@")[0]
-        found.add(user_info.partition(":")[2])
+        found |= {secret.reveal() for secret in secrets_of_url(url)}
     return [Secret(value) for value in sorted(found) if value]
 
 

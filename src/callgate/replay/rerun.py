@@ -61,14 +61,14 @@ def rerun(captured: Captured) -> Rerun:
     with tempfile.TemporaryDirectory(prefix="callgate-replay-") as folder:
         try:
             config = _config(captured, Path(folder))
+            record = msgspec.json.decode(captured.record, type=Record)
         except (msgspec.MsgspecError, NotImplementedError) as error:
             told = f"this version does not know what was captured of the configuration: {error}"
             raise ReplayError(told) from None
-        return asyncio.run(_rerun(captured, config))
+        return asyncio.run(_rerun(captured, config, record))
 
 
-async def _rerun(captured: Captured, config: Config) -> Rerun:
-    record = msgspec.json.decode(captured.record, type=Record)
+async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
     hedged = any(note.startswith(HEDGED) for note in record.notes)
     caller = _Caller(captured, left=record.error == "client_disconnected" or not hedged)
     client = RecordedClient(captured.exchanges, caller.leave, hedged=hedged)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +25,13 @@ MANIFEST = "manifest.json"
 _MAX_FILES = 20_000
 _MAX_BYTES = 512 << 20
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+_UNSOUND = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError, OSError,
+    EOFError, ValueError,
+)  # fmt: skip
+"""What reading an archive raises where it is broken."""
 
 
 class BundleError(Exception):
@@ -174,8 +183,11 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as zipped:
             infos = zipped.infolist()
+            names = {one.filename for one in infos}
+            if len(names) < len(infos):  # who unpacks it may see another one than was examined
+                raise BundleError("it holds two files of one name")
             if len(infos) > _MAX_FILES or sum(one.file_size for one in infos) > _MAX_BYTES:
                 raise BundleError("it holds more than a bundle does")
             return {one.filename: zipped.read(one) for one in infos if not one.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+    except _UNSOUND as error:
         raise BundleError(f"it is no sound zip archive: {error}") from None

@@ -77,4 +77,5 @@ def python(record: Record) -> str:
 
 def _path(record: Record) -> str:
     plain = all(one.isalnum() or one in "/-_." for one in record.path)
-    return record.path if plain and record.path else "/v1/chat/completions"
+    # Without the slash, what follows would become a part of the host that gets the key.
+    return record.path if plain and record.path.startswith("/") else "/v1/chat/completions"
