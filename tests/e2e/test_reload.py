@@ -146,6 +146,21 @@ def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
         until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log, 10)
 
 
+def test_the_windows_of_a_single_worker_outlive_a_reload(
+    provider: Provider, tmp_path: Path
+) -> None:
+    write_config(tmp_path, provider, limit=20)
+    with serving(tmp_path) as gateway:
+        with gateway.client() as client:
+            assert {ask(client, "test-ok") for _ in range(15)} == {200}
+        old = set(children(gateway.process.pid))
+        reload(gateway)
+        until(lambda: not old & set(children(gateway.process.pid)), 20)
+        until(lambda: not (tmp_path / "callgate-data/limits.windows").exists())
+        with gateway.client() as client:
+            assert [ask(client, "test-ok") for _ in range(7)] == [200] * 5 + [429] * 2
+
+
 def test_the_end_during_a_reload_is_an_end_like_any(provider: Provider, tmp_path: Path) -> None:
     write_config(tmp_path, provider)
     path = tmp_path / "callgate.toml"

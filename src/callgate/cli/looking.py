@@ -82,6 +82,7 @@ def files(config: Config) -> Iterator[Finding]:
         folder: _FOLDER,
         config.journal_dir: _FOLDER,
         folder / "limits.table": _FILE,
+        folder / "limits.windows": _FILE,
         folder / "keys.json": _FILE,
     }
     path = sqlite_file(config)

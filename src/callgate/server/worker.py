@@ -113,7 +113,12 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         # by the default one, the process would end before the last words and records are out.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
-        asyncio.get_running_loop().add_signal_handler(RETIRE, server.retire)
+
+        def retire() -> None:
+            server.retire()
+            worker.counters.retire()
+
+        asyncio.get_running_loop().add_signal_handler(RETIRE, retire)
         # Whoever connects from here on waits in the listening socket until it is asked.
         ready()
         try:

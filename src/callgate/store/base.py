@@ -302,6 +302,10 @@ class Counters(Protocol):
         """End what `start` has begun."""
         ...
 
+    def retire(self) -> None:
+        """Another process takes over while this one finishes what it has. Never raises."""
+        ...
+
     def close(self) -> None:
         """Let go of files."""
         ...

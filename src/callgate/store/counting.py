@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from callgate.store.base import Counters, StoreError
 from callgate.store.link import Command
-from callgate.store.memory import MemoryCounters
+from callgate.store.lone import LoneCounters
 from callgate.store.scripts import DRAW
 from callgate.store.shared import SharedCounters
 
@@ -22,16 +22,19 @@ SERVERS = ("redis", "rediss", "unix")
 def open_counters(url: str, *, region: str, workers: int, timeout: float, table: Path) -> Counters:
     """The counters of one process; nothing is connected before they are started.
 
-    In memory where one worker counts alone, else in `table`, a file that all workers map; or on the
-    server of the URL, for whose answer a request waits `timeout` seconds. Raises StoreError where
-    the file cannot be opened, or the driver is not installed.
+    In memory where one worker counts alone, which leaves a file beside `table` to the next; else in
+    `table`, a file that all workers map; or on the server of the URL, for whose answer a request
+    waits `timeout` seconds. Raises StoreError where the file cannot be opened, or the driver is not
+    installed.
     """
     if _scheme(url) not in SERVERS:
+        left = table.with_suffix(".windows")
+        # What the other kind has left is out of date from now on.
         if workers > 1:
+            left.unlink(missing_ok=True)
             return SharedCounters(table)
-        # What it holds is out of date from now on.
         table.unlink(missing_ok=True)
-        return MemoryCounters()
+        return LoneCounters(left)
     link = _link(url)
     from callgate.store.redis import key_of
     from callgate.store.remote import RemoteCounters

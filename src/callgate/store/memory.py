@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
@@ -12,6 +12,9 @@ from callgate.store.base import Correction, Grant, Quota, quota
 
 _SWEEP = 2
 _UNOPENED = (0, 0)
+
+Window = tuple[str, str, int, int]
+"""Of an account and a name: when the window opened, and what has been taken of it since."""
 
 
 class MemoryCounters:
@@ -107,11 +110,37 @@ class MemoryCounters:
         """Forget days and months."""
         self._calendar.clear()
 
+    def windows(self, now: float) -> list[Window]:
+        """All open windows, the oldest first."""
+        at = int(now * 1_000_000)
+        return [
+            (*place, opened, used)
+            for place, (opened, used) in self._windows.items()
+            if not limits.expired(opened, at)
+        ]
+
+    def absorb(self, others: Iterable[Window], now: float) -> None:
+        """Count what another process has counted as if all had been asked for here."""
+        at = int(now * 1_000_000)
+        known = dict(self._windows)
+        for account, name, opened, used in others:
+            if limits.expired(opened, at) or len(known) >= self._capacity:
+                continue
+            own = known.get((account, name))
+            if own is None or limits.expired(own[0], at):
+                known[account, name] = (opened, used)
+            else:
+                known[account, name] = (min(opened, own[0]), used + own[1])
+        self._windows = OrderedDict(sorted(known.items(), key=lambda window: window[1][0]))
+
     async def start(self) -> None:
         """There is nothing to get ready."""
 
     async def stop(self) -> None:
         """There is nothing to end."""
+
+    def retire(self) -> None:
+        """There is nobody to hand over to."""
 
     def close(self) -> None:
         """Forget everything."""

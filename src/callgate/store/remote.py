@@ -147,6 +147,9 @@ class RemoteCounters:
         self.trouble = "stopped"
         await self._link.aclose()
 
+    def retire(self) -> None:
+        """Whoever follows asks the same server."""
+
     def close(self) -> None:
         """Forget what was counted alone."""
         self._share.close()
