@@ -6,6 +6,7 @@ import time
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from callgate.core.allowance import NANO, Allowance, Rule, Spent, rules
@@ -130,6 +131,29 @@ async def test_only_the_model_that_answered_is_charged() -> None:
     meter.settle(this)
     (one,), (other,) = meter.rules(caller, first), meter.rules(caller, second)
     assert (await used(counters, one), await used(counters, other)) == (0, 9)
+
+
+async def test_each_model_is_charged_for_its_part_of_an_answer() -> None:
+    counters = MemoryCounters()
+    first = model("first", token_limit=1000, budget_day=1.0)
+    second = model("second", token_limit=1000, budget_day=1.0)
+    caller = key(allowance=Allowance(tokens_per_minute=1000))
+    meter = metering(counters, first, second)
+    this = call(caller)
+    for asked in (first, second, second):
+        await meter.reserve(this, caller, asked, 30, meter.rules(caller, asked))
+    only_one_left = msgspec.structs.replace(second, deployments=(DEPLOYMENT,))
+    this.parts = [
+        (Target(first, DEPLOYMENT), Usage(input_tokens=5, output_tokens=2, total_tokens=7)),
+        (Target(only_one_left, DEPLOYMENT), Usage(input_tokens=6, output_tokens=3, total_tokens=9)),
+    ]
+    this.target, this.usage, this.cost_usd = this.parts[-1][0], this.parts[-1][1], 0.000_021
+    meter.settle(this)
+    today = beginning(Period.DAY, time.time_ns() // 1000)
+    every, one, spent = meter.rules(caller, first)
+    _, other, spent_too = meter.rules(caller, second)
+    assert [await used(counters, rule) for rule in (one, other, every)] == [7, 9, 16]
+    assert [await used(counters, rule, today) for rule in (spent, spent_too)] == [9000, 12_000]
 
 
 async def test_a_budget_stops_and_warns_before_it_does(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from callgate.core.allowance import NANO, Allowance, Rule, nano, rules
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
-from callgate.core.pricing import cost
+from callgate.core.pricing import cost, total_cost
 from callgate.core.record import BUDGET_LOW
 from callgate.core.validate import prompt_bytes
 from callgate.engine.call import Call, TokenQuota
@@ -20,6 +21,7 @@ from callgate.store.base import Correction, Counters, Grant, Key, Quota, quota
 EVERYONE = "*"
 """The name of the accounts' table that holds for whoever has none of its own."""
 
+_NOTHING: Mapping[str, int | None] = MappingProxyType({"tokens": 0, "spend": 0})
 _MOST_KNOWN = 10_000
 _MOST_CHOICES = 128
 _log = logging.getLogger("callgate.budgets")
@@ -114,15 +116,13 @@ class Metering:
         return window
 
     def settle(self, call: Call) -> None:
-        """Correct what was reserved: only the model that has answered has used anything."""
-        key, served = call.key, call.target.model if call.target is not None else None
+        """Correct what was reserved: only models that have answered, or in part, used anything."""
+        key = call.key
         assert key is not None
-        used = _used(call)
-        last = max(
-            (at for at, one in enumerate(call.reservations) if one.model is served), default=-1
-        )
-        for at, (_, found, draws, grant) in enumerate(call.reservations):
-            real = used if at == last else {"tokens": 0, "spend": 0}
+        used = self._used(call)
+        for model, found, draws, grant in reversed(call.reservations):
+            # Once for each model, by its name: some attempts have a model with fewer deployments.
+            real = used.pop(model.name, _NOTHING)
             corrections = [
                 Correction(draw.name, draw.period, level.opened, amount - reserved)
                 for rule, draw, level in zip(found, draws, grant.levels[1:], strict=True)
@@ -132,6 +132,24 @@ class Metering:
             if corrections:
                 self._counters.settle(key.account, corrections, call.arrived, exact=grant.exact)
         call.reservations = ()
+
+    def _used(self, call: Call) -> dict[str, Mapping[str, int | None]]:
+        """What the call has used of each model; None where its price is not known."""
+        parts: Sequence[tuple[Target, Usage]] = call.parts
+        if not parts and call.target is not None and call.usage is not None:
+            parts = [(call.target, call.usage)]
+        names = {target.model.name for target, _ in parts}
+        used: dict[str, Mapping[str, int | None]] = {}
+        for name in names:
+            own = [(target, usage) for target, usage in parts if target.model.name == name]
+            spent = call.cost_usd
+            if len(names) > 1:
+                spent = total_cost((usage, self._prices(target)) for target, usage in own)
+            used[name] = {
+                "tokens": sum(usage.input_tokens + usage.output_tokens for _, usage in own),
+                "spend": None if spent is None else nano(spent),
+            }
+        return used
 
     def _draws(self, call: Call, model: Model, found: Sequence[Rule]) -> list[Draw]:
         now = int(call.arrived * 1_000_000)
@@ -210,15 +228,6 @@ def _estimate(request: ChatRequest | None, model: Model) -> Usage:
     return Usage(
         input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
     )
-
-
-def _used(call: Call) -> dict[str, int | None]:
-    """What the call has used; None where its price is not known."""
-    usages = [usage for _, usage in call.parts] or ([call.usage] if call.usage is not None else [])
-    tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
-    if usages and call.cost_usd is None:
-        return {"tokens": tokens, "spend": None}
-    return {"tokens": tokens, "spend": nano(call.cost_usd or 0.0)}
 
 
 def _tightest(
