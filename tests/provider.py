@@ -147,6 +147,20 @@ async def tools(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     )
 
 
+async def withheld(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """An answer that a content filter ends before it has begun."""
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": ""}
+        choice = {"index": 0, "message": message, "finish_reason": "content_filter"}
+        send_json(writer, 200, {"id": "x", "created": 1, "choices": [choice], "usage": USAGE})
+        return
+    writer.write(head(200, "text/event-stream"))
+    event(writer, chunk({"role": "assistant", "content": ""}))
+    event(writer, chunk({}, "content_filter"))
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
 async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Says what it is asked to say, or calls a tool with it if it is given one."""
     text = body["messages"][-1]["content"]
@@ -302,6 +316,7 @@ ANSWERS: dict[str, Answer] = {
     "lagging": lagging,
     "tools": tools,
     "says": says,
+    "withheld": withheld,
     "cut": cut,
     "cut-tools": cut_after(
         {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}

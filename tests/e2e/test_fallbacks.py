@@ -24,6 +24,10 @@ base = 0.05
 provider = "test"
 upstream_model = "test-too-long"
 context_length = 1000
+[models."as-withheld"]
+provider = "test"
+upstream_model = "test-withheld"
+rate_limit = 1000
 [models."as-narrow"]
 provider = "test"
 upstream_model = "test-ok"
@@ -190,6 +194,31 @@ def test_a_content_filters_refusal_is_passed_on_unless_told_otherwise(
     )
     assert text_of(answered) == TEXT
     assert len(trail(gateway, answered)) == 3
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_a_content_filter_withheld_is_a_refusal_too(
+    client: httpx.Client, gateway: Gateway, *, stream: bool
+) -> None:
+    def finish(*fallbacks: str, **config: bool) -> tuple[httpx.Response, list[Any]]:
+        response = ask(
+            client, "test-withheld", stream=stream, fallback_config=config,
+            fallbacks=[{"model": name} for name in fallbacks],
+        )  # fmt: skip
+        return response, gateway.record(response.headers["x-request-id"])["attempts"]
+
+    passed_on, attempts = finish("test-ok")
+    assert '"finish_reason":"content_filter"' in passed_on.text
+    assert len(attempts) == 1
+    routed, (refused, answered) = finish("test-ok", on_content_filter=True)
+    assert text_of(routed) == TEXT
+    assert '"model":"test-ok"' in routed.text
+    assert (refused["error"], refused["decision"]) == ("content_filtered", "fall back to test-ok")
+    assert answered["decision"] == "done"
+    assert gateway.record(routed.headers["x-request-id"])["finish_reason"] == "stop"
+    last, attempts = finish("as-withheld", on_content_filter=True)
+    assert '"finish_reason":"content_filter"' in last.text  # nobody is left to ask
+    assert [one["decision"] for one in attempts] == ["fall back to as-withheld", "done"]
 
 
 def test_who_limits_us_without_saying_for_how_long_is_left_at_once(

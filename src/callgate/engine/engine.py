@@ -17,6 +17,7 @@ from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
+from callgate.engine.filtering import check, leaves
 from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.lines import RequestLines
@@ -81,9 +82,13 @@ class Engine:
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
             body = request.body
             if body.response_format is not None or body.post_processing_steps or body.stream:
-                return await self._finished(call, target, request)
-            with Try(call, target, self._client, self._credentials) as attempt:
-                return await attempt.whole(request)
+                answer = await self._finished(call, target, request)
+            else:
+                with Try(call, target, self._client, self._credentials) as attempt:
+                    answer = await attempt.whole(request)
+            if body.fallback_config is not None and leaves(course, target, request):
+                check(call, target, answer)
+            return answer
 
         answer = await self._pursuit.run(call, course, ask)
         call.usage = with_tier(answer.usage, answer.extra)

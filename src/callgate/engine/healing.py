@@ -16,6 +16,7 @@ from callgate.core.splice import Matched, Prefilled, Splice, stem
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
+from callgate.engine.filtering import leaves, note_price, withheld
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Relay
 from callgate.errors import GatewayError
@@ -97,7 +98,18 @@ class HealingStream:
     async def _begin(self, target: Target, request: ChatRequest) -> Relay:
         relay = self._connect(target, request, None)
         await relay.open()
+        if relay.withheld and leaves(self._course, target, request):
+            self._leave(relay)
         return relay
+
+    def _leave(self, relay: Relay) -> None:
+        """Be done with an answer that was withheld before anything of it was delivered."""
+        call, error = self._call, withheld(relay.target)
+        relay.__exit__(type(error), error, None)
+        relay.attempt.usage = relay.usage
+        note_price(call, relay.target, relay.usage)
+        call.usage = call.finish_reason = call.native_finish_reason = None
+        raise error
 
     def _attach(self, relay: Relay) -> None:
         self._relay = relay

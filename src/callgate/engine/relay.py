@@ -14,6 +14,7 @@ from callgate.core.splice import Splice
 from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call
+from callgate.engine.filtering import WITHHELD
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.upstream.client import Client, Response
@@ -84,6 +85,15 @@ class Relay:
     def attempt(self) -> Attempt:
         """The trail that it leaves."""
         return self._try.attempt
+
+    @property
+    def withheld(self) -> bool:
+        """Whether its first content is also its end, by a content filter."""
+        return self._single and any(
+            choice.get("finish_reason") == WITHHELD
+            for chunk in self._first
+            for choice in chunk.choices
+        )
 
     async def open(self) -> None:
         """Send the request and wait for the first content. Raises GatewayError."""
