@@ -185,6 +185,26 @@ async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
         assert grant.levels[0].used == 200
 
 
+async def test_a_server_that_was_started_anew_makes_no_share_larger(
+    own_server: RedisServer,
+) -> None:
+    prefix = f"test:{uuid4()}"
+    async with (
+        started(own_server.url, prefix=prefix) as first,
+        started(own_server.url, prefix=prefix) as second,
+    ):
+        await first._register()
+        own_server.kill()
+        for one in (first, second):
+            assert not (await one.reserve("acme", "m", 5, time.time())).exact
+        own_server.start()
+        # The first to be back finds itself alone; the server may go again before all are.
+        for one in (first, second):
+            await back(one)
+            assert one._share.processes == 2
+        assert {first._share.of(3), second._share.of(3)} == {1, 2}
+
+
 async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> None:
     prefix = f"test:{uuid4()}"
     async with started(redis_server.url, prefix=prefix) as one:

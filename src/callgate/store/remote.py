@@ -75,6 +75,7 @@ class RemoteCounters:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._scheduled = self._settling = False
         self._settled: list[Command] = []
+        self._full_by = 0.0  # when every process that there is has registered again
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -270,6 +271,8 @@ class RemoteCounters:
     async def _connect(self) -> None:
         try:
             await self._link.connect()
+            if self.outages:
+                self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
             await self._register()
             await self._repay()
         except LinkError as error:
@@ -289,7 +292,11 @@ class RemoteCounters:
     async def _register(self) -> None:
         said = (self._process, _GONE_MS)
         (answer,) = await self._link.run([Command(BEAT, (self._processes,), said)])
-        self._share.place, self._share.processes = answer
+        # A server that was started anew knows only those who have come back so far. Should it go
+        # again before all have, the shares of few would be too large.
+        whole = asyncio.get_running_loop().time() >= self._full_by
+        if whole or answer[1] >= self._share.processes:
+            self._share.place, self._share.processes = answer
 
     async def _repay(self) -> None:
         """Charge to the server what was used while it was away, as far as it still counts."""
