@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from threading import Event
 from urllib.parse import quote
@@ -18,7 +19,8 @@ import pytest
 
 from callgate.core.keys import ENTROPY_BYTES, mint
 from callgate.core.record import Record
-from callgate.store.base import Query
+from callgate.store.base import Query, UsageQuery
+from callgate.store.journal import scan
 from callgate.store.opening import open_store
 from gateway import Gateway, callgate, children, serving, until, write_config
 from pgserver import PASSWORD, PostgresServer
@@ -127,6 +129,47 @@ def test_the_server_is_killed_under_load_and_nothing_fails_waits_or_is_lost(
     until(lambda: httpx.get(on_postgres.url + "/ready").json()["status"] == "ok")
 
 
+def test_workers_and_clerk_are_killed_under_load_and_no_record_is_lost_or_counted_twice(
+    on_postgres: Gateway, url: str
+) -> None:
+    done, chance = Event(), random.Random(1)
+
+    whole: set[str] = set()
+
+    def load(number: int) -> None:
+        asked = {**GOOD, "stream": bool(number % 2)}
+        while not done.is_set():
+            with on_postgres.client() as client, suppress(httpx.HTTPError):
+                while not done.is_set():
+                    answer = client.post(CHAT, json=asked)
+                    assert answer.status_code == 200
+                    if not asked["stream"] or answer.text.endswith("data: [DONE]\n\n"):
+                        whole.add(answer.headers["x-request-id"])
+                    time.sleep(0.01)
+
+    with ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(load, number) for number in range(4)]
+        try:
+            for _ in range(8):
+                known = len(whole)
+                until(lambda: len(whole) > known + 5, 10)  # noqa: B023 - called at once
+                time.sleep(chance.uniform(0.0, 0.1))
+                os.kill(chance.choice(children(on_postgres.process.pid)), signal.SIGKILL)
+        finally:
+            done.set()
+        for one in working:
+            one.result(10)
+    found = [record.request_id for record in stored(url, whole)]
+    assert len(found) == len(set(found))
+    assert whole <= set(found)
+    journal = on_postgres.folder / "callgate-data" / "journal"
+    until(lambda: not any(True for _ in scan(journal)), 10)
+    with closing(open_store(url)) as store:
+        (total,) = store.requests.usage(UsageQuery())
+        assert total.requests == sum(1 for _ in store.requests.find(Query(limit=10**6)))
+    until(lambda: len(children(on_postgres.process.pid)) == 3)
+
+
 def test_a_worker_that_is_replaced_while_the_server_is_away_goes_on_with_the_keys_it_knew(
     on_postgres: Gateway, postgres: PostgresServer
 ) -> None:
@@ -148,6 +191,20 @@ def is_worker(pid: int) -> bool:
     inodes = {line.split()[9] for line in listening if line.split()[3] == "0A"}
     held = {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()}
     return any(f"socket:[{inode}]" in held for inode in inodes)
+
+
+def test_a_server_that_goes_before_the_first_worker_has_read_the_keys_is_an_outage_like_any(
+    provider: Provider, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    write_config(tmp_path, provider, extra=f'[store]\nurl = "{postgres.fresh()}"\n')
+    try:
+        with serving(tmp_path) as gateway:
+            postgres.kill()
+            assert ask(gateway).status_code == 200
+            assert "fell" not in gateway.log
+    finally:
+        if not postgres.running:
+            postgres.start()
 
 
 def test_another_store_that_cannot_be_reached_is_no_new_configuration(

@@ -57,7 +57,7 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
         config, local = _with_local_model(config, stack)
-        key = _first_key(config, always=fresh_key)
+        key = _keys_at_start(config, fresh=fresh_key)
         url = _url(listener)
         click.echo(f"Callgate listens on {url} (region {config.region}, {_served(config)})")
         if key is not None:
@@ -129,23 +129,30 @@ def _weights(config: Config) -> Path:
     return fetch_shown(config.data_dir)
 
 
-def _first_key(config: Config, *, always: bool) -> str | None:
-    """A fresh key for the curl line, where the store has none yet or one was asked for."""
+def _keys_at_start(config: Config, *, fresh: bool) -> str | None:
+    """A key for the curl line, where the store has none yet or one was asked for.
+
+    All keys are remembered for the workers: the store may be away when they read them.
+    """
+    from callgate.store.remembered import RememberedKeys
+
     with opened(config) as store:
-        if store.keys.version() and not always:
-            return None
-        now = now_ms()
-        template = Key(
-            id="",
-            digest=b"",
-            hint="",
-            name="first" if not always else "try-out",
-            account="default",
-            region=config.region,
-            created=now,
-            expires=now + _FRESH_KEY_MS if always else None,
-        )
-        return add_key(store.keys, template)[0]
+        made = None
+        if fresh or not store.keys.version():
+            now = now_ms()
+            template = Key(
+                id="",
+                digest=b"",
+                hint="",
+                name="try-out" if fresh else "first",
+                account="default",
+                region=config.region,
+                created=now,
+                expires=now + _FRESH_KEY_MS if fresh else None,
+            )
+            made = add_key(store.keys, template)[0]
+        RememberedKeys(config.data_dir / "keys.json").write(store.keys.all())
+        return made
 
 
 def _url(listener: socket.socket) -> str:

@@ -22,6 +22,7 @@ class RememberedKeys:
         """Replace what is remembered, in one step. What cannot be written is not remembered."""
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "wb") as file:
                 file.write(msgspec.json.encode(list(keys)))
