@@ -44,8 +44,9 @@ def _windows(answers: Iterable[Answer]) -> list[list[Answer]]:
 def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool = True) -> Windows:
     """Every place of a window is given once, and nobody refused while there is one left.
 
-    `whole`: every answer was received, so no place may be missing. What a process has admitted
-    alone, it charges to the window when the server is back; so many places may be missing.
+    `whole`: every answer was received, so no place may be missing, but for two: what a process
+    has admitted alone, it charges to the window when the server is back; and an answer that the
+    server gave too late was a place that nobody got.
     """
     counters: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for answer in answers:
@@ -62,15 +63,16 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
             turned_away = sum(one.status == 429 and not one.degraded for one in window)
             admitted, refused = admitted + len(left) + apart, refused + turned_away
             full += len(left) + apart == limit
-            mixed += any(one.degraded for one in window)
+            by_itself = sum(one.degraded for one in window)
+            mixed += by_itself > 0
             given, lowest = {*left}, min(left, default=limit)
             missing = limit - lowest - len(given)
             told_of = f"{account} at {model}, limit {limit}: {len(left)} admitted, {apart} alone"
             if len(left) != len(given) or lowest < 0:
                 faults.append(f"{told_of}, {len(given)} places given")
-            elif whole and missing > apart:
+            elif whole and missing > apart + by_itself:
                 faults.append(f"{told_of}, {missing} places missing")
-            elif whole and turned_away and len(left) + apart < limit:
+            elif whole and turned_away and len(left) + apart + by_itself < limit:
                 faults.append(f"{told_of}, {turned_away} refused")
     return Windows(windows, full, admitted, refused, mixed, faults)
 

@@ -42,7 +42,7 @@ def test_a_place_that_a_process_has_given_alone_is_not_missing() -> None:
     by_itself = answered(remaining=0, degraded=True)
     found = judged([*window(2, 0), by_itself, REFUSED], LIMITS)
     assert (found.full, found.mixed, found.faults) == (1, 1, [])
-    assert judged([*window(2), by_itself, REFUSED], LIMITS).faults
+    assert judged([*window(0), by_itself._replace(began=500.0), REFUSED], LIMITS).faults
 
 
 def test_places_may_be_missing_where_answers_are() -> None:
