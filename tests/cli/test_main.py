@@ -134,3 +134,33 @@ def test_a_round_trip_from_a_shell(home: Home) -> None:
     unknown = python("-m", "callgate", "show", "nonsense", cwd=home.folder)
     assert unknown.returncode == 1
     assert "Traceback" not in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (
+            PermissionError(13, "Permission denied", "/srv/callgate.db"),
+            2,
+            ("/srv/callgate.db", "user"),
+        ),
+        (OSError(28, "No space left on device"), 1, ("No space left", "room")),
+    ],
+)
+def test_a_failure_of_the_system_is_told_without_a_traceback(
+    home: Home,
+    monkeypatch: pytest.MonkeyPatch,
+    error: OSError,
+    code: int,
+    words: tuple[str, ...],
+) -> None:
+    def fail(_config: object) -> None:
+        raise error
+
+    monkeypatch.setattr("callgate.cli.logs.reading", fail)
+    result = home.run("logs")
+    assert (result.exit_code, result.stdout) == (code, "")
+    first, fix = result.stderr.splitlines()
+    assert first.startswith("callgate: ")
+    assert fix.startswith("  ")
+    assert all(word in result.stderr for word in words)

@@ -219,3 +219,8 @@ def test_json_has_the_explanation_too(home: Home) -> None:
     assert explanation["fix"].startswith("Retry")
     assert [step["decision"] for step in explanation["steps"]] == ["retry in 0.9 s", "stop"]
     assert {"label": "circuit", "value": "closed when the request came"} in explanation["around"]
+
+
+def test_an_id_of_less_than_eight_characters_is_called_too_short(home: Home) -> None:
+    home.ship(samples.answered())
+    assert_unknown(home, "01a206b", "too short")

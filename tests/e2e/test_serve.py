@@ -82,7 +82,18 @@ def test_a_port_that_is_taken(folder: Path) -> None:
 
 def test_nothing_to_serve(tmp_path: Path) -> None:
     (tmp_path / "callgate.toml").write_text("region = 'us'\n")
-    told_with_code_2(tmp_path, "no model can be served", "OPENAI_API_KEY")
+    told_with_code_2(tmp_path, "no model can be served", "callgate.toml leads to none", "Add")
+
+
+def test_a_host_that_does_not_exist(folder: Path) -> None:
+    arguments = ("--host", "nowhere.invalid")
+    told_with_code_2(folder, "nowhere.invalid", "server.host", arguments=arguments)
+
+
+def test_a_store_that_cannot_be_used_is_told_before_weights_are_fetched(tmp_path: Path) -> None:
+    text = "data_dir = '/proc/nothing'\n[providers.local]\ndialect = 'local'\n"
+    (tmp_path / "callgate.toml").write_text(text)
+    told_with_code_2(tmp_path, "cannot open the store", "store.url")
 
 
 @pytest.mark.parametrize(

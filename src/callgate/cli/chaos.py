@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 
@@ -11,7 +12,7 @@ import click
 
 from callgate.chaos.faults import FAULTS, Fault
 from callgate.chaos.server import Chaos
-from callgate.cli.options import Failure, json_option
+from callgate.cli.options import ConfigFailure, json_option
 from callgate.cli.output import json_line, table
 
 PORT = 9900
@@ -50,8 +51,8 @@ def chaos(host: str, port: int, pace: int, *, toml: bool, as_json: bool) -> None
         try:
             asyncio.run(_serve(Chaos(host, port, pace=pace / 1000)))
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise Failure(
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+            raise ConfigFailure(
                 f"cannot listen on {host} port {port}: {reason}", "Choose another with --port."
             ) from None
 

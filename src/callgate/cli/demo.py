@@ -60,9 +60,11 @@ def demo(config: Config) -> None:
         click.echo(f"It listens on {gateway.url} after {time.monotonic() - started:.1f} s.")
         _ask(gateway)
         request_id = _ask_streamed(gateway)
-        _heading(f"The story of that request: callgate show {request_id}")
+        _heading("The story of that request, as `callgate show` tells it")
         gateway.command("show", request_id)
         _err(gateway)
+    click.echo()
+    click.echo("That gateway and its records are gone; what a gateway of yours answers stays.")
     _heading("What next")
     steps = [(command.format(callgate=_program()), purpose) for command, purpose in _NEXT]
     width = max(len(command) for command, _ in steps)

@@ -8,7 +8,15 @@ from typing import Any, NamedTuple
 
 import click
 
+_FAILED, _UNUSABLE = 1, 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+_MENDING: dict[type[OSError], str] = {
+    PermissionError: "Run this as the user that the gateway runs as, or give this user the file.",
+    FileNotFoundError: "Make its folder first, or name another.",
+}
+_MENDING_REST = "Check the disk and the folder that it is on: room, and rights."
 
 
 class Entry(NamedTuple):
@@ -68,6 +76,9 @@ class LazyGroup(click.Group):
         except click.ClickException as error:
             _tell(error)
             sys.exit(error.exit_code)
+        except OSError as error:
+            _tell_of_file(error)
+            sys.exit(_UNUSABLE if isinstance(error, PermissionError) else _FAILED)
         except click.Abort:
             sys.exit(_INTERRUPTED)
         sys.exit(result if isinstance(result, int) else 0)
@@ -81,6 +92,13 @@ def _tell(error: click.ClickException) -> None:
         fix = f"See '{error.ctx.command_path} --help'."
     if fix:
         click.echo(f"  {fix}", err=True)
+
+
+def _tell_of_file(error: OSError) -> None:
+    """What no command expected of the system: a file without rights, a full disk."""
+    about = f"{error.filename}: " if error.filename else ""
+    click.echo(f"callgate: {about}{error.strerror or error}", err=True)
+    click.echo(f"  {_MENDING.get(type(error), _MENDING_REST)}", err=True)
 
 
 @click.command(

@@ -24,6 +24,8 @@ def reading(config: Config) -> Iterator[Records]:
             log = stack.enter_context(opened(config)).requests
         except Failure as failure:
             click.echo(f"callgate: note: only the journals are read: {failure.message}", err=True)
+            if failure.fix:
+                click.echo(f"  {failure.fix}", err=True)
         yield Records(log, config.journal_dir)
 
 
@@ -31,4 +33,7 @@ def _demand_store(config: Config) -> None:
     # Whoever reads in the wrong folder is to be told so, not given an empty store.
     path = config.store_url.removeprefix("sqlite:///")
     if path != config.store_url and not Path(path).exists():
-        raise Failure(f"there is no store at {path}")
+        raise Failure(
+            f"there is no store at {path}",
+            "Run this in the gateway's folder, or name its file with --config.",
+        )

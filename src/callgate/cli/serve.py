@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -24,12 +25,17 @@ from callgate.config.deployments import LOCAL
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
+from callgate.local.weights import find
 from callgate.server import logs
 from callgate.server.supervisor import Supervisor
 from callgate.store.base import Key, StoreError
 
 _BACKLOG = 2048
 _FRESH_KEY_MS = 86_400_000
+_UNUSABLE_ADDRESS = {
+    errno.EADDRINUSE: "Stop what listens there, or choose another `server.port` or --port.",
+    errno.EACCES: "Choose a `server.port` or --port of 1024 or more.",
+}
 
 
 @click.command()
@@ -47,11 +53,7 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     config = overridden(config, given)
     if not config.models:
-        raise ConfigFailure(
-            "no model can be served: no provider is configured",
-            "Set OPENAI_API_KEY (or another provider's variable), install the local model with "
-            "`pip install 'callgate[local]'`, or write a callgate.toml.",
-        )
+        raise _no_model(config)
     logs.set_up(secrets(config))
     _probe_counters(config)
     with ExitStack() as stack:
@@ -66,6 +68,20 @@ def serve(
         sys.exit(
             _supervise(Reloading(config, partial(read, config.file), given, local), listener, local)
         )
+
+
+def _no_model(config: Config) -> ConfigFailure:
+    if config.file is not None:  # then no variable adds a provider
+        return ConfigFailure(
+            f"no model can be served: {config.file} leads to none",
+            "Add a provider, such as [providers.openai] with its api_key, or [providers.local] "
+            'with dialect = "local"; for one that is not in the catalogue, a [models."…"], too.',
+        )
+    return ConfigFailure(
+        "no model can be served: no provider is configured",
+        "Set OPENAI_API_KEY (or another provider's variable), install the local model with "
+        "`pip install 'callgate[local]'`, or write a callgate.toml.",
+    )
 
 
 def _probe_counters(config: Config) -> None:
@@ -105,7 +121,7 @@ def _listen(config: Config) -> socket.socket:
         listener.close()
         raise ConfigFailure(
             f"cannot listen on {server.host}:{server.port}: {error.strerror}",
-            "Stop what listens there, or choose another `server.port` or --port.",
+            _UNUSABLE_ADDRESS.get(error.errno or 0, "Correct `server.host` or --host."),
         ) from None
     listener.listen(_BACKLOG)
     return listener
@@ -126,6 +142,9 @@ def _weights(config: Config) -> Path:
     if config.local_weights:
         home = config.file.parent if config.file is not None else Path.cwd()
         return home / config.local_weights
+    if find(config.data_dir) is None:
+        with opened(config):
+            pass  # a store that cannot be used is told before minutes of downloading
     return fetch_shown(config.data_dir)
 
 

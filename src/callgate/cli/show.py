@@ -25,6 +25,7 @@ _DAY = 86_400_000
 _CLOCKS = 10_000  # by how much the time in an id may differ from the record's, in ms
 _SCANNED = 20_000
 _PREFIX = re.compile(r"[0-9a-f]{8,31}")
+_SHORT = re.compile(r"[0-9a-f]{1,7}")
 _USER_INFO = re.compile(r"//[^/@]*@")
 _WIDTH_ELSEWHERE = (100, 24)  # where standard output is no terminal
 
@@ -110,6 +111,11 @@ def _unknown(config: Config, wanted: str) -> Failure:
         return Failure(
             f"no request on record has an id that begins with {wanted}",
             "See 'callgate logs' for the newest.",
+        )
+    if _SHORT.fullmatch(wanted.replace("-", "")):
+        return Failure(
+            f"{wanted} is too short to tell requests apart",
+            "Give eight characters of the id, or more.",
         )
     return Failure(
         f"{printable(redact(wanted), 80)!r} is not a request id of this gateway",

@@ -128,6 +128,11 @@ class Providers:
         if vendor.env and not table.api_key:
             self.mistakes.append(f"providers.{name}.api_key: needed for this provider")
             return
+        if not (table.base_url or vendor.base_url):
+            self.mistakes.append(
+                f"providers.{name}.base_url: needed, as the address of {name!r} is not known"
+            )
+            return
         try:
             region = table.region or vendor.default_region
             origin, prefix = split_url(table.base_url or vendor.base_url.format(region=region))

@@ -87,7 +87,7 @@ def fetch(folder: Path, progress: Progress, source: Source = SMOLLM2_SOURCE) -> 
     try:
         if source.weights.is_intact(path):  # before the lock, for a folder that is read-only
             return path
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)  # records and keys come here, too
         with _locked(folder / ".weights.lock"):
             if not source.weights.is_intact(path):
                 _install(path, progress, source)

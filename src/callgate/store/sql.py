@@ -279,15 +279,19 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+_MENDING = {"disk is full": "make room on the disk that holds it"}
+_MENDING_REST = "restore the database that store.url names"
+
+
 @contextmanager
 def answering() -> Iterator[None]:
     """Tell the database's failures as StoreError, without statements and their values."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise StoreError(
-            f"the store does not answer: {said(error)}; restore the database that store.url names"
-        ) from error
+        told = said(error)
+        fix = next((fix for words, fix in _MENDING.items() if words in told), _MENDING_REST)
+        raise StoreError(f"the store does not answer: {told}; {fix}") from error
 
 
 def said(error: SQLAlchemyError) -> str:
