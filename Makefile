@@ -17,7 +17,7 @@ help:
 	@echo "make run     start the gateway, and print a curl line to try it with"
 	@echo "make test    run all tests"
 	@echo "make replay  replay recorded traffic of real providers through the gateway, as a table"
-	@echo "make bench   measure the gateway beside nginx"
+	@echo "make bench   measure the gateway beside nginx and other gateways"
 	@echo "make soak    ten minutes of faults and vanishing callers: does anything stay behind?"
 	@echo "make endure  gateways on one PostgreSQL and one Redis, all of which get killed: is all exact?"
 	@echo "make lint    check style and types       make fmt    put style right"

@@ -30,7 +30,7 @@ class Connection:
 
     `sent` is when the request was sent or should have been; `first` when its body began, or 0
     (monotonic nanoseconds); `busy` says that an answer is owed; `events` counts all events
-    received; `fault` tells what was wrong.
+    received; `fault` tells what was wrong; `unsent` is what the socket has not taken yet.
     """
 
     def __init__(self, job: Job) -> None:
@@ -39,6 +39,7 @@ class Connection:
         self.busy = False
         self.events = 0
         self.fault = ""
+        self.unsent = memoryview(b"")
         self._job = job
         self._head = b""
         self._body = b""
@@ -63,10 +64,18 @@ class Connection:
         self._wanted = -1
         self._events = self._marks = 0
         self._done = False
+        self.unsent = memoryview(self._job.request)
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Send what the socket takes of the rest."""
         try:
-            self._socket.send(self._job.request)
+            self.unsent = self.unsent[self._socket.send(self.unsent) :]
+        except BlockingIOError:
+            return
         except OSError as error:
             self.fault = f"not sent: {error}"
+            self.unsent = self.unsent[:0]
 
     def receive(self) -> Outcome:
         """Read what has come."""

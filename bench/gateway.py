@@ -1,4 +1,4 @@
-"""Callgate with everything on: keys, limits, validation, journal, shipper, SQLite."""
+"""Callgate in a folder of its own: keys, limits, validation, journal, shipper, SQLite."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.cores import pinned
 from bench.subject import CALLGATE, StartError, Subject
@@ -16,7 +17,8 @@ from bench.tree import Tree
 _CONFIG = """\
 [server]
 host = "127.0.0.1"
-workers = 1
+workers = {settings.workers}
+{settings.server}
 [store]
 url = "sqlite:///{folder}/callgate.db"
 [counters]
@@ -28,6 +30,7 @@ api_key = "x"
 [models.fake]
 provider = "fake"
 rate_limit = 1000000000
+{settings.model}
 [providers.anthropic]
 dialect = "anthropic"
 base_url = "http://127.0.0.1:{upstream}/v1"
@@ -35,27 +38,45 @@ api_key = "x"
 [models.fake-anthropic]
 provider = "anthropic"
 rate_limit = 1000000000
+{settings.tables}
 """
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _COMMAND = (sys.executable, "-m", "callgate")
 
 
+class Settings(NamedTuple):
+    """What departs from the defaults: lines for `[server]` and the model, whole tables."""
+
+    workers: int = 1
+    server: str = ""
+    model: str = ""
+    tables: str = ""
+
+
 class Gateway:
     """An installation in a folder of its own, with one key."""
 
-    def __init__(self, folder: Path, upstream: int, cores: frozenset[int]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: int,
+        cores: frozenset[int],
+        settings: Settings = Settings(),  # noqa: B008  # immutable
+    ) -> None:
         self._folder = folder
         self._cores = cores
         self._upstream = upstream
         self._config = folder / "callgate.toml"
         folder.mkdir()
-        self._config.write_text(_CONFIG.format(folder=folder, upstream=upstream))
+        self._settings = settings
+        text = _CONFIG.format(folder=folder, upstream=upstream, settings=settings)
+        self._config.write_text(text)
         self.key = ""
 
     def beside(self) -> Gateway:
         """Another installation, which shares nothing with this one."""
         name = f"{self._folder.name}-{time.monotonic_ns()}"
-        return Gateway(self._folder.parent / name, self._upstream, self._cores)
+        return Gateway(self._folder.parent / name, self._upstream, self._cores, self._settings)
 
     def create_key(self) -> None:
         """Make the key that requests bear; this makes the database too."""

@@ -14,8 +14,8 @@ _MEGABYTES = Target(80.0)
 _PACKAGES = Target(30)
 
 
-def install(folder: Path) -> list[Figure]:
-    """Install into a fresh environment and weigh its packages, pip and setuptools aside."""
+def weigh(folder: Path) -> tuple[float, int]:
+    """Install into a fresh environment; megabytes and number of its packages, pip's own aside."""
     venv = folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "-q", str(ROOT)]
@@ -32,12 +32,18 @@ def install(folder: Path) -> list[Figure]:
         packages += entry.name.endswith(".dist-info")
         files = [entry] if entry.is_file() else entry.rglob("*")
         size += sum(file.stat().st_size for file in files if file.is_file())
+    return size / 1_000_000, packages
+
+
+def install(folder: Path) -> list[Figure]:
+    """What a base installation weighs."""
+    size, packages = weigh(folder)
     return [
         Figure(
             scenario="install",
             metric="site-packages",
             unit="MB",
-            rounds={CALLGATE: [size / 1_000_000]},
+            rounds={CALLGATE: [size]},
             target=_MEGABYTES,
         ),
         Figure(

@@ -121,10 +121,16 @@ class Load:
     def _send(self, connection: Connection, at: int) -> None:
         connection.send(at)
         self._pending += 1
+        if connection.unsent:
+            self._poll.modify(connection.fileno(), select.EPOLLIN | select.EPOLLOUT)
 
     def _advance(self, fd: int) -> Connection | None:
         """Read from a connection; give one that is free to send on if an answer has ended."""
         connection = self._open[fd]
+        if connection.unsent:
+            connection.go_on()
+            if not connection.unsent:
+                self._poll.modify(fd, select.EPOLLIN)
         outcome = connection.receive()
         if outcome is Outcome.PENDING:
             return None

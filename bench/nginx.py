@@ -19,6 +19,8 @@ events {{ worker_connections {files}; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
+    client_max_body_size 20m;
+    client_body_buffer_size 1m;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;

@@ -8,7 +8,7 @@ from statistics import median
 from msgspec import Struct
 
 from bench.figures import spread
-from bench.subject import CALLGATE, DIRECT, NGINX
+from bench.subject import CALLGATE, DIRECT, NGINX, TRANSLATED
 
 NOISY = 0.15
 _COLUMNS = (DIRECT, NGINX, CALLGATE)
@@ -69,7 +69,7 @@ class Figure(Struct, kw_only=True):
             "scenario": self.scenario,
             "metric": self.metric,
             "unit": self.unit,
-            **{name: self.value(name) for name in _COLUMNS},
+            **{name: self.value(name) for name in (*_COLUMNS, *self.rounds)},
             "ratio": self.ratio(),
             "target": self.target,
             "passed": self.passed(),
@@ -80,7 +80,8 @@ class Figure(Struct, kw_only=True):
         }
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A figure with as many digits as it deserves; a dash for none."""
     if value is None:
         return "-"
     size = abs(value)
@@ -91,16 +92,22 @@ def _target(figure: Figure) -> str:
     if not figure.target:
         return ""
     sign = "x" if figure.target.of_ratio else ""
-    return f"<= {_number(figure.target.limit)}{sign}"
+    return f"<= {number(figure.target.limit)}{sign}"
 
 
-def _cells(figure: Figure) -> list[str]:
+def _columns(figures: Sequence[Figure]) -> list[str]:
+    """Who has a column: the usual three, and whoever else was measured."""
+    others = (name for figure in figures for name in figure.rounds)
+    return list(dict.fromkeys([*_COLUMNS, *(name for name in others if name != TRANSLATED)]))
+
+
+def _cells(figure: Figure, columns: Sequence[str]) -> list[str]:
     ratio, apart = figure.ratio(), figure.spread()
     verdict = {True: "pass", False: "FAIL", None: "not judged" if figure.target else ""}
     return [
         figure.scenario,
         f"{figure.metric} [{figure.unit}]",
-        *(_number(figure.value(name)) for name in _COLUMNS),
+        *(number(figure.value(name)) for name in columns),
         f"{ratio:.2f}x" if ratio else "-",
         _target(figure),
         verdict[figure.passed()],
@@ -110,13 +117,14 @@ def _cells(figure: Figure) -> list[str]:
 
 def table(figures: Sequence[Figure]) -> str:
     """The figures as text, one line each, with notes below."""
-    head = ["scenario", "metric", *_COLUMNS, "ratio", "target", "verdict", "spread"]
-    rows = [head, *map(_cells, figures)]
+    columns = _columns(figures)
+    head = ["scenario", "metric", *columns, "ratio", "target", "verdict", "spread"]
+    rows = [head, *(_cells(figure, columns) for figure in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if 2 <= i <= 5 else cell.ljust(width)
+            cell.rjust(width) if 2 <= i <= len(columns) + 2 else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,7 +19,8 @@ TRANSLATED = "translated"
 
 class Subject(NamedTuple):
     """Where requests go: `stream_port` is the port for streams, `marker` what answers must hold,
-    `dialect` what the provider behind the asked model speaks.
+    `dialect` what the provider behind the asked model speaks, `headers` what it wants besides the
+    usual ones, each line with its end.
 
     `tree` is None for the direct call, whose cost is nobody's.
     """
@@ -30,6 +32,7 @@ class Subject(NamedTuple):
     key: str = "none"
     marker: bytes = b""
     dialect: Dialect = OPENAI
+    headers: str = ""
 
 
 class StartError(Exception):
@@ -40,6 +43,22 @@ def free_port() -> int:
     """A port that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
+
+
+def spawn(
+    command: Sequence[str], folder: Path, name: str, environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """A server in a folder, which says what it says into `name.log` there."""
+    with (folder / f"{name}.log").open("w") as output:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
 
 
 def await_port(port: int, process: subprocess.Popen[str], log: Path, limit: float = 10.0) -> None:

@@ -16,26 +16,36 @@ from bench.subject import CALLGATE, DIRECT, Subject, find_nginx
 
 
 class Extent(Struct, frozen=True, kw_only=True):
-    """How long and how large; `streams` is how many are held open at once for their memory."""
+    """How long and how large; `streams` is how many are held open at once for their memory,
+    `records` how many a full store holds.
+    """
 
     rounds: int = 5
     seconds: float = 2.5
     warmup: float = 1.0
     streams: int = 5000
     starts: int = 5
+    records: int = 1_000_000
 
 
-QUICK = Extent(rounds=2, seconds=1.0, warmup=0.5, streams=500, starts=2)
+QUICK = Extent(rounds=2, seconds=1.0, warmup=0.5, streams=500, starts=2, records=50_000)
 
 
 class Testbed(Struct, kw_only=True):
-    """The servers under test beside the fake upstream, in the order in which they are measured."""
+    """The servers under test beside the fake upstream, in the order in which they are measured.
+
+    `folder` is for what a scenario writes, `files` bounds the open descriptors of a server,
+    `versions` are those of other programs that a scenario has measured.
+    """
 
     subjects: list[Subject]
     cores: Cores
     extent: Extent
     gateway: Gateway | None
+    folder: Path
+    files: int
     faults: list[str] = []
+    versions: dict[str, str] = {}
 
     def proxies(self) -> list[Subject]:
         """The subjects whose cost can be measured."""
@@ -73,7 +83,14 @@ def testbed(
             served = gateway.start()
             _stop_later(stack, served)
             subjects.append(served)
-        yield Testbed(subjects=subjects, cores=cores, extent=extent, gateway=gateway)
+        yield Testbed(
+            subjects=subjects,
+            cores=cores,
+            extent=extent,
+            gateway=gateway,
+            folder=folder,
+            files=files,
+        )
 
 
 def _stop_later(stack: contextlib.ExitStack, subject: Subject) -> None:
