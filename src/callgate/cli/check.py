@@ -25,7 +25,9 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 @click.command()
-@click.option("--offline", is_flag=True, help="Look at this machine only; ask no provider.")
+@click.option(
+    "--offline", is_flag=True, help="Ask no provider; the store and the counters are looked at."
+)
 @config_option
 @json_option
 def check(*, config: Config, offline: bool, as_json: bool) -> int:
