@@ -107,6 +107,9 @@ def test_openai_raises_typed_errors_in_our_words(sdk: openai.OpenAI, gateway: Ga
     assert missing.value.request_id
     assert missing.value.type == "model_not_found"
     assert missing.value.param == "model"
+    doubled = sdk.with_options(base_url=f"{gateway.url}/v1/chat/completions")
+    with pytest.raises(openai.NotFoundError, match="did you mean '/v1/chat/completions'"):
+        ask(doubled, "test-ok")
     with pytest.raises(openai.AuthenticationError, match="Unauthorized - Invalid or missing"):
         ask(sdk.with_options(api_key="wrong"), "test-ok")
     with pytest.raises(openai.PermissionDeniedError, match="region 'eu'"):

@@ -63,7 +63,7 @@ class Cold:
 
     def _unknown_path(self, path: str) -> GatewayError:
         folded = "/" + path[:256].strip("/").replace("//", "/")
-        candidates = [folded, f"/v1{folded}"]
+        candidates = [folded, f"/v1{folded}", folded.removesuffix("/chat/completions")]
         near = [
             match
             for candidate in candidates
