@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -53,7 +54,7 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
 
 
-def remote(url: str, *, prefix: str = "", **options: float) -> RemoteCounters:
+def remote(url: str, *, prefix: str = "", **options: Any) -> RemoteCounters:
     """Counters on a server, apart from all others there."""
     prefix = prefix or f"test:{uuid4()}"
     return RemoteCounters(

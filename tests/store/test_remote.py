@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from callgate.store.base import Correction
 from callgate.store.link import Command
 from callgate.store.redis import RedisLink, key_of
 from callgate.store.remote import RemoteCounters
+from callgate.store.roster import Roster
 from redisserver import RedisServer
 from store.conftest import remote
 
@@ -203,6 +205,22 @@ async def test_a_server_that_was_started_anew_makes_no_share_larger(
             await back(one)
             assert one._share.processes == 2
         assert {first._share.of(3), second._share.of(3)} == {1, 2}
+
+
+async def test_who_starts_while_the_server_is_away_takes_the_share_of_one(
+    own_server: RedisServer, tmp_path: Path
+) -> None:
+    prefix, roster = f"test:{uuid4()}", Roster(tmp_path / "data" / "processes")
+    async with started(own_server.url, prefix=prefix), started(own_server.url, prefix=prefix):
+        async with started(own_server.url, prefix=prefix, roster=roster) as third:
+            assert third._share.processes == roster.read() == 3
+        own_server.kill()
+        async with started(own_server.url, prefix=prefix, roster=roster) as late:
+            asked = [await late.reserve("acme", "m", 9, time.time()) for _ in range(5)]
+            assert [quota.admitted for quota in asked] == [True] * 3 + [False] * 2
+            own_server.start()
+            await back(late)
+            assert late._share.processes == 3
 
 
 async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> None:

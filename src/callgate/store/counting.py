@@ -9,6 +9,7 @@ from uuid import uuid4
 from callgate.store.base import Counters, StoreError
 from callgate.store.link import Command
 from callgate.store.lone import LoneCounters
+from callgate.store.roster import Roster
 from callgate.store.scripts import DRAW
 from callgate.store.shared import SharedCounters
 
@@ -47,6 +48,7 @@ def open_counters(url: str, *, region: str, workers: int, timeout: float, table:
         processes=f"{prefix}:processes",
         workers=workers,
         timeout=timeout,
+        roster=Roster(table.with_suffix(".processes")),
     )
 
 

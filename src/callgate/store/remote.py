@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from callgate.core.limits import Draw, Level, Period
 from callgate.store.base import Correction, Grant, Quota, quota
 from callgate.store.link import Command, Link, LinkError
+from callgate.store.roster import Roster
 from callgate.store.scripts import BEAT, DRAW, LEAVE, SEED, SETTLE
 from callgate.store.share import Debt, Share
 
@@ -45,7 +46,7 @@ class RemoteCounters:
 
     `key` gives the key of a counter from account and name; `process` names this process among
     `processes`, the key of the set of all; `workers` is how many there are at least. A
-    request waits for `timeout` seconds. With
+    request waits for `timeout` seconds. `roster` remembers how many there were. With
     `own_clock` the time is what callers say, else the server's. `decided_alone` counts the
     decisions that were taken while the server was away, `outages` how often it went.
     """
@@ -60,6 +61,7 @@ class RemoteCounters:
         workers: int = 1,
         timeout: float = 0.05,
         own_clock: bool = False,
+        roster: Roster | None = None,
     ) -> None:
         self.trouble: str | None = "not connected yet"
         self.decided_alone = 0
@@ -75,6 +77,8 @@ class RemoteCounters:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._scheduled = self._settling = False
         self._settled: list[Command] = []
+        self._roster = roster
+        self._returning = False
         self._full_by = 0.0  # when every process that there is has registered again
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -132,6 +136,12 @@ class RemoteCounters:
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
                 await self._connect()
+        if self.trouble is not None:
+            self._returning = True
+            if self._roster is not None:
+                # Whichever of them it is: the last has no part in what is left over.
+                self._share.processes = self._roster.read()
+                self._share.place = self._share.processes - 1
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
@@ -245,6 +255,7 @@ class RemoteCounters:
         if self.trouble is None:
             self.trouble = why
             self.outages += 1
+            self._returning = True
             _log.error("limits are counted by each process alone", extra={"detail": why})
             self._wake.set()
         waiting, self._waiting = self._waiting, []
@@ -271,7 +282,7 @@ class RemoteCounters:
     async def _connect(self) -> None:
         try:
             await self._link.connect()
-            if self.outages:
+            if self._returning:
                 self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
             await self._register()
             await self._repay()
@@ -295,8 +306,11 @@ class RemoteCounters:
         # A server that was started anew knows only those who have come back so far. Should it go
         # again before all have, the shares of few would be too large.
         whole = asyncio.get_running_loop().time() >= self._full_by
-        if whole or answer[1] >= self._share.processes:
+        known = self._share.processes
+        if whole or answer[1] >= known:
             self._share.place, self._share.processes = answer
+        if self._roster is not None and self._share.processes != known:
+            self._roster.write(self._share.processes)
 
     async def _repay(self) -> None:
         """Charge to the server what was used while it was away, as far as it still counts."""
