@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from bench.endure.callers import Answer
 
+_LENGTH = 65.0
 _APART = 10.0  # two windows of one counter end a minute apart, what is told of one differs by 2 s
 
 
@@ -56,23 +57,26 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
     faults: list[str] = []
     for (account, model), told in sorted(counters.items()):
         limit = limits[model]
-        for window in _windows(told):
+        by_processes = [one for one in told if one.degraded]
+        for window in _windows(one for one in told if not one.degraded):
             windows += 1
-            left = [one.remaining for one in window if one.status != 429 and not one.degraded]
-            apart = sum(one.status != 429 and one.degraded for one in window)
-            turned_away = sum(one.status == 429 and not one.degraded for one in window)
+            left = [one.remaining for one in window if one.status != 429]
+            turned_away = len(window) - len(left)
+            end = _ends(window[-1])
+            # A process that counts alone has windows of its own; what counts is the time.
+            beside = [one for one in by_processes if end - _LENGTH <= one.began <= end]
+            apart = sum(one.status != 429 for one in beside)
             admitted, refused = admitted + len(left) + apart, refused + turned_away
-            full += len(left) + apart == limit
-            by_itself = sum(one.degraded for one in window)
-            mixed += by_itself > 0
+            full += len(left) + apart >= limit
+            mixed += bool(beside)
             given, lowest = {*left}, min(left, default=limit)
             missing = limit - lowest - len(given)
             told_of = f"{account} at {model}, limit {limit}: {len(left)} admitted, {apart} alone"
             if len(left) != len(given) or lowest < 0:
                 faults.append(f"{told_of}, {len(given)} places given")
-            elif whole and missing > apart + by_itself:
+            elif whole and missing > apart + len(beside):
                 faults.append(f"{told_of}, {missing} places missing")
-            elif whole and turned_away and len(left) + apart + by_itself < limit:
+            elif whole and turned_away and len(left) + apart + len(beside) < limit:
                 faults.append(f"{told_of}, {turned_away} refused")
     return Windows(windows, full, admitted, refused, mixed, faults)
 
