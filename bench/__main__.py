@@ -28,6 +28,7 @@ from bench.peers.comparison import peers
 from bench.rate import rates
 from bench.report import Figure, table
 from bench.scale import store, workers
+from bench.servers import servers
 from bench.start import start
 from bench.subject import CALLGATE, NGINX, StartError
 from bench.testbed import QUICK, Extent, Testbed, testbed
@@ -41,10 +42,13 @@ _SCENARIOS: dict[str, Callable[[Testbed], list[Figure]]] = {
     "start": start,
     "workers": workers,
     "store": store,
+    "servers": servers,
     "peers": peers,
 }
-_ON_DEMAND = frozenset({"store"})  # takes minutes and gigabytes
-_OWN_LINEUP = frozenset({"workers", "store", "peers"})  # these start what they measure themselves
+_ON_DEMAND = frozenset({"store", "servers"})  # minutes and gigabytes, packages of the tests
+_OWN_LINEUP = frozenset(
+    {"workers", "store", "servers", "peers"}
+)  # these start what they measure themselves
 _FILES = 65_536
 _RESULTS = ROOT / "bench" / "results"
 

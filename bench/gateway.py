@@ -20,9 +20,9 @@ host = "127.0.0.1"
 workers = {settings.workers}
 {settings.server}
 [store]
-url = "sqlite:///{folder}/callgate.db"
+url = "{store}"
 [counters]
-url = "memory:"
+url = "{settings.counters}"
 [providers.fake]
 dialect = "openai"
 base_url = "http://127.0.0.1:{upstream}/v1"
@@ -45,12 +45,17 @@ _COMMAND = (sys.executable, "-m", "callgate")
 
 
 class Settings(NamedTuple):
-    """What departs from the defaults: lines for `[server]` and the model, whole tables."""
+    """What departs from the defaults: lines for `[server]` and the model, whole tables.
+
+    `store` is a URL; empty: SQLite in the folder.
+    """
 
     workers: int = 1
     server: str = ""
     model: str = ""
     tables: str = ""
+    store: str = ""
+    counters: str = "memory:"
 
 
 class Gateway:
@@ -69,7 +74,8 @@ class Gateway:
         self._config = folder / "callgate.toml"
         folder.mkdir()
         self._settings = settings
-        text = _CONFIG.format(folder=folder, upstream=upstream, settings=settings)
+        store = settings.store or f"sqlite:///{folder}/callgate.db"
+        text = _CONFIG.format(store=store, upstream=upstream, settings=settings)
         self._config.write_text(text)
         self.key = ""
 
