@@ -94,7 +94,7 @@ class Gateway:
         self.process.wait(10)
 
 
-def until(check: Callable[[], bool], seconds: float = 5.0) -> None:
+def until(check: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for a condition that is bound to come true."""
     deadline = time.monotonic() + seconds
     while not check():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -84,8 +85,13 @@ DRIVERS = {"sqlite3": "store/sqlite.py", "psycopg": "store/postgres.py", "redis"
 OUTWARD = {"create_connection", "open_connection", "urlopen", "HTTPConnection", "HTTPSConnection"}
 
 
-def modules(path: Path) -> Iterator[str]:
+@cache
+def modules(path: Path) -> tuple[str, ...]:
     """Every module that a file imports, absolute names."""
+    return tuple(_modules(path))
+
+
+def _modules(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

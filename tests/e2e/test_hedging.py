@@ -70,8 +70,8 @@ def test_another_deployment_answers_and_the_slow_one_is_left(
         warm(client, provider, "twofold", stream=stream)
         started = time.monotonic()
         response = ask(client, "twofold", stream=stream)
-        assert time.monotonic() - started < 2
-        assert provider.left.wait(2)  # the loser's connection was closed
+        assert time.monotonic() - started < 8
+        assert provider.left.wait(10)  # the loser's connection was closed
         assert all(word in response.text for word in ("Hello", "provider."))
         if stream:
             assert response.text.endswith("data: [DONE]\n\n")
@@ -146,5 +146,5 @@ def test_a_caller_who_leaves_ends_both(hedging: tuple[Gateway, Provider]) -> Non
         provider.left.clear()
         with pytest.raises(httpx.ReadTimeout):
             client.post(CHAT, json={"model": "lost", "prompt": "x"}, timeout=0.3)
-        assert provider.left.wait(2)
+        assert provider.left.wait(10)
         until(lambda: "client_disconnected" in gateway.run("logs", "--limit", "1", "--json").stdout)

@@ -12,7 +12,7 @@ import httpx
 
 from gateway import Gateway, environment
 
-EXAMPLES = 20
+EXAMPLES = 10
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",

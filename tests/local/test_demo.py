@@ -48,10 +48,12 @@ def test_a_real_model_answers_and_its_request_is_explained(
     assert "max_tokens below 1: 400 invalid_field" in shown
     assert "404 model_not_found" in shown
     assert shown.count("    cause ") == shown.count("    fix ") == 2
+    assert "ANSWERED" in shown
     assert "make run" in shown.split("What next")[1]
     assert "cg_us_" not in shown
     assert list(temporary.iterdir()) == []
     assert [path.name for path in data.iterdir()] == [weights.name]
+    assert set(tmp_path.iterdir()) == {data, temporary}
 
 
 def test_an_order_to_end_leaves_nothing_behind(weights: Path, tmp_path: Path, data: Path) -> None:

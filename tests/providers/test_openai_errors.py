@@ -173,7 +173,7 @@ JSON = st.recursive(
         ),
         inner, max_size=5,
     ),
-    max_leaves=20,
+    max_leaves=8,
 )  # fmt: skip
 
 
