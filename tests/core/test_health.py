@@ -68,6 +68,14 @@ def test_a_probe_that_is_given_up_lets_another_through() -> None:
     assert health.available(6.1)
 
 
+def test_only_one_request_at_a_time_counts_as_the_probe() -> None:
+    health = opened()
+    assert health.begin(6.0)
+    assert not health.begin(6.0)  # it had set out before the circuit opened
+    health.end(probe=False)
+    assert not health.available(6.0)
+
+
 def test_a_request_from_before_lets_no_second_probe_through() -> None:
     health = Health(SETTINGS)
     before = health.begin(0.0)

@@ -79,6 +79,26 @@ async def test_what_is_asked_at_once_goes_out_at_once(redis_server: RedisServer)
     await counters.stop()
 
 
+async def test_what_a_caller_drew_who_left_meanwhile_is_given_back(
+    redis_server: RedisServer,
+) -> None:
+    async with started(redis_server.url) as counters:
+        day = beginning(Period.DAY, time.time_ns() // 1000)
+        draws = [Draw("m", 30, 1), Draw("\tspend", 1000, 400, Period.DAY, day)]
+        left = asyncio.create_task(counters.draw("acme", draws, time.time()))
+        while not counters._in_flight:
+            await asyncio.sleep(0)
+        left.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await left
+        async with asyncio.timeout(5):
+            while counters._in_flight or counters._settled:
+                await asyncio.sleep(0.005)
+        nothing = [Draw("m", 30, 0), draws[1]._replace(amount=0)]
+        asked, spent = (await counters.draw("acme", nothing, time.time())).levels
+        assert (asked.used, spent.used) == (1, 0)
+
+
 async def test_gateways_whose_clocks_differ_share_the_servers(redis_server: RedisServer) -> None:
     prefix = f"test:{uuid4()}"
     async with (

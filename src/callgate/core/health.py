@@ -74,12 +74,12 @@ class Health:
         return max(0.0, self._resting - now, due - now)
 
     def begin(self, now: float) -> bool:
-        """A request goes there; whether it is the probe of a half-open circuit."""
+        """A request goes there; whether it is the one probe of a half-open circuit."""
         self.outstanding += 1
-        probe = self._opened is not None and self.circuit(now) == "half-open"
-        if probe:
-            self._probing = True
-        return probe
+        if self._opened is None or self._probing or self.circuit(now) != "half-open":
+            return False
+        self._probing = True
+        return True
 
     def end(self, *, probe: bool = False) -> None:
         """The request is over, however; `probe` is what `begin` said of it.

@@ -27,6 +27,7 @@ Go = Callable[[Target, ChatRequest], Awaitable[T]]
 Reserve = Callable[[Call, Key, Model], Awaitable[None]]
 
 _NEXT = "go to the next target"
+_ONWARD = (_NEXT, "fall back to ", "continue the answer ")
 
 
 class _Way(NamedTuple, Generic[T]):
@@ -311,8 +312,8 @@ def _is_wider(model: Model, window: int) -> bool:
 
 def _note_end(call: Call, error: GatewayError) -> None:
     """Where there was nobody to go to after all, the last attempt says so."""
-    if call.attempts and call.attempts[-1].decision == _NEXT:
-        attempt = call.attempts[-1]
+    attempt = call.attempts[-1] if call.attempts else None
+    if attempt is not None and attempt.decision.startswith(_ONWARD):
         attempt.decision = "stop"
         attempt.reason = _LAST.get(error.kind.type, "no other target could be asked")
 

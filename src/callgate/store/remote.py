@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from callgate.core.limits import Draw, Level, Period
@@ -95,16 +96,33 @@ class RemoteCounters:
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """Take all of these or none, in one step."""
-        answer = await self._ask(self._draw(account, draws, now, look=False))
-        if answer is None:
+        answer = self._asked(self._draw(account, draws, now, look=False))
+        try:
+            said = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            answer.add_done_callback(partial(self._give_back, account, draws, now))
+            raise
+        if said is None:
             self.decided_alone += 1
             return self._share.draw(account, draws, now)
-        refused, at = answer[0], answer[1]
-        levels = tuple(
-            Level(*answer[first : first + 3]) for first in range(2, 2 + 3 * len(draws), 3)
-        )
-        self._share.remember(account, draws, levels)
-        return Grant(refused - 1 if refused else None, levels, at)
+        grant = _granted(said, len(draws))
+        self._share.remember(account, draws, grant.levels)
+        return grant
+
+    def _give_back(
+        self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
+    ) -> None:
+        """Nobody is there any more for whom this was drawn; the request itself stays counted."""
+        said = None if answer.cancelled() else answer.result()
+        if said is None:
+            return
+        grant = _granted(said, len(draws))
+        corrections = [
+            Correction(draw.name, draw.period, level.opened, -min(draw.amount, draw.limit))
+            for draw, level in zip(draws[1:], grant.levels[1:], strict=True)
+        ]
+        if grant.refused is None and corrections:
+            self.settle(account, corrections, now)
 
     def settle(
         self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
@@ -186,12 +204,16 @@ class RemoteCounters:
 
     async def _ask(self, command: Command) -> Any:
         """The answer, or None where the server is away."""
-        if self.trouble is not None:
-            return None
+        return await self._asked(command)
+
+    def _asked(self, command: Command) -> asyncio.Future[Any]:
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(command, answer))
-        self._schedule()
-        return await answer
+        if self.trouble is not None:
+            answer.set_result(None)
+        else:
+            self._waiting.append(_Waiting(command, answer))
+            self._schedule()
+        return answer
 
     def _schedule(self) -> None:
         if not self._scheduled and len(self._in_flight) < _IN_FLIGHT:
@@ -327,3 +349,10 @@ class RemoteCounters:
         begins = 0 if period is Period.WINDOW else opened
         draw = Draw(name, _ENDLESS, amount, period, begins)
         return self._draw(account, [draw], time.time(), look=False)
+
+
+def _granted(said: Sequence[int], count: int) -> Grant:
+    """What the server's script says of so many draws."""
+    refused, at = said[0], said[1]
+    levels = tuple(Level(*said[first : first + 3]) for first in range(2, 2 + 3 * count, 3))
+    return Grant(refused - 1 if refused else None, levels, at)

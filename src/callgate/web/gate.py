@@ -112,7 +112,11 @@ class Gate:
         if begun:  # the server breaks off a response that is left incomplete
             self._chat.engine.settle(call)
             return
-        await self._chat.look_at_quota(call)
+        try:
+            await self._chat.look_at_quota(call)
+        except asyncio.CancelledError:  # the caller left meanwhile
+            self._chat.engine.settle(call)
+            raise
         body = self._voice.error_body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)
