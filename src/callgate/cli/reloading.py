@@ -83,11 +83,13 @@ def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
 
 def secrets(config: Config) -> list[Secret]:
     """Everything that must never be logged."""
-    providers = [one.secret for model in config.models.values() for one in model.deployments]
+    deployments = [one for model in config.models.values() for one in model.deployments]
+    providers = [secret for one in deployments for secret in (one.secret, one.session_token)]
     urls = (config.store_url, config.settings.counters.url)
     passwords = [one for url in urls for one in secrets_of_url(url)]
     own = [config.settings.metrics.token, *config.settings.traces.headers.values()]
-    return [*providers, *passwords, *(Secret(one) for one in own if one)]
+    own += [one.options.get("access_key_id", "") for one in deployments]
+    return [*filter(None, providers), *passwords, *(Secret(one) for one in own if one)]
 
 
 def _setting(config: Config, name: str) -> object:

@@ -14,6 +14,7 @@ from callgate.core.models import Model, Target
 from callgate.core.record import Attempt, Record, Splice
 from callgate.core.trace import TraceContext
 from callgate.core.validate import prompt_bytes
+from callgate.core.withheld import withhold
 from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Quota
@@ -129,6 +130,11 @@ class Call:
         deployment = target.deployment.id
         return next(one for one in reversed(self.attempts) if one.deployment == deployment)
 
+    @property
+    def private(self) -> bool:
+        """Whether the caller's key forbids that anything of what is said be kept."""
+        return self.key is not None and self.key.capture == "never"
+
     def server_timing(self) -> str:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
         upstream = self.upstream_ns / 1e6
@@ -192,4 +198,6 @@ class Call:
                 record.cause = error.cause
             if error.fix is not error.kind.fix:
                 record.fix = error.fix
+        if self.private:
+            withhold(record)
         return record

@@ -27,7 +27,9 @@ class RequestLines:
             return
         fields: dict[str, object] = {"request_id": call.request_id, "status": call.status}
         if error is not None:
-            fields |= {"error": error.kind.type, "detail": error.detail}
+            fields["error"] = error.kind.type
+            if not call.private:
+                fields["detail"] = error.detail
         if call.target is not None:
             fields["provider"] = call.target.deployment.provider
         if self.access:
@@ -43,7 +45,7 @@ class RequestLines:
             }
         _log.log(
             logging.ERROR if ours else logging.INFO,
-            "request" if error is None else error.message,
+            "request" if error is None or call.private else error.message,
             exc_info=call.defect,
             extra={name: value for name, value in fields.items() if value is not None},
         )

@@ -16,9 +16,10 @@ from msgspec import Struct
 from callgate.core.captured import Captured
 from callgate.core.record import Record
 from callgate.core.redact import MASK
+from callgate.core.withheld import without_text
 from callgate.store.base import Tally
 from callgate.support.leaks import Leak, Redactor
-from callgate.support.reproduction import body_of, python, shell, without_text
+from callgate.support.reproduction import body_of, python, shell
 
 FORMAT = 1
 MANIFEST = "manifest.json"

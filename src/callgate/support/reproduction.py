@@ -7,14 +7,9 @@ from typing import Any
 import msgspec
 
 from callgate.core.record import Record
+from callgate.core.withheld import without_text
 
 PLACEHOLDER = "REPLACE THIS BY THE PROMPT, WHICH IS NOT INCLUDED"
-_SPOKEN = frozenset(
-    {"model", "type", "role", "reasoning_effort", "tool_choice", "format", "name", "service_tier",
-     "verbosity", "mid_stream"}
-)  # fmt: skip
-"""Fields of parameters whose strings are no text of anybody's."""
-
 _SHELL = """#!/bin/sh
 # Request {request_id} once more. Set CALLGATE_KEY, and CALLGATE_URL if it is another gateway.
 cd "$(dirname "$0")" || exit 1
@@ -52,17 +47,6 @@ def body_of(record: Record) -> dict[str, Any]:
     body: dict[str, Any] = {"model": record.model, **without_text(parameters)}
     body["messages"] = [{"role": "user", "content": PLACEHOLDER}]
     return body
-
-
-def without_text(value: Any, field: str = "") -> Any:
-    """A value whose strings, but for those that name things, are told by their length alone."""
-    if isinstance(value, str):
-        return value if field in _SPOKEN else f"<{len(value)} characters>"
-    if isinstance(value, dict):
-        return {name: without_text(one, name) for name, one in value.items()}
-    if isinstance(value, list):
-        return [without_text(one, field) for one in value]
-    return value
 
 
 def shell(record: Record) -> str:
