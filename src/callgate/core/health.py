@@ -58,10 +58,11 @@ class Health:
 
     def available(self, now: float) -> bool:
         """Whether a request may go there: not resting, and closed or due for a probe."""
-        if self.resting(now):
+        if now < self._resting:
             return False
-        circuit = self.circuit(now)
-        return circuit == "closed" or (circuit == "half-open" and not self._probing)
+        if self._opened is None:
+            return True
+        return self.circuit(now) == "half-open" and not self._probing
 
     def resting(self, now: float) -> bool:
         """Whether it asked to be left alone."""

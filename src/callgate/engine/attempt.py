@@ -143,18 +143,19 @@ class Try:
         return response
 
     async def whole(self, request: ChatRequest) -> ChatResponse:
-        """Send the request and read the whole answer."""
-        response = await self.send(request)
-        body = await response.read()
-        self.mark_first_token()
-        try:
-            return self.dialect.decode(
-                HttpResponse(response.status, response.headers, body), self.target
-            )
-        except GatewayError as error:
-            if error.kind.type == "bad_upstream_reply":
-                self.keep_body(body)
-            raise
+        """The whole answer to the request, from beginning to end: the context is entered here."""
+        with self:
+            response = await self.send(request)
+            body = await response.read()
+            self.mark_first_token()
+            try:
+                return self.dialect.decode(
+                    HttpResponse(response.status, response.headers, body), self.target
+                )
+            except GatewayError as error:
+                if error.kind.type == "bad_upstream_reply":
+                    self.keep_body(body)
+                raise
 
     def _keep_unless_json(self, body: bytes) -> None:
         """An error that is no JSON was not made by the provider itself, but on the way to it."""

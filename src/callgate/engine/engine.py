@@ -84,8 +84,7 @@ class Engine:
             if body.response_format is not None or body.post_processing_steps or body.stream:
                 answer = await self._finished(call, target, request)
             else:
-                with Try(call, target, self._client, self._credentials) as attempt:
-                    answer = await attempt.whole(request)
+                answer = await Try(call, target, self._client, self._credentials).whole(request)
             if body.fallback_config is not None and leaves(course, target, request):
                 check(call, target, answer)
             return answer
@@ -116,8 +115,7 @@ class Engine:
         if request.body.stream:
             relay = Relay(call, request, target, self._client, self._credentials)
             return await gathered(call, relay)
-        with Try(call, target, self._client, self._credentials) as attempt:
-            return await attempt.whole(request)
+        return await Try(call, target, self._client, self._credentials).whole(request)
 
     @asynccontextmanager
     async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[Stream]:

@@ -66,25 +66,18 @@ class Pursuit:
         attempt leaves its trail on the call. Raises GatewayError: the last failure.
         """
         way = _Way(call, course, go, {course[0].model.name} if entered else set())
-        try:
-            return await self._follow(way)
-        except GatewayError as error:
-            _note_end(call, error)
-            raise
-
-    async def _follow(self, way: _Way[T]) -> T:
-        call, course = way.call, way.course
         failure: GatewayError | None = None
         window = 0  # tokens that are known not to be enough
         try:
             for at, leg in enumerate(course):
-                if not _is_wider(leg.model, window):
+                if window and not _is_wider(leg.model, window):
                     call.notes.append(
                         f"fallback {leg.model.name!r} was passed over: its window of "
                         f"{leg.model.context_length} tokens is not larger"
                     )
                     continue
-                if not await self._may_enter(way, leg):
+                # Into the first model the request has been let already.
+                if (at or not way.drawn) and not await self._may_enter(way, leg):
                     failure = failure or _nobody_left(leg.model)
                     continue
                 try:
@@ -93,10 +86,12 @@ class Pursuit:
                     if failure is None or error.kind.type != "circuit_open":
                         failure = error
                     if not _may_leave(error, leg) or self._is_spent(call):
+                        _note_end(call, error)
                         raise
                     if error.kind.type == "context_too_long":
                         window = max(window, leg.model.context_length)
             assert failure is not None
+            _note_end(call, failure)
             raise failure
         finally:
             failure = None  # it refers to this frame; see `Connection.surrender`
@@ -306,8 +301,8 @@ def _may_leave(error: GatewayError, leg: Leg) -> bool:
 
 
 def _is_wider(model: Model, window: int) -> bool:
-    """Whether the model may take what does not fit into `window` tokens (0: anything fits)."""
-    return not window or not model.context_length or model.context_length > window
+    """Whether the model may take what does not fit into `window` tokens."""
+    return not model.context_length or model.context_length > window
 
 
 def _note_end(call: Call, error: GatewayError) -> None:

@@ -73,7 +73,8 @@ class Exchange:
         self._buffered += len(piece)
         if self._buffered > HIGH_WATER:
             self._flow.pause_reading()
-        self.wake()
+        if self._waiter is not None:
+            self.wake()
 
     def wake(self) -> None:
         """Let `receive` look at what has changed."""
@@ -89,6 +90,15 @@ class Exchange:
         self.wake()
 
     # --- what the application calls -----------------------------------------------------------
+
+    def arrived(self, limit: int) -> bytes | None:
+        """The request's whole body, where all of it is here already and within `limit` bytes."""
+        if self.more or self.gone or self.complete or self._buffered > limit:
+            return None
+        pieces = self._pieces
+        self._pieces = []
+        self._buffered = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     async def receive(self) -> Message:
         """The next piece of the request's body, as soon as there is one.
@@ -120,7 +130,9 @@ class Exchange:
             return
         if not self.started:
             self.started = True
-            self._head = self._render(message["status"], message["headers"])
+            headers = message["headers"]
+            sized = any(name == b"content-length" for name, _ in reversed(headers))
+            self._head = self._render(message["status"], headers, sized=sized)
             return
         if self.complete:
             raise RuntimeError("the response is complete already")
@@ -142,9 +154,24 @@ class Exchange:
             self.complete = True
             self._done(self)
 
-    def _render(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
-        lines = [b"%b: %b\r\n" % pair for pair in (*self._defaults, *headers)]
-        sized = any(name == b"content-length" for name, _ in reversed(headers))
+    async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write a whole response at once; its length is added to `headers`."""
+        if self._flow.write_paused and not self.gone:
+            await self._flow.drain()
+        if self.gone:
+            return
+        self.started = self.complete = True
+        headers.append((b"content-length", b"%d" % len(body)))
+        head = self._render(status, headers, sized=True)
+        self._transport.write(head if self._head_only else head + body)
+        self._done(self)
+
+    def _render(self, status: int, headers: list[tuple[bytes, bytes]], *, sized: bool) -> bytes:
+        lines = [STATUS_LINE[status]]
+        for name, value in self._defaults:
+            lines += name, b": ", value, b"\r\n"
+        for name, value in headers:
+            lines += name, b": ", value, b"\r\n"
         if not sized and not self._head_only and status not in _BODYLESS:
             if self.scope["http_version"] == "1.0":
                 self.keep_alive = False  # RFC 9112, 7.1: no chunks; the end is the close
@@ -155,4 +182,5 @@ class Exchange:
             self.keep_alive = False  # what is left of the request is only thrown away
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
-        return STATUS_LINE[status] + b"".join(lines) + b"\r\n"
+        lines.append(b"\r\n")
+        return b"".join(lines)

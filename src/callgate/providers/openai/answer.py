@@ -51,7 +51,12 @@ _FAILURES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-_PLAIN = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_PLAIN = frozenset(
+    {
+        "prompt_tokens", "completion_tokens", "total_tokens",
+        "prompt_tokens_details", "completion_tokens_details",
+    }
+)  # fmt: skip
 _INPUT = ("prompt_tokens", "input_tokens")
 _OUTPUT = ("completion_tokens", "output_tokens")
 _INPUT_DETAILS = ("prompt_tokens_details", "input_tokens_details")
@@ -131,7 +136,7 @@ def usage_of(raw: object) -> Usage | None:
     """
     if not isinstance(raw, dict):
         return None
-    if raw.keys() == _PLAIN:  # as most servers say it
+    if raw.keys() <= _PLAIN:  # as most servers say it
         usage = _plain_usage(**raw)
         if usage is not None:
             return usage
@@ -160,14 +165,26 @@ def usage_of(raw: object) -> Usage | None:
 
 
 def _plain_usage(
-    prompt_tokens: object, completion_tokens: object, total_tokens: object
+    prompt_tokens: object = None,
+    completion_tokens: object = None,
+    total_tokens: object = None,
+    prompt_tokens_details: object = None,
+    completion_tokens_details: object = None,
 ) -> Usage | None:
     if type(prompt_tokens) is not int or type(completion_tokens) is not int:
         return None
     total = prompt_tokens + completion_tokens
     if total_tokens != total or not 0 <= prompt_tokens <= total <= MAX_COUNT:
         return None
-    return Usage(input_tokens=prompt_tokens, output_tokens=completion_tokens, total_tokens=total)
+    return Usage(
+        input_tokens=prompt_tokens,
+        output_tokens=completion_tokens,
+        total_tokens=total,
+        input_details=prompt_tokens_details if type(prompt_tokens_details) is dict else None,
+        output_details=(
+            completion_tokens_details if type(completion_tokens_details) is dict else None
+        ),
+    )
 
 
 def integer(value: object) -> int:
