@@ -49,6 +49,7 @@ def test_each_parameter_is_read(name: str, value: str, wanted: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("model", "gpt\0"),
         ("limit", "0"), ("limit", "101"), ("limit", "-1"), ("limit", "ten"), ("limit", "²"),
         ("status", "99"), ("status", "0"), ("status", "xx"), ("status", ""),
         ("error", "rate_limit"), ("cursor", "x"), ("since", "soon"), ("since", "1y"),

@@ -41,6 +41,8 @@ def read_filters(given: Iterable[tuple[str, str]], account: str, now: int) -> Qu
             faults.append((name, "is given twice"))
         elif not value or len(value) > _LONGEST:
             faults.append((name, f"must have 1 to {_LONGEST} characters"))
+        elif "\0" in value:  # no text of PostgreSQL has one
+            faults.append((name, "must have no NUL character"))
         else:
             try:
                 fields |= read(value, now)
