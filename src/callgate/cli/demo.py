@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import click
@@ -167,7 +168,11 @@ def _heading(text: str) -> None:
 
 def _program() -> str:
     """What to type for this command: its path where a shell would not find it by name."""
-    return "callgate" if shutil.which("callgate") else os.path.relpath(sys.argv[0])
+    if shutil.which("callgate"):
+        return "callgate"
+    if Path(sys.argv[0]).name == "__main__.py":
+        return f"{os.path.relpath(sys.executable)} -m callgate"
+    return os.path.relpath(sys.argv[0])
 
 
 def _text(value: object) -> str:
