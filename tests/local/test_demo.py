@@ -43,7 +43,6 @@ def test_a_real_model_answers_and_its_request_is_explained(
     ids = re.findall(rf"X-Request-Id: ({ID})", shown)
     assert len(set(ids)) == 2
     assert re.findall(r"X-RateLimit-Remaining: (\d+)", shown) == ["29", "28"]
-    assert f"callgate show {ids[1]}\n" in shown
     assert re.search(rf"request +{ids[1]}", shown.split("The story of that request")[1])
     assert "max_tokens below 1: 400 invalid_field" in shown
     assert "404 model_not_found" in shown
