@@ -133,19 +133,21 @@ class Gateway:
         assert self._process is not None
         return self._process
 
-    def kill_all(self) -> None:
+    def kill_all(self) -> bool:
         """`kill -9` of everything at once."""
         self.up = False
         for pid in list(Tree(self._given).pids()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self._given.wait()
+        return True
 
-    def kill_supervisor(self) -> None:
+    def kill_supervisor(self) -> bool:
         """`kill -9` of the supervisor alone; its children end by themselves."""
         self.up = False
         self._given.kill()
         self._given.wait()
+        return True
 
     def reload(self) -> None:
         """SIGHUP."""

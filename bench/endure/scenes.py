@@ -130,9 +130,10 @@ async def kills(fleet: Fleet, extent: Extent, seed: int = 1) -> Scene:
             await asyncio.sleep(chance.uniform(0.1, 1.2))
             gateway = chance.choice(fleet.gateways)
             what = chance.choices(tuple(_STRIKES), (12, 5, 2, 1))[0]
-            struck[what] += 1
             begun = time.monotonic()
-            await asyncio.to_thread(_STRIKES[what], gateway, chance)
+            while not await asyncio.to_thread(_STRIKES[what], gateway, chance):
+                await asyncio.sleep(0.1)  # the one before it has not been replaced yet
+            struck[what] += 1
             if what in {"everything", "supervisor"}:
                 await asyncio.to_thread(gateway.start)
                 slow.append(time.monotonic() - begun)
@@ -188,13 +189,16 @@ async def reloads(fleet: Fleet, extent: Extent) -> Scene:
     return Scene(rows, _figures(callers))
 
 
-def _one_of(pids: Sequence[int], chance: random.Random) -> None:
-    if pids:
-        with contextlib.suppress(ProcessLookupError):
+def _one_of(pids: Sequence[int], chance: random.Random) -> bool:
+    """Whether there was one to kill."""
+    with contextlib.suppress(ProcessLookupError):
+        if pids:
             os.kill(chance.choice(pids), signal.SIGKILL)
+            return True
+    return False
 
 
-_STRIKES: dict[str, Callable[[Gateway, random.Random], None]] = {
+_STRIKES: dict[str, Callable[[Gateway, random.Random], bool]] = {
     "worker": lambda gateway, chance: _one_of(gateway.roles()[0], chance),
     "clerk": lambda gateway, chance: _one_of(gateway.roles()[1], chance),
     "everything": lambda gateway, _chance: gateway.kill_all(),
