@@ -73,9 +73,9 @@ def _figures(figures: Sequence[Mapping[str, Any]]) -> str:
         lines.append(
             _row([figure["metric"].replace("us", "µs") + unit.replace("us", "µs"), *values])
         )
-    lines += ["", *_verdicts(figures)]
+    lines += ["", *_verdicts(figures), "", "In this run:\n"]
     notes = {note for figure in figures for note in figure["notes"]}
-    return "\n".join([*lines, *(f"- {note}" for note in sorted(notes)), ""])
+    return "\n".join([*lines, *(f"- {note}." for note in sorted(notes)), ""])
 
 
 def _verdicts(figures: Sequence[Mapping[str, Any]]) -> list[str]:

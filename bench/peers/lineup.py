@@ -23,7 +23,6 @@ BARE = "callgate off"
 PEERS = {peer.NAME: peer for peer in (portkey, litellm)}
 ORDER = (DIRECT, NGINX, CALLGATE, BARE, portkey.NAME, litellm.NAME)
 _ON = Settings(
-    server="access_log = true",
     model="token_limit = 1000000000000\nprice = { input = 2.0, output = 8.0 }",
     tables="""\
 [accounts."*"]
