@@ -31,7 +31,9 @@ def pace(testbed: Testbed, subjects: Sequence[Subject], full: Mapping[str, float
                 high = middle
         found[subject.name] = [best]
         if not best:
-            notes.append(f"{subject.name} has a p99 above {_BOUND_MS:.0f} ms at any rate")
+            notes.append(
+                f"{subject.name} has a p99 above {_BOUND_MS:.0f} ms at every rate that was tried"
+            )
         if low == _STEPS:
             notes.append(f"{subject.name} was not driven to its limit by this load generator")
     return Figure(
