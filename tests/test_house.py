@@ -30,7 +30,17 @@ ALLOWED = {
     "support": BASE | {"store.base"},
     "capture": BASE | {"engine"},
     "replay": BASE
-    | {"app", "capture", "config", "engine", "store", "support", "upstream", "web.exchange"},
+    | {
+        "app",
+        "capture",
+        "config",
+        "engine",
+        "store",
+        "support",
+        "upstream",
+        "web.exchange",
+        "web.reply",
+    },
     "metrics": {"core"},
     "traces": {"core"},
     "web": BASE

@@ -91,7 +91,7 @@ def test_it_introduces_itself_serves_and_ends_by_interrupt() -> None:
 
 def test_a_port_that_is_taken_is_told_with_the_fix(chaos: Chaos) -> None:
     result = CliRunner().invoke(callgate, ["chaos", "--port", str(chaos.port)])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert f"cannot listen on 127.0.0.1 port {chaos.port}" in result.stderr
     assert "--port" in result.stderr
     assert "Traceback" not in result.stderr

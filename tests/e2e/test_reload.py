@@ -141,7 +141,7 @@ def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
                 text.replace("[server]\n", f"[server]\nworkers = {count}\n", 1)
             )
             reload(gateway)
-            until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1, 10)
+            until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1, 30)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
         until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log, 10)
 

@@ -34,6 +34,7 @@ from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCou
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
 from callgate.web.exchange import EXCHANGE
+from callgate.web.reply import send_whole
 
 _LONG = 86400.0
 _SECONDS = 60.0
@@ -133,6 +134,13 @@ class _Caller:
             self.gone = True
             self._task.cancel()
         await asyncio.Event().wait()
+
+    def arrived(self, _limit: int) -> None:
+        """Of the body nothing is here yet: it has to be received."""
+
+    async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Take a whole answer."""
+        await send_whole(self._send, status, headers, body)
 
     async def _receive(self) -> MutableMapping[str, Any]:
         return {"type": "http.request", "body": self._captured.body, "more_body": False}
