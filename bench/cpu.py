@@ -24,7 +24,8 @@ _TRANSLATED_EVENT_TARGET = Target(3.0, of_ratio=True)
 Rounds = defaultdict[str, list[float]]
 
 
-def _request_job(subject: Subject, seconds: float) -> Job:
+def request_job(subject: Subject, seconds: float) -> Job:
+    """Whole answers at full load: each connection asks again as soon as it is answered."""
     return Job(
         mode="closed",
         port=subject.port,
@@ -94,7 +95,7 @@ def _translated(subject: Subject) -> Subject:
 
 def requests(testbed: Testbed) -> list[Figure]:
     """Whole answers, 64 connections, each sending as soon as it has its answer."""
-    series = _Series(testbed, _request_job, "request")
+    series = _Series(testbed, request_job, "request")
     busy = Figure(scenario="request", metric="core in use", unit="share", rounds=series.busy)
     busy.notes = [
         f"{name} was busy for {share:.0%} of the time only; at full load it may cost less"

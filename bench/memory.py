@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from bench import driver, request
+from bench.cpu import request_job
 from bench.job import Job
 from bench.report import Figure, Target
 from bench.subject import Subject
@@ -14,17 +15,6 @@ _PER_STREAM_KB = Target(40.0)
 _ENDLESS = 100_000
 _PAUSE_MS = 5_000
 _STAGGER = 0.0005
-
-
-def _load(subject: Subject, seconds: float) -> Job:
-    return Job(
-        mode="closed",
-        port=subject.port,
-        request=request.whole(subject.port, subject.key),
-        connections=64,
-        seconds=seconds,
-        marker=subject.marker,
-    )
 
 
 def _hold(subject: Subject, streams: int) -> Job:
@@ -48,7 +38,7 @@ def memory(testbed: Testbed) -> list[Figure]:
         tree = subject.tree
         assert tree is not None
         idle[subject.name].append(tree.pss_kb() / 1024)
-        testbed.run(_load(subject, testbed.extent.warmup))
+        testbed.run(request_job(subject, testbed.extent.warmup))
         tree.settle()
         before = tree.pss_kb()
         loaded[subject.name].append(before / 1024)

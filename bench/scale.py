@@ -10,9 +10,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from bench import request
+from bench.cpu import request_job
 from bench.gateway import Gateway, Settings
-from bench.job import Job
 from bench.lookup import fill
 from bench.report import Figure, Target
 from bench.subject import CALLGATE, DIRECT, Subject
@@ -24,17 +23,6 @@ _WORKERS = Target(2 / 1.8, of_ratio=True)
 _FULL = Target(1.03, of_ratio=True)
 _SPAN_MS = 4 * 3600 * 1000
 _ONE, _EMPTY = "one worker", "empty store"
-
-
-def _job(subject: Subject, seconds: float) -> Job:
-    return Job(
-        mode="closed",
-        port=subject.port,
-        request=request.whole(subject.port, subject.key),
-        connections=64,
-        seconds=seconds,
-        marker=subject.marker,
-    )
 
 
 def _upstream(testbed: Testbed) -> int:
@@ -49,7 +37,7 @@ def _compared(testbed: Testbed, subjects: Mapping[str, Subject]) -> Mapping[str,
             tree = subject.tree
             assert tree is not None
             before = tree.cpu_ns()
-            result = testbed.run(_job(subject, testbed.extent.seconds))
+            result = testbed.run(request_job(subject, testbed.extent.seconds))
             tree.settle()
             if number and result.requests:  # the first one warms up
                 cost[name].append((tree.cpu_ns() - before) / 1000 / result.requests)
