@@ -42,6 +42,12 @@ timeouts = {{ connect = 5, headers = {wait}, first_token = {wait}, silence = {wa
 [models."test-eu"]
 provider = "test"
 regions = ["eu"]
+[models."counted"]
+provider = "test"
+upstream_model = "test-ok"
+[models."counted-bad-key"]
+provider = "test"
+upstream_model = "test-bad-key"
 [models."says-by-function"]
 provider = "test"
 upstream_model = "test-says"
