@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
-from gateway import Gateway, serving, until, write_config
+from gateway import Gateway, children, serving, until, write_config
 from provider import Provider
 
 CHAT = "/v1/chat/completions"
@@ -85,6 +88,52 @@ def test_a_spent_budget_is_refused_and_a_nearly_spent_one_is_told(metered: Gatew
         assert answer.headers["x-callgate-budget"].startswith("account month ")
         noted = metered.record(answer.headers["x-request-id"])["notes"]
         assert any("budget nearly spent: account month" in note for note in noted)
+
+
+def test_a_changed_key_is_known_to_every_worker_within_two_seconds(metered: Gateway) -> None:
+    with each_worker(metered) as clients:
+
+        def limits() -> list[tuple[str, str | None]]:
+            answers = [client.post(CHAT, json={**ASK, "model": "gpt-4.1"}) for client in clients]
+            headers = [answer.headers for answer in answers]
+            tokens = "x-ratelimit-limit-tokens"
+            return [(one["x-ratelimit-limit"], one.get(tokens)) for one in headers]
+
+        assert limits() == [("30", None)] * 2
+        arguments = ("--rate-limit", "gpt-4.1=90", "--tokens-per-minute", "100000")
+        assert metered.run("keys", "change", metered.key, *arguments).returncode == 0
+        changed = time.monotonic()
+        until(lambda: limits() == [("90", "100000")] * 2)
+        assert time.monotonic() - changed < 2
+
+
+@contextmanager
+def each_worker(gateway: Gateway) -> Iterator[list[httpx.Client]]:
+    """Clients, of which each keeps one connection to a worker of its own."""
+    workers: dict[int, httpx.Client] = {}
+    with ExitStack() as stack:
+        for _ in range(200):
+            client = stack.enter_context(gateway.client())
+            answer = client.get("/v1/models")
+            port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
+            workers.setdefault(holder(gateway, port), client)
+            if len(workers) == 2:
+                break
+        yield list(workers.values())
+
+
+def holder(gateway: Gateway, port: int) -> int:
+    """The worker that has accepted the connection from this port of the loopback."""
+    for pid in children(gateway.process.pid):
+        held = set()
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed by now
+                held.add(str(link.readlink()))
+        for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[2].endswith(f":{port:04X}") and f"socket:[{fields[9]}]" in held:
+                return pid
+    raise AssertionError(f"nobody has accepted the connection from port {port}")
 
 
 def priced(gateway: Gateway) -> str:

@@ -6,9 +6,10 @@ import asyncio
 import stat
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from callgate.app import load_keys
@@ -60,6 +61,12 @@ class Store:
     def revoke(self, key_id: str, at: int) -> bool:
         raise NotImplementedError
 
+    def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
+        (found,) = (key for key in self.keys.values() if key.id == key_id)
+        self.keys[found.digest] = edited = edit(found)
+        self.at += 1
+        return edited
+
 
 class Clock:
     def __init__(self) -> None:
@@ -84,6 +91,17 @@ async def test_known_keys_are_never_asked_for() -> None:
         assert ring.recall(b"1") is not None
     assert (await ring.find(b"1")).digest == b"1"
     assert store.asked == 0
+
+
+async def test_a_changed_key_is_taken_as_it_is_now_however_it_comes() -> None:
+    store = Store(key(b"1"))
+    ring = Keyring(store, Clock())
+    ring.load()
+    ring.learn(b"Bearer 1", await ring.find(b"1"))
+    store.change("key_1", lambda one: msgspec.structs.replace(one, limits={"m": 9}))
+    ring.load()
+    assert ring.known(b"Bearer 1") is None
+    assert (await ring.find(b"1")).limits == {"m": 9}
 
 
 async def test_a_flood_of_unknown_keys_is_no_flood_of_questions() -> None:

@@ -1,14 +1,16 @@
-"""`callgate keys`: callers' keys, made, listed, revoked and rotated."""
+"""`callgate keys`: callers' keys, made, listed, changed, revoked and rotated."""
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
 
 import click
 import msgspec
 
+from callgate.cli.keychange import change
+from callgate.cli.keylimits import overrides, warn_of_unknown
+from callgate.cli.keylookup import find_key
 from callgate.cli.keyview import public, row, state, tell_new
 from callgate.cli.opening import opened
 from callgate.cli.options import (
@@ -24,19 +26,17 @@ from callgate.cli.options import (
     now_ms,
     region_name,
 )
-from callgate.cli.output import json_line, printable, table
+from callgate.cli.output import json_line, note, printable, table
 from callgate.config import Config
 from callgate.core import keys as shape
 from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
-from callgate.core.redact import redact
-from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys
 
 
-@click.group()
+@click.group(commands=[change])
 def keys() -> None:
-    """Create, list, revoke and rotate callers' keys. A running gateway follows within 2 s."""
+    """Create, list, change, revoke and rotate keys. A running gateway follows within 2 s."""
 
 
 @keys.command("create")
@@ -107,18 +107,18 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a key and print it: once, as only its SHA-256 is kept."""
-    overrides = _overrides([*allowed, *limits])
+    own_limits = overrides([*allowed, *limits])
     models = tuple(dict.fromkeys(model for model, _ in allowed)) if allowed else None
     allowance = Allowance(
         tokens_per_minute=tokens_per_minute,
         budget_day=budget_day,
         budget_month=budget_month,
-        token_limits=_overrides(token_limits),
+        token_limits=overrides(token_limits),
     )
-    _warn_of_unknown(config, [*(models or ()), *overrides, *allowance.token_limits])
+    warn_of_unknown(config, [*(models or ()), *own_limits, *allowance.token_limits])
     region = region or config.region
     if region != config.region:
-        _note(f"this gateway serves region {config.region!r} and will refuse a key of {region!r}")
+        note(f"this gateway serves region {config.region!r} and will refuse a key of {region!r}")
     now = now_ms()
     template = Key(
         id="",
@@ -130,7 +130,7 @@ def create(
         created=now,
         expires=None if expires is None else now + expires,
         models=models,
-        limits=overrides,
+        limits=own_limits,
         capture=capture,
         allowance=None if allowance == Allowance() else allowance,
     )
@@ -155,7 +155,7 @@ def list_keys(*, config: Config, account: str | None, limit: int | None, as_json
             json_line(public(key, now))
         return
     if not found:
-        _note("there are no keys; 'callgate keys create --name NAME' makes one")
+        note("there are no keys; 'callgate keys create --name NAME' makes one")
         return
     head = ("ID", "NAME", "ACCOUNT", "KEY", "REGION", "CREATED", "ENDS", "STATE", "MODELS")
     table(head, (row(key, now) for key in found))
@@ -169,10 +169,10 @@ def revoke(*, config: Config, key_id: str, as_json: bool) -> None:
     """Refuse a key from now on. ID is as listed; a leaked key itself will do."""
     now = now_ms()
     with opened(config) as store:
-        key = _find(store.keys, key_id)
+        key = find_key(store.keys, key_id)
         before = state(key, now)
         store.keys.revoke(key.id, now)
-        key = _find(store.keys, key.id)
+        key = find_key(store.keys, key.id)
     if as_json:
         json_line(public(key, now))
     elif before in ("revoked", "expired"):
@@ -200,7 +200,7 @@ def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
     """
     now = now_ms()
     with opened(config) as store:
-        old = _find(store.keys, key_id)
+        old = find_key(store.keys, key_id)
         found = state(old, now)
         if found != "active":
             raise Failure(
@@ -210,7 +210,7 @@ def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
         # The new key first: were it interrupted here, both would work, rather than none.
         text, key = add_key(store.keys, msgspec.structs.replace(old, created=now, expires=expires))
         store.keys.revoke(old.id, now + overlap)
-        old = _find(store.keys, old.id)
+        old = find_key(store.keys, old.id)
     tell_new(text, key, as_json=as_json, replaces=old)
 
 
@@ -226,41 +226,3 @@ def add_key(store: Keys, template: Key) -> tuple[str, Key]:
     )
     store.add(key)
     return text, key
-
-
-def _find(store: Keys, named: str) -> Key:
-    """The key of this id, or the key that `named` itself is. Raises Failure."""
-    if shape.region_of(named) is not None:
-        key = store.find(shape.digest(named))
-        if key is None:
-            raise Failure("this key is not in the store", "See 'callgate keys list'.")
-        return key
-    known = store.all()
-    for key in known:
-        if key.id == named:
-            return key
-    namesakes = [key.id for key in known if key.name == named]
-    near = namesakes or difflib.get_close_matches(named, [key.id for key in known], n=3)
-    fix = f"Did you mean {' or '.join(near)}?" if near else "See 'callgate keys list'."
-    raise Failure(f"there is no key with the id {printable(redact(named), 60)!r}", fix)
-
-
-def _overrides(pairs: Sequence[tuple[str, int | None]]) -> dict[str, int]:
-    limits: dict[str, int] = {}
-    for model, limit in pairs:
-        if limit is not None and limits.setdefault(model, limit) != limit:
-            raise click.UsageError(f"model {model!r} is given two limits, {limits[model]}, {limit}")
-    return limits
-
-
-def _warn_of_unknown(config: Config, names: Sequence[str]) -> None:
-    """Tell of names that mean nothing now; they are kept, as models may come later."""
-    for name in dict.fromkeys(names):
-        try:
-            config.directory.find(name)
-        except GatewayError as error:
-            _note(printable(error.message))
-
-
-def _note(text: str) -> None:
-    click.echo(f"callgate: note: {text}", err=True)

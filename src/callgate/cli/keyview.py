@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
 import msgspec
 
 from callgate.cli.output import day, json_line, printable
+from callgate.core.allowance import Allowance
 from callgate.store.base import Key
 
 _STATES = {"active": "green", "ending": "yellow", "expired": "red", "revoked": "red"}
@@ -66,6 +68,21 @@ def row(key: Key, now: int) -> tuple[str, ...]:
         click.style(condition, fg=_STATES[condition]),
         printable(models, 120),
     )
+
+
+def spoken(key: Key) -> Iterator[tuple[str, str]]:
+    """What can be changed of a key, each by its name, as a person reads it."""
+    yield "name", printable(key.name)
+    yield "expires", day(key.expires)
+    yield "models", "all" if key.models is None else printable(", ".join(key.models), 300)
+    yield "capture", key.capture or "default"
+    allowance: dict[str, Any] = msgspec.to_builtins(key.allowance or Allowance())
+    by_model = {"rate limit": key.limits, "token limit": allowance.pop("token_limits", {})}
+    for kind, limits in by_model.items():
+        for model, limit in limits.items():
+            yield f"{kind} of {model}", str(limit)
+    for kind, amount in allowance.items():
+        yield kind.replace("_", " "), str(amount)
 
 
 def _allowed(key: Key) -> list[str]:

@@ -31,7 +31,7 @@ COMMANDS = {
     "serve": Entry("callgate.cli.serve", "serve", "Start the gateway."),
     "demo": Entry("callgate.cli.demo", "demo", "Ask a real model a question through the gateway."),
     "local": Entry("callgate.cli.local", "local", "Fetch the embedded model's weights."),
-    "keys": Entry("callgate.cli.keys", "keys", "Create, list, revoke and rotate callers' keys."),
+    "keys": Entry("callgate.cli.keys", "keys", "Create, list, change, revoke and rotate keys."),
     "models": Entry("callgate.cli.models", "models", "List the models that can be called."),
     "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),

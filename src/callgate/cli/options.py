@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable
+from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from callgate.config import Config, ConfigError, load
 from callgate.core.keys import is_region
 
 F = TypeVar("F", bound=Callable[..., Any])
+V = TypeVar("V")
 
 NOT_FOUND, USAGE = 1, 2
 
@@ -28,6 +30,18 @@ _MILLISECONDS = {
 _LONGEST = 100 * 366 * 86_400_000
 _MAX_LIMIT = 10**9
 _NAME_LENGTH = 100
+
+
+class Removed(Enum):
+    """Said of what was given before and is to be taken away."""
+
+    REMOVED = "default"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+REMOVED = Removed.REMOVED
 
 
 class Failure(click.ClickException):
@@ -99,6 +113,17 @@ def model_or_limit(text: str) -> tuple[str, int | None]:
 def model_limit(text: str) -> tuple[str, int | None]:
     """`MODEL=N`: the model and its limit."""
     return _limited(text, needed=True)
+
+
+def or_removed(kind: Callable[[str], V], word: str) -> Callable[[str], V | Removed]:
+    """A value of this kind, or the word that takes away what was given before."""
+    return lambda text: REMOVED if text.strip().lower() == word else kind(text)
+
+
+def limit_or_default(text: str) -> tuple[str, int | Removed | None]:
+    """`MODEL=N`, or `MODEL=default` for no limit of its own."""
+    model, _, word = text.rpartition("=")
+    return (model, REMOVED) if model and word == "default" else model_limit(text)
 
 
 def config_option(function: F) -> F:

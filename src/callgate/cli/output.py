@@ -24,6 +24,11 @@ def json_line(value: Any) -> None:
     click.echo(msgspec.json.encode(value).decode())
 
 
+def note(text: str) -> None:
+    """Tell of something that is no failure, on standard error."""
+    click.echo(f"callgate: note: {text}", err=True)
+
+
 def printable(text: str, limit: int = 2000) -> str:
     """Foreign text made safe for a terminal: one line, controls escaped, cut at `limit`."""
     cut = text if len(text) <= limit else text[: limit - 1] + "…"

@@ -140,6 +140,11 @@ class OneKey:
         del key_id, at
         return False
 
+    def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
+        """It stays as it is."""
+        del key_id, edit
+        return None
+
 
 class NoRequests:
     """In place of a `RequestLog`: whatever it is asked, it does not answer."""

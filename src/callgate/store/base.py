@@ -58,6 +58,10 @@ class Key(Struct, frozen=True, kw_only=True):
         return min(ends) if ends else None
 
 
+CHANGEABLE = ("name", "expires", "models", "limits", "capture", "allowance")
+"""The fields of a key that can be changed: what it may do, not which key it is and whose."""
+
+
 class Keys(Protocol):
     """Callers' keys."""
 
@@ -79,6 +83,14 @@ class Keys(Protocol):
 
     def revoke(self, key_id: str, at: int) -> bool:
         """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
+        ...
+
+    def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
+        """Put what `edit` makes of the key in its place, in one step; None where there is none.
+
+        Only `CHANGEABLE` fields are taken from it. What `edit` raises leaves the key as it was.
+        Returns the key as it is then.
+        """
         ...
 
 

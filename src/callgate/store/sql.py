@@ -8,7 +8,7 @@ some hundred bytes a record and not in the records themselves.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +31,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from callgate.core.ids import is_request_id
 from callgate.core.record import Record
-from callgate.store.base import Key, Query, StoreError, Tally, Usage, UsageQuery
+from callgate.store.base import CHANGEABLE, Key, Query, StoreError, Tally, Usage, UsageQuery
 from callgate.store.tables import keys, meta, records
 from callgate.store.usage import Head, totals_of, usage_of
 
@@ -99,6 +99,24 @@ class SqlKeys:
             if found:
                 _bump(connection)
         return found
+
+    def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
+        """Put what `edit` makes of the key in its place, in one step; None where there is none."""
+        with writing(self._engine) as connection:
+            _bump(connection, 0)  # shuts out whoever else would change a key meanwhile
+            row = connection.execute(select(*_KEY_COLUMNS).where(keys.c.id == key_id)).one_or_none()
+            if row is None:
+                return None
+            before = _key(row)
+            edited = edit(before)
+            changes = {name: getattr(edited, name) for name in CHANGEABLE}
+            after = msgspec.structs.replace(before, **changes)
+            if after != before:
+                connection.execute(
+                    update(keys).where(keys.c.id == key_id).values(msgspec.to_builtins(changes))
+                )
+                _bump(connection)
+        return after
 
 
 class SqlRequestLog(ABC):
@@ -261,8 +279,8 @@ def _key(row: Row[Any]) -> Key:
     return msgspec.convert(dict(zip(Key.__struct_fields__, row, strict=True)), Key)
 
 
-def _bump(connection: Connection) -> None:
-    statement = update(meta).where(meta.c.name == KEYS_VERSION).values(value=meta.c.value + 1)
+def _bump(connection: Connection, by: int = 1) -> None:
+    statement = update(meta).where(meta.c.name == KEYS_VERSION).values(value=meta.c.value + by)
     connection.execute(statement)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 import pytest
 
+from callgate.core.allowance import Allowance
 from callgate.store.base import Key, Store
 
 
@@ -87,3 +90,71 @@ def test_revoking_can_bring_the_end_forward_but_not_put_it_off(store: Store) -> 
         found = store.keys.find(made().digest)
         assert found is not None
         assert found.dead_at() == ends
+
+
+CHANGES = {
+    "name": "renamed",
+    "expires": 1_950_000_000_000,
+    "models": ("gpt-4o",),
+    "limits": {"gpt-4o": 7},
+    "capture": "errors",
+    "allowance": Allowance(tokens_per_minute=9, budget_day=0.5, token_limits={"gpt-4o": 3}),
+}
+
+
+@pytest.mark.parametrize("key", [made(2), FULL])
+def test_what_a_key_may_do_can_be_changed_and_taken_away(store: Store, key: Key) -> None:
+    for one in (made(1), key):
+        store.keys.add(one)
+    seen = [store.keys.version()]
+    wanted = msgspec.structs.replace(key, **CHANGES)
+    assert store.keys.change(key.id, lambda _: wanted) == wanted
+    assert store.keys.all() == [made(1), wanted]
+    seen.append(store.keys.version())
+    removed = {"expires": None, "models": None, "limits": {}, "capture": None, "allowance": None}
+    store.keys.change(key.id, lambda found: msgspec.structs.replace(found, **removed))
+    assert store.keys.find(key.digest) == msgspec.structs.replace(wanted, **removed)
+    seen.append(store.keys.version())
+    assert len(set(seen)) == 3
+
+
+def test_a_change_makes_no_other_key_of_it_and_does_not_revive_it(store: Store) -> None:
+    store.keys.add(FULL)
+    other = made(7, account="other", region="eu", hint="....", name="new")
+    after = store.keys.change(FULL.id, lambda _: other)
+    found = store.keys.find(FULL.digest)
+    assert found == after
+    assert found is not None
+    kept = ("id", "digest", "hint", "account", "region", "created", "revoked")
+    assert [getattr(found, name) for name in kept] == [getattr(FULL, name) for name in kept]
+    assert (found.name, found.models) == ("new", None)
+
+
+def test_a_change_of_nothing_or_of_nobody_leaves_the_version(store: Store) -> None:
+    store.keys.add(FULL)
+    before = store.keys.version()
+    assert store.keys.change(FULL.id, lambda key: key) == FULL
+    assert store.keys.change("no such key", lambda key: key) is None
+
+    def refuse(_: Key) -> Key:
+        raise LookupError("not this one")
+
+    with pytest.raises(LookupError):
+        store.keys.change(FULL.id, refuse)
+    assert store.keys.version() == before
+    assert store.keys.all() == [FULL]
+
+
+def test_changes_at_once_are_all_kept(store: Store) -> None:
+    store.keys.add(made())
+
+    def add(number: int) -> None:
+        def edit(key: Key) -> Key:
+            return msgspec.structs.replace(key, limits={**key.limits, f"m{number}": number})
+
+        store.keys.change("key_1", edit)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add, range(12)))
+    assert store.keys.all()[0].limits == {f"m{number}": number for number in range(12)}
+    assert store.keys.version() == 13
