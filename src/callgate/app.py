@@ -31,6 +31,7 @@ from callgate.core.survey import Answer
 from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
+from callgate.engine.filling import Filling
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.lines import RequestLines
 from callgate.engine.metering import Metering
@@ -108,6 +109,7 @@ class Worker(Struct):
     counters: Counters
     seeding: Seeding
     budgets: Callable[[], Iterable[tuple[str, Rule]]]
+    filling: Filling
     models: Models
     prices: PriceBook
     price_file: Path
@@ -168,6 +170,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         spending = partial(spent_since, world.store.requests, config.journal_dir)
         seeding = Seeding(counters, spending)
         metering.born = seeding.want
+        filling = Filling(counters, lambda now: metering.met(keyring.all(), now))
         budget = Budget(**msgspec.structs.asdict(settings.retry))
         pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(
@@ -224,15 +227,16 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             counters=counters,
             seeding=seeding,
             budgets=lambda: metering.budgets(keyring.all(), config.models.values()),
+            filling=filling,
             models=models,
             prices=book,
             price_file=config.data_dir / "prices.json",
             sync_journal=journal.sync,
-            figures=partial(figures, chat, status, world),
+            figures=partial(figures, chat, status, world, filling),
         )
 
 
-def figures(chat: Chat, status: Status, world: World) -> Snapshot:
+def figures(chat: Chat, status: Status, world: World, filling: Filling) -> Snapshot:
     """What this worker is doing, for the metrics."""
     now = time.monotonic()
     return gauges(
@@ -245,6 +249,7 @@ def figures(chat: Chat, status: Status, world: World) -> Snapshot:
         held=world.journal.held,
         lost=world.journal.lost,
         degraded=[finding.part for finding in status.readiness().findings],
+        filled=filling.seen,
     )
 
 

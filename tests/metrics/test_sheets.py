@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from callgate.core.allowance import NANO, Filled, Rule
+from callgate.core.limits import Period
 from callgate.metrics.gauges import gauges
 from callgate.metrics.sheets import Sheet, read
 from callgate.metrics.tally import Series, Snapshot
@@ -41,6 +43,7 @@ def test_of_circuits_the_most_open_counts(tmp_path: Path) -> None:
             held=0,
             lost=0,
             degraded=[],
+            filled=[],
         )
         sheet(tmp_path, name, told)
     found = read(tmp_path, NOW)
@@ -72,3 +75,30 @@ def test_what_is_no_sheet_does_no_harm(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     Sheet(tmp_path / "file" / "below", "a").write({})
+
+
+def test_limits_are_told_in_their_own_measure_and_by_the_worker_that_saw_the_most(
+    tmp_path: Path,
+) -> None:
+    budget = Rule("spend", "key", "key_1", Period.MONTH, 25 * NANO, "a")
+    tokens = Rule("tokens", "account", "", Period.WINDOW, 1000, "b")
+    for name, spent in (("a", 3), ("b", 5)):
+        told = gauges(
+            in_progress=0,
+            queued=0,
+            streams=0,
+            circuits=[],
+            connections=[],
+            outages=0,
+            held=0,
+            lost=0,
+            degraded=[],
+            filled=[Filled("acme", budget, spent * NANO // 2), Filled("acme", tokens, 70)],
+        )
+        sheet(tmp_path, name, told)
+    found = read(tmp_path, NOW)
+    month = ("acme", "key", "key_1", "month")
+    assert found["callgate_budget_limit_usd"] == [Series(month, 25.0)]
+    assert found["callgate_budget_spent_usd"] == [Series(month, 2.5)]
+    assert found["callgate_token_limit"] == [Series(("acme", "account", ""), 1000)]
+    assert found["callgate_token_limit_used"] == [Series(("acme", "account", ""), 70)]

@@ -46,6 +46,14 @@ class Rule(NamedTuple):
     name: str
 
 
+class Filled(NamedTuple):
+    """How far a limit of an account is used up, in the rule's own measure."""
+
+    account: str
+    rule: Rule
+    used: int
+
+
 class Spent(NamedTuple):
     """What was spent on one day by one key at one model, in US dollars."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
@@ -60,6 +61,7 @@ class Metering:
         self._accounts = accounts
         self._prices = prices
         self._warn_at = warn_at
+        self._models = {model.name: model for model in models}
         self._always = bool(accounts) or any(_is_metered(model) for model in models)
         self._known: dict[tuple[str, str], tuple[Key, tuple[Rule, ...]]] = {}
         self._warned: set[tuple[str, str, int]] = set()
@@ -85,6 +87,21 @@ class Metering:
                 for rule in self.rules(key, model):
                     if rule.measure == "spend":
                         yield key.account, rule
+
+    def met(self, keys: Iterable[Key], now: float) -> Iterator[tuple[str, Rule]]:
+        """The limits that requests of these keys have met so far, with their account.
+
+        Those that `budgets` has given count as met, those of keys that have ended do not.
+        """
+        if not self._known:
+            return
+        ends = now * 1000
+        present = {key.id: key for key in keys if (key.dead_at() or math.inf) > ends}
+        for key_id, name in list(self._known):
+            key, model = present.get(key_id), self._models.get(name)
+            if key is not None and model is not None:
+                for rule in self.rules(key, model):
+                    yield key.account, rule
 
     async def reserve(
         self, call: Call, key: Key, model: Model, limit: int, found: Sequence[Rule]

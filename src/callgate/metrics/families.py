@@ -28,6 +28,7 @@ class Family(NamedTuple):
     most: bool = False
 
 
+_LIMITED = ("account", "scope", "subject")
 _TARGET = ("model", "provider")
 _ALL = (
     Family(
@@ -121,6 +122,35 @@ _ALL = (
         "gauge",
         ("host", "state"),
         "Connections to providers, `busy` and `idle`, and requests `waiting` for one.",
+    ),
+    Family(
+        "callgate_budget_limit_usd",
+        "gauge",
+        (*_LIMITED, "period"),
+        "What may be spent in this day or month of UTC; the subject is a key's id or a model's "
+        "name, empty where the scope is the account.",
+        most=True,
+    ),
+    Family(
+        "callgate_budget_spent_usd",
+        "gauge",
+        (*_LIMITED, "period"),
+        "What is spent of it, what requests in progress have reserved included.",
+        most=True,
+    ),
+    Family(
+        "callgate_token_limit",
+        "gauge",
+        _LIMITED,
+        "Tokens that may be used in 60 seconds.",
+        most=True,
+    ),
+    Family(
+        "callgate_token_limit_used",
+        "gauge",
+        _LIMITED,
+        "Tokens of it that are used or reserved in the window that is open.",
+        most=True,
     ),
     Family(
         "callgate_journal_backlog_bytes",

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
+import time
 from contextlib import closing
 from types import FrameType
 
@@ -21,6 +22,7 @@ from callgate.web.protocol import Bounds, GateProtocol, protocol_for
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
 _SYNC_EVERY = 1.0
+_LOOK_EVERY, _LOOK_PAUSE = 2.0, 200.0  # seconds; times what the last look took
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
@@ -105,6 +107,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 worker.keyring.keep_fresh(),
                 worker.load_prices(),
                 _tell_figures(config, worker),
+                _look_at_limits(config, worker),
                 _sync_journal(config, worker),
                 _follow(supervisor, server),
             )
@@ -140,6 +143,14 @@ async def _tell_figures(config: Config, worker: Worker) -> None:
         while True:
             sheet.write(worker.figures())
             await asyncio.sleep(_TELL_EVERY)
+
+
+async def _look_at_limits(config: Config, worker: Worker) -> None:
+    """Keep what the figures tell of limits on tokens and money a few seconds old."""
+    while config.metrics_dir is not None:
+        began = time.process_time()
+        await worker.filling.look(time.time())
+        await asyncio.sleep(max(_LOOK_EVERY, (time.process_time() - began) * _LOOK_PAUSE))
 
 
 async def _sync_journal(config: Config, worker: Worker) -> None:

@@ -293,6 +293,10 @@ class Counters(Protocol):
         """Take all of these or none, in one step. Each draw names a counter of its own."""
         ...
 
+    async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
+        """How the counters of these draws stand, nothing taken; none of them while inexact."""
+        ...
+
     def settle(
         self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
     ) -> None:

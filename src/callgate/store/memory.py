@@ -83,6 +83,14 @@ class MemoryCounters:
             self._keep(account, draw.name, draw.period, level)
         return Grant(refused, tuple(levels), at)
 
+    async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
+        """How the counters of these draws stand, nothing taken."""
+        at = int(now * 1_000_000)
+        return [
+            limits.current(self._level(account, draw), draw.period, draw.begins, at)
+            for draw in draws
+        ]
+
     def settle(
         self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
     ) -> None:

@@ -109,6 +109,11 @@ class RemoteCounters:
         self._share.remember(account, draws, grant.levels)
         return grant
 
+    async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
+        """How the counters of these draws stand, nothing taken; none of them while away."""
+        answer = await self._ask(self._draw(account, draws, now, look=True))
+        return () if answer is None else _granted(answer, len(draws)).levels
+
     def _give_back(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
     ) -> None:

@@ -132,6 +132,16 @@ class SharedCounters:
             self._unlock_all(slots)
         return Grant(refused, tuple(levels), at)
 
+    async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
+        """How the counters of these draws stand, nothing taken; read without their locks."""
+        at = int(now * 1_000_000)
+        slots = [self._search(_digest(account, draw.name, draw.period)) for draw in draws]
+        levels = [Level() if slot is None else self._level(slot) for slot in slots]
+        return [
+            limits.current(level, draw.period, draw.begins, at)
+            for level, draw in zip(levels, draws, strict=True)
+        ]
+
     def settle(
         self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
     ) -> None:

@@ -263,6 +263,22 @@ async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> 
     assert (await counters.draw("b", [SPEND], NOW)).refused == 0
 
 
+async def test_looking_at_counters_takes_nothing_of_them(counters: Counters) -> None:
+    draws = [TOKENS, SPEND, SPEND._replace(name="untouched")]
+
+    async def levels(now: float, *wanted: Draw) -> list[int]:
+        return [level.used for level in await counters.levels("acme", wanted or draws, now)]
+
+    assert await levels(NOW) == [0, 0, 0]
+    await counters.draw("acme", draws[:2], NOW)
+    for _ in range(2):
+        assert await levels(NOW + 1) == [40, 300, 0]
+    tomorrow = SPEND._replace(begins=TODAY + 86_400_000_000)
+    assert await levels(NOW + 60, TOKENS, tomorrow) == [0, 0]
+    assert (await counters.draw("acme", [SPEND], NOW + 61)).levels[0].used == 600
+    assert [level.used for level in await counters.levels("b", draws, NOW)] == [0, 0, 0]
+
+
 async def test_concurrent_draws_take_exactly_what_there_is(counters: Counters) -> None:
     draws = [REQUEST._replace(limit=1000), TOKENS._replace(amount=7), SPEND._replace(amount=1)]
     grants = await asyncio.gather(*(counters.draw("acme", draws, NOW) for _ in range(100)))
