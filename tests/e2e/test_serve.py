@@ -72,6 +72,16 @@ def test_the_first_start_prints_a_line_to_paste_and_later_ones_keep_the_keys(fol
         assert again.process.stdout.read() == ""  # no second key
 
 
+def test_a_second_gateway_on_a_data_folder_is_refused_unless_it_is_to_turn_callers_over(
+    gateway: Gateway,
+) -> None:
+    pid = f"process {gateway.process.pid} on "
+    told_with_code_2(gateway.folder, "another gateway serves", pid, gateway.url, "--beside")
+    with serving(gateway.folder, "--beside", key=False) as second:
+        answer = httpx.get(f"{second.url}/health", timeout=20)
+        assert answer.status_code == 200
+
+
 def test_a_port_that_is_taken(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

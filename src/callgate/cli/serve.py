@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import platform
 import signal
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
 from callgate.local.weights import find
 from callgate.server import logs
+from callgate.server.folderlock import FolderLock
 from callgate.server.supervisor import Supervisor
 from callgate.store.base import Key, StoreError
 
@@ -44,8 +46,15 @@ _UNUSABLE_ADDRESS = {
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of `server.port`; 0: any.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Instead of `server.workers`.")
 @click.option("--fresh-key", is_flag=True, help="Print a curl line with a key valid for a day.")
+@click.option("--beside", is_flag=True, help="Share the data folder for the turn of an upgrade.")
 def serve(
-    config: Config, host: str | None, port: int | None, workers: int | None, *, fresh_key: bool
+    config: Config,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    *,
+    fresh_key: bool,
+    beside: bool,
 ) -> None:
     """Start the gateway and stay until it is told to stop."""
     # The supervisor answers to it; sent before that, it must wait and not end the process.
@@ -58,6 +67,7 @@ def serve(
     _probe_counters(config)
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(config))
+        lock = _hold(config, _url(listener), stack, beside=beside)
         config, local = _with_local_model(config, stack)
         key = _keys_at_start(config, fresh=fresh_key)
         url = _url(listener)
@@ -65,9 +75,8 @@ def serve(
         if key is not None:
             click.echo(_curl_line(url, key, _model_to_try(config)))
         sys.stdout.flush()
-        sys.exit(
-            _supervise(Reloading(config, partial(read, config.file), given, local), listener, local)
-        )
+        reloading = Reloading(config, partial(read, config.file), given, local)
+        sys.exit(_supervise(reloading, listener, local, lock))
 
 
 def _no_model(config: Config) -> ConfigFailure:
@@ -94,14 +103,44 @@ def _probe_counters(config: Config) -> None:
         raise ConfigFailure(str(error)) from None
 
 
-def _supervise(reloading: Reloading, listener: socket.socket, local: LocalServer | None) -> int:
+def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> FolderLock | None:
+    """Hold the data folder, which another gateway may have. None where it cannot be written: what
+    needs it says so.
+    """
+    try:
+        lock = stack.enter_context(closing(FolderLock(config.data_dir)))
+    except OSError:
+        return None
+    holder = lock.take(f"process {os.getpid()} on {platform.node()}, which listens on {url}")
+    if holder is not None and not beside:
+        raise ConfigFailure(
+            f"another gateway serves from {config.data_dir}: {holder}",
+            "Stop it, or give this one a `data_dir` of its own: two of them count limits apart. "
+            "To turn callers over from one to the other, start this one with --beside.",
+        )
+    return lock
+
+
+def _supervise(
+    reloading: Reloading,
+    listener: socket.socket,
+    local: LocalServer | None,
+    lock: FolderLock | None,
+) -> int:
+    revive = Reviver(local) if local is not None else _nothing
+
+    def tick() -> None:
+        revive()
+        if lock is not None:
+            lock.take_again()
+
     own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
     config = reloading.config
     return Supervisor(
         roles(config, listener, own),
         grace=config.settings.server.drain + 1.0,
         reload=lambda: roles(reloading.again(), listener, own),
-        tick=Reviver(local) if local is not None else _nothing,
+        tick=tick,
         at_stop=listener.close,
     ).run()
 
