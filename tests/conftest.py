@@ -3,7 +3,10 @@
 import os
 import sys
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from recorded import FORCED
 
 pytest_plugins = ("weights", "pgserver")
 
@@ -18,3 +21,16 @@ settings.register_profile(
 )
 settings.register_profile("searching", settings.get_profile("repeatable"), derandomize=False)
 settings.load_profile("repeatable")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--capture-all",
+        action="store_true",
+        help="have every gateway capture every request, and replay each of them at its end",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--capture-all"):
+        os.environ[FORCED] = "all"

@@ -21,6 +21,7 @@ import msgspec
 from callgate.store.journal import find
 from callgate.store.opening import open_store
 from provider import ANSWERS, Provider
+from recorded import captures_in, config_to_capture, differing
 
 PROVIDER_KEY = "sk-planted-provider-key-000001"
 _LISTENS = re.compile(r"(http://[\d.]+:\d+)")
@@ -62,7 +63,9 @@ supported_parameters = ["temperature"]
 
 
 class Gateway:
-    """A running gateway. `log` is what it has said on standard error so far."""
+    """A running gateway. `log` is what it has said on standard error so far, `replayed` which
+    of its captures have been replayed.
+    """
 
     def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
         self.folder = folder
@@ -70,6 +73,7 @@ class Gateway:
         self.url = ""
         self.key = ""
         self.log = ""
+        self.replayed: set[Path] = set()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `callgate` with this gateway's configuration."""
@@ -91,6 +95,13 @@ class Gateway:
             found = find(folder / "journal", request_id) or store.requests.get(request_id)
         assert found is not None, f"{request_id} is not on record"
         return dict(json.loads(msgspec.json.encode(found)))
+
+    def differing(self) -> dict[str, list[str]]:
+        """What comes out otherwise when its captures are replayed from the recorded bytes."""
+        found = captures_in(self.folder)
+        told = differing(found, self.replayed)
+        self.replayed.update(found)
+        return told
 
     def kill_everything(self) -> None:
         """`kill -9` to the supervisor and all its children."""
@@ -140,12 +151,18 @@ def write_config(
         f'[models."test-{name}"]\nprovider = "test"\nrate_limit = {limit}\n' for name in ANSWERS
     )
     text = CONFIG.format(base_url=provider.base_url, models=models, wait=wait)
-    (folder / "callgate.toml").write_text(text + extra)
+    (folder / "callgate.toml").write_text(config_to_capture(text + extra))
 
 
 @contextmanager
 def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway]:
-    """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end."""
+    """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end.
+
+    Whatever it has captured is replayed then, and has to give the same bytes again.
+    """
+    config = folder / "callgate.toml"
+    if config.is_file():
+        config.write_text(config_to_capture(config.read_text()))
     process = subprocess.Popen(
         [sys.executable, "-m", "callgate", "serve", "--port", "0"]
         + (["--fresh-key"] if key else [])
@@ -187,3 +204,5 @@ def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway
         follower.join(5)
         process.stdout.close()
         process.stderr.close()
+    told = gateway.differing()
+    assert not told, f"{len(told)} of {len(gateway.replayed)} captures: {list(told.items())[:5]}"

@@ -12,27 +12,29 @@ from callgate.core.captured import Captured, Piece
 from callgate.core.record import Record
 from callgate.replay.rerun import ReplayError
 from callgate.replay.verdict import replayed
+from gateway import Gateway
+from recorded import captures_in, differing
 
 
-def test_every_captured_request_replays_to_the_same_bytes(captures: list[Path]) -> None:
-    wrong: dict[str, list[str]] = {}
-    statuses: set[int] = set()
-    for path in captures:
-        captured = files.read(path)
-        record = msgspec.json.decode(captured.record, type=Record)
-        statuses.add(captured.status)
-        again, told = replayed(captured)
-        if again.record is None or _outcome(again.record) != _outcome(record):
-            told.append("another record")
-        if told:
-            wrong[f"{record.model} {record.stream} {record.error}"] = told
-    assert not wrong, f"{len(wrong)} of {len(captures)}: {list(wrong.items())[:5]}"
+def test_every_captured_request_replays_to_the_same_bytes(
+    capturing: Gateway, captures: list[Path]
+) -> None:
+    told = capturing.differing()
+    assert not told, f"{len(told)} of {len(captures)}: {list(told.items())[:5]}"
+    statuses = {files.read(path).status for path in captures}
     assert statuses >= {200, 400, 404, 429, 502, 503, 504}
+    assert capturing.replayed >= set(captures)
 
 
-def _outcome(record: Record) -> object:
-    tried = [(one.model, one.deployment, one.status, one.error) for one in record.attempts]
-    return record.status, record.error, record.message, record.usage, tried
+def test_a_replay_that_comes_out_otherwise_fails_the_run(
+    captures: list[Path], tmp_path: Path
+) -> None:
+    captured = _find(captures, "plain-ok", stream=False)
+    exchange = captured.exchanges[0]
+    exchange.pieces = [Piece(0, exchange.pieces[0].data.replace(b"Hello", b"Howdy"))]
+    files.write(tmp_path, captured)
+    (told,) = differing(captures_in(tmp_path)).values()
+    assert told == ["text: recorded Hello from the provider., now Howdy from the provider."]
 
 
 def test_a_request_that_was_hedged_is_hedged_again(captures: list[Path]) -> None:

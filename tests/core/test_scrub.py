@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from callgate.core.redact import MASK, redact
-from callgate.core.scrub import blot, credentials_in, known, scrub, scrub_spread, slices
+from callgate.core.redact import redact
+from callgate.core.scrub import blot_known, credentials_in, known, scrub, scrub_spread, slices
 from callgate.core.secret import Secret
 
 CREDENTIALS = (
@@ -83,10 +83,14 @@ def test_what_is_redacted_of_a_text_is_redacted_of_the_blotted_one() -> None:
     for secret in CREDENTIALS[2:11]:
         text = f"Incorrect API key provided: {secret}. Look at https://example.com."
         assert redact(scrub(text.encode()).decode()) == redact(text)
-    own = Secret("an-own-unshaped-secret")
-    safe = scrub(b"wrong key: an-own-unshaped-secret.", known([own]))
-    replayed = Secret(blot(own.reveal().encode()).decode())
-    assert redact(safe.decode(), [replayed]) == f"wrong key: {MASK}."
+    for own in ("an-own-unshaped-secret", "sk-ant-own0-secret0-000000001"):
+        replayed = Secret(blot_known(own.encode()).decode())
+        for text in (f"wrong key: {own}.", f"'authorization': 'Bearer {own}'"):
+            safe = scrub(text.encode(), known([Secret(own)])).decode()
+            assert redact(safe, [replayed]) == redact(text, [Secret(own)])
+    text = "Keep sk-ant-own0-secret0-000000001 !"  # whose it is, this provider does not know
+    safe = scrub(text.encode(), known([Secret("sk-ant-own0-secret0-000000001")])).decode()
+    assert redact(safe) == redact(text) == "Keep [redacted] !"
 
 
 def test_a_secret_that_a_stream_brings_in_pieces_is_found() -> None:

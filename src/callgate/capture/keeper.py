@@ -17,7 +17,7 @@ from callgate.capture.scrubbing import scrubbed
 from callgate.core.captured import Caller, Captured, Mode, encode_hook
 from callgate.core.directory import Directory
 from callgate.core.models import Model
-from callgate.core.scrub import blot, known
+from callgate.core.scrub import blot_known, known
 from callgate.core.secret import Secret
 from callgate.engine.call import Call
 from callgate.engine.tape import Tape
@@ -176,7 +176,7 @@ def secrets_of(models: Iterable[Model]) -> list[Secret]:
 
 def _blotted(model: Model) -> Model:
     def blank(secret: Secret) -> Secret:
-        return Secret(blot(secret.reveal().encode()).decode("utf-8", "replace"))
+        return Secret(blot_known(secret.reveal().encode()).decode("utf-8", "replace"))
 
     deployments = tuple(
         msgspec.structs.replace(

@@ -48,6 +48,12 @@ CREDENTIALS = re.compile(
 )
 """What has the shape of a credential, for sure enough to be blotted out of what people wrote."""
 
+# By what `core.redact` too knows a secret, where there is none of the above around it.
+_PREFIX = re.compile(
+    rb"(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|nvapi|r8|glpat|xox[abeoprs]|gh[opsur]|github_pat)[-_]"
+    rb"|AKIA|ASIA|AIza|ya29\.|eyJ"
+)
+
 # Text that streams come in pieces of, each under the same name.
 _PIECES = re.compile(
     rb'"(content|text|arguments|partial_json|reasoning|reasoning_content|thinking|input|refusal)"'
@@ -78,6 +84,11 @@ def blot(secret: bytes, keep: int = 0) -> bytes:
     for number, at in enumerate(places):
         blotted[at] = fill[number % 3]
     return bytes(blotted)
+
+
+def blot_known(secret: bytes) -> bytes:
+    """A known secret blotted out, under the prefix that says whose it is."""
+    return blot(secret, _begins(secret, 0))
 
 
 def scrub(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
@@ -139,10 +150,16 @@ def credentials_in(data: bytes, secrets: Sequence[bytes] = ()) -> Iterator[tuple
 def _without(data: bytes, secrets: Sequence[bytes]) -> bytes:
     for secret in secrets:
         if secret in data:
-            data = data.replace(secret, blot(secret))
+            data = data.replace(secret, blot_known(secret))
     return data
 
 
 def _blotted(match: re.Match[bytes]) -> bytes:
     kept = match[match.lastgroup or 0]
-    return blot(match[0], len(kept))
+    return blot(match[0], _begins(match[0], len(kept)))
+
+
+def _begins(secret: bytes, at: int) -> int:
+    """Where what is secret begins, behind a prefix that may stand at `at`."""
+    prefix = _PREFIX.match(secret, at)
+    return at if prefix is None else prefix.end()
