@@ -7,9 +7,9 @@ the API and the command line ask of it: one by its id, and lists of the newest d
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
-import shutil
 import sys
 import tempfile
 import time
@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bench.endure.servers import Postgres
 from bench.figures import quantile
 from callgate.core.chat import Usage
 from callgate.core.ids import uuid7
@@ -228,21 +229,32 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=10_000_000)
     parser.add_argument("--days", type=int, default=30, help="over how many the records are spread")
     parser.add_argument("--url", help="an empty database to fill; default: SQLite, removed after")
-    parser.add_argument("--folder", type=Path, help="where the default lies; needs 2 KB a record")
+    parser.add_argument("--postgres", action="store_true", help="a PostgreSQL of the bench's own")
+    parser.add_argument("--folder", type=Path, help="where these lie; need 2 KB a record")
     arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="callgate-lookup-", dir=arguments.folder))
     now, span = int(time.time() * 1000), arguments.days * _DAY_MS
-    try:
-        store = open_store(arguments.url or f"sqlite:///{folder / 'callgate.db'}")
+    with contextlib.ExitStack() as stack:
+        # A short path for sockets, in which another user may find his files: PostgreSQL's own.
+        made = tempfile.TemporaryDirectory(
+            prefix="callgate-lookup-", dir=arguments.folder, ignore_cleanup_errors=True
+        )
+        folder = Path(stack.enter_context(made))
+        folder.chmod(0o755)
+        url = arguments.url or f"sqlite:///{folder / 'callgate.db'}"
+        if arguments.postgres:
+            postgres = Postgres(folder / "pg")
+            stack.callback(postgres.kill)
+            postgres.execute("CREATE DATABASE bench")
+            url = postgres.url("bench")
+        store = open_store(url)
+        stack.callback(store.close)
         begun = time.monotonic()
         sample = fill(store, arguments.records, span, now)
         spent = time.monotonic() - begun
-        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e9
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
         rows = measure(store, sample, span, now, folder / "journal")
-        store.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    place = f"{size:.1f} GB of SQLite" if arguments.url is None else arguments.url.partition(":")[0]
+    kind = url.partition(":")[0]
+    place = kind if arguments.url else f"{size:.1f} GB of {kind}"
     load = os.getloadavg()[0]
     print(
         f"{arguments.records:,} records, {place}, filled in {spent:.0f} s; load average {load:.2f}"
