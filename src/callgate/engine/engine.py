@@ -22,7 +22,7 @@ from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.lines import RequestLines
 from callgate.engine.pursuit import Pursuit
-from callgate.engine.relay import Relay
+from callgate.engine.relay import Outlet, Relay
 from callgate.engine.shapedstream import ShapedStream
 from callgate.engine.shaping import Shaping
 from callgate.upstream.client import Client
@@ -44,6 +44,10 @@ class Stream(Protocol):
 
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunks, at least one; None when the answer is complete. Raises GatewayError."""
+        ...
+
+    async def pour(self, sink: Outlet) -> None:
+        """Give `sink` what it can be given in the callbacks in which it arrives; see `Relay`."""
         ...
 
 

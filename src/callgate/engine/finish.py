@@ -17,7 +17,7 @@ from callgate.core.steps import RefusedError, size, take
 from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
-from callgate.engine.relay import Relay
+from callgate.engine.relay import Outlet, Relay
 
 Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
 
@@ -76,3 +76,6 @@ class Whole:
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunk; None when the answer is complete."""
         return [self._chunks.pop(0)] if self._chunks else None
+
+    async def pour(self, sink: Outlet) -> None:
+        """Nothing arrives: all of it is here."""

@@ -18,7 +18,7 @@ from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.filtering import leaves, note_price, withheld
 from callgate.engine.pursuit import Pursuit
-from callgate.engine.relay import Relay
+from callgate.engine.relay import Outlet, Relay
 from callgate.errors import GatewayError
 from callgate.providers.prefill import prefill_of
 
@@ -94,6 +94,11 @@ class HealingStream:
                 return await self._relay.next()
             except GatewayError as error:
                 await self._continue(error, self._relay)
+
+    async def pour(self, sink: Outlet) -> None:
+        """See `Relay.pour`."""
+        assert self._relay is not None
+        await self._relay.pour(sink)
 
     async def _begin(self, target: Target, request: ChatRequest) -> Relay:
         relay = self._connect(target, request, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
@@ -19,6 +19,9 @@ from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import Credentials
+
+Outlet = Callable[[Sequence[Chunk]], bool]
+"""Takes chunks at once; whether it takes more so."""
 
 _BREAKS = ("upstream_cut", "upstream_timeout")
 _LAST_WAIT = 1.0
@@ -40,6 +43,7 @@ class Relay:
     __slots__ = (
         "_call",
         "_decoder",
+        "_failed",
         "_first",
         "_request",
         "_response",
@@ -68,6 +72,7 @@ class Relay:
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
         self._response: Response | None = None
         self._first: Sequence[Chunk] = ()
+        self._failed: tuple[bytes, Exception] | None = None  # amid `pour`, and at which bytes
         self._start: bytes | None = b""  # what was received before the first content
         self._single = (request.body.n or 1) == 1
         self._splice = splice
@@ -133,6 +138,27 @@ class Relay:
             return first
         return await self._more()
 
+    async def pour(self, sink: Outlet) -> None:
+        """Give further chunks to `sink` as they arrive, without a task that is woken for them.
+
+        It ends when `sink` gives False, or when `next` has something to tell: the end or a failure.
+        """
+        response, decoder = self._response, self._decoder
+        assert response is not None
+        if self._first or decoder.finished or decoder.done or decoder.failure:
+            return
+
+        def take(data: bytes) -> bool:
+            try:
+                kept = self._kept(decoder.feed(data))
+                goes_on = not kept or sink(kept)
+            except Exception as error:  # of whatever kind: it is the task's to be told
+                self._failed = data, error
+                return False
+            return goes_on and not (decoder.finished or decoder.done or decoder.failure)
+
+        await response.pour(take)
+
     async def _until_content(self) -> Sequence[Chunk]:
         """All chunks up to the first that says something: what went before is no answer yet."""
         chunks: list[Chunk] = []
@@ -148,6 +174,11 @@ class Relay:
         while not decoder.done:
             data = b""
             try:
+                if self._failed is not None:
+                    data = self._failed[0]
+                    raise self._surrender()
+                if decoder.failure is not None:
+                    raise decoder.failure
                 if decoder.finished and self._single:
                     data = await _last(response)
                 else:
@@ -170,6 +201,12 @@ class Relay:
             if not data:
                 return None
         return None
+
+    def _surrender(self) -> Exception:
+        """What ended `pour`, once; see `Connection.surrender`."""
+        assert self._failed is not None
+        error, self._failed = self._failed[1], None
+        return error
 
     def _kept(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
         """Take what the record needs from the chunks; give those that have something to say."""

@@ -22,12 +22,14 @@ class ChunkDecoder(Protocol):
     that make no sense (`bad_upstream_reply`), and `close`, called once after the last byte, for an
     answer that lacks its proper end (`upstream_cut`). `done` turns true with that proper end, from
     where on nothing more is expected; `finished` already with the finish reason of all choices
-    that have begun, after which only usage and that end may come. `skipped` counts malformed events
-    amid a sound stream.
+    that have begun, after which only usage and that end may come. `failure` is what followed sound
+    chunks in the same bytes: the next call raises it. `skipped` counts malformed events amid a
+    sound stream.
     """
 
     done: bool
     finished: bool
+    failure: GatewayError | None
     skipped: int
 
     def feed(self, data: bytes) -> Sequence[Chunk]:

@@ -20,7 +20,7 @@ class EventStream:
 
     A dialect says in `_chunks` what its events mean, in `_conclude` what the end of the body means,
     and in `_refusal` which JSON in place of a stream is a failure that it knows. A failure that
-    follows sound chunks in the same read is kept in `_failure` and raised by the next call, so
+    follows sound chunks in the same read is kept in `failure` and raised by the next call, so
     that these chunks are not lost.
     """
 
@@ -31,12 +31,12 @@ class EventStream:
         self._parser = Parser()
         self._opened = False
         self._body = bytearray()  # what came in place of a stream
-        self._failure: GatewayError | None = None
+        self.failure: GatewayError | None = None
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
         """See `providers.base.ChunkDecoder`."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.done:
             return ()
         if not self._opened:
@@ -45,8 +45,8 @@ class EventStream:
 
     def close(self) -> Sequence[Chunk]:
         """See `providers.base.ChunkDecoder`."""
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.done:
             return ()
         if self._body:

@@ -7,6 +7,7 @@ Everything here runs in callbacks of the event loop; whoever waits does so on on
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class Connection(ResponseReader, asyncio.Protocol):
 
     `deadline` is on the clock of `time.monotonic`; `unread` counts bytes that arrived and were
     not taken; above a bound of them reading pauses. `patient` means that the waiter wants large
-    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet. No
+    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet. A
+    `sink` takes pieces of the body in the waiter's place, who is woken when it gives False. No
     deadline is later than `_latest`: the end of all patience, or the time by which a stream owes
     its first token.
     """
@@ -50,7 +52,7 @@ class Connection(ResponseReader, asyncio.Protocol):
     __slots__ = (
         "_barren", "_latest", "_lingering", "_max_received", "_paused", "_streamed", "_timeouts",
         "_total_at", "_unsent", "_write_paused", "deadline", "error", "fresh", "patient", "pool",
-        "transport", "unread", "waiter",
+        "sink", "transport", "unread", "waiter",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -59,6 +61,7 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.pool = pool
         self.transport: asyncio.Transport  # set by connection_made
         self.waiter: asyncio.Future[None] | None = None
+        self.sink: Callable[[bytes], bool] | None = None
         self.error: GatewayError | None = None
         self.deadline = self._total_at = self._latest = monotonic() + settings.idle_expiry
         self.unread = self._barren = 0
@@ -218,6 +221,9 @@ class Connection(ResponseReader, asyncio.Protocol):
             return
         self.unread += len(data)
         if self.phase == COMPLETE or self._progress(before, len(data)):
+            sink = self.sink
+            if sink is not None and self.phase == BODY and self.chunks and sink(self.take()):
+                return
             waiter = self.waiter
             if waiter is not None:
                 self.waiter = None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from callgate.errors import GatewayError
 from callgate.upstream import failure
 from callgate.upstream.connection import Connection
 from callgate.upstream.decoding import Inflater, inflater
-from callgate.upstream.reader import COMPLETE
+from callgate.upstream.reader import BODY, COMPLETE
 
 _PIECE = 256 * 1024
 _TOO_LARGE = "a larger body than is accepted"
@@ -99,6 +99,25 @@ class Response:
                 raise self._fail(connection.surrender())
             else:
                 await connection.wait()
+
+    async def pour(self, sink: Callable[[bytes], bool]) -> None:
+        """Give the pieces of the body to `sink`, each in the callback in which it arrives.
+
+        No task has to be woken for them. It ends when `sink`, which must not raise, gives False, or
+        when there is anything else to tell: what that is, `receive` says.
+        """
+        connection = self._connection
+        if (
+            connection is not None
+            and self._inflater is None
+            and connection.phase == BODY
+            and not connection.chunks
+        ):
+            connection.sink = sink
+            try:
+                await connection.wait()
+            finally:
+                connection.sink = None
 
     def answering(self) -> None:
         """The first piece of a streamed answer was among the bytes: it is no longer waited for."""

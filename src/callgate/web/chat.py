@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -203,7 +203,7 @@ class Chat:
                 headers.append((b"x-accel-buffering", b"no"))
                 call.status = 200
                 await send({"type": "http.response.start", "status": 200, "headers": headers})
-                await self._relay(call, relay, chunks, send)
+                await self._relay(call, relay, chunks, send, exchange)
         except GatewayError as error:
             if call.status != 200:
                 raise
@@ -222,15 +222,28 @@ class Chat:
         self.engine.settle(call)
         await send(piece(tail, more=False))
 
-    async def _relay(self, call: Call, relay: Stream, chunks: _ChunkWriter, send: Send) -> None:
+    async def _relay(
+        self,
+        call: Call,
+        relay: Stream,
+        chunks: _ChunkWriter,
+        send: Send,
+        exchange: Exchange | None,
+    ) -> None:
+        direct = None if call.tape is not None else exchange
+
+        def push(ready: Sequence[Chunk]) -> bool:
+            assert direct is not None
+            body = chunks.all(ready)
+            call.response_bytes += len(body)
+            return direct.push(body)
+
         while (ready := await relay.next()) is not None:
-            body = (
-                chunks.write(ready[0])
-                if len(ready) == 1
-                else b"".join([chunks.write(chunk) for chunk in ready])
-            )
+            body = chunks.all(ready)
             call.response_bytes += len(body)
             await send(piece(body))
+            if direct is not None:
+                await relay.pour(push)
 
     def _broken_off(self, call: Call, error: GatewayError) -> bytes:
         """The in-band event that ends a stream which failed after its first byte."""
@@ -250,6 +263,12 @@ class _ChunkWriter:
 
     def write(self, chunk: Chunk) -> bytes:
         return chunk_event(self._head or self._begin(chunk), chunk)
+
+    def all(self, chunks: Sequence[Chunk]) -> bytes:
+        """Chunks that arrived together."""
+        if len(chunks) == 1:
+            return self.write(chunks[0])
+        return b"".join([self.write(chunk) for chunk in chunks])
 
     def usage(self) -> bytes:
         """The last chunk, which bears the usage of the whole answer."""

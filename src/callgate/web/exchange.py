@@ -154,6 +154,16 @@ class Exchange:
             self.complete = True
             self._done(self)
 
+    def push(self, body: bytes) -> bool:
+        """Write a further piece of a streamed body, of which `send` has sent the first, at once.
+
+        Whether another may follow so; where not, the caller reads too slowly, and `send` waits.
+        """
+        if self.gone:
+            return False
+        self._transport.write(b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body)
+        return not self._flow.write_paused
+
     async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Write a whole response at once; its length is added to `headers`."""
         if self._flow.write_paused and not self.gone:

@@ -30,8 +30,8 @@ class StreamDecoder(EventStream):
         skipped = self.skipped
         chunks = list(self._chunks(events))
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self._events.finished and not self._events.done:  # all but the mark of the end
             self._events.end(chunks)
         if self._events.done:
@@ -62,7 +62,7 @@ class StreamDecoder(EventStream):
         except GatewayError as error:
             if not chunks:
                 raise
-            self._failure = error
+            self.failure = error
         return chunks
 
     def _read(self, data: bytes, chunks: list[Chunk]) -> None:

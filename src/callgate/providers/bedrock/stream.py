@@ -39,12 +39,12 @@ class StreamDecoder:
         self._blocks = Blocks()
         self._role: Json = {"role": "assistant"}
         self._finish: Chunk | None = None
-        self._failure: GatewayError | None = None
+        self.failure: GatewayError | None = None
         self._head: bytes | None = b""  # how the body began, until it proves to be a stream
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.done:
             return ()
         if self._head is not None:
@@ -55,8 +55,8 @@ class StreamDecoder:
         return self._chunks(messages, failure)
 
     def close(self) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.done:
             return ()
         if self._finish is not None:
@@ -79,7 +79,7 @@ class StreamDecoder:
         except GatewayError as error:
             if not chunks:
                 raise
-            self._failure = error
+            self.failure = error
         return chunks
 
     def _read(self, message: Message) -> Chunk | None:

@@ -67,7 +67,7 @@ class StreamDecoder(EventStream):
         except GatewayError as error:
             if not chunks:
                 raise
-            self._failure = error
+            self.failure = error
         return chunks
 
     def _read(self, data: bytes) -> Chunk | None:

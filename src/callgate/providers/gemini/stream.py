@@ -50,25 +50,25 @@ class StreamDecoder:
         self._usage: Json | None = None
         self._opened = False
         self._body = bytearray()
-        self._failure: GatewayError | None = None
+        self.failure: GatewayError | None = None
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if not self._opened:
             data = self._opening(data)
         return self._chunks(self._parser.feed(data))
 
     def close(self) -> Sequence[Chunk]:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if self.done:
             return ()
         skipped = self.skipped
         chunks = self._array() if self._body else self._chunks(self._parser.close())
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if not self._choices or not all(one.finished for one in self._choices.values()):
             raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
         self.done = True
@@ -89,7 +89,7 @@ class StreamDecoder:
         except GatewayError as error:
             if not chunks:
                 raise
-            self._failure = error
+            self.failure = error
         return chunks
 
     def _read(self, body: Any) -> Chunk | None:

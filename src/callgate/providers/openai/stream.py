@@ -40,8 +40,8 @@ class StreamDecoder(EventStream):
         skipped = self.skipped
         chunks = self._chunks(events)
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         if not self.done and not (self._finished and all(self._finished.values())):
             raise cut()
         self.done = True
@@ -64,7 +64,7 @@ class StreamDecoder(EventStream):
         except GatewayError as error:
             if not chunks:
                 raise
-            self._failure = error
+            self.failure = error
         return chunks
 
     def _chunk(self, name: str, data: bytes) -> Chunk | None:

@@ -1,0 +1,135 @@
+"""A relay whose chunks are taken as they arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from callgate.core.chat import Chunk
+from callgate.core.models import Deployment, Model, Target
+from callgate.core.secret import Secret
+from callgate.core.validate import parse_chat
+from callgate.engine.call import Call
+from callgate.engine.relay import Relay
+from callgate.errors import GatewayError
+from callgate.providers.registry import VENDORS
+from callgate.upstream.client import Client, UpstreamSettings
+from callgate.upstream.credentials import Credentials
+from upstream.hostile import Hostile, Peer
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+BODY = msgspec.json.encode({"model": "m", "prompt": "x", "stream": True})
+
+
+def said(text: str | None, finish: str | None = None) -> bytes:
+    delta: dict[str, Any] = {} if text is None else {"content": text}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return event(msgspec.json.encode({"id": "c", "choices": [choice]}))
+
+
+def event(data: bytes) -> bytes:
+    line = b"data: %b\n\n" % data
+    return b"%x\r\n%b\r\n" % (len(line), line)
+
+
+class Server:
+    """Sends a part of an answer for each one that has been taken."""
+
+    def __init__(self, *parts: bytes) -> None:
+        self.parts = list(parts)
+        self.due = asyncio.Semaphore(1)
+
+    async def __call__(self, peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD)
+        for part in self.parts:
+            await self.due.acquire()
+            await peer.send(part)
+        await peer.stall()
+
+
+@asynccontextmanager
+async def opened(server: Server) -> AsyncIterator[tuple[Relay, Call]]:
+    client = Client(UpstreamSettings())
+    async with Hostile(server) as hostile:
+        deployment = Deployment(
+            id="d", provider="p", vendor=VENDORS["openai"], upstream_model="m",
+            origin=hostile.origin, path="", secret=Secret(""),
+        )  # fmt: skip
+        target = Target(Model(name="m", deployments=(deployment,)), deployment)
+        call = Call("id", 0.0, "POST", "/")
+        relay = Relay(call, parse_chat(BODY), target, client, Credentials())
+        await relay.open()
+        try:
+            yield relay, call
+        finally:
+            await client.aclose()
+
+
+def texts(chunks: Sequence[Chunk]) -> str:
+    return "".join(choice["delta"].get("content", "") for one in chunks for choice in one.choices)
+
+
+async def test_chunks_are_poured_and_next_tells_the_end() -> None:
+    server = Server(said("a"), said("b"), said("c"), said(None, "stop") + event(b"[DONE]"))
+    poured: list[str] = []
+
+    def push(chunks: Sequence[Chunk]) -> bool:
+        poured.append(texts(chunks))
+        server.due.release()
+        return True
+
+    async with opened(server) as (relay, call):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        await relay.pour(push)
+        assert poured == ["b", "c", ""]
+        assert await relay.next() is None
+        assert (call.finish_reason, "".join(relay.text)) == ("stop", "abc")
+
+
+async def test_failure_amid_pouring_comes_after_what_was_sound() -> None:
+    broken = said("b") + event(b'{"error": {"message": "over", "code": 503}}')
+    server = Server(said("a"), broken)
+    poured: list[str] = []
+
+    def push(chunks: Sequence[Chunk]) -> bool:
+        poured.append(texts(chunks))
+        return True
+
+    async with opened(server) as (relay, _):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        await relay.pour(push)
+        with pytest.raises(GatewayError, match="over"):
+            await relay.next()
+        assert poured == ["b"]
+
+
+async def test_defect_amid_pouring_is_raised_by_next_and_once() -> None:
+    server = Server(said("a"), said("b"))
+
+    def push(chunks: Sequence[Chunk]) -> bool:
+        raise ZeroDivisionError
+
+    async with opened(server) as (relay, _):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        await relay.pour(push)
+        with pytest.raises(ZeroDivisionError):
+            await relay.next()
+
+
+async def test_who_takes_no_more_at_once_is_given_the_rest_by_next() -> None:
+    server = Server(said("a"), said("b"), said("c"))
+    async with opened(server) as (relay, _):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        await relay.pour(lambda chunks: texts(chunks) != "b")
+        server.due.release()
+        assert texts(await relay.next() or ()) == "c"
