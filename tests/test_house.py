@@ -42,7 +42,7 @@ ALLOWED = {
         "web.reply",
     },
     "metrics": {"core"},
-    "traces": {"core"},
+    "traces": BASE,
     "web": BASE
     | {
         "engine",

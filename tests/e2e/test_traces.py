@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from callgate.core.trace import span_id
-from collector import collecting
-from gateway import serving, until, write_config
+from collector import Collector, collecting
+from gateway import Gateway, serving, until, write_config
 from provider import Provider
 
 PATH = "/v1/chat/completions"
@@ -26,32 +29,48 @@ def attributes(span: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_request_is_a_trace_and_so_are_its_attempts(provider: Provider, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def traced(
+    provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Gateway, Collector]]:
+    """A gateway whose spans bear what was said, of requests that are captured."""
+    folder = tmp_path_factory.mktemp("traced")
     with collecting() as collector:
         endpoint = f"http://127.0.0.1:{collector.server_port}"
         table = f'[traces]\nendpoint = "{endpoint}"\nheaders = {{ x-key = "{SECRET}" }}\n'
-        write_config(tmp_path, provider, extra=table)
-        provider.requests.clear()
-        with serving(tmp_path) as gateway, gateway.client() as client:
-            asked = {
-                "model": "test-bad-key",
-                "prompt": "x",
-                "fallbacks": [{"model": "test-ok"}],
-                "max_tokens": 7,
-            }
-            parent = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "v=1"}
-            named = client.post(PATH, json=asked, headers=parent)
-            assert named.status_code == 200
-            own = client.post(PATH, json={"model": "test-ok", "prompt": "x"})
-            unsampled = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
-            client.post(PATH, json={"model": "test-ok", "prompt": "x"}, headers=unsampled)
-            until(lambda: len(collector.spans) >= 5, 15)
-        assert SECRET not in gateway.log
+        write_config(folder, provider, extra=table + "content = true\n")
+        with serving(folder) as gateway:
+            yield gateway, collector
+
+
+def test_a_request_is_a_trace_and_so_are_its_attempts(
+    traced: tuple[Gateway, Collector], provider: Provider
+) -> None:
+    gateway, collector = traced
+    provider.requests.clear()
+    before = len(collector.spans)
+    with gateway.client() as client:
+        asked = {
+            "model": "test-bad-key",
+            "prompt": "x",
+            "fallbacks": [{"model": "test-ok"}],
+            "max_tokens": 7,
+        }
+        parent = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "v=1"}
+        named = client.post(PATH, json=asked, headers=parent)
+        assert named.status_code == 200
+        unsampled = {"traceparent": f"00-{TRACE}-{PARENT}-00"}
+        client.post(PATH, json={"model": "test-ok", "prompt": "x"}, headers=unsampled)
+        own = client.post(PATH, json={"model": "test-ok", "prompt": "x"})
+        until(lambda: len(collector.spans) >= before + 5, 15)
+    assert SECRET not in gateway.log
 
     assert collector.keys == {SECRET}
-    assert len(collector.spans) == 5
+    found = collector.spans[before:]
+    assert len(found) == 5
+    assert not any(name.endswith(".messages") for span in found for name in attributes(span))
     request_id = named.headers["x-request-id"]
-    spans = {span.span_id.hex(): span for span in collector.spans if span.trace_id.hex() == TRACE}
+    spans = {span.span_id.hex(): span for span in found if span.trace_id.hex() == TRACE}
     request, first, second = (spans[span_id(request_id, number)] for number in range(3))
     assert request.parent_span_id.hex() == PARENT
     assert {first.parent_span_id, second.parent_span_id} == {request.span_id}
@@ -69,14 +88,58 @@ def test_a_request_is_a_trace_and_so_are_its_attempts(provider: Provider, tmp_pa
     assert first.end_time_unix_nano <= second.start_time_unix_nano + 1_000_000
     assert second.end_time_unix_nano <= request.end_time_unix_nano
 
-    (alone,) = [s for s in collector.spans if not s.parent_span_id]
+    (alone,) = [s for s in found if not s.parent_span_id]
     assert alone.trace_id.hex() == own.headers["x-request-id"].replace("-", "")
 
     sent = [headers for headers, _ in provider.requests]
     assert [one["traceparent"].split("-")[1] for one in sent[:2]] == [TRACE, TRACE]
     assert sent[1]["traceparent"].split("-")[2] == second.span_id.hex()
     assert sent[0]["tracestate"] == "v=1"
-    assert sent[3]["traceparent"].endswith("-00")
+    assert sent[2]["traceparent"].endswith("-00")
+
+
+def test_what_was_said_is_in_the_span_where_it_is_captured_and_nowhere_else(
+    traced: tuple[Gateway, Collector],
+) -> None:
+    gateway, collector = traced
+    never = gateway.new_key("--capture", "never")["key"]
+    full = {"x-callgate-capture": "full"}
+    secret = "sk-planted0123456789abcdef"
+    asked = {"model": "test-ok", "messages": [{"role": "user", "content": f"Hello {secret}"}]}
+    with gateway.client() as client, gateway.client(never) as private:
+        answers = {
+            "whole": client.post(PATH, json=asked, headers=full),
+            "stream": client.post(PATH, json={**asked, "stream": True}, headers=full),
+            "unasked": client.post(PATH, json=asked),
+            "never": private.post(PATH, json=asked, headers=full),
+        }
+    traces = {one.headers["x-request-id"].replace("-", ""): name for name, one in answers.items()}
+
+    def spans() -> dict[str, list[Any]]:
+        found: dict[str, list[Any]] = {name: [] for name in answers}
+        for span in list(collector.spans):
+            if (trace := span.trace_id.hex()) in traces:
+                found[traces[trace]].append(span)
+        return found
+
+    until(lambda: all(len(found) == 2 for found in spans().values()), 15)
+    for name, (request, attempt) in spans().items():
+        assert not any(each.endswith(".messages") for each in attributes(request))
+        told = attributes(attempt)
+        if name in ("unasked", "never"):
+            assert not any(each.endswith(".messages") for each in told)
+            continue
+        (message,) = json.loads(told["gen_ai.input.messages"])
+        assert message["role"] == "user"
+        assert message["parts"][0]["content"].startswith("Hello sk-")
+        assert secret[3:] not in told["gen_ai.input.messages"]
+        (said,) = json.loads(told["gen_ai.output.messages"])
+        text = answers["whole"].json()["choices"][0]["message"]["content"]
+        assert said == {
+            "role": "assistant",
+            "parts": [{"type": "text", "content": text}],
+            "finish_reason": "stop",
+        }
 
 
 def test_without_a_collector_providers_get_no_trace(gateway: Any, provider: Provider) -> None:

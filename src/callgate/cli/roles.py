@@ -53,5 +53,10 @@ def _traces(config: Config) -> Traces | None:
         return None
     headers = {name: Secret(value) for name, value in table.headers.items()}
     return clerk.Traces(
-        table.endpoint, headers, table.service_name, version("callgate"), config.region
+        table.endpoint,
+        headers,
+        table.service_name,
+        version("callgate"),
+        config.region,
+        table.content,
     )

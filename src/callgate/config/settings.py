@@ -117,12 +117,16 @@ class JournalTable(_Table, frozen=True):
 
 
 class TracesTable(_Table, frozen=True):
-    """Where traces go, as OTLP over HTTP: nowhere, unless an `endpoint` is named."""
+    """Where traces go, as OTLP over HTTP: nowhere, unless an `endpoint` is named.
+
+    `content`: also what was said, of requests whose payloads are captured.
+    """
 
     endpoint: str = ""
     headers: dict[str, str] = {}
     share: Annotated[float, Meta(ge=0, le=1)] = 1.0
     service_name: str = "callgate"
+    content: bool = False
 
 
 class MetricsTable(_Table, frozen=True):

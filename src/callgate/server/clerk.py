@@ -7,12 +7,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from callgate.capture.files import prune
+from callgate.capture.files import CaptureError, find, prune, read
+from callgate.core.captured import Captured
 from callgate.core.secret import Secret
 from callgate.server.counting import Counting
 from callgate.server.supervisor import Ready, orphaned
@@ -30,13 +32,17 @@ _log = logging.getLogger("callgate.clerk")
 
 
 class Traces(NamedTuple):
-    """The collector of traces, and what it is told of this gateway."""
+    """The collector of traces, and what it is told of this gateway.
+
+    `content`: also what was said, of requests whose payloads are captured.
+    """
 
     endpoint: str
     headers: Mapping[str, Secret]
     service: str
     version: str
     region: str
+    content: bool
 
 
 class Books(NamedTuple):
@@ -66,20 +72,27 @@ def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(closing(open_store_or_wait(books.store_url)))
         observers: list[Observer] = []
-        counting = None
+        duties: list[Callable[[], None]] = []
         if books.metrics_dir is not None:
             counting = stack.enter_context(closing(Counting(books.journal_dir, books.metrics_dir)))
             observers.append(counting.tally.observe)
+            duties.append(counting.tell)
         if books.traces is not None:
             from callgate.traces.export import Exporter  # an extra, and heavy
 
-            exporter = stack.enter_context(closing(Exporter(*books.traces)))
+            to = books.traces
+            captures = partial(_capture, books.capture_dir) if to.content else None
+            exporter = Exporter(
+                to.endpoint, to.headers, to.service, to.version, to.region, captures
+            )
+            stack.enter_context(closing(exporter))
             observers.append(exporter.observe)
+            duties.append(exporter.join)
         watch = Watch(books.journal_dir, observers) if observers else None
         shipper = Shipper(books.journal_dir, store.requests, time.time, watch)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
         ready()
-        _work(shipper, end, books, counting)
+        _work(shipper, end, books, duties)
 
 
 class _End:
@@ -112,7 +125,16 @@ def _prune(books: Books) -> None:
         _log.error("old captures cannot be deleted", extra={"detail": error.strerror})
 
 
-def _work(shipper: Shipper, end: _End, books: Books, counting: Counting | None) -> None:
+def _capture(folder: Path, request_id: str) -> Captured | None:
+    """The capture of a request, if it is there and sound."""
+    path = find(folder, request_id)
+    try:
+        return None if path is None else read(path)
+    except CaptureError:
+        return None
+
+
+def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[], None]]) -> None:
     next_prune = 0.0
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0
@@ -121,8 +143,8 @@ def _work(shipper: Shipper, end: _End, books: Books, counting: Counting | None) 
         pause = _PAUSE_SECONDS
         while shipper.ship(_BATCH) >= _BATCH:
             pass
-        if counting is not None:
-            counting.tell()
+        for duty in duties:
+            duty()
         if (shipper.trouble, shipper.damaged) != told:
             told = (shipper.trouble, shipper.damaged)
             _tell(shipper)

@@ -1,13 +1,14 @@
 """From a record to spans: one of the request, and one of each attempt beneath it.
 
 Names and attributes: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/ and
-https://opentelemetry.io/docs/specs/semconv/http/http-spans/. A record has no prompt and no answer,
-so neither has a span.
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/. A record has no prompt and no answer;
+where a span is to have them, they come from the capture (`traces.content`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -44,10 +45,17 @@ _PARAMETERS: Mapping[str, str] = {
 }
 _MOST = 2**63 - 1  # OTLP's integers; one beyond would fail all spans that are sent with it
 _ANSWERED = frozenset({"done"})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def spans(record: Record, trace: TraceContext, resource: Resource) -> Iterator[ReadableSpan]:
-    """The spans of a record whose trace is recorded."""
+def spans(
+    record: Record, trace: TraceContext, resource: Resource, said: Mapping[str, Any] = _NOTHING
+) -> Iterator[ReadableSpan]:
+    """The spans of a record whose trace is recorded.
+
+    `said` are the attributes of what was said (`traces.content`): the attempt that answered bears
+    them, or the last one; the request itself where there was none.
+    """
     started = record.time * 1_000_000
     own = _context(trace, span_id(record.request_id, 0))
     yield ReadableSpan(
@@ -55,7 +63,7 @@ def spans(record: Record, trace: TraceContext, resource: Resource) -> Iterator[R
         context=own,
         parent=_context(trace, trace.parent, remote=True) if trace.parent else None,
         resource=resource,
-        attributes=_present(_of_request(record)),
+        attributes=_present({**_of_request(record), **({} if record.attempts else said)}),
         kind=SpanKind.SERVER,
         instrumentation_scope=_SCOPE,
         # The caller's own mistakes are no errors of a server.
@@ -66,12 +74,13 @@ def spans(record: Record, trace: TraceContext, resource: Resource) -> Iterator[R
     for number, attempt in enumerate(record.attempts, 1):
         begun = started + attempt.started_us * 1000
         first = attempt.first_token_us
+        last = number == len(record.attempts)
         yield ReadableSpan(
             f"chat {attempt.upstream_model}",
             context=_context(trace, span_id(record.request_id, number)),
             parent=own,
             resource=resource,
-            attributes=_present(_of_attempt(record, attempt)),
+            attributes=_present({**_of_attempt(record, attempt), **(said if last else {})}),
             events=[] if first is None else [Event("first_token", timestamp=begun + first * 1000)],
             kind=SpanKind.CLIENT,
             instrumentation_scope=_SCOPE,
