@@ -21,7 +21,7 @@ from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
-from callgate.core.allowance import Allowance, Rule
+from callgate.core.allowance import Rule
 from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
 from callgate.core.record import Record
@@ -309,13 +309,9 @@ async def ask_providers(config: Config) -> list[Answer]:
 
 def metering_for(config: Config, counters: Counters, book: PriceBook) -> Metering:
     """Limits on tokens and money as the configuration has them."""
-    accounts = {
-        name: Allowance(**msgspec.structs.asdict(table))
-        for name, table in config.settings.accounts.items()
-    }
     models = list(config.models.values())
     warn_at = config.settings.budgets.warn_at
-    return Metering(counters, accounts, models, book.price, warn_at=warn_at)
+    return Metering(counters, config.allowances, models, book.price, warn_at=warn_at)
 
 
 def counters_for(config: Config) -> Counters:

@@ -75,3 +75,55 @@ def test_what_makes_no_sense_is_refused(home: Home, arguments: tuple[str, ...]) 
 def test_what_is_not_shipped_yet_is_told(busy: Home, journal: Callable[..., None]) -> None:
     journal(answered())
     assert "wait in this machine's journal" in busy.run("usage").stderr
+
+
+BUDGETS = """
+[accounts.acme]
+budget_month = 4.0
+[accounts."*"]
+budget_day = 10.0
+[models."gpt-4o"]
+provider = "openai"
+budget_day = 2.0
+"""
+
+
+def test_what_of_each_budget_is_spent_is_told_fullest_first(
+    busy: Home, journal: Callable[..., None]
+) -> None:
+    busy.config.write_text(busy.config.read_text() + BUDGETS)
+    create = ("keys", "create", "--name", "a", "--account")
+    (own,) = busy.json(*create, "acme", "--budget-day", "0.5")
+    busy.run(*create, "zoo")
+    (gone,) = busy.json(*create, "gone", "--budget-day", "1")
+    busy.run("keys", "revoke", gone["id"])
+    journal(
+        answered(cost_usd=0.4, key_id=own["id"]),
+        answered(cost_usd=1.0, model_served="gpt-4o", account="zoo"),
+    )
+    today = datetime.now(UTC).date()
+    month = 0.25 if (today - timedelta(3)).month == today.month else 0.0
+    found = busy.json("usage", "--budgets")
+    assert [
+        (one["account"], one["scope"], one["period"], round(one["spent_usd"], 6)) for one in found
+    ] == [
+        ("acme", "key", "day", 0.4),
+        ("zoo", "model", "day", 1.0),
+        ("acme", "account", "month", 0.9 + month),
+        ("zoo", "account", "day", 1.0),
+        ("acme", "model", "day", 0.0),
+    ]
+    assert found[0] == {
+        "account": "acme", "scope": "key", "subject": own["id"], "period": "day",
+        "since": str(today), "budget_usd": 0.5, "spent_usd": 0.4, "share": 0.8,
+    }  # fmt: skip
+    (only,) = busy.run("usage", "--budgets", "--key", own["id"]).stdout.splitlines()[1:]
+    assert only.split() == ["acme", "key", own["id"], "day", "$0.4000", "$0.50", "80%"]
+    assert len(busy.json("usage", "--budgets", "--account", "zoo", "--model", "gpt-4o")) == 1
+
+
+def test_budgets_are_of_the_present_and_there_may_be_none(home: Home) -> None:
+    assert home.run("usage", "--budgets").stdout == "no budgets\n"
+    refused = home.run("usage", "--budgets", "--since", "1d")
+    assert refused.exit_code == 2
+    assert "leave out --since" in refused.stderr

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import click
+from click.core import ParameterSource
 
+from callgate.cli.budgets import narrowed, show, standings
 from callgate.cli.opening import opened
 from callgate.cli.options import config_option, json_option, limit_option
 from callgate.cli.output import json_line, printable, table
@@ -72,6 +74,9 @@ def _day(text: str) -> date:
 @click.option("--account", metavar="NAME", help="Only this account's.")
 @click.option("--key", "key_id", metavar="ID", help="Only those with the key of this id.")
 @click.option("--model", metavar="NAME", help="Only those that asked for this model.")
+@click.option(
+    "--budgets", is_flag=True, help="Instead: what of each budget is spent in its day or month."
+)
 @config_option
 @json_option
 @limit_option(None, "lines")
@@ -84,6 +89,7 @@ def usage(
     account: str | None,
     key_id: str | None,
     model: str | None,
+    budgets: bool,
     limit: int | None,
     as_json: bool,
 ) -> None:
@@ -94,6 +100,9 @@ def usage(
     """
     if since is not None and until is not None and until < since:
         raise click.BadParameter(f"{until} is before {since}", param_hint="--until")
+    if budgets:
+        _budgets(config, account, key_id, model, limit, as_json=as_json)
+        return
     given = {"account": account, "key_id": key_id, "model": model}
     equal = {name: value for name, value in given.items() if value is not None}
     with opened(config) as store:
@@ -113,6 +122,29 @@ def usage(
             "and are not counted yet",
             err=True,
         )
+
+
+def _budgets(
+    config: Config,
+    account: str | None,
+    key_id: str | None,
+    model: str | None,
+    limit: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    context = click.get_current_context()
+    for name in ("by", "since", "until"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f"--budgets is of the present day and month; leave out --{name}")
+    with opened(config) as store:
+        found = standings(config, store, time.time())
+    found = narrowed(found, account=account, key_id=key_id, model=model)[:limit]
+    if not as_json:
+        show(found)
+        return
+    for one in found:
+        json_line(one)
 
 
 def _print(by: Sequence[str], totals: Sequence[Usage], whole: Sequence[Usage]) -> None:

@@ -18,6 +18,7 @@ from callgate.config.contradictions import contradictions
 from callgate.config.deployments import Providers
 from callgate.config.settings import Settings
 from callgate.core import shape
+from callgate.core.allowance import Allowance
 from callgate.core.directory import Directory
 from callgate.core.models import Model
 from callgate.upstream.proxy import Proxies, parse_proxies
@@ -67,6 +68,14 @@ class Config(Struct, frozen=True, kw_only=True):
     def models(self) -> Mapping[str, Model]:
         """The models that can be called here, by name."""
         return self.directory.served
+
+    @property
+    def allowances(self) -> Mapping[str, Allowance]:
+        """What accounts may use, by name; `EVERYONE` is whoever has no table."""
+        accounts = self.settings.accounts
+        return {
+            name: Allowance(**msgspec.structs.asdict(table)) for name, table in accounts.items()
+        }
 
     @property
     def capture_dir(self) -> Path:

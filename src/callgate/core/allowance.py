@@ -14,6 +14,9 @@ from callgate.core.models import Model
 NANO = 1_000_000_000
 """Spending is counted in billionths of a US dollar, so that it adds up exactly."""
 
+EVERYONE = "*"
+"""The name under which stands what holds for the accounts that have nothing of their own."""
+
 Measure = Literal["tokens", "spend"]
 Scope = Literal["account", "key", "model"]
 
@@ -93,6 +96,12 @@ def rules(
             if dollars is not None:
                 found.append(_rule("spend", scope, subject, period, nano(dollars)))
     return tuple(found)
+
+
+def bears(rule: Rule, account: str, spent: Spent, since: date) -> bool:
+    """Whether what was spent counts towards a budget of the account whose period began then."""
+    of = {"account": "", "key": spent.key_id, "model": spent.model}[rule.scope]
+    return spent.account == account and spent.day >= since and of == rule.subject
 
 
 def nano(dollars: float) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import MappingProxyType
 from typing import NamedTuple
 
-from callgate.core.allowance import NANO, Allowance, Rule, nano, rules
+from callgate.core.allowance import EVERYONE, NANO, Allowance, Rule, nano, rules
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
@@ -18,9 +18,6 @@ from callgate.core.validate import prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
 from callgate.store.base import Correction, Counters, Grant, Key, Quota, quota
-
-EVERYONE = "*"
-"""The name of the accounts' table that holds for whoever has none of its own."""
 
 _NOTHING: Mapping[str, int | None] = MappingProxyType({"tokens": 0, "spend": 0})
 _MOST_KNOWN = 10_000

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 
-from callgate.core.allowance import Rule, Spent, nano
+from callgate.core.allowance import Rule, Spent, bears, nano
 from callgate.core.limits import beginning
 from callgate.store.base import Counters, StoreError
 
@@ -68,16 +68,10 @@ class Seeding:
         since = _day(oldest)
         rows = await asyncio.to_thread(lambda: list(self._spent(since)))
         for account, rule, begins in wanted:
-            amount = sum(nano(row.cost) for row in rows if _bears(rule, account, row, _day(begins)))
+            amount = sum(nano(row.cost) for row in rows if bears(rule, account, row, _day(begins)))
             await self._counters.seed(account, rule.name, rule.period, begins, amount)
             self._pending.pop((account, rule.name), None)
 
 
 def _day(begins: int) -> date:
     return datetime.fromtimestamp(begins // 1_000_000, UTC).date()
-
-
-def _bears(rule: Rule, account: str, row: Spent, since: date) -> bool:
-    """Whether what was spent counts towards a budget of the account."""
-    of = {"account": "", "key": row.key_id, "model": row.model}[rule.scope]
-    return row.account == account and row.day >= since and of == rule.subject
