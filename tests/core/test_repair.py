@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgate.core.repair import MAX_BROKEN, is_json, repair
+from callgate.core.repair import MAX_BROKEN, is_json, repair, said_once
 from callgate.errors import GatewayError
 
 _JSON = st.recursive(
@@ -55,6 +55,24 @@ def test_what_was_mended_is_told_in_fixed_words() -> None:
         "comments removed",
         "trailing commas removed",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "one"),
+    [
+        ('{"a":1}\n{"a":1}', '{"a":1}'),
+        (" [1, 2][1, 2] \n[1, 2]", "[1, 2]"),
+        ('{"a":1}\n{"a":2}', None),
+        ('{"a":1}{"a":1}{', None),
+        ("[][[]]", None),
+        ('{"a":1}', None),
+        ("hi hi", None),
+        ("", None),
+        ("[" * 100_000, None),
+    ],
+)
+def test_a_value_that_is_only_repeated_is_told_from_several(text: str, one: str | None) -> None:
+    assert said_once(text) == one
 
 
 def test_refusal_says_what_and_why() -> None:

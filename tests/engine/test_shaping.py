@@ -122,6 +122,12 @@ async def test_broken_json_is_repaired_before_anybody_is_asked_again(
     assert call.notes == ["the answer was repaired to be JSON"]
 
 
+async def test_an_answer_that_is_said_twice_is_taken_once(call: Call, shaped: Ask) -> None:
+    answer, model = await shaped(f"{GOOD}\n{GOOD}")
+    assert content(answer) == GOOD
+    assert len(model.asked) == 1
+
+
 async def test_the_model_is_told_once_what_was_wrong(call: Call, shaped: Ask) -> None:
     answer, model = await shaped(BAD, GOOD)
     assert content(answer) == GOOD

@@ -92,6 +92,23 @@ def test_a_plain_stream(target: Target) -> None:
     assert (last.usage.input_tokens, last.usage.output_tokens) == (15, 9)
 
 
+@pytest.mark.parametrize(
+    ("last", "input_tokens", "output_tokens"),
+    [
+        ({"output_tokens": 0}, 15, 0),  # refused before a word was said
+        ({"input_tokens": 4, "output_tokens": 9}, 9, 9),  # 5 of the cache stand beside it
+        ({"input_tokens": 0, "output_tokens": 9}, 15, 9),
+        ({"input_tokens": None, "output_tokens": 9}, 15, 9),
+    ],
+)
+def test_the_last_report_of_usage_holds(
+    last: dict[str, Any], input_tokens: int, output_tokens: int, target: Target
+) -> None:
+    usage = streamed(target, wire(START, *TEXT, {**FINISH, "usage": last}, STOP))[-1].usage
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (input_tokens, output_tokens)
+
+
 def test_parallel_calls_are_counted_apart_from_other_blocks(target: Target) -> None:
     chunks = streamed(target, wire(
         START, *TEXT,

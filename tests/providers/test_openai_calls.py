@@ -99,3 +99,15 @@ def test_the_number_of_calls_is_bounded(target: Target) -> None:
     many = [fn("f", "{}", id=f"c{number}") for number in range(600)]
     stream = [piece(tool_calls=[one]) for one in many]
     assert failure_of(target, *stream).kind.type == "bad_upstream_reply"
+
+
+def test_what_is_null_is_left_out(target: Target) -> None:
+    begun = {"name": "f", "arguments": None}
+    more = {"name": None, "arguments": "{}"}
+    calls = calls_of(
+        target,
+        [{"index": 0, "id": "c1", "type": "function", "function": begun}],
+        [{"index": 0, "id": None, "type": None, "function": more}],
+    )
+    assert [call["function"] for call in calls] == [{"name": "f"}, {"arguments": "{}"}]
+    assert joined(calls) == [("c1", "f", "{}")]

@@ -148,6 +148,18 @@ def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:
     }
 
 
+def test_content_that_is_an_object_becomes_its_json(target: Target) -> None:
+    message = choice_of(target, {"role": "assistant", "content": {"é": [1, None]}})["message"]
+    assert message["content"] == '{"é":[1,null]}'
+
+
+def test_a_choice_of_which_nothing_passed_the_filter_is_filtered(target: Target) -> None:
+    body = {"choices": [{"index": 0, "finish_reason": "content_filter"}]}
+    (choice,) = decoded(body, target).choices
+    assert choice["finish_reason"] == "content_filter"
+    assert choice["message"] == {"role": "assistant", "content": None}
+
+
 def test_a_vendors_own_fields_stay(target: Target) -> None:
     message = {**SAID, "reasoning_details": [{"type": "x"}], "annotations": []}
     body = {

@@ -35,9 +35,15 @@ ERRORS = (
     # inside a 200 that says no status
     (200, "max_tokens or model output limit", "provider_rejected"),
     (200, "rate.?limit", "provider_rate_limited"),
+    (200, "content_filter", "content_filtered"),
     (200, "invalid_request|validation failed|failed_generation", "provider_rejected"),
     (200, "", "provider_unavailable|bad_upstream_reply"),
 )  # fmt: skip
+FINISH = {
+    "tool_call": "tool_calls",  # DeepSeek on Azure
+    "eos": "stop",  # Together
+    "model_length": "length",  # Mistral
+}
 
 
 def read(record: dict[str, Any]) -> Outcome:
@@ -83,6 +89,8 @@ def _kind(fault: Any) -> str:
 def _take(draft: Draft, choice: dict[str, Any]) -> None:
     message = choice.get("message") or choice.get("delta") or {}
     content = message.get("content") or ""
+    if isinstance(content, dict):  # Cloudflare, which parses what a schema asked for
+        content = json.dumps(content, separators=(",", ":"), ensure_ascii=False)
     draft.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
     parts: list[Any] = content if isinstance(content, list) else [{"type": "text", "text": content}]
     for part in parts:
@@ -95,9 +103,7 @@ def _take(draft: Draft, choice: dict[str, Any]) -> None:
         arguments = told.get("arguments") or told.get("input") or ""
         draft.call(call.get("index"), told.get("name") or "", arguments)
     finish = choice.get("finish_reason")
-    if finish == "tool_call":  # DeepSeek on Azure says it in the singular
-        finish = "tool_calls"
-    draft.finish = finish or draft.finish
+    draft.finish = FINISH.get(finish, finish) or draft.finish
 
 
 def _tokens(usage: dict[str, Any]) -> dict[str, int]:

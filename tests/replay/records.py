@@ -51,6 +51,7 @@ class Lane(NamedTuple):
 
 
 _OPENAI = oracle_openai.read
+_STOP_REASON = re.compile(rb'"stop_reason":\s*"')  # what follows it is but the mark of the end
 _LANES: Mapping[tuple[str, str], Lane] = {
     ("openai", ""): Lane("openai", "/v1", "openai", _OPENAI),
     ("openai", "azure"): Lane("azure", "/azure", "azure", _OPENAI),
@@ -64,11 +65,11 @@ _LANES: Mapping[tuple[str, str], Lane] = {
     ("xai", ""): Lane("xai", "/xai/v1", "openai", _OPENAI),
     ("anthropic", ""): Lane(
         "anthropic", "/anthropic/v1", "anthropic", oracle_anthropic.read, "request-id",
-        re.compile(rb"message_stop"),
+        _STOP_REASON,
     ),
     ("anthropic", "vertex"): Lane(
         "vertex-claude", "/vertex-claude/v1/projects/p/locations/global/publishers/anthropic",
-        "vertex", oracle_anthropic.read, "request-id", re.compile(rb"message_stop"),
+        "vertex", oracle_anthropic.read, "request-id", _STOP_REASON,
     ),
     ("google", ""): Lane(
         "gemini", "/gemini/v1beta", "gemini", oracle_gemini.read,

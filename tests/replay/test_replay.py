@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from callgate.core.repair import is_json
 from callgate.store.journal import scan
 from callgate.store.opening import open_store
 from gateway import Gateway
@@ -55,6 +56,24 @@ class Replayed:
         error = json.loads(self.reply.body)["error"]
         return "" if error["metadata"]["attempts"] else str(error["message"])
 
+    def out_of_form(self, lane: Lane) -> str:
+        """What is wrong where a recorded answer breaks the form that was asked for.
+
+        The gateway gives no such answer: it mends it, or asks again.
+        """
+        form = self.request.get("response_format") or {}
+        promised = (form.get("json_schema") or {}).get("strict") or form.get(
+            "type"
+        ) == "json_object"
+        if not promised or self.record["response"]["status"] != 200:
+            return ""
+        choices = lane.read(self.record).choices.values()
+        broken = any(
+            one.finish == "stop" and one.text and not one.calls and not is_json(one.text)
+            for one in choices
+        )
+        return "the recorded answer is not the JSON that was promised" if broken else ""
+
     @property
     def wants_usage(self) -> bool:
         options = self.request.get("stream_options") or {}
@@ -85,9 +104,10 @@ async def replayed(
         if not runs:
             pytest.skip(f"no such recordings of {lane.provider}")
         await _ask(gateway, runs)
-        again = [run for run in runs if run.refused()]
+        again = [run for run in runs if run.refused() or run.out_of_form(lane)]
         for run in again:
-            run.refusal, run.request = run.refused(), plain(run.record, run.name)
+            run.refusal = run.refused() or run.out_of_form(lane)
+            run.request = plain(run.record, run.name)
         await _ask(gateway, again)
         kept = _records(gateway, [run.reply.request_id for run in runs if run.reply])
         wrong = {run.name: told for run in runs if (told := _differences(run, lane, kept))}

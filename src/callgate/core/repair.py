@@ -64,6 +64,23 @@ def repair(text: str, what: str = "The text") -> Repaired:
     return Repaired(mended, changed=True, notes=tuple(dict.fromkeys(notes)))
 
 
+def said_once(text: str) -> str | None:
+    """The object or array that a text says more than once in the same words, and nothing else.
+
+    None for any other text. A sequence of rows may look the same, so that this is for texts that
+    have to be one value.
+    """
+    text = text.strip(_BLANK)
+    if not _BRACKET.match(text):
+        return None
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        return None
+    one, rest = text[:end], text[end:]
+    return one if rest and not rest.replace(one, "").strip(_BLANK) else None
+
+
 def is_json(text: str) -> bool:
     """Whether the text is one JSON value (RFC 8259), without Python's own extensions."""
     try:

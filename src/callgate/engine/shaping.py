@@ -17,7 +17,7 @@ from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json, Usage
 from callgate.core.conformance import Checker
 from callgate.core.models import Target
 from callgate.core.record import Attempt
-from callgate.core.repair import repair
+from callgate.core.repair import repair, said_once
 from callgate.core.structured import Plan, corrected, plan, unwrapped
 from callgate.core.usage import total
 from callgate.engine.call import Call
@@ -205,7 +205,9 @@ async def checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | No
         return None, verdict.violations
     slow = slow or len(text) > _REPAIRED_AT_ONCE
     try:
-        mended = (await asyncio.to_thread(repair, text) if slow else repair(text)).text
+        mended = said_once(text)
+        if mended is None:
+            mended = (await asyncio.to_thread(repair, text) if slow else repair(text)).text
     except GatewayError:
         return None, verdict.violations
     return mended, checker.check(mended).violations

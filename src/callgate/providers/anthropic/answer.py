@@ -80,14 +80,12 @@ def annotation_of(citation: Json, start: int, end: int) -> Json:
 def merge_usage(usage: Json, news: object) -> None:
     """Take over what a later report of a stream says; its counts are of all that went before.
 
+    The last report holds, but that some servers say 0 there for an input that they have told.
     https://docs.anthropic.com/en/api/messages-streaming#event-types
     """
     if isinstance(news, dict):
         for key, value in news.items():
-            old = usage.get(key)
-            if type(value) is int and type(old) is int:
-                usage[key] = max(old, value)
-            elif value is not None:
+            if value is not None and (value != 0 or key == "output_tokens" or not usage.get(key)):
                 usage[key] = value
 
 

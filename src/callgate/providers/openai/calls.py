@@ -2,7 +2,8 @@
 
 https://platform.openai.com/docs/guides/function-calling#streaming has each call begin with its id
 and name and go on by `index` alone. Others leave the index out (Mistral, Google), give every
-whole call index 0, leave the id empty (Google), or repeat id and name with each fragment (Alibaba).
+whole call index 0, leave the id empty (Google), repeat id and name with each fragment (Alibaba), or
+say null for what they leave out.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ class ToolCalls:
             textual_arguments(function)
             fragment.pop("id", None)
             fragment.pop("type", None)
-            if name == self._begun[at][1]:
+            if not name or name == self._begun[at][1]:
                 function.pop("name", None)
+        if function.get("arguments", "") is None:  # null where others leave it out
+            del function["arguments"]
         self._numbers[theirs if type(theirs) is int else -1] = at
         fragment["index"] = at
 

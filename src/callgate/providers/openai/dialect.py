@@ -138,6 +138,8 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
         return "a choice that is no object"
     if choice.get("error"):  # OpenRouter: the answer failed midway
         raise openai_errors.from_object(choice, target)
+    if choice.get("finish_reason") == "content_filter":
+        choice.setdefault("message", {})  # Azure: nothing passed the filter
     message = choice.get("message")
     if not isinstance(message, dict):
         return "a choice without a message"
@@ -148,10 +150,7 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     finish(choice, choice.get("finish_reason"))
     if message.get("role") is None:
         message["role"] = "assistant"
-    content = message.setdefault("content", None)
-    if isinstance(content, list):
-        flatten(message, content)
-    elif content is not None and not isinstance(content, str):
+    if not _textual(message):
         return "a message whose content is no text"
     calls: Json | list[Json] | None = message.get("tool_calls")
     if calls is None:
@@ -164,6 +163,16 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
         if isinstance(function, dict) and function.get("arguments") is None:
             function["arguments"] = "{}"  # OpenRouter leaves out what is empty
     return ""
+
+
+def _textual(message: Json) -> bool:
+    """Make the content text or null; whether it can be made that."""
+    content = message.setdefault("content", None)
+    if isinstance(content, list):
+        flatten(message, content)
+    elif isinstance(content, dict):  # Cloudflare parses what it was held to by a schema
+        message["content"] = _encode(content).decode()
+    return isinstance(message["content"], str | None)
 
 
 def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
