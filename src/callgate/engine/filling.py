@@ -10,7 +10,7 @@ from callgate.core.limits import Draw, beginning
 from callgate.store.base import Counters
 
 _MOST = 1000
-_AT_ONCE = 50
+_AT_ONCE, _TOGETHER = 50, 20  # limits of one question; questions that go out in one write
 _PAUSE_EVERY = 256
 _SCOPES = ("account", "key", "model")
 
@@ -30,17 +30,24 @@ class Filling:
 
     async def look(self, now: float) -> None:
         """Ask anew; `now` is Unix seconds. No request waits for it."""
+        parts = [
+            (account, found[first : first + _AT_ONCE])
+            for account, found in (await self._wanted(now)).items()
+            for first in range(0, len(found), _AT_ONCE)
+        ]
         seen: list[Filled] = []
-        for account, found in (await self._wanted(now)).items():
-            for first in range(0, len(found), _AT_ONCE):
-                some = found[first : first + _AT_ONCE]
-                draws = [_draw(rule, now) for rule in some]
-                levels = await self._counters.levels(account, draws, now)
-                seen += [
-                    Filled(account, rule, level.used)
-                    for rule, level in zip(some, levels, strict=False)
-                ]
+        for at in range(0, len(parts), _TOGETHER):
+            asked = (self._asked(*part, now) for part in parts[at : at + _TOGETHER])
+            for told in await asyncio.gather(*asked):
+                seen += told
         self.seen = seen
+
+    async def _asked(self, account: str, some: Sequence[Rule], now: float) -> list[Filled]:
+        draws = [_draw(rule, now) for rule in some]
+        levels = await self._counters.levels(account, draws, now)
+        return [
+            Filled(account, rule, level.used) for rule, level in zip(some, levels, strict=False)
+        ]
 
     async def _wanted(self, now: float) -> dict[str, list[Rule]]:
         """Limits by account. Of two on one counter, as two keys may have them, the lower one."""

@@ -22,7 +22,7 @@ from callgate.web.protocol import Bounds, GateProtocol, protocol_for
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
 _SYNC_EVERY = 1.0
-_LOOK_EVERY, _LOOK_PAUSE = 2.0, 200.0  # seconds; times what the last look took
+_LOOK_EVERY, _LOOK_SELDOM, _LOOK_PAUSE = 2.0, 10.0, 200.0  # seconds; times what a look took
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
@@ -150,7 +150,8 @@ async def _look_at_limits(config: Config, worker: Worker) -> None:
     while config.metrics_dir is not None:
         began = time.process_time()
         await worker.filling.look(time.time())
-        await asyncio.sleep(max(_LOOK_EVERY, (time.process_time() - began) * _LOOK_PAUSE))
+        took = time.process_time() - began
+        await asyncio.sleep(min(max(_LOOK_EVERY, took * _LOOK_PAUSE), _LOOK_SELDOM))
 
 
 async def _sync_journal(config: Config, worker: Worker) -> None:
