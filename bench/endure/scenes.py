@@ -251,7 +251,8 @@ def _exact(name: str, windows: Windows) -> Row:
 def _told(windows: Windows) -> str:
     told = (
         f"{windows.windows:,} windows, {windows.full:,} used up; {windows.admitted:,} admitted, "
-        f"{windows.refused:,} refused; {windows.mixed:,} in part by a process alone; "
+        f"{windows.refused:,} refused; {windows.mixed:,} in part by a process alone, "
+        f"{windows.above:,} of those above the limit; "
         f"{len(windows.faults)} wrong"
     )
     return told + "".join(f"\n         {fault}" for fault in windows.faults[:5])

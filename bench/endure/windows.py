@@ -9,13 +9,15 @@ from typing import NamedTuple
 from bench.endure.callers import Answer
 
 _LENGTH = 65.0
+_SETTLED = 3.0  # by then a process that has counted alone has told the server
 _APART = 10.0  # two windows of one counter end a minute apart, what is told of one differs by 2 s
 
 
 class Windows(NamedTuple):
     """How many windows there were, how many used up, and what is wrong with any.
 
-    `mixed` are those in which some requests were counted by a process alone.
+    `mixed` are those in which some requests were counted by a process alone, `above` how many it
+    admitted by its share of windows that were used up by then.
     """
 
     windows: int
@@ -23,6 +25,7 @@ class Windows(NamedTuple):
     admitted: int
     refused: int
     mixed: int
+    above: int
     faults: list[str]
 
 
@@ -45,15 +48,15 @@ def _windows(answers: Iterable[Answer]) -> list[list[Answer]]:
 def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool = True) -> Windows:
     """Every place of a window is given once, and nobody refused while there is one left.
 
-    `whole`: every answer was received, so no place may be missing, but for two: what a process
-    has admitted alone, it charges to the window when the server is back; and an answer that the
-    server gave too late was a place that nobody got.
+    `whole`: every answer was received, so no place may be missing. What a process has admitted
+    alone has one too, for it is charged to the window when the server is back. What it has refused
+    alone may have been given back, and then to somebody else, so a place may be told twice.
     """
     counters: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for answer in answers:
         if answer.model in limits:
             counters[answer.account, answer.model].append(answer)
-    windows = full = admitted = refused = mixed = 0
+    windows = full = admitted = refused = mixed = above = 0
     faults: list[str] = []
     for (account, model), told in sorted(counters.items()):
         limit = limits[model]
@@ -69,16 +72,22 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
             admitted, refused = admitted + len(left) + apart, refused + turned_away
             full += len(left) + apart >= limit
             mixed += bool(beside)
-            given, lowest = {*left}, min(left, default=limit)
-            missing = limit - lowest - len(given)
+            above += max(0, len(left) + apart - limit)
+            given = {*left}
+            # Whoever came while something was still to be settled may have been told otherwise.
+            settled = max((one.began for one in beside), default=0.0) + _SETTLED
+            later = [one for one in window if one.began >= settled]
+            lowest = min((one.remaining for one in later if one.status != 429), default=limit)
+            missing = limit - lowest - len(left) - apart
+            in_vain = any(one.status == 429 for one in later)
             told_of = f"{account} at {model}, limit {limit}: {len(left)} admitted, {apart} alone"
-            if len(left) != len(given) or lowest < 0:
+            if len(left) - len(given) > len(beside) - apart or min(left, default=0) < 0:
                 faults.append(f"{told_of}, {len(given)} places given")
-            elif whole and missing > apart + len(beside):
+            elif whole and missing > 0:
                 faults.append(f"{told_of}, {missing} places missing")
-            elif whole and turned_away and len(left) + apart + len(beside) < limit:
+            elif whole and in_vain and len(left) + apart < limit:
                 faults.append(f"{told_of}, {turned_away} refused")
-    return Windows(windows, full, admitted, refused, mixed, faults)
+    return Windows(windows, full, admitted, refused, mixed, above, faults)
 
 
 def alone(answers: Iterable[Answer], limits: Mapping[str, int], processes: int) -> Windows:
@@ -104,4 +113,4 @@ def alone(answers: Iterable[Answer], limits: Mapping[str, int], processes: int) 
                     f"gateway {gateway}, {account} at {model}: {taken} admitted alone, "
                     f"two workers' shares are {2 * share}"
                 )
-    return Windows(windows, full, admitted, refused, windows, faults)
+    return Windows(windows, full, admitted, refused, windows, 0, faults)

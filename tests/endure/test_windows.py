@@ -39,10 +39,26 @@ def test_what_is_wrong_is_found(told: list[Answer], fault: str) -> None:
 
 
 def test_a_place_that_a_process_has_given_alone_is_not_missing() -> None:
-    by_itself = answered(remaining=0, degraded=True)
-    found = judged([*window(2, 0), by_itself, REFUSED], LIMITS)
-    assert (found.full, found.mixed, found.faults) == (1, 1, [])
+    by_itself, later = answered(remaining=0, degraded=True), REFUSED._replace(began=104.0, reset=56)
+    found = judged([*window(2, 0), by_itself, later], LIMITS)
+    assert (found.full, found.mixed, found.above, found.faults) == (1, 1, 0, [])
     assert judged([*window(0), by_itself._replace(began=500.0), REFUSED], LIMITS).faults
+
+
+def test_a_place_that_nobody_got_is_missing_whoever_was_refused_alone() -> None:
+    alone = answered(status=429, degraded=True)
+    later = [one._replace(began=104.0, reset=56) for one in (answered(remaining=0), REFUSED)]
+    (fault,) = judged([*window(2), alone, *later], LIMITS).faults
+    assert "1 places missing" in fault
+    (fault,) = judged([*window(2, 1), alone, later[1]], LIMITS).faults
+    assert "1 refused" in fault
+    # Given back, it goes to the next, who is told the same of it.
+    assert not judged([*window(2, 0), alone, *later], LIMITS).faults
+    assert judged([*window(2, 0), *later], LIMITS).faults
+
+
+def test_what_a_process_admits_of_a_full_window_is_told() -> None:
+    assert judged([*window(2, 1, 0), answered(degraded=True)], LIMITS).above == 1
 
 
 def test_places_may_be_missing_where_answers_are() -> None:

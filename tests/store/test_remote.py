@@ -86,13 +86,13 @@ async def test_what_a_caller_drew_who_left_meanwhile_is_given_back(
         day = beginning(Period.DAY, time.time_ns() // 1000)
         draws = [Draw("m", 30, 1), Draw("\tspend", 1000, 400, Period.DAY, day)]
         left = asyncio.create_task(counters.draw("acme", draws, time.time()))
-        while not counters._in_flight:
+        while not counters._outbox.under_way:
             await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
         async with asyncio.timeout(5):
-            while counters._in_flight or counters._settled:
+            while counters._outbox.under_way or counters._outbox.corrections:
                 await asyncio.sleep(0.005)
         nothing = [Draw("m", 30, 0), draws[1]._replace(amount=0)]
         asked, spent = (await counters.draw("acme", nothing, time.time())).levels
@@ -202,7 +202,7 @@ async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
         small = await counters.draw("acme", [spend._replace(amount=300)], time.time())
         assert small.refused is None
         settled = Correction("spend", Period.DAY, small.levels[0].opened, -100)
-        counters.settle("acme", [settled], time.time(), exact=small.exact)
+        counters.settle("acme", [settled], time.time(), of=small)
         own_server.start()
         await back(counters)
         # The server has lost what it knew; what it is told is what was spent meanwhile.

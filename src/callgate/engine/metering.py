@@ -144,7 +144,7 @@ class Metering:
                 and (reserved := min(draw.amount, draw.limit)) != amount
             ]
             if corrections:
-                self._counters.settle(key.account, corrections, call.arrived, exact=grant.exact)
+                self._counters.settle(key.account, corrections, call.arrived, of=grant)
         call.reservations = ()
 
     def _used(self, call: Call) -> dict[str, Mapping[str, int | None]]:

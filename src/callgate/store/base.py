@@ -246,13 +246,15 @@ class Grant(NamedTuple):
 
     `refused` is the place of the first draw that found no room, None where all were taken; either
     way `levels` are the counters afterwards. `now` is the time that was taken for it (Unix
-    microseconds, by the clock of whoever counts); `exact` as in `Quota`.
+    microseconds, by the clock of whoever counts); `exact` as in `Quota`. `late` is for whoever
+    counts to know it by.
     """
 
     refused: int | None
     levels: tuple[Level, ...]
     now: int
     exact: bool = True
+    late: object | None = None
 
 
 class Correction(NamedTuple):
@@ -298,11 +300,17 @@ class Counters(Protocol):
         ...
 
     def settle(
-        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+        self,
+        account: str,
+        corrections: Sequence[Correction],
+        now: float,
+        *,
+        of: Grant | None = None,
     ) -> None:
         """Correct what was drawn, now that the real amount is known. Never waits, never raises.
 
-        `exact` is the grant's: who counted the draw gets the correction.
+        `of` is the grant, which says who counted the draw and so gets the correction; without it,
+        that is where counting is exact.
         """
         ...
 

@@ -17,18 +17,28 @@ class Command(NamedTuple):
 
 
 class LinkError(Exception):
-    """The server is away, or refuses to count. The message is for the operator, without secrets."""
+    """The server is away, or refuses to count. The message is for the operator, without secrets.
+
+    `answers` are those that came all the same, in the order of the commands, None for the others.
+    """
+
+    def __init__(self, message: str, answers: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.answers = answers
 
 
 class Link(Protocol):
     """A connection to the server that counts."""
 
     async def connect(self) -> None:
-        """Connect anew, whatever there was. Raises LinkError."""
+        """Connect anew. What is still under way goes on where it is. Raises LinkError."""
         ...
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
-        """Send these in one go and give their answers in order. Raises LinkError."""
+        """Send these in one go and give their answers in order, however long they take.
+
+        Raises LinkError.
+        """
         ...
 
     async def aclose(self) -> None:

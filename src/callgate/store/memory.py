@@ -92,7 +92,12 @@ class MemoryCounters:
         ]
 
     def settle(
-        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+        self,
+        account: str,
+        corrections: Sequence[Correction],
+        now: float,
+        *,
+        of: Grant | None = None,
     ) -> None:
         """Correct what was drawn, now that the real amount is known."""
         for name, period, opened, delta in corrections:

@@ -8,6 +8,7 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -31,6 +32,8 @@ from callgate.store.link import Command, LinkError
 from callgate.store.scripts import SCRIPTS
 
 _CONNECT_SECONDS = 2.0
+_TRIAL_SECONDS = 5.0
+_ANSWER_SECONDS = 60.0  # whoever waits has bounds of its own; by then every window is over
 _FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError)
 _FIX = "correct the setting, or start the server and try again"
 
@@ -43,9 +46,10 @@ class RedisLink:
         self._place = shown(url)
         self._idle: list[Connection] = []
         self._cluster: RedisCluster | None = None
+        self._users: Counter[RedisCluster] = Counter()
 
     async def connect(self) -> None:
-        """Connect anew. Raises LinkError."""
+        """Connect anew. What is still under way goes on where it is. Raises LinkError."""
         await self.aclose()
         try:
             connection = await self._dial()
@@ -62,9 +66,15 @@ class RedisLink:
         except _FAILURES as error:
             await self.aclose()
             raise self._told(error) from None
+        except BaseException:  # out of time, in the middle of an answer
+            await self.aclose()
+            raise
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
-        """Send these in one go and give their answers in order. Raises LinkError."""
+        """Send these in one go and give their answers in order; waits a minute for them.
+
+        Raises LinkError.
+        """
         send = self._run if self._cluster is None else self._run_clustered
         try:
             answers = await send(commands, by_text=False)
@@ -75,9 +85,10 @@ class RedisLink:
                     answers[at] = answer
         except _FAILURES as error:
             raise self._told(error) from None
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise self._told(answer)
+        refusal = next((one for one in answers if isinstance(one, Exception)), None)
+        if refusal is not None:
+            known = [None if isinstance(one, Exception) else one for one in answers]
+            raise self._told(refusal, known)
         return answers
 
     async def aclose(self) -> None:
@@ -86,9 +97,8 @@ class RedisLink:
         for connection in idle:
             await _hang_up(connection)
         cluster, self._cluster = self._cluster, None
-        if cluster is not None:
-            with suppress(*_FAILURES):
-                await cluster.aclose()
+        if cluster is not None and not self._users[cluster]:
+            await _leave(cluster)
 
     async def _dial(self) -> Connection:
         options = dict(self._options)
@@ -114,15 +124,25 @@ class RedisLink:
         return answers
 
     async def _run_clustered(self, commands: Sequence[Command], *, by_text: bool) -> list[Any]:
-        assert self._cluster is not None
-        pipeline = self._cluster.pipeline()
-        for one in commands:
-            pipeline.execute_command(*_words(one, by_text=by_text))
-        return list(await pipeline.execute(raise_on_error=False))
+        cluster = self._cluster
+        if cluster is None:
+            raise ConnectionError("disconnected meanwhile")
+        self._users[cluster] += 1
+        try:
+            pipeline = cluster.pipeline()
+            for one in commands:
+                pipeline.execute_command(*_words(one, by_text=by_text))
+            return list(await pipeline.execute(raise_on_error=False))
+        finally:
+            self._users[cluster] -= 1
+            if not self._users[cluster]:
+                del self._users[cluster]
+                if cluster is not self._cluster:
+                    await _leave(cluster)
 
-    def _told(self, error: Exception) -> LinkError:
+    def _told(self, error: Exception, answers: Sequence[Any] = ()) -> LinkError:
         said = str(error).split("\n")[0][:200] or type(error).__name__
-        return LinkError(f"{self._place}: {said.rstrip('.')}")
+        return LinkError(f"{self._place}: {said.rstrip('.')}", answers)
 
 
 def probe(link: RedisLink, trial: Command) -> None:
@@ -133,8 +153,9 @@ def probe(link: RedisLink, trial: Command) -> None:
 
     async def tried() -> None:
         try:
-            await link.connect()
-            await link.run([trial])
+            async with asyncio.timeout(_TRIAL_SECONDS):
+                await link.connect()
+                await link.run([trial])
         finally:
             await link.aclose()
 
@@ -142,6 +163,8 @@ def probe(link: RedisLink, trial: Command) -> None:
         asyncio.run(tried())
     except LinkError as error:
         raise StoreError(f"counters.url: {error}; {_FIX}") from None
+    except TimeoutError:
+        raise StoreError(f"counters.url: the server does not answer; {_FIX}") from None
 
 
 def shown(url: str) -> str:
@@ -168,9 +191,14 @@ def _words(command: Command, *, by_text: bool) -> tuple[int | str, ...]:
 
 async def _answer(connection: Connection) -> Any:
     try:
-        return await connection.read_response(disconnect_on_error=False)
+        return await connection.read_response(disconnect_on_error=False, timeout=_ANSWER_SECONDS)
     except ResponseError as refusal:
         return refusal
+
+
+async def _leave(cluster: RedisCluster) -> None:
+    with suppress(*_FAILURES):
+        await cluster.aclose()
 
 
 async def _hang_up(connection: Connection) -> None:
@@ -214,4 +242,9 @@ def _clustered(options: dict[str, Any]) -> dict[str, Any]:
     given = dict(options)
     tls = given.pop("connection_class", None) is SSLConnection
     given.pop("db", None)
-    return {**given, "ssl": tls, "require_full_coverage": False}
+    return {
+        **given,
+        "ssl": tls,
+        "require_full_coverage": False,
+        "socket_timeout": _ANSWER_SECONDS,
+    }

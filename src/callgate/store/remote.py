@@ -1,10 +1,10 @@
 """Counters on a server that many gateways share, and what happens while it is away.
 
-Whatever is asked within one turn of the event loop goes out in one write, and what is asked
-meanwhile with the next: one round trip a request, however many requests there are. An answer that
-is not there in time counts as none. From the first such moment on nobody waits any more: each
+One round trip a request, in one write for many (`store.outbox`). An answer that is not there in
+time counts as none. From the first such moment on nobody waits any more: each
 process goes on by itself, with its share of every limit, while one task tries to get the server
-back; then it tells the server what was used meanwhile, and counting is exact again.
+back; then it hears what is still under way (`store.late`), tells the server what was used
+meanwhile, and counting is exact again.
 """
 
 from __future__ import annotations
@@ -15,31 +15,27 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from callgate.core.limits import Draw, Level, Period
+from callgate.core.limits import Draw, Level, Period, ending
 from callgate.store.base import Correction, Grant, Quota, quota
+from callgate.store.late import Late, given_back
 from callgate.store.link import Command, Link, LinkError
+from callgate.store.outbox import Outbox
 from callgate.store.roster import Roster
 from callgate.store.scripts import BEAT, DRAW, LEAVE, SEED, SETTLE
 from callgate.store.share import Debt, Share
 
-_GRACE = 0.1
-_IN_FLIGHT = 2
-_SETTLE_SECONDS = 0.02
 _START_SECONDS = 2.0
+_CONNECT_SECONDS = 2.0
+_HEAR_SECONDS = 1.0  # for what is under way, from when the server answers anew
+_REPAY_SECONDS = 10.0
 _BEAT_SECONDS = 2.0
 _GONE_MS = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
-_MOST_SETTLED = 10_000
 _BATCH = 500
 _ENDLESS = 2**53 - 1
 _log = logging.getLogger("callgate.counters")
-
-
-class _Waiting(NamedTuple):
-    command: Command
-    answer: asyncio.Future[Any]
 
 
 class RemoteCounters:
@@ -62,6 +58,7 @@ class RemoteCounters:
         workers: int = 1,
         timeout: float = 0.05,
         own_clock: bool = False,
+        clock: Callable[[], float] = time.time,
         roster: Roster | None = None,
     ) -> None:
         self.trouble: str | None = "not connected yet"
@@ -72,12 +69,10 @@ class RemoteCounters:
         self._process = process
         self._processes = processes
         self._own_clock = own_clock
+        self._clock = clock
         self._timeout = timeout
         self._share = Share(workers)
-        self._waiting: list[_Waiting] = []
-        self._in_flight: set[asyncio.Task[None]] = set()
-        self._scheduled = self._settling = False
-        self._settled: list[Command] = []
+        self._outbox = Outbox(link, timeout, lost=self._go_alone, heard=self._heard)
         self._roster = roster
         self._returning = False
         self._full_by = 0.0  # when every process that there is has registered again
@@ -96,60 +91,100 @@ class RemoteCounters:
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """Take all of these or none, in one step."""
-        answer = self._asked(self._draw(account, draws, now, look=False))
+        answer = self._outbox.ask(self._draw(account, draws, now, look=False), account, draws)
         try:
             said = await asyncio.shield(answer)
         except asyncio.CancelledError:
-            answer.add_done_callback(partial(self._give_back, account, draws, now))
+            answer.add_done_callback(partial(self._left, account, draws, now))
             raise
-        if said is None:
-            self.decided_alone += 1
-            return self._share.draw(account, draws, now)
-        grant = _granted(said, len(draws))
+        return self._decided(said, account, draws, now)
+
+    def _decided(self, said: Any, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        late = said if isinstance(said, Late) else None
+        # It may have come after all, before anybody has decided.
+        grant = _granted(said, len(draws)) if late is None and said is not None else None
+        if late is not None:
+            grant = late.answer
+        if grant is None:
+            return self._alone(late, account, draws, now)
+        if grant.refused == 0:
+            self._note_full(account, draws[0], grant.levels[0], now - grant.now / 1e6)
         self._share.remember(account, draws, grant.levels)
         return grant
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """How the counters of these draws stand, nothing taken; none of them while away."""
-        answer = await self._ask(self._draw(account, draws, now, look=True))
+        answer = await self._outbox.ask(self._draw(account, draws, now, look=True))
         return () if answer is None else _granted(answer, len(draws)).levels
 
-    def _give_back(
+    def _alone(self, late: Late | None, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        self.decided_alone += 1
+        if late is None:
+            return self._share.draw(account, draws, now)
+        late.refuse()
+        late.local = self._share.draw(account, draws, now)
+        return late.local._replace(late=late)
+
+    def _note_full(self, account: str, draw: Draw, level: Level, ahead: float) -> None:
+        if draw.period is Period.WINDOW and level.used >= draw.limit:
+            until = ending(draw.period, level.opened) / 1e6
+            self._share.full(account, draw.name, until + ahead)
+
+    def _left(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
     ) -> None:
         """Nobody is there any more for whom this was drawn; the request itself stays counted."""
         said = None if answer.cancelled() else answer.result()
-        if said is None:
-            return
-        grant = _granted(said, len(draws))
-        corrections = [
-            Correction(draw.name, draw.period, level.opened, -min(draw.amount, draw.limit))
-            for draw, level in zip(draws[1:], grant.levels[1:], strict=True)
-        ]
-        if grant.refused is None and corrections:
-            self.settle(account, corrections, now)
+        if isinstance(said, Late):
+            said.abandoned = True
+            self._follow(said, now)
+        elif said is not None:
+            grant = _granted(said, len(draws))
+            if grant.refused is None:
+                self.settle(account, given_back(draws[1:], grant.levels[1:]), now)
+
+    def _heard(self, late: Late, answer: Sequence[int]) -> None:
+        late.answer = _granted(answer, len(late.draws))
+        self._follow(late, self._clock())
+
+    def _follow(self, late: Late, now: float) -> None:
+        """Do what follows from a late answer, where it is there."""
+        if late.ripe:
+            owed, corrections = late.sequel()
+            self._share.owe(owed)
+            self.settle(late.account, corrections, now)
 
     def settle(
-        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+        self,
+        account: str,
+        corrections: Sequence[Correction],
+        now: float,
+        *,
+        of: Grant | None = None,
     ) -> None:
         """Correct what was drawn. Goes out with the next write; never waits, never raises."""
-        if len(self._settled) >= _MOST_SETTLED:
-            return  # the reservations stand
-        if not exact:
-            self._share.settle(account, corrections, now)
-            if self.trouble is None:
-                self._settled += map(self._charge, self._share.debts(now))
-                self._schedule_settling()
+        if not corrections:
             return
+        if of is not None and not of.exact:
+            late = of.late if isinstance(of.late, Late) else None
+            if late is None or not late.taken_over:
+                if late is not None:
+                    late.corrected(corrections)
+                self._share.settle(account, corrections, now)
+                if self.trouble is None:
+                    self._outbox.correct([*map(self._charge, self._share.debts(now))])
+                return
+            self._share.correct(account, corrections, now)
+            corrections = late.moved(corrections)
         keys = tuple(self._key(account, one.name) for one in corrections)
         said = tuple(part for one in corrections for part in (one.opened, one.delta))
-        self._settled.append(Command(SETTLE, keys, said))
-        if self.trouble is None:
-            self._schedule_settling()
+        self._outbox.correct([Command(SETTLE, keys, said)])
 
     async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        answer = await self._ask(Command(SEED, (self._key(account, name),), (begins, amount)))
+        answer = await self._outbox.ask(
+            Command(SEED, (self._key(account, name),), (begins, amount))
+        )
         return bool(answer)
 
     # The life of it
@@ -171,14 +206,19 @@ class RemoteCounters:
         """Send what is still to be settled, and disconnect."""
         if self._keeper is not None:
             self._keeper.cancel()
-            await asyncio.gather(self._keeper, *self._in_flight, return_exceptions=True)
+            await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
+        await self._outbox.hear(self._timeout)
         if self.trouble is None:
-            last = [*self._take_settled(), Command(LEAVE, (self._processes,), (self._process,))]
+            last = [
+                *self._outbox.take_corrections(),
+                Command(LEAVE, (self._processes,), (self._process,)),
+            ]
             with suppress(LinkError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._link.run(last)
         self.trouble = "stopped"
+        self._outbox.close()
         await self._link.aclose()
 
     def retire(self) -> None:
@@ -188,16 +228,26 @@ class RemoteCounters:
         """Forget what was counted alone."""
         self._share.close()
 
-    # One write after the other
+    # What is said to the server, and what it says
 
     async def _one(self, account: str, model: str, limit: int, now: float, *, look: bool) -> Quota:
         draw = Draw(model, limit, 1)
-        answer = await self._ask(self._draw(account, (draw,), now, look=look))
-        if answer is None:
-            self.decided_alone += not look
-            return self._share.one(account, draw, now, look=look)
-        refused, at, opened, used, _ = answer
-        found = quota(not refused, limit, opened, used)
+        draws = () if look else (draw,)
+        said = await self._outbox.ask(self._draw(account, (draw,), now, look=look), account, draws)
+        if said is None and look:
+            return self._share.look(account, draw, now)
+        if said is None or isinstance(said, Late):
+            grant = self._decided(said, account, draws, now)
+            level = grant.levels[0]
+            found = quota(grant.refused is None, limit, level.opened, level.used)
+            if not grant.exact:
+                return found._replace(exact=False)
+            at = grant.now
+        else:
+            refused, at, opened, used, _ = said
+            found = quota(not refused, limit, opened, used)
+            if refused and not look:
+                self._note_full(account, draw, Level(opened, used), now - at / 1e6)
         # By the caller's clock, which may differ from the server's.
         return found if self._own_clock else found._replace(reset=found.reset - at / 1e6 + now)
 
@@ -207,88 +257,16 @@ class RemoteCounters:
             said += (one.begins, one.limit, one.amount)
         return Command(DRAW, tuple(self._key(account, one.name) for one in draws), tuple(said))
 
-    async def _ask(self, command: Command) -> Any:
-        """The answer, or None where the server is away."""
-        return await self._asked(command)
-
-    def _asked(self, command: Command) -> asyncio.Future[Any]:
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        if self.trouble is not None:
-            answer.set_result(None)
-        else:
-            self._waiting.append(_Waiting(command, answer))
-            self._schedule()
-        return answer
-
-    def _schedule(self) -> None:
-        if not self._scheduled and len(self._in_flight) < _IN_FLIGHT:
-            self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._flush)
-
-    def _schedule_settling(self) -> None:
-        """Corrections go with the next reservations, or by themselves where none come."""
-        if not self._settling:
-            self._settling = True
-            asyncio.get_running_loop().call_later(_SETTLE_SECONDS, self._schedule)
-
-    def _flush(self) -> None:
-        self._scheduled = self._settling = False
-        batch, self._waiting = self._waiting, []
-        settled = self._take_settled()
-        if batch or settled:
-            task = asyncio.create_task(self._send(batch, settled))
-            self._in_flight.add(task)
-            task.add_done_callback(self._sent)
-            wait = self._timeout * (1 - _GRACE)
-            asyncio.get_running_loop().call_later(wait, self._overdue, task, batch, True)
-
-    def _sent(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
-        if self._waiting or self._settled:
-            self._schedule()
-
-    async def _send(self, batch: list[_Waiting], settled: list[Command]) -> None:
-        try:
-            answers = await self._link.run([*settled, *(one.command for one in batch)])
-        except LinkError as error:
-            self._go_alone(str(error), batch)
-            return
-        except Exception as defect:
-            _log.exception("a defect in counting")
-            self._go_alone(type(defect).__name__, batch)
-            return
-        for one, answer in zip(batch, answers[len(settled) :], strict=True):
-            if not one.answer.done():
-                one.answer.set_result(answer)
-
-    def _overdue(self, task: asyncio.Task[None], batch: list[_Waiting], first: bool) -> None:
-        """The bound is over. Where this process itself was held up, the answer may be there."""
-        if task.done():
-            return
-        if first:
-            wait = self._timeout * _GRACE
-            asyncio.get_running_loop().call_later(wait, self._overdue, task, batch, False)
-            return
-        self._go_alone(f"no answer within {self._timeout * 1000:g} ms", batch)
-        task.cancel()
-
-    def _take_settled(self) -> list[Command]:
-        taken, self._settled = self._settled[:_BATCH], self._settled[_BATCH:]
-        return taken
-
     # Away and back
 
-    def _go_alone(self, why: str, batch: Sequence[_Waiting] = ()) -> None:
+    def _go_alone(self, why: str) -> None:
         if self.trouble is None:
             self.trouble = why
             self.outages += 1
             self._returning = True
             _log.error("limits are counted by each process alone", extra={"detail": why})
             self._wake.set()
-        waiting, self._waiting = self._waiting, []
-        for one in (*batch, *waiting):
-            if not one.answer.done():
-                one.answer.set_result(None)
+        self._outbox.close()
 
     async def _keep(self) -> None:
         """Tell the server that this process is there; get it back when it was away."""
@@ -308,17 +286,21 @@ class RemoteCounters:
 
     async def _connect(self) -> None:
         try:
-            await self._link.connect()
-            if self._returning:
-                self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
-            await self._register()
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await self._link.connect()
+                if self._returning:
+                    self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
+                await self._register()
+            await self._outbox.hear(_HEAR_SECONDS)
             await self._repay()
-        except LinkError as error:
-            self.trouble = str(error)
+        except (LinkError, TimeoutError) as error:
+            self.trouble = str(error) or "the server does not answer"
             return
         _log.info("limits are counted on the server", extra={"processes": self._share.processes})
         self.trouble = None
         self._share.rejoin()
+        self._outbox.open = True
+        self._outbox.resume()
 
     async def _beat(self) -> None:
         try:
@@ -340,20 +322,36 @@ class RemoteCounters:
             self._roster.write(self._share.processes)
 
     async def _repay(self) -> None:
-        """Charge to the server what was used while it was away, as far as it still counts."""
-        while debts := self._share.debts(time.time()):  # meanwhile there may be more
-            for first in range(0, len(debts), _BATCH):
+        """Correct and charge on the server what is known now, as far as it still counts."""
+        while True:  # meanwhile there may be more
+            settled = self._outbox.take_corrections()
+            debts = self._share.debts(self._clock())
+            if not (settled or debts):
+                return
+            for first in range(0, max(len(debts), 1), _BATCH):
+                charged = debts[first : first + _BATCH]
                 try:
-                    await self._link.run([*map(self._charge, debts[first : first + _BATCH])])
-                except BaseException:
-                    self._share.owe(debts[first:])
+                    async with asyncio.timeout(_REPAY_SECONDS):
+                        await self._link.run([*settled, *map(self._charge, charged)])
+                except BaseException as error:
+                    self._share.owe(_unpaid(charged, len(settled), error))
+                    self._share.owe(debts[first + _BATCH :])
                     raise
+                settled = []
 
     def _charge(self, owed: tuple[Debt, int]) -> Command:
         (account, name, period, opened), amount = owed
         begins = 0 if period is Period.WINDOW else opened
         draw = Draw(name, _ENDLESS, amount, period, begins)
-        return self._draw(account, [draw], time.time(), look=False)
+        return self._draw(account, [draw], self._clock(), look=False)
+
+
+def _unpaid(
+    charged: Sequence[tuple[Debt, int]], before: int, error: BaseException
+) -> list[tuple[Debt, int]]:
+    """Those of which it is not known that they were charged; `before` other commands went ahead."""
+    answers = error.answers[before:] if isinstance(error, LinkError) else ()
+    return [owed for at, owed in enumerate(charged) if at >= len(answers) or answers[at] is None]
 
 
 def _granted(said: Sequence[int], count: int) -> Grant:

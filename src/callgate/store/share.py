@@ -26,7 +26,8 @@ class Share:
 
     `place` is this process's among all `processes`, from 0. Of a limit above 0 each process has at
     least 1, lest a caller whose connection has led to the wrong one get nothing at all. Of a
-    budget, what was left when the server was last heard is divided.
+    budget, what was left when the server was last heard is divided; of a window that it has
+    called full, nothing is left until the window's end.
     """
 
     def __init__(self, workers: int) -> None:
@@ -35,6 +36,7 @@ class Share:
         self._workers = workers
         self._alone = MemoryCounters()
         self._seen: dict[tuple[str, str], Level] = {}
+        self._full: dict[tuple[str, str], float] = {}
         self._debts: dict[Debt, int] = {}
 
     def of(self, limit: int) -> int:
@@ -42,18 +44,16 @@ class Share:
         whole, rest = divmod(limit, max(self.processes, self._workers))
         return max(whole + (self.place < rest), min(limit, 1))
 
-    def one(self, account: str, draw: Draw, now: float, *, look: bool) -> Quota:
-        """`reserve` or `peek` of a window, within the share."""
-        ask = self._alone.look if look else self._alone.take
-        quota = ask(account, draw.name, self.of(draw.limit), now)
-        if quota.admitted and not look:
-            opened = round((quota.reset - 60) * 1_000_000)
-            self._owe(Debt(account, draw.name, draw.period, opened), draw.amount)
-        return quota._replace(limit=draw.limit, exact=False)
+    def look(self, account: str, draw: Draw, now: float) -> Quota:
+        """The window as it stands within the share, nothing taken."""
+        share = self._limit(account, draw, now)
+        return self._alone.look(account, draw.name, share, now)._replace(
+            limit=draw.limit, exact=False
+        )
 
     def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """All of these or none, each within the share. Levels show what is left of the share."""
-        shares = [draw._replace(limit=self._limit(account, draw)) for draw in draws]
+        shares = [draw._replace(limit=self._limit(account, draw, now)) for draw in draws]
         grant = self._alone.take_all(account, shares, now)
         levels = []
         for draw, share, level in zip(draws, shares, grant.levels, strict=True):
@@ -66,9 +66,19 @@ class Share:
 
     def settle(self, account: str, corrections: Sequence[Correction], now: float) -> None:
         """Correct what was drawn here."""
-        self._alone.settle(account, corrections, now)
+        self.correct(account, corrections, now)
         for name, period, opened, delta in corrections:
             self._owe(Debt(account, name, period, opened), delta)
+
+    def correct(self, account: str, corrections: Sequence[Correction], now: float) -> None:
+        """Correct what was drawn here and is not owed, as the server has counted it as well."""
+        self._alone.settle(account, corrections, now)
+
+    def full(self, account: str, name: str, until: float) -> None:
+        """Note that the server has no place left in a window that ends at `until`, Unix seconds."""
+        if len(self._full) >= _MOST_REMEMBERED:
+            self._full.clear()
+        self._full[account, name] = until
 
     def remember(self, account: str, draws: Sequence[Draw], levels: Sequence[Level]) -> None:
         """Note how budgets stand on the server."""
@@ -89,7 +99,7 @@ class Share:
         ]
 
     def owe(self, debts: Sequence[tuple[Debt, int]]) -> None:
-        """Take debts back that could not be paid."""
+        """Take debts back that could not be paid; less than nothing lowers them."""
         for debt, amount in debts:
             self._owe(debt, amount)
 
@@ -101,11 +111,13 @@ class Share:
         """Forget everything."""
         self._alone.close()
         self._seen.clear()
+        self._full.clear()
         self._debts.clear()
 
-    def _limit(self, account: str, draw: Draw) -> int:
+    def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
-            return self.of(draw.limit)
+            full = self._full and now < self._full.get((account, draw.name), 0.0)
+            return 0 if full else self.of(draw.limit)
         seen = self._seen.get((account, draw.name))
         spent = seen.used if seen is not None and seen.opened == draw.begins else 0
         left = self.of(max(0, draw.limit - spent))

@@ -143,7 +143,12 @@ class SharedCounters:
         ]
 
     def settle(
-        self, account: str, corrections: Sequence[Correction], now: float, *, exact: bool = True
+        self,
+        account: str,
+        corrections: Sequence[Correction],
+        now: float,
+        *,
+        of: Grant | None = None,
     ) -> None:
         """Correct what was drawn; a slot that is locked just now gets it a little later."""
         for one in corrections:
