@@ -125,7 +125,7 @@ def is_headed(field: msgspec.structs.FieldInfo) -> bool:
 def test_every_setting_is_replayed_or_has_no_say_in_an_answer() -> None:
     without_say = {
         "data_dir", "catalogue", "upstream", "store", "counters", "capture", "journal", "metrics",
-        "traces", "providers", "models", "accounts", "budgets",
+        "traces", "providers", "models", "accounts",
     }  # fmt: skip
     assert set(Settings.__struct_fields__) == {*REPLAYED, *without_say}
 

@@ -34,7 +34,7 @@ from callgate.engine.engine import Engine
 from callgate.engine.filling import Filling
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.lines import RequestLines
-from callgate.engine.metering import Metering
+from callgate.engine.metering import Metering, allowance_of
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
@@ -69,7 +69,9 @@ from callgate.web.taping import Taping
 from callgate.web.v1 import Models
 from callgate.web.voice import Voice
 
-REPLAYED = ("region", "region_endpoints", "server", "retry", "breaker", "streams", "support")
+REPLAYED = (
+    "region", "region_endpoints", "server", "retry", "breaker", "streams", "support", "budgets",
+)  # fmt: skip
 """The tables of the configuration that bear on an answer, and hold no secret."""
 _LOOK_UP_SECONDS = 2.0
 
@@ -266,6 +268,7 @@ def keeper_for(config: Config) -> CaptureKeeper:
         config.capture_dir,
         config.directory,
         msgspec.json.encode(told),
+        partial(allowance_of, config.allowances),
         gateway=version("callgate"),
         max_bytes=settings.capture.max_bytes,
     )

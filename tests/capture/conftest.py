@@ -44,6 +44,7 @@ CONFIG = """
 catalogue = true
 [server]
 drain = 2
+max_body_bytes = 100000
 [support]
 contact = "help@example.org"
 [retry]
@@ -60,6 +61,17 @@ fallbacks = ["plain-tools"]
 provider = "plain"
 supported_parameters = ["max_tokens"]
 rate_limit = 1
+[models.metered]
+provider = "plain"
+upstream_model = "test-ok"
+token_limit = 150
+[models.priced]
+provider = "plain"
+upstream_model = "test-ok"
+budget_day = 0.001
+price = { input = 1, output = 2 }
+[accounts."*"]
+tokens_per_minute = 1000000000
 [models.several]
 deployments = [
     {provider = "openai", upstream_model = "503-always", weight = 1},
@@ -152,6 +164,9 @@ def asked() -> list[dict[str, Any]]:
         {"model": "plain-okay", "prompt": "x"},
         {"model": "plain-ok", "prompt": "x", "fallbacks": [{"model": "nothing"}]},
         {"model": "claude-2.1", "prompt": "x"},
+        *({"model": "metered", "prompt": "x", "max_tokens": 50} for _ in range(4)),
+        *({"model": "priced", "prompt": "x", "max_tokens": 300} for _ in range(3)),
+        {"model": "plain-ok", "prompt": "x" * 100_000},
         {"model": "plain-ok", "prompt": 5, "max_tokens": 0},
         {"model": "plain-ok"},
     ]  # fmt: skip

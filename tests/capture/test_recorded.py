@@ -21,8 +21,9 @@ def test_every_captured_request_replays_to_the_same_bytes(
 ) -> None:
     told = capturing.differing()
     assert not told, f"{len(told)} of {len(captures)}: {list(told.items())[:5]}"
-    statuses = {files.read(path).status for path in captures}
-    assert statuses >= {200, 400, 404, 429, 502, 503, 504}
+    records = [msgspec.json.decode(files.read(path).record, type=Record) for path in captures]
+    assert {one.status for one in records} >= {200, 400, 404, 413, 429, 502, 503, 504}
+    assert {one.error for one in records} >= {"rate_limited", "budget_exhausted"}
     assert capturing.replayed >= set(captures)
 
 

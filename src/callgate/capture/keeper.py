@@ -7,13 +7,14 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from callgate.capture import files
 from callgate.capture.scrubbing import scrubbed
+from callgate.core.allowance import Allowance
 from callgate.core.captured import Caller, Captured, Mode, encode_hook
 from callgate.core.directory import Directory
 from callgate.core.models import Model
@@ -34,7 +35,8 @@ class CaptureKeeper:
 
     The thread starts with the first tape to be kept. What waits for it is bounded; beyond that,
     and where the disk fails, captures are given up: `lost` counts them, and the log tells.
-    `settings` is what a replay needs of the configuration, as JSON.
+    `settings` is what a replay needs of the configuration, as JSON; `allowance` gives that of an
+    account.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class CaptureKeeper:
         folder: Path,
         directory: Directory,
         settings: bytes,
+        allowance: Callable[[str], Allowance | None],
         *,
         gateway: str,
         max_bytes: int,
@@ -50,6 +53,7 @@ class CaptureKeeper:
         self._folder = folder
         self._directory = directory
         self._settings = settings
+        self._allowance = allowance
         self._gateway = gateway
         self._machine = platform.node() or "localhost"
         self._max_bytes = max_bytes
@@ -118,7 +122,12 @@ class CaptureKeeper:
             method=call.method,
             path=call.path,
             caller=Caller(
-                id=key.id, account=key.account, models=key.models, limits=dict(key.limits)
+                id=key.id,
+                account=key.account,
+                models=key.models,
+                limits=dict(key.limits),
+                allowance=key.allowance,
+                of_account=self._allowance(key.account),
             ),
             headers=tape.headers,
             body=tape.body,
@@ -140,6 +149,8 @@ class CaptureKeeper:
             ],
             settings=self._settings,
             record=tape.record,
+            draws=tape.draws,
+            unread=tape.unread,
         )
 
     def _asked(self, call: Call) -> list[str]:

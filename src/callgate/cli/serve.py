@@ -107,6 +107,9 @@ def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> Folder
     """Hold the data folder, which another gateway may have. None where it cannot be written: what
     needs it says so.
     """
+    if not config.data_dir.is_dir():
+        with opened(config):
+            pass  # a store that cannot be used is told before there is a folder
     try:
         lock = stack.enter_context(closing(FolderLock(config.data_dir)))
     except OSError:

@@ -7,7 +7,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 from msgspec import Struct
 
+from callgate.core.allowance import Allowance
 from callgate.core.directory import Absent
+from callgate.core.limits import Level
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 
@@ -78,12 +80,14 @@ class Exchange(Struct, kw_only=True):
 
 
 class Caller(Struct, kw_only=True):
-    """What of the caller's key bears on the answer."""
+    """What of the caller's key bears on the answer; `of_account` is its account's allowance."""
 
     id: str
     account: str
     models: tuple[str, ...] | None = None
     limits: dict[str, int] = {}
+    allowance: Allowance | None = None
+    of_account: Allowance | None = None
 
 
 class Window(NamedTuple):
@@ -94,6 +98,19 @@ class Window(NamedTuple):
     limit: int
     remaining: int
     reset: float
+    exact: bool = True
+
+
+class Drawn(NamedTuple):
+    """What came of a reservation of a request with its tokens and price: the `names` of the
+    counters, the model's first, and the grant over them.
+    """
+
+    names: tuple[str, ...]
+    refused: int | None
+    levels: tuple[Level, ...]
+    now: int
+    exact: bool = True
 
 
 class Captured(Struct, kw_only=True):
@@ -102,7 +119,8 @@ class Captured(Struct, kw_only=True):
     `models` are those that could have answered, as JSON; `names` all names that were served, where
     one asked for was not, `absent` what was known of that. `out` lists deployments that were left
     alone, and whether because they had asked for it. `cut` says that not all bytes were kept, as
-    there were too many. `gateway` is Callgate's version, `machine` the name of the host.
+    there were too many; `unread` what kept the body of the request from being read. `gateway` is
+    Callgate's version, `machine` the name of the host.
     """
 
     format: int = FORMAT
@@ -128,6 +146,8 @@ class Captured(Struct, kw_only=True):
     absent: list[Absent]
     settings: bytes
     record: bytes
+    draws: list[Drawn] = []
+    unread: Failure | None = None
 
     @property
     def answer(self) -> bytes:

@@ -113,7 +113,7 @@ class Admission:
             quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
         if not quota.exact:
             _note_share(call)
-        if call.tape is not None:
+        if call.tape is not None and not rules:
             call.tape.reserved(model.name, quota)
         if quota.admitted or call.quota is None:
             call.quota, call.model = quota, model

@@ -27,6 +27,11 @@ _log = logging.getLogger("callgate.budgets")
 Born = Callable[[str, Rule, int], None]
 
 
+def allowance_of(accounts: Mapping[str, Allowance], account: str) -> Allowance | None:
+    """That of the account by its name, or else of everyone."""
+    return accounts.get(account, accounts.get(EVERYONE))
+
+
 class Reservation(NamedTuple):
     """What was taken for one model of a call's course; the first draw is the request itself."""
 
@@ -70,7 +75,7 @@ class Metering:
         known = self._known.get((key.id, model.name))
         if known is not None and known[0] is key:
             return known[1]
-        account = self._accounts.get(key.account, self._accounts.get(EVERYONE))
+        account = allowance_of(self._accounts, key.account)
         found = rules(account, key.id, key.allowance, model)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
@@ -111,6 +116,8 @@ class Metering:
         """
         draws = [Draw(model.name, limit, 1), *self._draws(call, model, found)]
         grant = await self._counters.draw(key.account, draws, call.arrived)
+        if call.tape is not None:
+            call.tape.drawn(draws, grant)
         first = grant.levels[0]
         window = quota(grant.refused != 0, limit, first.opened, first.used)
         reset = call.arrived + (first.opened + WINDOW_US - grant.now) / 1e6

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol, cast
 
-from callgate.core.captured import Exchange, Failure, Mode, Piece, Window
+from callgate.core.captured import Drawn, Exchange, Failure, Mode, Piece, Window
 from callgate.core.http import HttpRequest
+from callgate.core.limits import Draw
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
-from callgate.store.base import Quota
+from callgate.store.base import Grant, Quota
 from callgate.upstream.client import Response
 
 
@@ -25,6 +26,7 @@ class Tape:
         "answer_headers",
         "body",
         "cut",
+        "draws",
         "ended",
         "exchanges",
         "headers",
@@ -35,6 +37,7 @@ class Tape:
         "record",
         "started",
         "status",
+        "unread",
         "wanted",
         "windows",
     )  # fmt: skip
@@ -51,6 +54,8 @@ class Tape:
         self.pieces: list[Piece] = []
         self.exchanges: list[Exchange] = []
         self.windows: list[Window] = []
+        self.draws: list[Drawn] = []
+        self.unread: Failure | None = None
         self.out: list[tuple[str, bool]] = []
         self.ended = self.cut = self.wanted = False
         self._room = room
@@ -87,7 +92,11 @@ class Tape:
 
     def reserved(self, model: str, quota: Quota) -> None:
         """What the account's window said."""
-        self.windows.append(Window(model, *quota[:4]))
+        self.windows.append(Window(model, *quota))
+
+    def drawn(self, draws: Sequence[Draw], grant: Grant) -> None:
+        """What a reservation over several counters came to."""
+        self.draws.append(Drawn(tuple(draw.name for draw in draws), *grant[:4]))
 
     def left_alone(self, deployments: Sequence[str], resting: Sequence[bool]) -> None:
         """Deployments that were passed over: because they had asked for a rest, or had failed."""

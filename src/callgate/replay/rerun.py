@@ -20,7 +20,7 @@ import msgspec
 from callgate.app import World, build_worker, health_table
 from callgate.config import Config
 from callgate.config.load import Network
-from callgate.config.settings import Settings
+from callgate.config.settings import AccountTable, Settings
 from callgate.core import keys
 from callgate.core.captured import HEADER, Captured, decode_hook
 from callgate.core.directory import Directory
@@ -30,11 +30,12 @@ from callgate.core.record import Record
 from callgate.core.secret import Secret
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.hedge import HEDGED
+from callgate.errors import GatewayError
 from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
 from callgate.web.exchange import EXCHANGE
-from callgate.web.reply import send_whole
+from callgate.web.reply import DEGRADED, send_whole
 
 _LONG = 86400.0
 _SECONDS = 60.0
@@ -71,7 +72,7 @@ def rerun(captured: Captured) -> Rerun:
 
 async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
     hedged = any(note.startswith(HEDGED) for note in record.notes)
-    caller = _Caller(captured, left=record.error == "client_disconnected" or not hedged)
+    caller = _Caller(captured, record, hedged=hedged)
     client = RecordedClient(captured.exchanges, caller.leave, hedged=hedged)
     text = keys.mint(config.region, bytes(keys.ENTROPY_BYTES))
     with closing(Journal(config.journal_dir)) as journal:
@@ -80,7 +81,7 @@ async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
                 keys_of(captured, keys.digest(text)), cast("RequestLog", NoRequests()), _nothing
             ),
             journal=journal,
-            counters=RecordedCounters(captured.windows),
+            counters=_counters(captured, record),
             client=client,
             health=_health(captured, config, record, hedged=hedged),
             chance=lambda: 0.0,  # the first of the deployments, and no jitter
@@ -94,11 +95,15 @@ async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
 
 
 class _Caller:
-    """Sends the captured request and takes the response; leaves where the caller `left`."""
+    """Sends the captured request and takes the response; leaves where the caller left, and where
+    the gateway ended, it ends.
+    """
 
-    def __init__(self, captured: Captured, *, left: bool) -> None:
+    def __init__(self, captured: Captured, record: Record, *, hedged: bool) -> None:
         self._captured = captured
-        self._left = left
+        self._left = record.error == "client_disconnected" or not hedged
+        self._ended = record.error == "overloaded"
+        self._unsent = captured.status == 0 and not captured.body and self._left
         self._task: asyncio.Task[None] | None = None
         self.gone = False
         self.status = 0
@@ -131,7 +136,7 @@ class _Caller:
         """Hang up, as the door tells the gate; or an attempt was broken off. Does not come back."""
         assert self._task is not None
         if self._left:
-            self.gone = True
+            self.gone = not self._ended
             self._task.cancel()
         await asyncio.Event().wait()
 
@@ -143,6 +148,10 @@ class _Caller:
         await send_whole(self._send, status, headers, body)
 
     async def _receive(self) -> MutableMapping[str, Any]:
+        if self._captured.unread is not None:
+            raise self._captured.unread.error()
+        if self._unsent:
+            await self.leave()
         return {"type": "http.request", "body": self._captured.body, "more_body": False}
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
@@ -158,6 +167,10 @@ class _Caller:
 
 def _config(captured: Captured, folder: Path) -> Config:
     settings = msgspec.json.decode(captured.settings, type=Settings)
+    if (own := captured.caller.of_account) is not None:
+        table = msgspec.convert(msgspec.to_builtins(own), AccountTable)
+        accounts = {captured.caller.account: table}
+        settings = msgspec.structs.replace(settings, accounts=accounts)
     attempts = msgspec.json.decode(captured.record, type=Record).attempts
     tried = [one.deployment for one in sorted(attempts, key=lambda one: one.started_us)]
     models = [
@@ -175,6 +188,14 @@ def _config(captured: Captured, folder: Path) -> Config:
     return Config(
         settings=settings, directory=directory, data_dir=folder, store_url="", network=Network()
     )
+
+
+def _counters(captured: Captured, record: Record) -> RecordedCounters:
+    refusal = None
+    if record.error == "limits_unavailable":
+        refusal = GatewayError(record.error, record.message or "")
+    exact = DEGRADED[0].decode() not in dict(captured.answer_headers)
+    return RecordedCounters(captured, refusal, exact=exact)
 
 
 def _stub(name: str) -> Model:

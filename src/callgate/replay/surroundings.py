@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from callgate.core.captured import Captured, Exchange, Window
+from callgate.core.captured import Captured, Exchange
 from callgate.core.http import HttpRequest
+from callgate.core.limits import Draw, Level
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
-from callgate.store.base import Key, Keys, Quota, StoreError
+from callgate.store.base import Grant, Key, Keys, Quota, StoreError
 from callgate.store.memory import MemoryCounters
 from callgate.upstream.client import Client
 from callgate.upstream.response import Response
@@ -95,22 +96,44 @@ class RecordedClient(Client):
 
 
 class RecordedCounters(MemoryCounters):
-    """Windows that say of each model what they said then, and are open where they said nothing."""
+    """Windows that say of each model what they said then, and are open where they said nothing, or
+    fail with `refusal`. Where limits were not `exact`, they are not.
+    """
 
-    def __init__(self, windows: Sequence[Window]) -> None:
+    def __init__(self, captured: Captured, refusal: GatewayError | None, *, exact: bool) -> None:
         super().__init__()
-        self._recorded = list(windows)
+        self._windows_left = list(captured.windows)
+        self._draws_left = list(captured.draws)
+        self._refusal = refusal
+        self.trouble = None if exact else "limits were not exact then"
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """What was said next of this model."""
         del account
-        for at, window in enumerate(self._recorded):
+        for at, window in enumerate(self._windows_left):
             if window.model == model:
-                del self._recorded[at]
-                return Quota(*window[1:])
+                del self._windows_left[at]
+                return Quota(*window[1:5], exact=window.exact)
+        if self._refusal is not None:
+            raise self._refusal
         return Quota(admitted=True, limit=limit, remaining=limit - 1, reset=now + _WINDOW_SECONDS)
 
     peek = reserve
+
+    async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
+        """What came of the next reservation over these counters."""
+        del account
+        names = tuple(draw.name for draw in draws)
+        for at, drawn in enumerate(self._draws_left):
+            if drawn.names == names:
+                del self._draws_left[at]
+                # Born, a counter would want to be told of what was spent before.
+                levels = tuple(level._replace(birth=0) for level in drawn.levels)
+                return Grant(drawn.refused, levels, drawn.now, drawn.exact)
+        if self._refusal is not None:
+            raise self._refusal
+        at_us = int(now * 1_000_000)
+        return Grant(None, tuple(Level(at_us, min(one[2], one[1])) for one in draws), at_us)
 
 
 class OneKey:
@@ -170,5 +193,6 @@ def keys_of(captured: Captured, digest: bytes) -> Keys:
             created=0,
             models=caller.models,
             limits=caller.limits,
+            allowance=caller.allowance,
         )
     )

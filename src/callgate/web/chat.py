@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from callgate.core.captured import HEADER
+from callgate.core.captured import HEADER, Failure
 from callgate.core.chat import Chunk
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
@@ -126,7 +126,12 @@ class Chat:
         exchange: Exchange | None = scope.get(EXCHANGE)
         body = None if exchange is None else exchange.arrived(settings.max_body_bytes)
         if body is None:
-            body = await read_body(receive, headers, settings.max_body_bytes)
+            try:
+                body = await read_body(receive, headers, settings.max_body_bytes)
+            except GatewayError as error:
+                if call.tape is not None:
+                    call.tape.unread = Failure.of(error)
+                raise
         if call.tape is not None:
             call.tape.read(body)
         course = await self._admit(call, key, body)
