@@ -22,6 +22,7 @@ from callgate.chaos.answer import SENTENCE
 from callgate.chaos.faults import FAULTS
 from callgate.chaos.server import Chaos, running_chaos
 from gateway import Gateway, serving
+from patience import PATIENCE
 
 PAGE = Path(__file__).parents[1] / "docs" / "chaos.md"
 MARKS = ("<!-- faults: begin -->\n", "<!-- faults: end -->\n")
@@ -30,8 +31,9 @@ BUDGET = 6.0
 
 TOLD = (*FAULTS, "200-error-12", "prefill-refused after cut-mid-answer")
 _SHORT = {"connect": 1, "headers": 0.7, "first_token": 0.7, "silence": 0.7, "total": 1.5}
+_PATIENT = {"connect": 60, "headers": 60, "first_token": 60, "silence": 60}
 _AT_ONCE = 20  # few enough that nobody waits for the processor
-_SLOW = ("silence", "stall", "slow-first-token", "slow-loris", "no-done-open")
+_SLOW = ("silence", "slow-first-token", "slow-loris")
 _CONFIG = """
 catalogue = false
 [retry]
@@ -156,9 +158,11 @@ def written() -> str:
 def _models() -> Iterator[str]:
     for cell in cells():
         faults = cell.faulty
-        given: dict[str, Any] = {"connect": 5, "headers": 20, "first_token": 20, "silence": 20}
+        given: dict[str, Any] = dict(_PATIENT)
         if faults[0] in _SLOW:
             given |= _SHORT
+        if faults[0] == "stall":
+            given["silence"] = _SHORT["silence"]
         timeouts = ", ".join(f"{name} = {value}" for name, value in given.items())
         yield f'[models."{cell.number}"]\nprovider = "first"\ncontext_length = 1000\n'
         yield f'upstream_model = "{cell.number}:{faults[0]}"\ntimeouts = {{ {timeouts} }}\n'
@@ -173,7 +177,7 @@ async def _meet(gateway: Gateway, chaos: Chaos) -> dict[Cell, Outcome]:
     limits = httpx.Limits(max_connections=None)
     headers = {"authorization": gateway.key}
     async with httpx.AsyncClient(
-        base_url=gateway.url, headers=headers, timeout=30, limits=limits
+        base_url=gateway.url, headers=headers, timeout=PATIENCE, limits=limits
     ) as client:
         every = cells()
         few = asyncio.Semaphore(_AT_ONCE)

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ import msgspec
 
 from callgate.store.journal import find
 from callgate.store.opening import open_store
+from patience import PATIENCE
 from provider import ANSWERS, Provider
 from recorded import captures_in, config_to_capture, differing
 
 PROVIDER_KEY = "sk-planted-provider-key-000001"
+_HANGS = ("endless", "held", "lagging", "mumbling", "paused", "silent")
+_WAITS = "timeouts = {{ headers = {wait}, first_token = {wait}, silence = {wait} }}\n"
 _LISTENS = re.compile(r"(http://[\d.]+:\d+)")
 
 CONFIG = """
@@ -38,7 +41,7 @@ max_body_bytes = 3000000
 dialect = "openai"
 base_url = "{base_url}"
 api_key = "${{TEST_PROVIDER_KEY}}"
-timeouts = {{ connect = 5, headers = {wait}, first_token = {wait}, silence = {wait}, total = 60 }}
+timeouts = {{ connect = 60, headers = 60, first_token = 60, silence = 60, total = 120 }}
 {models}
 [models."test-eu"]
 provider = "test"
@@ -86,7 +89,7 @@ class Gateway:
 
     def client(self, key: str | None = None, **extra: Any) -> httpx.Client:
         headers = {"authorization": key or self.key, **extra.pop("headers", {})}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, **extra)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **extra)
 
     def record(self, request_id: str) -> dict[str, Any]:
         """What is on record, wherever it stands just now: in the journal or in the store."""
@@ -107,11 +110,12 @@ class Gateway:
         """`kill -9` to the supervisor and all its children."""
         pids = [self.process.pid, *children(self.process.pid)]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
+            with suppress(ProcessLookupError):  # it has gone along with its supervisor
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
 
 
-def until(check: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(check: Callable[[], bool], seconds: float = PATIENCE) -> None:
     """Wait for a condition that is bound to come true."""
     deadline = time.monotonic() + seconds
     while not check():
@@ -123,7 +127,8 @@ def children(pid: int) -> list[int]:
     """The direct children of a process."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += map(int, (task / "children").read_text().split())
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found += map(int, (task / "children").read_text().split())
     return found
 
 
@@ -138,19 +143,24 @@ def callgate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=2 * PATIENCE,
         check=False,
     )
 
 
 def write_config(
-    folder: Path, provider: Provider, *, limit: int = 100000, wait: float = 10, extra: str = ""
+    folder: Path, provider: Provider, *, limit: int = 100000, wait: float = 60, extra: str = ""
 ) -> None:
-    """`wait` is how many seconds a silent provider is waited for."""
+    """`wait` is how many seconds those of the provider's models are waited for that may hang.
+
+    The others are given so long that no busy machine makes them late.
+    """
     models = "".join(
-        f'[models."test-{name}"]\nprovider = "test"\nrate_limit = {limit}\n' for name in ANSWERS
+        f'[models."test-{name}"]\nprovider = "test"\nrate_limit = {limit}\n'
+        + (_WAITS.format(wait=wait) if name in _HANGS else "")
+        for name in ANSWERS
     )
-    text = CONFIG.format(base_url=provider.base_url, models=models, wait=wait)
+    text = CONFIG.format(base_url=provider.base_url, models=models)
     (folder / "callgate.toml").write_text(config_to_capture(text + extra))
 
 
@@ -197,11 +207,11 @@ def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait(5)
-        follower.join(5)
+                process.wait(PATIENCE)
+        follower.join(PATIENCE)
         process.stdout.close()
         process.stderr.close()
     told = gateway.differing()

@@ -11,6 +11,8 @@ from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from patience import PATIENCE
+
 
 class Reply(NamedTuple):
     """A status and a body, JSON unless it is bytes; `date` as in HTTP, now where it is None."""
@@ -53,7 +55,7 @@ def listing(replies: Mapping[str, Reply], context: ssl.SSLContext | None = None)
             found = state.replies.get(self.path) or state.replies.get(self.path.partition("?")[0])
             reply = found or Reply(404, {"error": {"message": "nothing here"}})
             if reply.wait is not None:
-                reply.wait.wait(20)
+                reply.wait.wait(PATIENCE)
             data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             self.send_response_only(reply.status)
             if reply.date != "":
@@ -83,5 +85,5 @@ def listing(replies: Mapping[str, Reply], context: ssl.SSLContext | None = None)
         yield state
     finally:
         server.shutdown()
-        thread.join(5)
+        thread.join(PATIENCE)
         server.server_close()

@@ -19,6 +19,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from patience import PATIENCE
+
 PASSWORD = "planted/p@ss:word"
 _NOBODY = 65534
 _FAST = ("fsync=off", "full_page_writes=off", "shared_buffers=16MB", "max_connections=60")
@@ -101,7 +103,7 @@ class PostgresServer:
                 cwd=self._home,
                 **_as_nobody(),
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 psycopg.connect(self.url("postgres")).close()
@@ -116,7 +118,7 @@ class PostgresServer:
         """End it at once, as a crash would; what was committed is kept."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)  # its children go with it
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
             self._process = None
 
     def _run(self, *command: str | Path) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
+
+from patience import PATIENCE
 
 Writer = asyncio.StreamWriter
 Answer = Callable[["Provider", Writer, dict[str, Any]], Awaitable[None]]
@@ -211,10 +214,17 @@ def cut_after(delta: dict[str, Any]) -> Answer:
     return answer
 
 
+async def told(event: threading.Event) -> None:
+    """Wait until the test sets the event."""
+    deadline = time.monotonic() + PATIENCE
+    while not event.is_set() and time.monotonic() < deadline:
+        await asyncio.sleep(0.005)
+
+
 async def endless(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Begins an answer and goes on for as long as the caller stays."""
     if not body.get("stream"):
-        await asyncio.to_thread(provider.left.wait, 10)
+        await told(provider.left)
         return
     writer.write(head(200, "text/event-stream"))
     with suppress(ConnectionError):
@@ -230,7 +240,7 @@ async def paused(provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     writer.write(head(200, "text/event-stream"))
     event(writer, chunk({"role": "assistant", "content": WORDS[0]}))
     await writer.drain()
-    await asyncio.to_thread(provider.go_on.wait, 10)
+    await told(provider.go_on)
     event(writer, chunk({"content": "".join(WORDS[1:])}))
     event(writer, chunk({}, "stop"))
     event(writer, b"[DONE]")
@@ -249,7 +259,7 @@ async def page(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> No
 
 
 async def silent(provider: Provider, _writer: Writer, _body: dict[str, Any]) -> None:
-    await asyncio.to_thread(provider.left.wait, 10)
+    await told(provider.left)
 
 
 async def mumbling(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
@@ -284,7 +294,7 @@ async def echo_key(provider: Provider, writer: Writer, _body: dict[str, Any]) ->
 
 async def held(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Answers when the test says so."""
-    await asyncio.to_thread(provider.go_on.wait, 10)
+    await told(provider.go_on)
     await ok(provider, writer, body)
 
 
@@ -360,20 +370,18 @@ def running() -> Iterator[Provider]:
         await stop.wait()
         provider.left.set()
         provider.go_on.set()
-        provider.go_on.set()
         server.close()
         pending = asyncio.all_tasks() - {asyncio.current_task()}
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
-        await loop.shutdown_default_executor()
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(PATIENCE)
     try:
         yield provider
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(5)
+        thread.join(PATIENCE)
         loop.close()

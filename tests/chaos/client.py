@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from callgate.core.eventstream import Parser as Frames
 from callgate.core.sse import Parser as Events
+from patience import PATIENCE
 
 Json = dict[str, Any]
 QUESTION = [("user", "Tell me of the sea.")]
-PATIENCE = 10.0
-SILENCE = 0.2
+SILENCES = (0.2, 1.0, 5.0)
+"""What is counted as silence; longer ones where a busy machine may have been silent."""
 
 
 class Speech(NamedTuple):

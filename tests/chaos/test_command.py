@@ -19,6 +19,7 @@ from callgate.chaos.server import Chaos
 from callgate.cli.chaos import BASES, snippet
 from callgate.cli.main import callgate
 from callgate.config import load
+from patience import PATIENCE
 
 from .client import SPEECHES, ask, text
 
@@ -76,7 +77,7 @@ def test_it_introduces_itself_serves_and_ends_by_interrupt() -> None:
         port = int(re.search(r":(\d+);", lines[-1])[1])  # type: ignore[index]
         answer = ask(port, "anthropic", "ok", stream=True)
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(PATIENCE) == 0
         assert process.stderr.read() == ""
     assert text("anthropic", answer, stream=True) == SENTENCE
     for fault in FAULTS.values():

@@ -14,8 +14,9 @@ from callgate.chaos import server as server_module
 from callgate.chaos.answer import SENTENCE
 from callgate.chaos.faults import FAULTS
 from callgate.chaos.server import Chaos, running_chaos
+from patience import PATIENCE
 
-from .client import PATIENCE, SPEECHES, ask, get, parsed, read, whole
+from .client import SPEECHES, ask, get, parsed, read, whole
 
 QUESTION = b'{"model": "ok", "messages": [{"role": "user", "content": "Go."}]}'
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import ssl
 import threading
 import time
@@ -19,6 +20,7 @@ from callgate.cli.main import callgate
 from callgate.store.opening import open_store
 from callgate.support.doctor import of_refused_counters
 from lists import Lists, Reply, listing
+from patience import PATIENCE
 
 from .conftest import Home
 
@@ -201,7 +203,7 @@ def test_providers_are_asked_at_the_same_time(tmp_path: Path) -> None:
         )
 
         def open_when_both_are_asked() -> None:
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + PATIENCE
             while len(lists.asked) < 2 and time.monotonic() < deadline:
                 time.sleep(0.01)
             if len(lists.asked) == 2:
@@ -374,7 +376,8 @@ def test_records_that_wait(home: Home, journal: Any) -> None:
         )
     )  # fmt: skip
     found = of(home.run("check", "--offline", "--json"), "journal")
-    assert (found["state"], "3600 s" in found["what"]) == ("problem", True)
+    assert found["state"] == "problem"
+    assert re.search(r"\b36\d\d s\b", found["what"])
 
 
 def test_a_model_about_to_be_retired(home: Home) -> None:

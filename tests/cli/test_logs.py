@@ -16,6 +16,7 @@ import samples
 from callgate.cli.following import Follower
 from callgate.store.base import Query
 from callgate.store.records import Records
+from patience import PATIENCE
 
 from .conftest import Home
 
@@ -164,5 +165,5 @@ def test_follow_prints_what_comes_until_interrupted(
         journal(new)
         assert json.loads(process.stdout.readline())["request_id"] == new.request_id
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 130
+        assert process.wait(PATIENCE) == 130
         assert process.stdout.read() == ""

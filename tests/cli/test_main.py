@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from callgate.cli.main import COMMANDS, callgate
+from patience import PATIENCE
 
 from .conftest import Home
 
@@ -23,7 +24,7 @@ def python(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=PATIENCE,
         cwd=cwd,
         check=False,
     )

@@ -15,6 +15,7 @@ import requests
 
 from callgate.client import log_entry
 from gateway import Gateway
+from patience import PATIENCE
 
 CHAT = "/v1/chat/completions"
 FIELDS = ["timestamp", "region", "model", "status_code", "request_id", "error"]
@@ -49,7 +50,7 @@ def assert_logged(
 def test_requests_and_httpx(gateway: Gateway, body: dict[str, Any], status: int) -> None:
     headers = {"Authorization": gateway.key}
     for library in (requests, httpx):
-        response = library.post(gateway.url + CHAT, json=body, headers=headers)
+        response = library.post(gateway.url + CHAT, json=body, headers=headers, timeout=PATIENCE)
         entry = log_entry(response)
         assert_logged(entry, gateway, status)
         assert entry["region"] == "us"
@@ -58,11 +59,15 @@ def test_requests_and_httpx(gateway: Gateway, body: dict[str, Any], status: int)
 def test_a_stream_that_is_not_read_yet_stays_unread(gateway: Gateway) -> None:
     headers = {"Authorization": gateway.key}
     asked = {**GOOD, "stream": True}
-    with requests.post(gateway.url + CHAT, json=asked, headers=headers, stream=True) as response:
+    with requests.post(
+        gateway.url + CHAT, json=asked, headers=headers, stream=True, timeout=PATIENCE
+    ) as response:
         entry = log_entry(response)
         assert list(response.iter_lines())[-2] == b"data: [DONE]"
     assert_logged(entry, gateway, 200)
-    with httpx.stream("POST", gateway.url + CHAT, json=asked, headers=headers) as streamed:
+    with httpx.stream(
+        "POST", gateway.url + CHAT, json=asked, headers=headers, timeout=PATIENCE
+    ) as streamed:
         entry = log_entry(streamed)
         assert list(streamed.iter_lines())[-2] == "data: [DONE]"
     assert_logged(entry, gateway, 200)

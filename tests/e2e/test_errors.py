@@ -12,6 +12,7 @@ import pytest
 from callgate.core.keys import mint
 from callgate.errors import TAXONOMY
 from gateway import PROVIDER_KEY, Gateway, until
+from patience import PATIENCE
 
 MESSAGES = [{"role": "user", "content": "Hello?"}]
 GOOD = {"model": "test-ok", "messages": MESSAGES}
@@ -111,7 +112,10 @@ def test_keys_that_do_not_open(
 ) -> None:
     filled = {name: value.format(key=gateway.key).encode() for name, value in headers.items()}
     response = httpx.post(
-        gateway.url + CHAT + query.format(key=gateway.key), json=GOOD, headers=filled
+        gateway.url + CHAT + query.format(key=gateway.key),
+        json=GOOD,
+        headers=filled,
+        timeout=PATIENCE,
     )
     error = told(response, "unauthorized")
     assert error["message"] == "Unauthorized - Invalid or missing API key"
@@ -228,7 +232,7 @@ def test_a_body_beyond_the_limit(client: httpx.Client) -> None:
 def raw(gateway: Gateway, data: bytes) -> httpx.Response:
     """What comes back for bytes that are no sound request."""
     host, port = gateway.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE) as connection:
         connection.sendall(data)
         received = b""
         while piece := connection.recv(65536):
@@ -262,11 +266,11 @@ def test_an_error_links_to_what_is_to_be_said_of_it(client: httpx.Client, gatewa
     error = told(client.get("/nowhere"), "path_not_found")
     link = error["metadata"]["docs"]
     assert link == f"{gateway.url}/errors/path_not_found"
-    page = httpx.get(link)
+    page = httpx.get(link, timeout=PATIENCE)
     assert page.headers["content-type"].startswith("text/plain")
     assert page.text.startswith("### path_not_found\n")
     assert TAXONOMY["path_not_found"].fix in page.text
-    row = httpx.get(link, headers={"accept": "application/json"}).json()
+    row = httpx.get(link, headers={"accept": "application/json"}, timeout=PATIENCE).json()
     assert (row["type"], row["status"], row["origin"]) == ("path_not_found", 404, "client")
     assert "| [`rate_limited`](/errors/rate_limited) |" in client.get("/errors").text
     listed = client.get("/errors", headers={"accept": "application/json"}).json()["data"]

@@ -50,7 +50,10 @@ provider = "scripted"
 """
 DIALECTS = {"claude": "anthropic", "gemini": "gemini", "bedrock": "bedrock", "cohere": "cohere"}
 PATHS = {"anthropic": "/v1", "gemini": "/v1beta", "bedrock": "", "cohere": "/v2"}
-TIMEOUTS = "{ connect = 2, headers = 2, first_token = 2, silence = 0.3, total = 20 }"
+TIMEOUTS = "{ connect = 60, headers = 60, first_token = 60, silence = 60, total = 120 }"
+SHORT = "timeouts = { silence = 0.3 }\n"
+"""For what falls silent: the others are given so long that no busy machine makes them late."""
+SILENT = ("stall",)
 
 
 class Answer(NamedTuple):
@@ -99,15 +102,18 @@ def models() -> Iterator[str]:
         for provider in ("anew", "given"):
             yield f'[models."{provider}-{fault}"]\nprovider = "{provider}"\n'
             yield f'upstream_model = "{fault}"\n'
+            yield SHORT if fault in SILENT else ""
         for name in DIALECTS:
             yield f'[models."{name}-{fault}"]\nprovider = "{name}-like"\n'
             yield f'upstream_model = "claude-3-5-haiku:{fault}"\n'
+            yield SHORT if fault in SILENT else ""
     for words in EDGES:
         yield f'[models."edge-{words}"]\nprovider = "anew"\n'
         yield f'upstream_model = "cut-mid-answer-{words}"\n'
     for fault in faults:
         yield f'[models."new-claude-{fault}"]\nprovider = "claude-like"\n'
         yield f'upstream_model = "claude-opus-4-6:{fault}"\n'
+        yield SHORT if fault in SILENT else ""
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +351,7 @@ def test_an_answer_without_its_mark_is_finished_promptly(
     check_whole(answer)
     if dialect != "bedrock":  # whose mark is what bears the usage
         assert answer.chunks[-1]["usage"]["completion_tokens"] == len(SENTENCE.split())
-    assert gateway.record(answer.id)["total_us"] < 1_500_000
+    assert gateway.record(answer.id)["total_us"] < 30_000_000  # far from its silence
 
 
 def test_the_story_tells_where_the_splice_lies(client: httpx.Client, gateway: Gateway) -> None:

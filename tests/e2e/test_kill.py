@@ -17,6 +17,7 @@ from callgate.store.base import Query
 from callgate.store.journal import scan
 from callgate.store.opening import open_store
 from gateway import Gateway, serving, until, write_config
+from patience import PATIENCE
 from provider import Provider
 
 ROUNDS = 20
@@ -56,12 +57,12 @@ def test_no_record_is_lost_and_none_is_twice(
                 pool.submit(ask_until_killed, gateway, received, stop) for _ in range(CLIENTS)
             ]
             known = len(received)
-            until(lambda: len(received) > known, 30)  # noqa: B023 - called at once
+            until(lambda: len(received) > known)  # noqa: B023 - called at once
             time.sleep(chance.uniform(0.0, 0.3))  # the random moment
             gateway.kill_everything()
             stop.set()
             for one in asking:
-                one.result(30)
+                one.result(PATIENCE)
     assert len(received) > ROUNDS
     with serving(tmp_path) as gateway:
         stored = wait_until_shipped(tmp_path)
@@ -72,7 +73,7 @@ def test_no_record_is_lost_and_none_is_twice(
 def wait_until_shipped(folder: Path) -> list[str]:
     """Every id in the store, once the journals are empty."""
     journal = folder / "callgate-data" / "journal"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while any(True for _ in scan(journal)):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -92,13 +93,14 @@ def test_a_fallen_worker_is_replaced(provider: Provider, tmp_path: Path) -> None
             first = client.post(CHAT, json={"model": "test-ok", "prompt": "x"})
         worker = children(gateway.process.pid)[0]
         os.kill(worker, signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 answer = httpx.post(
                     gateway.url + CHAT,
                     json={"model": "test-ok", "prompt": "x"},
                     headers={"authorization": gateway.key},
+                    timeout=PATIENCE,
                 )
                 break
             except httpx.HTTPError:

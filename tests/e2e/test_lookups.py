@@ -13,6 +13,7 @@ import pytest
 from callgate.core import ids
 from callgate.core.keys import mint
 from gateway import PROVIDER_KEY, Gateway
+from patience import PATIENCE
 
 CHAT = "/v1/chat/completions"
 LIST = "/v1/requests"
@@ -65,7 +66,7 @@ def test_another_key_of_the_account_sees_it_and_nobody_else(
 def test_without_a_key_nothing_is_told(gateway: Gateway, account: httpx.Client) -> None:
     request_id = ask(account)
     for path in (LIST, f"{LIST}/{request_id}"):
-        refused = httpx.get(gateway.url + path)
+        refused = httpx.get(gateway.url + path, timeout=PATIENCE)
         assert refused.status_code == 401
         assert refused.headers["www-authenticate"] == "Bearer"
         with gateway.client(mint("us", b"x" * 20)) as unknown:

@@ -361,7 +361,7 @@ def test_dripping_does_not_keep_a_connection(impatient: Gateway) -> None:
                 return True
             return False
 
-        until(hung_up, 10)
+        until(hung_up)
 
 
 # --- leaving ------------------------------------------------------------------------------------

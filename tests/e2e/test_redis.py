@@ -20,6 +20,7 @@ from callgate.cli.keys import add_key
 from callgate.store.base import Key
 from callgate.store.opening import open_store
 from gateway import Gateway, callgate, serving, until, write_config
+from patience import PATIENCE
 from provider import Provider
 from redisserver import RedisServer
 
@@ -64,12 +65,12 @@ def fleet(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for number in range(3):
             folder = tmp_path_factory.mktemp(f"gateway{number}")
             # Waits long: a machine that is busy with other tests is no outage.
-            extra = f'\n[counters]\nurl = "{server.url}"\ntimeout = 5\n{models}'
+            extra = f'\n[counters]\nurl = "{server.url}"\ntimeout = 10\n{models}'
             write_config(folder, provider, limit=LIMIT, extra=extra)
             keys |= {(number, name): key for name, key in made_keys(folder).items()}
             gateways.append(stack.enter_context(serving(folder, "--workers", "2", key=False)))
         with server.client() as client:
-            until(lambda: client.zcard("callgate:us:processes") == 6, 20)
+            until(lambda: client.zcard("callgate:us:processes") == 6)
         yield Fleet(gateways, keys, server)
 
 
@@ -80,7 +81,7 @@ def ask_all(fleet: Fleet, models: tuple[str, ...], each: int) -> list[tuple[str,
             stack.enter_context(
                 httpx.Client(
                     base_url=gateway.url,
-                    timeout=20,
+                    timeout=PATIENCE,
                     limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
                 )
             )
@@ -130,7 +131,7 @@ def test_without_the_server_every_answer_says_so_and_with_it_limits_are_exact_ag
     answers = ask_all(fleet, ("gamma",), 1)  # notice it is away, in some workers
     with ExitStack() as stack:
         clients = [
-            stack.enter_context(httpx.Client(base_url=one.url, timeout=20))
+            stack.enter_context(httpx.Client(base_url=one.url, timeout=PATIENCE))
             for one in fleet.gateways
         ]
         for client in clients:
@@ -144,13 +145,11 @@ def test_without_the_server_every_answer_says_so_and_with_it_limits_are_exact_ag
         answers = ask_all(fleet, ("delta",), 3)
         assert {answer.status_code for _, answer in answers} <= {200, 429}
         for client in clients:
-            until(lambda client=client: figure(client, "callgate_counters_outages") == 2, 20)
-            until(
-                lambda client=client: figure(client, "callgate_limits_counted_alone_total") > 0, 20
-            )
+            until(lambda client=client: figure(client, "callgate_counters_outages") == 2)
+            until(lambda client=client: figure(client, "callgate_limits_counted_alone_total") > 0)
         fleet.server.start()
         with fleet.server.client() as server:
-            until(lambda: server.zcard("callgate:us:processes") == 6, 20)
+            until(lambda: server.zcard("callgate:us:processes") == 6)
         for client in clients:
             until(lambda client=client: "x-callgate-degraded" not in client.get("/health").headers)
     models = ("epsilon",)

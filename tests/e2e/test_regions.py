@@ -16,6 +16,7 @@ import provider as providers
 from callgate.store.base import Query
 from callgate.store.opening import open_store
 from gateway import Gateway, serving, until
+from patience import PATIENCE
 from provider import Provider
 from sockets import Open, seen
 
@@ -165,7 +166,7 @@ def test_no_byte_of_one_region_reaches_the_other(tmp_path: Path) -> None:
                 assert answer.result().text.endswith("data: [DONE]\n\n")
                 ids[("eu", "us")[at // STREAMS]].add(answer.result().headers["x-request-id"])
             for each in (eu, us):
-                assert httpx.get(f"{each.gateway.url}/metrics").status_code == 200
+                assert httpx.get(f"{each.gateway.url}/metrics", timeout=PATIENCE).status_code == 200
         until(lambda: eu.ids() >= ids["eu"] and us.ids() >= ids["us"])
         until(lambda: all(len(captures(each)) >= 15 for each in (eu, us)))
         assert_apart(eu, us, ids)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from gateway import Gateway, children, serving, until, write_config
+from patience import PATIENCE
 from provider import Provider
 
 PATH = "/v1/chat/completions"
@@ -27,6 +28,8 @@ NEW_MODEL = '[models."brand-new"]\nprovider = "test"\nupstream_model = "test-ok"
 def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("reload")
     write_config(folder, provider)
+    path = folder / "callgate.toml"
+    path.write_text(path.read_text().replace("drain = 2", "drain = 60"))
     with serving(folder, "--workers", "2") as running:
         until(lambda: len(children(running.process.pid)) == 3)
         yield running
@@ -42,7 +45,7 @@ def change(gateway: Gateway, old: str, new: str) -> None:
 def reload(gateway: Gateway, told: str = IN_EFFECT) -> None:
     before = gateway.log.count(told)
     gateway.process.send_signal(signal.SIGHUP)
-    until(lambda: gateway.log.count(told) > before, 20)
+    until(lambda: gateway.log.count(told) > before)
 
 
 def ask(client: httpx.Client, model: str) -> int:
@@ -62,6 +65,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
                         f"{gateway.url}{PATH}",
                         headers={"authorization": gateway.key},
                         json={"model": "test-ok", "prompt": "x"},
+                        timeout=PATIENCE,
                     )
                     assert answer.status_code == 200
                 else:
@@ -69,7 +73,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
                 asked += 1
         return asked
 
-    raw = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=20)
+    raw = http.client.HTTPConnection(gateway.url.removeprefix("http://"), timeout=PATIENCE)
 
     def ask_raw(body: dict[str, object]) -> http.client.HTTPResponse:
         head = {"authorization": gateway.key, "content-type": "application/json"}
@@ -83,9 +87,9 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
         asking = [pool.submit(keep_asking, number) for number in range(4)]
         change(gateway, "[models.", NEW_MODEL + "[models.")
         reload(gateway)
-        until(lambda: len(old & set(children(gateway.process.pid))) <= 1, 10)
+        until(lambda: len(old & set(children(gateway.process.pid))) <= 1)
         stop.set()
-        assert all(one.result(20) > 0 for one in asking)
+        assert all(one.result(PATIENCE) > 0 for one in asking)
         # The worker that relays the stream stays until its caller has all of it.
         assert len(old & set(children(gateway.process.pid))) == 1
         provider.go_on.set()
@@ -93,7 +97,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
         # The head of the stream announced no end: who asks once more on its connection is answered.
         last = ask_raw({"model": "test-ok", "prompt": "x"})
         assert (last.status, last.headers["connection"]) == (200, "close")
-        until(lambda: not old & set(children(gateway.process.pid)), 10)
+        until(lambda: not old & set(children(gateway.process.pid)))
         with gateway.client() as fresh:
             assert ask(fresh, "brand-new") == 200
         assert gateway.record(stream.headers["x-request-id"])["status"] == 200
@@ -102,7 +106,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("drain = 2", "drain = 0", "server.drain"),
+        ("drain = 60", "drain = 0", "server.drain"),
         ("[support]", 'region = "eu"\n[support]', "a change of region needs a restart"),
         ("[support]", "[support", "is not TOML"),
         (
@@ -141,9 +145,9 @@ def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
                 text.replace("[server]\n", f"[server]\nworkers = {count}\n", 1)
             )
             reload(gateway)
-            until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1, 30)
+            until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
-        until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log, 10)
+        until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log)
 
 
 def test_the_windows_of_a_single_worker_outlive_a_reload(
@@ -155,7 +159,7 @@ def test_the_windows_of_a_single_worker_outlive_a_reload(
             assert {ask(client, "test-ok") for _ in range(15)} == {200}
         old = set(children(gateway.process.pid))
         reload(gateway)
-        until(lambda: not old & set(children(gateway.process.pid)), 20)
+        until(lambda: not old & set(children(gateway.process.pid)))
         until(lambda: not (tmp_path / "callgate-data/limits.windows").exists())
         with gateway.client() as client:
             assert [ask(client, "test-ok") for _ in range(7)] == [200] * 5 + [429] * 2
@@ -178,5 +182,5 @@ def test_the_end_during_a_reload_is_an_end_like_any(provider: Provider, tmp_path
         gateway.process.terminate()
         told = [line for line in lines if line]
         assert '"overloaded"' in told[-1]
-        assert gateway.process.wait(10) == 0
+        assert gateway.process.wait(PATIENCE) == 0
         assert gateway.record(stream.headers["x-request-id"])["error"] == "overloaded"

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from gateway import Gateway, environment
+from patience import PATIENCE
 
 EXAMPLES = 10
 CHECKS = (
@@ -26,7 +27,7 @@ CHECKS = (
 
 def described(gateway: Gateway) -> dict[str, Any]:
     """The document, but for the schema of the stream: OpenAPI 3.1 has no words for events."""
-    document: dict[str, Any] = httpx.get(f"{gateway.url}/openapi.json").json()
+    document: dict[str, Any] = httpx.get(f"{gateway.url}/openapi.json", timeout=PATIENCE).json()
     answer = document["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]
     del answer["content"]["text/event-stream"]["schema"]
     return document

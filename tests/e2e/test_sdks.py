@@ -11,6 +11,7 @@ from langchain_openai import ChatOpenAI
 
 from callgate.core.keys import mint
 from gateway import Gateway
+from patience import PATIENCE
 from provider import WORDS
 
 TEXT = "".join(WORDS)
@@ -39,7 +40,7 @@ def test_the_documented_sample(
     headers = {"authorization": key or gateway.key}
     body = {**asked, "messages": MESSAGES, "max_tokens": 1000}
     response = requests.post(
-        f"{gateway.url}/v1/chat/completions", headers=headers, json=body, timeout=10
+        f"{gateway.url}/v1/chat/completions", headers=headers, json=body, timeout=PATIENCE
     )
     result = response.json()
     assert response.status_code == status
@@ -59,7 +60,7 @@ def test_the_documented_sample_out_of_quota(gateway: Gateway) -> None:
             f"{gateway.url}/v1/chat/completions",
             headers={"authorization": key},
             json={"model": "test-ok", "messages": MESSAGES, "max_tokens": 1000},
-            timeout=10,
+            timeout=PATIENCE,
         )
         for _ in range(2)
     ]
@@ -117,7 +118,7 @@ def test_openai_raises_typed_errors_in_our_words(sdk: openai.OpenAI, gateway: Ga
     with pytest.raises(openai.BadRequestError, match="missing required field 'model'"):
         sdk.post("/chat/completions", body={"messages": MESSAGES}, cast_to=object)
     with pytest.raises(openai.RateLimitError, match=r"slow down|limit"):
-        ask(sdk, "test-limited")
+        ask(sdk, "test-busy")  # not one that another test waits for
     with pytest.raises(openai.InternalServerError) as broken:
         ask(sdk, "test-broken")
     assert broken.value.status_code == 503

@@ -192,7 +192,7 @@ def test_no_planted_secret_and_no_private_prompt_is_kept(
             with gateway.client(SECRETS["metrics"]) as scraper:
                 said[-1] = scraper.get("/metrics").text
             count = len(said) // 2
-            until(lambda: len(collector.spans) > count and dump(database).count("quiet") > 24, 15)
+            until(lambda: len(collector.spans) > count and dump(database).count("quiet") > 24)
             log = tmp_path / "callgate-data"
             captured = sorted(log.rglob(f"*{files.SUFFIX}"))
             first = files.read(captured[0]).request_id

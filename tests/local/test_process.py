@@ -19,6 +19,7 @@ import pytest
 
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
+from patience import PATIENCE
 
 CHAT = {
     "messages": [{"role": "user", "content": "Why is the sky blue?"}],
@@ -36,7 +37,7 @@ def server(weights: Path) -> Iterator[LocalServer]:
 
 @contextmanager
 def _asking(server: LocalServer, body: dict[str, Any]) -> Iterator[HTTPResponse]:
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
         key = f"Bearer {server.secret.reveal()}"
         headers = {"Content-Type": "application/json", "Authorization": key}
         connection.request("POST", "/v1/chat/completions", json.dumps(body), headers)
@@ -51,7 +52,7 @@ def _answer(server: LocalServer) -> dict[str, Any]:
     return answer
 
 
-def _closed(port: int, within: float = 10.0) -> bool:
+def _closed(port: int, within: float = PATIENCE) -> bool:
     deadline = time.monotonic() + within
     while time.monotonic() < deadline:
         try:
@@ -87,7 +88,7 @@ def test_it_streams_the_same_answer(server: LocalServer) -> None:
 @pytest.mark.parametrize("path", ["/v1/chat/completions", "/completion", "/slots", "/props"])
 def test_a_stranger_is_refused(server: LocalServer, key: str, path: str) -> None:
     headers = {"Content-Type": "application/json", **({"Authorization": key} if key else {})}
-    with closing(HTTPConnection("127.0.0.1", server.port, timeout=60)) as connection:
+    with closing(HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
         connection.request("POST", path, json.dumps(CHAT), headers)
         with connection.getresponse() as response:
             assert response.status == 401
@@ -136,7 +137,7 @@ def test_a_termination_signal_ends_it_at_once(weights: Path) -> None:
     with _asking(server, {**CHAT, "stream": True, "max_tokens": 400}) as response:
         assert response.readline().startswith(b"data: ")
         child.terminate()
-        assert child.wait(2) == -signal.SIGTERM
+        assert child.wait(PATIENCE) == -signal.SIGTERM
     server.stop()
     server.stop()
 
@@ -203,7 +204,7 @@ def test_loading_that_takes_too_long_is_told_and_ended(weights: Path) -> None:
 def test_a_server_without_a_key_refuses_to_start(weights: Path) -> None:
     command = [sys.executable, "-m", "callgate.local.server", f"--weights={weights}"]
     command += ["--alias=x", "--context-length=512", "--slots=1"]
-    done = subprocess.run(command, input=b"", capture_output=True, timeout=30, check=False)
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE, check=False)
     assert done.returncode == 2
     assert b"no API key" in done.stderr
     assert done.stdout == b""

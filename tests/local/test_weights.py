@@ -13,6 +13,7 @@ import pytest
 
 from callgate.local.model import LocalModelError
 from callgate.local.weights import Artifact, Source, fetch, find
+from patience import PATIENCE
 
 WORDS = bytes(range(256)) * 2048
 
@@ -180,6 +181,6 @@ print(bool(told), path.stat().st_size)
 def test_of_processes_that_fetch_at_once_one_downloads(tmp_path: Path, source: Source) -> None:
     command = [sys.executable, "-c", FETCH, str(tmp_path / "data"), msgspec.json.encode(source)]
     fetchers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    said = sorted(fetcher.communicate(timeout=60)[0].split()[0] for fetcher in fetchers)
+    said = sorted(fetcher.communicate(timeout=PATIENCE)[0].split()[0] for fetcher in fetchers)
     assert [fetcher.returncode for fetcher in fetchers] == [0, 0, 0]
     assert said == ["False", "False", "True"]

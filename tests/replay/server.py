@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import unquote
 
+from patience import PATIENCE
+
 from .records import Recording, body_of, end_of
 
 _MODEL = re.compile(r"/model/([^/]+)/|/models/([^/]+):|/deployments/([^/]+)/")
@@ -110,10 +112,10 @@ def running(records: list[Recording]) -> Iterator[Replay]:
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
     thread.start()
-    assert ready.wait(5)
+    assert ready.wait(PATIENCE)
     try:
         yield replay
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(5)
+        thread.join(PATIENCE)
         loop.close()

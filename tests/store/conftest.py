@@ -16,6 +16,7 @@ from callgate.store.opening import open_store
 from callgate.store.redis import RedisLink, key_of
 from callgate.store.remote import RemoteCounters
 from callgate.store.shared import SharedCounters
+from patience import PATIENCE
 from pgserver import PostgresServer
 from redisserver import RedisServer
 
@@ -78,7 +79,7 @@ def make_counters(request: pytest.FixtureRequest) -> Callable[[Path, int], Count
     if request.param in COUNTERS:
         return COUNTERS[request.param]
     server: RedisServer = request.getfixturevalue("redis_server")
-    return lambda _folder, _capacity: remote(server.url, own_clock=True, timeout=5.0)
+    return lambda _folder, _capacity: remote(server.url, own_clock=True, timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -63,6 +63,6 @@ def test_a_frame_planted_in_a_record_is_not_taken_for_one() -> None:
 
 
 def test_a_line_full_of_half_frames_takes_no_long_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     assert salvage(b'cg1 0000ffff 00000000 {"' * 20_000) == []
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10

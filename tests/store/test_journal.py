@@ -200,7 +200,7 @@ def test_records_survive_kill_9_at_any_moment(folder: Path) -> None:
             assert process.stdout is not None
             safe = os.read(process.stdout.fileno(), 36)
             deadline = time.monotonic() + chance.random() * 0.03
-            while time.monotonic() < deadline:
+            while time.monotonic() < deadline or len(safe) < 20 * 36:
                 safe += os.read(process.stdout.fileno(), 3600)
             process.kill()
             while more := os.read(process.stdout.fileno(), 65536):

@@ -27,7 +27,7 @@ async def asked(counters: LoneCounters, times: int, now: float, model: str = "m"
 
 
 async def taken_over(path: Path) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while path.exists():
             await asyncio.sleep(0.005)
 

@@ -9,7 +9,7 @@ from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.upstream.client import Client, Response
 
-PATIENT = Timeouts(connect=5, headers=5, first_token=5, silence=5, total=10)
+PATIENT = Timeouts(connect=60, headers=60, first_token=60, silence=60, total=120)
 
 
 class Ask:

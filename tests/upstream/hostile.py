@@ -158,6 +158,8 @@ def says_once(*parts: bytes, reset: bool = False) -> Script:
         await peer.answer(*parts)
         if reset:
             await asyncio.sleep(0.01)  # let the bytes be read before the reset discards them
+            for _ in range(10):
+                await asyncio.sleep(0)
             peer.reset()
 
     return script

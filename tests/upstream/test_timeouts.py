@@ -11,6 +11,7 @@ import pytest
 
 from callgate.core.http import Origin
 from callgate.core.models import Timeouts
+from patience import PATIENCE, best_of
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, ok
 
@@ -44,6 +45,7 @@ def after(sent: bytes):  # type: ignore[no-untyped-def]
         (HEAD + b"5\r\nhello\r\n", "total", "total timeout"),
     ],
 )
+@best_of(8)
 async def test_stall_ends_with_the_timeout_of_its_phase(ask, sent, phase, words):
     async with Hostile(after(sent)) as server:
         caller = ask()
@@ -56,6 +58,7 @@ async def test_stall_ends_with_the_timeout_of_its_phase(ask, sent, phase, words)
         assert caller.client.stats()[server.origin].open == 0
 
 
+@best_of(8)
 async def test_bytes_before_the_silence_are_given_out_first(ask):
     async with Hostile(after(HEAD + b"5\r\nhello\r\n")) as server:
         response = await ask().send(server.origin, timeouts=within(silence=SHORT))
@@ -64,6 +67,7 @@ async def test_bytes_before_the_silence_are_given_out_first(ask):
             await response.receive()
 
 
+@best_of(8)
 async def test_drip_keeps_the_silence_away_but_not_the_total(ask):
     async def script(peer: Peer) -> None:
         await peer.answer(HEAD)
@@ -76,6 +80,7 @@ async def test_drip_keeps_the_silence_away_but_not_the_total(ask):
     assert "total timeout" in error.message
 
 
+@best_of(8)
 async def test_framing_without_content_does_not_count_as_content(ask):
     async def script(peer: Peer) -> None:
         await peer.answer(HEAD + b"5;")
@@ -99,6 +104,7 @@ def dripping(before: bytes, drop: bytes):  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.parametrize("sent", [b"", HEAD])
+@best_of(8)
 async def test_stream_owes_its_first_token_from_the_request_on(ask, sent):
     async with Hostile(after(sent)) as server:
         begun = monotonic()
@@ -109,12 +115,14 @@ async def test_stream_owes_its_first_token_from_the_request_on(ask, sent):
     assert "first token timeout" in error.message
 
 
+@best_of(8)
 async def test_stream_of_pings_is_not_waited_for_beyond_its_first_token(ask):
     async with Hostile(dripping(HEAD, b": ping\n\n")) as server:
         error = await ask().error(server.origin, streamed=True, timeouts=within(first_token=0.15))
     assert "first token timeout" in error.message
 
 
+@best_of(8)
 async def test_stream_that_answers_goes_on_beyond_its_first_token(ask):
     async with Hostile(dripping(HEAD, b"data: 1\n\n")) as server:
         response = await ask().send(server.origin, streamed=True, timeouts=within(first_token=0.1))
@@ -126,12 +134,14 @@ async def test_stream_that_answers_goes_on_beyond_its_first_token(ask):
         response.close()
 
 
+@best_of(8)
 async def test_white_space_is_no_first_token_of_an_answer_that_is_not_streamed(ask):
     async with Hostile(dripping(HEAD, b" \n")) as server:
         error = await ask().error(server.origin, timeouts=within(first_token=0.1))
     assert "first token timeout" in error.message
 
 
+@best_of(8)
 async def test_white_space_before_an_answer_does_no_harm(ask):
     async def script(peer: Peer) -> None:
         await peer.answer(HEAD + b"1\r\n\n\r\n")
@@ -145,6 +155,7 @@ async def test_white_space_before_an_answer_does_no_harm(ask):
     assert body == b"\n{}"
 
 
+@best_of(8)
 async def test_request_that_is_not_taken_times_out(ask):
     async with Hostile(lambda peer: asyncio.sleep(60), receive_buffer=4096) as server:
         caller = ask()
@@ -155,6 +166,7 @@ async def test_request_that_is_not_taken_times_out(ask):
         assert "request body timeout" in error.message
 
 
+@best_of(8)
 async def test_connect_that_hangs_times_out(ask):
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         address = full.getsockname()
@@ -171,6 +183,7 @@ async def test_connect_that_hangs_times_out(ask):
     assert caller.client.stats()[Origin("http", *address)].open == 0
 
 
+@best_of(8)
 async def test_shorter_timeout_of_a_later_call_is_kept(ask):
     async with Hostile(after(b"")) as server:
         caller = ask()
@@ -183,13 +196,14 @@ async def test_shorter_timeout_of_a_later_call_is_kept(ask):
         assert "response headers" in (await slow).message
 
 
+@best_of(8)
 async def test_timer_is_absent_while_nothing_is_open(ask):
     async with Hostile(after(ok(b""))) as server:
         caller = ask(idle_expiry=0.05)
         await caller.read(server.origin)
         sweeper = caller.client._sweeper
         assert sweeper._handle is not None
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             while not server.peers[0].closed:
                 await asyncio.sleep(0.002)
         assert (sweeper._handle, sweeper.items) == (None, set())

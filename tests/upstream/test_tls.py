@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from patience import PATIENCE, best_of
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, chunked, ok
 from upstream.secured import Authority, secured
@@ -88,6 +89,7 @@ async def test_server_that_hangs_up_amid_the_handshake_is_unreachable(ask):
         assert error.kind.type == "upstream_unreachable"
 
 
+@best_of(8)
 async def test_server_that_stalls_in_the_handshake_times_out(ask):
     async with Hostile(lambda peer: peer.stall()) as server:
         caller = ask()
@@ -95,15 +97,16 @@ async def test_server_that_stalls_in_the_handshake_times_out(ask):
         error = await caller.error(origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.06))
         assert "connect timeout" in error.message
         assert caller.client.stats()[origin] == (0, 0, 0)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             while not server.peers[0].closed:
                 await asyncio.sleep(0.002)
 
 
+@best_of(8)
 async def test_cancelled_call_closes_the_socket(ask, authority, ca_file):
     async with secured(authority.context("localhost"), b"") as server:
         task = asyncio.create_task(ask(ca_file=ca_file).read(server.origin))
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             while not server.heads:
                 await asyncio.sleep(0.002)
         task.cancel()

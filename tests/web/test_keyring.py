@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from callgate.store.base import Key, StoreError
 from callgate.store.remembered import RememberedKeys
 from callgate.web import keyring
 from callgate.web.keyring import Keyring
+from patience import PATIENCE
 
 
 class Store:
@@ -27,7 +27,6 @@ class Store:
         self.keys = {key.digest: key for key in keys}
         self.asked = 0
         self.away = False
-        self.delay = 0.0
         self.at = 1
         self.hung: threading.Event | None = None
         self.hanging = 0
@@ -35,7 +34,7 @@ class Store:
     def hang(self) -> None:
         if self.hung is not None:
             self.hanging += 1
-            self.hung.wait(10)
+            self.hung.wait(PATIENCE)
 
     def version(self) -> int:
         self.hang()
@@ -49,7 +48,6 @@ class Store:
     def find(self, digest: bytes) -> Key | None:
         self.asked += 1
         self.hang()
-        time.sleep(self.delay)
         if self.away:
             raise StoreError("the disk is on fire")
         return self.keys.get(digest)
@@ -104,7 +102,10 @@ async def test_a_changed_key_is_taken_as_it_is_now_however_it_comes() -> None:
     assert (await ring.find(b"1")).limits == {"m": 9}
 
 
-async def test_a_flood_of_unknown_keys_is_no_flood_of_questions() -> None:
+async def test_a_flood_of_unknown_keys_is_no_flood_of_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
     store, clock = Store(), Clock()
     ring = Keyring(store, clock)
     ring.load()
@@ -158,14 +159,19 @@ async def test_while_the_store_is_away_known_keys_go_on_and_others_are_told_so()
     assert ring.trouble is not None
 
 
-async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
+async def test_a_slow_store_does_not_keep_a_queue_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store, clock = Store(), Clock()
     ring = Keyring(store, clock)
     ring.load()
-    store.delay = 0.05
+    monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
+    store.hung = threading.Event()
     waiting = [asyncio.create_task(ring.find(b"%d" % number)) for number in range(200)]
-    await asyncio.sleep(0.02)  # the first is being asked for, the others queue
-    clock.now += 30
+    while not store.hanging:  # until the first is being asked for, and the others queue
+        await asyncio.sleep(0.001)
+    clock.now += 2 * PATIENCE
+    store.hung.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     kinds = [error.kind.type for error in results if isinstance(error, GatewayError)]
     assert kinds.count("keys_unavailable") >= 190

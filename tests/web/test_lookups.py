@@ -11,6 +11,7 @@ import pytest
 
 from callgate.errors import GatewayError
 from callgate.web.lookups import Lookups
+from patience import PATIENCE
 
 
 @pytest.fixture
@@ -51,12 +52,14 @@ async def test_at_most_two_run_at_once_also_when_their_callers_leave(lookups: Lo
         with lock:
             running[0] += 1
             most[0] = max(most[0], running[0])
-        go_on.wait(5)
+        go_on.wait(PATIENCE)
         with lock:
             running[0] -= 1
 
     left = [asyncio.create_task(lookups.run("a", work)) for _ in range(6)]
-    await asyncio.sleep(0.05)
+    while running[0] < 2:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)  # for more than may run
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from callgate.errors import GatewayError
 from callgate.web.queue import Queue
+from patience import PATIENCE
 
 
 async def pause() -> None:
@@ -18,7 +19,7 @@ async def pause() -> None:
 
 
 async def test_first_come_first_served() -> None:
-    queue, order = Queue(1, 10, 5), list[int]()
+    queue, order = Queue(1, 10, PATIENCE), list[int]()
 
     async def visit(number: int) -> None:
         await queue.enter()
@@ -34,7 +35,7 @@ async def test_first_come_first_served() -> None:
 
 
 async def test_a_place_that_is_passed_on_cannot_be_snatched() -> None:
-    queue = Queue(1, 10, 5)
+    queue = Queue(1, 10, PATIENCE)
     await queue.enter()
     patient = asyncio.create_task(queue.enter())
     await pause()
@@ -71,7 +72,7 @@ async def test_who_waits_too_long_is_sent_away_and_leaves_no_trace() -> None:
 
 
 async def test_who_leaves_is_removed_from_the_line() -> None:
-    queue = Queue(1, 5, 5)
+    queue = Queue(1, 5, PATIENCE)
     await queue.enter()
     gone, patient = (asyncio.create_task(queue.enter()) for _ in range(2))
     await pause()
@@ -79,17 +80,17 @@ async def test_who_leaves_is_removed_from_the_line() -> None:
     await pause()
     assert queue.waiting == 1
     queue.leave()
-    await asyncio.wait_for(patient, 1)
+    await asyncio.wait_for(patient, PATIENCE)
 
 
 async def test_who_is_called_up_and_leaves_in_the_same_moment_passes_the_place_on() -> None:
-    queue = Queue(1, 5, 5)
+    queue = Queue(1, 5, PATIENCE)
     await queue.enter()
     gone, patient = (asyncio.create_task(queue.enter()) for _ in range(2))
     await pause()
     queue.leave()
     gone.cancel()
-    await asyncio.wait_for(patient, 1)
+    await asyncio.wait_for(patient, PATIENCE)
     queue.leave()
     assert (queue.taken, queue.waiting) == (0, 0)
 
@@ -100,7 +101,7 @@ def test_whatever_happens_places_are_neither_lost_nor_made(
     steps: str, places: int, length: int
 ) -> None:
     async def play() -> None:
-        queue = Queue(places, length, 5)
+        queue = Queue(places, length, PATIENCE)
         visits: list[asyncio.Task[None]] = []
         holders = 0
         for step in steps:

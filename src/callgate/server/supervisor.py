@@ -52,13 +52,15 @@ class Child:
         self.pid = pid
         self.retiring = False
         self.gone = False
+        self._ready = False
         self._said = said
 
     def is_ready(self) -> bool:
         """Whether it does its work by now."""
-        with suppress(BlockingIOError):
-            return os.read(self._said, 1) != b""
-        return False
+        if not self._ready:
+            with suppress(BlockingIOError):
+                self._ready = os.read(self._said, 1) != b""
+        return self._ready
 
     def forget(self) -> None:
         """Note that it has ended."""
@@ -235,8 +237,10 @@ class Supervisor:
     def _retire(self, child: Child) -> None:
         if not child.retiring:
             child.retiring = True
+            # Who is not ready yet serves nobody, and would not hear `RETIRE`.
+            retires = child.role.retires and child.is_ready()
             with suppress(ProcessLookupError):
-                os.kill(child.pid, RETIRE if child.role.retires else signal.SIGTERM)
+                os.kill(child.pid, RETIRE if retires else signal.SIGTERM)
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -126,7 +126,7 @@ def test_a_span_of_time_includes_its_beginning_and_not_its_end(log: RequestLog) 
 def test_days_that_are_over_are_deleted(log: RequestLog) -> None:
     midnight = time.time_ns() // (24 * HOUR * 1_000_000) * 24 * HOUR
     since = time.time_ns() // 1_000_000 - midnight
-    ago = [10 * 24 * HOUR, 3 * 24 * HOUR, since + 2000, since + 1000, 0]
+    ago = [10 * 24 * HOUR, 3 * 24 * HOUR, since + 200_000, since + 100_000, 0]
     records = [answered(ago_ms=one) for one in ago]
     put(log, *records)
     deleted = 0

@@ -1,0 +1,48 @@
+"""The supervisor's way with processes that are not ready yet."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from gateway import until
+from patience import PATIENCE
+
+PROGRAM = """
+import os, signal, time
+from callgate.server.supervisor import Role, Supervisor
+
+def slow(ready):
+    print(os.getpid(), flush=True)
+    time.sleep(600)
+
+def quick(ready):
+    ready()
+    print(os.getpid(), flush=True)
+    signal.pause()
+
+def new():
+    return [Role("worker 1", quick, retires=True)]
+
+Supervisor([Role("worker 1", slow, retires=True)], grace=10, reload=new).run()
+"""
+
+
+def test_a_worker_that_is_not_ready_yet_does_not_outlive_a_change_of_configuration() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            old = Path(f"/proc/{int(process.stdout.readline())}")
+            process.send_signal(signal.SIGHUP)
+            new = Path(f"/proc/{int(process.stdout.readline())}")
+            until(lambda: not old.exists())
+            assert new.exists()
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
+            assert not new.exists()
+        finally:
+            process.kill()
