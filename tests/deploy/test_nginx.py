@@ -1,0 +1,122 @@
+"""`deploy/nginx.conf` in a real nginx, before a gateway that answers and one that is gone."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx
+import pytest
+
+import provider as providers
+from gateway import Gateway, serving, until, write_config
+from provider import Provider
+
+CONFIG = Path(__file__).parents[2] / "deploy/nginx.conf"
+CHAT = "/v1/chat/completions"
+
+pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on the PATH")
+
+
+class Front(NamedTuple):
+    """A client of nginx, and who stands behind it."""
+
+    client: httpx.Client
+    gateway: Gateway
+    provider: Provider
+
+
+def nobodys_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def nginx(folder: Path, gateway: Gateway) -> Iterator[str]:
+    """The configuration as it is, but for addresses; gives the URL to ask."""
+    port = nobodys_port()
+    text = CONFIG.read_text().replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    text = text.replace("gateway-1:8080", gateway.url.removeprefix("http://"))
+    text = text.replace("gateway-2:8080", f"127.0.0.1:{nobodys_port()}")
+    file = folder / "nginx.conf"
+    file.write_text(f"daemon off;\npid {folder}/pid;\nerror_log {folder}/log;\n{text}")
+    process = subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=subprocess.DEVNULL)
+    try:
+
+        def answers() -> bool:
+            assert process.poll() is None
+            with socket.socket() as one:
+                return one.connect_ex(("127.0.0.1", port)) == 0
+
+        until(answers)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("front")
+    with ExitStack() as stack:
+        provider = stack.enter_context(providers.running())
+        write_config(folder, provider)
+        gateway = stack.enter_context(serving(folder))
+        url = stack.enter_context(nginx(folder, gateway))
+        headers = {"authorization": gateway.key}
+        client = httpx.Client(base_url=url, headers=headers, timeout=20)
+        yield Front(stack.enter_context(client), gateway, provider)
+
+
+def asked(model: str, *, stream: bool = False) -> dict[str, object]:
+    return {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Go."}]}
+
+
+def test_a_gateway_that_is_gone_is_passed_over(front: Front) -> None:
+    answers = [front.client.post(CHAT, json=asked("test-ok")) for _ in range(8)]
+    assert {one.status_code for one in answers} == {200}
+    left = [int(one.headers["x-ratelimit-remaining"]) for one in answers]
+    assert left == list(range(left[0], left[0] - 8, -1))
+
+
+def test_events_are_not_held_back(front: Front) -> None:
+    front.provider.go_on.clear()
+    with front.client.stream("POST", CHAT, json=asked("test-paused", stream=True)) as answer:
+        assert answer.headers["x-request-id"]
+        assert int(answer.headers["x-ratelimit-remaining"]) >= 0
+        lines = answer.iter_lines()
+        assert "content" in next(line for line in lines if '"content":"' in line)
+        front.provider.go_on.set()  # the provider says no more before this
+        assert "data: [DONE]" in lines
+
+
+def test_a_caller_who_leaves_is_gone_for_the_provider_too(front: Front) -> None:
+    front.provider.left.clear()
+    with front.client.stream("POST", CHAT, json=asked("test-endless", stream=True)) as answer:
+        next(answer.iter_lines())
+        left = time.monotonic()
+    assert front.provider.left.wait(2)
+    assert time.monotonic() - left < 0.5
+
+
+def test_mistakes_are_told_by_the_gateway_and_not_by_nginx(front: Front) -> None:
+    large = front.client.post(CHAT, content=b"x" * 3_000_001)
+    long = front.client.get("/v1/models", headers={"x-long": "y" * 20_000})
+    lost = front.client.get("/nowhere")
+    assert [one.status_code for one in (large, long, lost)] == [413, 200, 404]
+    assert large.json()["request_id"] == large.headers["x-request-id"]
+    # Links in errors lead to where the caller asked.
+    docs = lost.json()["error"]["metadata"]["docs"]
+    assert docs.startswith(str(front.client.base_url))
+    assert front.client.get(docs).status_code == 200
+
+
+def test_metrics_are_not_for_callers(front: Front) -> None:
+    assert front.client.get("/metrics").status_code == 403
