@@ -109,6 +109,23 @@ def test_the_last_report_of_usage_holds(
     assert (usage.input_tokens, usage.output_tokens) == (input_tokens, output_tokens)
 
 
+def test_content_that_is_whole_from_the_start_is_told(target: Target) -> None:
+    result = {"type": "code_execution_tool_result", "tool_use_id": "s", "content": {}}
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {"x": 1}}
+    given = [result, {"type": "text", "text": "now"}, call]
+    message = {**START["message"], "content": given, "stop_reason": "tool_use"}
+    chunks = streamed(target, wire({"type": "message_start", "message": message}, STOP))
+    begun = {"index": 0, "id": "t", "type": "function", "function": {"name": "f", "arguments": ""}}
+    assert deltas(chunks) == [
+        {"role": "assistant", "content": ""}, {}, {"content": "now"},
+        {"tool_calls": [begun]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": '{"x":1}'}}]},
+        {},
+    ]  # fmt: skip
+    assert chunks[1].extra["content_blocks"] == [result]
+    assert chunks[-2].choices[0]["finish_reason"] == "tool_calls"
+
+
 def test_parallel_calls_are_counted_apart_from_other_blocks(target: Target) -> None:
     chunks = streamed(target, wire(
         START, *TEXT,

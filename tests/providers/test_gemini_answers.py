@@ -102,9 +102,10 @@ def test_a_blocked_prompt_is_the_caller_s_to_change() -> None:
     error = failing(BLOCKED)
     assert (error.kind.type, error.kind.status) == ("content_filtered", 400)
     assert "SAFETY: No." in error.message
-    with pytest.raises(GatewayError) as caught:
-        streamed(BLOCKED)
-    assert caught.value.kind.type == "content_filtered"
+    for body in (BLOCKED, {"candidates": [], **BLOCKED}):
+        with pytest.raises(GatewayError) as caught:
+            streamed(body)
+        assert caught.value.kind.type == "content_filtered"
 
 
 def test_a_failure_within_a_stream_keeps_its_class_and_what_came_before() -> None:

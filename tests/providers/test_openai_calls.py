@@ -101,6 +101,25 @@ def test_the_number_of_calls_is_bounded(target: Target) -> None:
     assert failure_of(target, *stream).kind.type == "bad_upstream_reply"
 
 
+def test_a_call_without_arguments_has_an_empty_object_once_the_answer_is_whole(
+    target: Target,
+) -> None:
+    begun = [[fn("f", "", index=0, id="c1")], [fn("g", None, index=1, id="c2")], [fn(index=0)]]
+    assert joined(calls_of(target, *begun)) == [("c1", "f", "{}"), ("c2", "g", "{}")]
+    chunks = chunks_of(target, piece(tool_calls=begun[0]), piece(finish="length"), DONE)
+    cut = [call for chunk in chunks for call in chunk.choices[0]["delta"].get("tool_calls", ())]
+    assert joined(cut) == [("c1", "f", "")]
+
+
+def test_an_end_that_is_said_twice_gives_the_empty_object_once(target: Target) -> None:
+    call = fn("f", "", index=0, id="c1")
+    chunks = chunks_of(
+        target, piece(tool_calls=[call], finish="tool_calls"), piece(finish="tool_calls"), DONE
+    )
+    told = [call for chunk in chunks for call in chunk.choices[0]["delta"].get("tool_calls", ())]
+    assert joined(told) == [("c1", "f", "{}")]
+
+
 def test_what_is_null_is_left_out(target: Target) -> None:
     begun = {"name": "f", "arguments": None}
     more = {"name": None, "arguments": "{}"}

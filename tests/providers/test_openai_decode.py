@@ -132,6 +132,17 @@ def test_what_is_missing_is_filled_in(target: Target) -> None:
     assert (answer.created, answer.model, answer.usage) == (0, "", None)
 
 
+@pytest.mark.parametrize(
+    ("reason", "arguments"), [("tool_calls", "{}"), ("stop", "{}"), ("length", "")]
+)
+def test_no_arguments_are_an_empty_object_unless_the_answer_was_cut(
+    reason: str, arguments: str, target: Target
+) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
+    choice = choice_of(target, {"role": "assistant", "tool_calls": [call]}, finish_reason=reason)
+    assert choice["message"]["tool_calls"][0]["function"]["arguments"] == arguments
+
+
 def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:
     parts = [
         {"type": "thinking", "thinking": [{"type": "text", "text": "let "}, {"text": "me"}]},

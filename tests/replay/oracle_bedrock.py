@@ -27,6 +27,7 @@ ERRORS = (
     (0, "UnrecognizedClient|InvalidSignature|ExpiredToken", "provider_credentials"),
     (0, "IncompleteSignature|MissingAuthenticationToken", "provider_credentials"),
     (0, "InvalidClientTokenId|NotAuthorized", "provider_credentials"),
+    (0, "AccessDenied.*make sure your API Key is valid", "provider_credentials"),
     (0, "AccessDenied", "provider_refused"),
     (0, "ServiceQuotaExceeded", "provider_refused|provider_rate_limited"),
     (0, "Throttling", "provider_rate_limited"),

@@ -21,6 +21,7 @@ ERRORS = (
     (401, "", "provider_credentials"),
     (402, "", "provider_refused"),
     (403, "not allowed to request", "provider_rejected"),
+    (403, "model_not_found", "provider_model_missing"),
     (403, "", "provider_refused"),
     (404, "not supported in this model|No endpoints found that support", "provider_rejected"),
     (404, "", "provider_model_missing"),
@@ -43,6 +44,10 @@ FINISH = {
     "tool_call": "tool_calls",  # DeepSeek on Azure
     "eos": "stop",  # Together
     "model_length": "length",  # Mistral
+}
+FAILED = {
+    "error": "upstream_cut",
+    "insufficient_system_resource": "provider_unavailable",  # DeepSeek
 }
 
 
@@ -77,11 +82,17 @@ def _finished(choices: dict[int, Choice]) -> bool:
 
 def _fault(data: dict[str, Any]) -> Any:
     """The error object inside an answer of status 200."""
-    inside = [one["error"] for one in data.get("choices") or () if one.get("error")]
+    choices = data.get("choices") or ()
+    inside = [one["error"] for one in choices if one.get("error")]
+    inside += [
+        FAILED[one["finish_reason"]] for one in choices if one.get("finish_reason") in FAILED
+    ]
     return data.get("error") or (inside[0] if inside else None)
 
 
 def _kind(fault: Any) -> str:
+    if fault in FAILED.values():
+        return str(fault)
     code = fault.get("status_code") or fault.get("code") if isinstance(fault, dict) else None
     return kind_of(ERRORS, code if isinstance(code, int) else 200, json.dumps(fault))
 

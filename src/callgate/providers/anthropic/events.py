@@ -107,6 +107,19 @@ class Events:
         self._id, self._model = _text(message, "id"), _text(message, "model")
         merge_usage(self._usage, message.get("usage"))
         chunks.append(self._made({"role": "assistant", "content": ""}, extra=extra_of(message)))
+        given = message.get("content")
+        if type(given) is list and given:
+            self._given(given, chunks)
+        self._finish(message, chunks)
+
+    def _given(self, blocks: list[Any], chunks: list[Chunk]) -> None:
+        """Content that is whole from the start, as where code of the provider's called a tool.
+
+        https://docs.claude.com/en/docs/agents-and-tools/tool-use/programmatic-tool-calling
+        """
+        for at, block in enumerate(blocks):
+            self._block_start({"index": at, "content_block": block}, chunks)
+            self._block_stop({"index": at}, chunks)
 
     def _block_start(self, event: Json, chunks: list[Chunk]) -> None:
         index, given = event.get("index"), event.get("content_block")
@@ -168,6 +181,9 @@ class Events:
         if type(delta) is not dict:
             raise ValueError("a message delta without a delta")
         merge_usage(self._usage, event.get("usage"))
+        self._finish(delta, chunks)
+
+    def _finish(self, delta: Json, chunks: list[Chunk]) -> None:
         reason = _text(delta, "stop_reason")
         if not reason:
             return

@@ -104,11 +104,11 @@ class StreamDecoder:
         if type(usage) is dict and not COUNTS.isdisjoint(usage):
             self._usage = usage  # cumulative, so that the last one counts
         candidates = body.get("candidates")
-        if candidates is None:
+        if candidates is None or candidates == []:
             refusal = blocked(body.get("promptFeedback"), self._target)
             if refusal is not None:
                 raise refusal
-            if usage is None and "responseId" not in body:
+            if candidates is None and usage is None and "responseId" not in body:
                 raise ValueError("no candidates")
             return None
         if type(candidates) is not list:

@@ -19,9 +19,10 @@ MAX_CALLS = 512
 class ToolCalls:
     """The calls of one choice, in the order in which they began."""
 
-    __slots__ = ("_begun", "_numbers")
+    __slots__ = ("_bare", "_begun", "_numbers")
 
     def __init__(self) -> None:
+        self._bare: set[int] = set()  # those without a character of arguments
         self._begun: list[tuple[str, str]] = []  # id and name
         self._numbers: dict[int, int] = {}  # the server's index -> ours, of its latest call
 
@@ -38,6 +39,16 @@ class ToolCalls:
                 raise ValueError("a tool call that is no object")
             self._place(fragment, seed)
 
+    def complete(self, delta: Json) -> None:
+        """Give the calls that have no arguments, now that the answer is whole, an empty object.
+
+        What is behind Databricks and OpenRouter says nothing there for functions without any.
+        """
+        told = [{"index": at, "function": {"arguments": "{}"}} for at in sorted(self._bare)]
+        if told:
+            delta["tool_calls"] = [*(delta.get("tool_calls") or ()), *told]
+            self._bare.clear()
+
     def _place(self, fragment: Json, seed: str) -> None:
         function = fragment.get("function")
         function = function if type(function) is dict else {}
@@ -50,14 +61,18 @@ class ToolCalls:
                 raise ValueError("more tool calls than can be")
             complete_call(fragment, f"call_{seed}_{at}")
             self._begun.append((id_, name))
+            if "function" in fragment:
+                self._bare.add(at)
         else:
             textual_arguments(function)
             fragment.pop("id", None)
             fragment.pop("type", None)
             if not name or name == self._begun[at][1]:
                 function.pop("name", None)
-        if function.get("arguments", "") is None:  # null where others leave it out
-            del function["arguments"]
+        if function.get("arguments"):
+            self._bare.discard(at)
+        elif "arguments" in function and function["arguments"] is None:
+            del function["arguments"]  # null where others leave it out
         self._numbers[theirs if type(theirs) is int else -1] = at
         fragment["index"] = at
 

@@ -160,8 +160,10 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     for number, call in enumerate(calls):
         complete_call(call, f"call_{answer_id}_{choice['index']}_{number}")
         function = call.get("function")
-        if isinstance(function, dict) and function.get("arguments") is None:
-            function["arguments"] = "{}"  # OpenRouter leaves out what is empty
+        if isinstance(function, dict) and not function.get("arguments"):
+            # OpenRouter leaves out what is empty; of an answer that was cut it may be missing
+            whole = choice["finish_reason"] != "length" or "arguments" not in function
+            function["arguments"] = "{}" if whole else ""
     return ""
 
 

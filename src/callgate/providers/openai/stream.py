@@ -25,6 +25,7 @@ from callgate.providers.streaming import EventStream, cut
 MAX_CHOICES = 128
 
 _DONE = b"[DONE]"
+_WHOLE = ("tool_calls", "stop")  # with other reasons, what is missing was cut off
 
 
 class StreamDecoder(EventStream):
@@ -153,8 +154,11 @@ class StreamDecoder(EventStream):
 
     def _mark(self, choices: list[Json]) -> None:
         for choice in choices:
-            if choice["finish_reason"] is not None:
+            reason = choice["finish_reason"]
+            if reason is not None:
                 self._finished[choice["index"]] = True
+                if reason in _WHOLE and choice["index"] in self._calls:
+                    self._calls[choice["index"]].complete(choice["delta"])
         self.finished = all(self._finished.values())
 
     def _finish(self, choice: Json) -> None:
