@@ -93,6 +93,23 @@ def test_what_is_not_kept_takes_no_place(place: Place) -> None:
     ][:8]
 
 
+def test_what_is_not_kept_is_passed_over_page_by_page_in_bounded_time(place: Place) -> None:
+    made = [answered(ago_ms=100 - age, path=f"/{age < 3}") for age in range(20)]
+    place.ship(*made)
+    oldest = made[0].time - DAY
+    found, cursor, pages = [], None, 0
+    while True:
+        query = Query(limit=5, before=cursor)
+        page = place.records.page(query, oldest, 0.0, lambda one: one.path == "/True")
+        found += page.records
+        pages += 1
+        cursor = page.cursor
+        if cursor is None or len(found) == 3:
+            break
+    assert [one.request_id for one in found] == [one.request_id for one in made[2::-1]]
+    assert pages > 10
+
+
 def test_counts_are_of_both(place: Place) -> None:
     place.ship(answered(), failed())
     place.write(answered(), answered(account="other"))

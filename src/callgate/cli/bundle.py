@@ -34,6 +34,7 @@ from callgate.store.records import Records
 from callgate.support.around import neighbours
 from callgate.support.bundle import BundleError, Case, examine, files_of, pack
 from callgate.support.explain import explain
+from callgate.support.finding import counted
 from callgate.support.leaks import Redactor
 
 _SECONDS = 2.0
@@ -124,7 +125,9 @@ def bundle(
         json_line({"file": str(output), "bytes": len(packed), "requests": len(cases)})
     else:
         text = "with payloads" if with_payload else "without the text of messages"
-        click.echo(f"Wrote {output}: {len(cases)} requests, {len(packed)} bytes, {text}.")
+        click.echo(
+            f"Wrote {output}: {counted(len(cases), 'request')}, {len(packed)} bytes, {text}."
+        )
         click.echo(f"Look into it before you send it; 'callgate bundle --check {output}' does too.")
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from callgate.cli.options import ConfigFailure, Failure, config_option, json_option, now_ms
+from callgate.cli.output import printable
 from callgate.cli.records import reading
 from callgate.cli.show import looked_up, told
 from callgate.config import Config
@@ -47,7 +48,10 @@ def why(
             oldest = now_ms() - config.settings.store.retention_days * _DAY
             page = records.page(query, oldest, _PATIENCE, _is_no_lookup)
             if not page.records:
-                raise Failure("no failure is on record", "See 'callgate logs' for what is.")
+                told_of = [f"model {printable(model)!r}"] if model is not None else []
+                told_of += [f"account {printable(account)!r}"] if account is not None else []
+                of = f" of {' and '.join(told_of)}" if told_of else ""
+                raise Failure(f"no failure{of} is on record", "See 'callgate logs' for what is.")
             (record,) = page.records
         told(config, records, record, as_json=as_json)
 

@@ -61,9 +61,10 @@ class Records:
         so many seconds; the cursor is None where there are no more.
 
         The store is asked for longer and longer spans of time, back to `oldest` (Unix ms): so a
-        common match is found at once, and a rare one costs a bounded time.
+        common match is found at once, and a rare one costs a bounded time; so does one behind many
+        that are not kept.
         """
-        begun = time.monotonic()
+        ends = time.monotonic() + seconds
         wider = msgspec.structs.replace(query, limit=query.limit + 1)
         found = self._unshipped(wider, keep)
         end = int(time.time() * 1000) + _SLACK_MS
@@ -77,12 +78,17 @@ class Records:
             start = max(end - span, oldest)
             since = max(start - _SLACK_MS, query.since or 0)
             window = msgspec.structs.replace(wider, since=since, before=edge)
-            found |= {record.request_id: record for record in self._shipped(window, keep)}
-            edge = uuid7(max(start, 0), 0)
+            edge, whole = uuid7(max(start, 0), 0), True
+            for record, kept in self._judged(window, keep):
+                if kept:
+                    found[record.request_id] = record
+                if time.monotonic() > ends:  # all that is newer has been looked at
+                    edge, whole = record.request_id, False
+                    break
             newest = nlargest(wider.limit, (id_ for id_ in found if id_ >= edge))
-            if len(newest) == wider.limit or start <= oldest:
+            if len(newest) == wider.limit or (whole and start <= oldest):
                 break
-            if time.monotonic() - begun > seconds:
+            if time.monotonic() > ends:
                 return Page([found[id_] for id_ in newest], edge)
             end, span = start, span * 2
         listed = [found[id_] for id_ in newest[: query.limit]]
@@ -113,16 +119,21 @@ class Records:
                 yield record
 
     def _shipped(self, query: Query, keep: Keep | None) -> Iterator[Record]:
-        if self._log is None:
-            return
-        if keep is None:
-            yield from self._log.find(query)
-            return
+        return (record for record, kept in self._judged(query, keep) if kept)
+
+    def _judged(self, query: Query, keep: Keep | None) -> Iterator[tuple[Record, bool]]:
+        """The store's records that match, the newest first, and whether each is kept; up to the
+        last that is wanted.
+        """
         left = query.limit
-        for record in self._log.find(msgspec.structs.replace(query, limit=2**31)):
-            if keep(record):
-                yield record
-                left -= 1
+        if self._log is None or not left:
+            return
+        if keep is not None:
+            query = msgspec.structs.replace(query, limit=2**31)
+        for record in self._log.find(query):
+            kept = keep is None or keep(record)
+            yield record, kept
+            left -= kept
             if not left:
                 return
 

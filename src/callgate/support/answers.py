@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
 from callgate.core.survey import Answer, Standing
 from callgate.errors import GatewayError
-from callgate.support.finding import Finding, State, ok, problem, warning
+from callgate.support.finding import Finding, State, counted, ok, problem, warning
 
 _SKEW_WARNING = 5.0
 _SKEW_PROBLEM = 240.0  # AWS refuses a signature that is 300 s off
@@ -55,6 +55,10 @@ _LISTLESS = _Row(
     "has no list of models at {host}: {detail}",
     "Nothing, if calls succeed: many servers have none. Else check `base_url`.",
 )
+_LEAVE_IT = (
+    "Ask the provider for access, or leave it: only calls of {these} fail. `catalogue = false` "
+    "serves configured models alone."
+)
 _BY_STATUS: Mapping[int, _Row] = MappingProxyType({404: _LISTLESS, 405: _LISTLESS, 501: _LISTLESS})
 _BY_KIND: Mapping[str, _Row] = MappingProxyType(
     {
@@ -75,10 +79,19 @@ def of_answer(answer: Answer, named: Collection[str]) -> Iterator[Finding]:
     if answer.error is not None:
         yield _failed(part, answer, answer.error)
     elif answer.asked:
-        yield ok(part, f"{answer.host} takes the key and lists {answer.listed} models")
+        yield ok(part, f"{answer.host} takes the key and lists {counted(answer.listed, 'model')}")
     else:
         yield ok(part, "has no list of models to ask for; the key has not been tried")
+    missing = [
+        one
+        for one in answer.standings
+        if one.verdict not in ("served", "unknown") and one.model not in named
+    ]
+    if len(missing) > 1:  # a page of the same words would hide what else is to be said
+        yield _of_missing(missing, answer.provider)
     for standing in sorted(answer.standings, key=lambda one: one.model):
+        if len(missing) > 1 and standing in missing:
+            continue
         if standing.verdict != "unknown" or answer.error is None:
             yield _of_standing(standing, answer.provider, standing.model in named)
     untold = [one.model for one in answer.standings if one.verdict == "unknown"]
@@ -121,11 +134,18 @@ def _of_standing(standing: Standing, provider: str, named: bool) -> Finding:
     if named:
         fix = f'Correct `upstream_model` in [models."{standing.model}"], or remove the model.'
         return problem(part, what, fix)
+    return warning(part, what, _LEAVE_IT.format(these="this model"))
+
+
+def _of_missing(missing: Sequence[Standing], provider: str) -> Finding:
+    names = ", ".join(
+        one.model if one.model == one.upstream_model else f"{one.model} ({one.upstream_model})"
+        for one in sorted(missing, key=lambda one: one.model)
+    )
     return warning(
-        part,
-        what,
-        "Ask the provider for access, or leave it: only calls of this model fail. "
-        "`catalogue = false` serves configured models alone.",
+        f"models at {provider}",
+        f"{provider} does not serve these of the catalogue, or not to this key: {names}",
+        _LEAVE_IT.format(these="these models"),
     )
 
 
@@ -138,7 +158,7 @@ def of_clock(answers: Iterable[Answer]) -> Finding:
         )
     skew = skews[len(skews) // 2]
     if abs(skew) <= _SKEW_WARNING:
-        return ok("clock", f"agrees with that of {len(skews)} providers")
+        return ok("clock", f"agrees with that of {counted(len(skews), 'provider')}")
     what = f"is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the providers' clocks"
     fix = "Set the clock and keep it by a time service, such as chrony or systemd-timesyncd."
     if abs(skew) < _SKEW_PROBLEM:

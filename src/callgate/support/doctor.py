@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from callgate.core.models import Model
-from callgate.support.finding import Finding, ok, problem, warning
+from callgate.support.finding import Finding, counted, ok, problem, warning
 
 NOTICE_DAYS = 60
 """From how many days before a model's retirement on it is told."""
@@ -38,7 +38,7 @@ def of_retirements(models: Iterable[Model], today: date) -> Iterator[Finding]:
         if day is None or (day - today).days > NOTICE_DAYS:
             continue
         fix = f"Move callers to {model.successor}." if model.successor else "Move callers away."
-        left = f"in {(day - today).days} days"
+        left = f"in {counted((day - today).days, 'day')}"
         yield warning(f"model {model.name}", f"will be retired on {day}, {left}", fix)
 
 
@@ -76,7 +76,8 @@ def of_idle_providers(configured: Iterable[str], used: Collection[str]) -> Itera
 def of_configuration(file: Path | None, region: str, models: int, providers: int) -> Finding:
     """Of a configuration that could be read."""
     source = str(file) if file is not None else "the environment (there is no callgate.toml)"
-    what = f"read from {source}: region {region}, {providers} providers, {models} models"
+    counts = f"{counted(providers, 'provider')}, {counted(models, 'model')}"
+    what = f"read from {source}: region {region}, {counts}"
     if models:
         return ok("configuration", what)
     return problem(
@@ -89,7 +90,7 @@ def of_configuration(file: Path | None, region: str, models: int, providers: int
 
 def of_store(revision: str, keys: int) -> Finding:
     """Of a store that opens; `keys` counts those that are valid now."""
-    what = f"opens, at revision {revision}, with {keys} valid keys"
+    what = f"opens, at revision {revision}, with {counted(keys, 'valid key')}"
     if keys:
         return ok("store", what)
     return warning("store", what, "Make one: callgate keys create --name NAME")

@@ -34,6 +34,11 @@ def problem(part: str, what: str, fix: str) -> Finding:
     return Finding(part=part, state="problem", what=what, fix=fix)
 
 
+def counted(number: int, what: str) -> str:
+    """The number with what is counted: `1 model`, `2 models`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def exit_code(findings: Sequence[Finding]) -> int:
     """1 where there is a problem, else 0."""
     return int(any(finding.state == "problem" for finding in findings))
