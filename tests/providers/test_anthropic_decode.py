@@ -155,6 +155,18 @@ def test_the_service_tier_is_told_in_openais_words(
     assert made.extra.get("service_tier") == ours
 
 
+@pytest.mark.parametrize("unsigned", [{}, {"signature": None}, {"signature": ""}])
+def test_other_makers_thoughts_are_not_signed(target: Target, unsigned: dict[str, Any]) -> None:
+    blocks = [
+        {"type": "thinking", "thinking": "hm", **unsigned},
+        {"type": "tool_use", "id": "t", "name": "f"},
+    ]
+    message = answer(target, content=blocks).choices[0]["message"]
+    assert message["reasoning_content"] == "hm"
+    assert message["reasoning_details"] == [{"type": "thinking", "thinking": "hm", "signature": ""}]
+    assert message["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -51,8 +51,9 @@ def finish_of(reason: str) -> str:
 def call_of(block: Json) -> Json:
     """A `tool_use` block as a tool call. Raises ValueError where it is none."""
     id_, name, given = block.get("id"), block.get("name"), block.get("input")
+    given = {} if given is None else given
     if not (isinstance(id_, str) and id_ and isinstance(name, str) and isinstance(given, dict)):
-        raise ValueError("a tool call without id, name or input")
+        raise ValueError("a tool call without id or name, or with an input that is no object")
     arguments = _ENCODE(given).decode()
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
 

@@ -32,7 +32,12 @@ class Thought(NamedTuple):
 
 
 def detail_of(block: Json, after_text: int, after_tools: int) -> Json | None:
-    """The entry of `reasoning_details` for a block; None for a block of another type or shape."""
+    """The entry of `reasoning_details` for a block; None for a block of another type or shape.
+
+    Other makers' models that speak this dialect (DeepSeek, Kimi) do not sign their thoughts.
+    """
+    if block.get("signature") is None:
+        block = {**block, "signature": ""}
     detail = _block(block.get("type"), block)
     if detail is None:
         return None
