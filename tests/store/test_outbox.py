@@ -1,0 +1,99 @@
+"""How long a request waits for the server that counts, in virtual time: no machine is too slow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from random import Random
+from typing import Any
+
+import pytest
+
+import virtual
+from callgate.core.limits import Draw
+from callgate.store.link import Command
+from callgate.store.remote import RemoteCounters
+from store.simulated import SimulatedLink, SimulatedServer
+
+LONGEST = 0.05
+
+
+class TimedLink(SimulatedLink):
+    """Answers after as many seconds as `lasting` says."""
+
+    lasting = 0.001
+
+    async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
+        self.runs += 1
+        await asyncio.sleep(self.lasting)
+        return [self._server.do(one) for one in commands]
+
+
+@asynccontextmanager
+async def counting(link: TimedLink) -> AsyncIterator[RemoteCounters]:
+    counters = RemoteCounters(
+        link,
+        key=lambda account, name: f"{account}:{name}",
+        process="one",
+        processes="all",
+        timeout=LONGEST,
+        clock=asyncio.get_running_loop().time,
+    )
+    await counters.start()
+    link.runs = 0
+    yield counters
+    link.lasting = 0.001
+    await counters.stop()
+
+
+async def waited(asking: Any) -> float:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    await asking
+    return loop.time() - begun
+
+
+def made() -> TimedLink:
+    return TimedLink(SimulatedServer(), Random(1), 0.0)
+
+
+def test_a_request_waits_once_for_a_server_that_hangs_however_much_it_asks() -> None:
+    async def request(counters: RemoteCounters) -> None:
+        now = asyncio.get_running_loop().time()
+        for model in ("first", "fallback", "another"):  # as `Admission.enter` does
+            await counters.reserve("acme", model, 0, now)
+            await counters.draw("acme", [Draw(model, 0, 1), Draw("tokens", 5, 9)], now)
+        await counters.peek("acme", "first", 0, now)
+        counters.settle("acme", [], now)
+
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 30.0
+            assert await waited(request(counters)) == pytest.approx(LONGEST, abs=1e-6)
+            assert link.runs == 1
+            others = await asyncio.gather(*(waited(request(counters)) for _ in range(50)))
+            assert max(others) == 0.0
+
+    virtual.run(main())
+
+
+def test_the_wait_counts_from_when_it_was_asked_also_behind_slow_writes() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 0.045
+            slow = [asyncio.create_task(waited(counters.reserve("a", "m", 9, 1))) for _ in "ab"]
+            for _ in range(3):  # two writes are under way
+                await asyncio.sleep(0.0005)
+                slow.append(asyncio.create_task(waited(counters.reserve("a", "m", 9, 1))))
+            await asyncio.sleep(0.002)
+            last = asyncio.create_task(waited(counters.reserve("a", "m", 9, 1)))
+            await asyncio.sleep(0.01)
+            link.lasting = 30.0
+            waits = [*await asyncio.gather(*slow), await last]
+            assert max(waits) == pytest.approx(LONGEST, abs=1e-6)
+            assert counters.outages == 1
+
+    virtual.run(main())
