@@ -30,7 +30,7 @@ run: $(VENV)/.run
 	@$(BIN)/callgate serve --fresh-key $(ARGS)
 
 test: $(VENV)/.dev weights
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 replay: $(VENV)/.dev
 	@$(BIN)/python -m pytest -n 2 -q tests/replay $(ARGS)

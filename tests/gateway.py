@@ -11,13 +11,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import chdir, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import msgspec
+from click.testing import CliRunner
 
+from callgate.cli.main import callgate as command
 from callgate.store.journal import find
 from callgate.store.opening import open_store
 from patience import PATIENCE
@@ -79,8 +81,14 @@ class Gateway:
         self.replayed: set[Path] = set()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run `callgate` with this gateway's configuration."""
-        return callgate(self.folder, *arguments)
+        """Run `callgate` with this gateway's configuration, in this process: it is imported here.
+
+        `callgate` below runs it as a stranger would.
+        """
+        runner = CliRunner(env={"TEST_PROVIDER_KEY": PROVIDER_KEY})
+        with chdir(self.folder):
+            done = runner.invoke(command, [*arguments, "--config", "callgate.toml"])
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     def new_key(self, *arguments: str) -> dict[str, Any]:
         made = self.run("keys", "create", "--name", "test", "--json", *arguments)

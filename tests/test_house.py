@@ -165,16 +165,18 @@ def test_only_its_own_file_imports_a_database_driver() -> None:
 
 def test_only_the_upstream_connects_outward() -> None:
     for path in FILES:
-        if room(path) in ("upstream", "cli"):
+        text = path.read_text()
+        if room(path) in ("upstream", "cli") or not any(name in text for name in OUTWARD):
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(ast.parse(text)):
             name = getattr(node, "attr", getattr(node, "id", None))
             assert name not in OUTWARD, f"{named(path)} uses {name}"
 
 
 def test_only_the_command_line_hands_the_environment_to_the_configuration() -> None:
     for path in FILES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)) if "env" in text else ():
             if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv"):
                 assert named(path) == "cli/options.py" or room(path) == "local", named(path)
 
@@ -197,14 +199,15 @@ def test_importing_does_no_work_and_leaves_no_state(path: Path) -> None:
         ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
         ast.Assign, ast.AnnAssign, ast.If, ast.Expr,
     )  # fmt: skip
-    for node in ast.parse(path.read_text()).body:
+    tree = ast.parse(path.read_text())
+    for node in tree.body:
         assert isinstance(node, allowed), f"{named(path)}:{node.lineno}"
         if isinstance(node, ast.If):
             guard = ast.unparse(node.test)
             assert guard in ("TYPE_CHECKING", "__name__ == '__main__'"), f"{named(path)}: {guard}"
         if isinstance(node, ast.Expr) and path.parent.name != "migrations":  # Alembic runs it
             assert isinstance(node.value, ast.Constant), f"{named(path)}:{node.lineno} acts"
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree):
         assert not isinstance(node, ast.Global), f"{named(path)}:{node.lineno} has mutable state"
 
 

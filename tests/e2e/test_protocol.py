@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from gateway import Gateway, serving, until, write_config
+from gateway import Gateway, until
 from provider import WORDS, Provider
 from wire import (
     CHAT,
@@ -28,18 +27,6 @@ TEXT = "".join(WORDS)
 HEALTH = b"GET /health HTTP/1.1\r\nhost: gateway\r\n\r\n"
 LAST_HEALTH = b"GET /health HTTP/1.1\r\nhost: gateway\r\nconnection: close\r\n\r\n"
 SIZED = b"%x\r\n%b\r\n"
-
-
-@pytest.fixture(scope="module")
-def impatient(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that waits half a second for anything."""
-    folder = tmp_path_factory.mktemp("impatient")
-    write_config(folder, provider)
-    config = folder / "callgate.toml"
-    short = "[server]\nbody_timeout = 0.5\nhead_timeout = 0.5\nkeep_alive = 0.5"
-    config.write_text(config.read_text().replace("[server]", short))
-    with serving(folder) as running:
-        yield running
 
 
 def only(found: list[Answer]) -> Answer:
@@ -324,44 +311,6 @@ def test_an_early_refusal_is_read_whole_however_much_was_to_come(gateway: Gatewa
     with connected(gateway) as connection:
         connection.sendall(request)
         assert read_answer(connection).error == "unauthorized"
-
-
-# --- slow ---------------------------------------------------------------------------------------
-
-
-def test_a_body_that_does_not_come(impatient: Gateway) -> None:
-    for request in (post(impatient)[:-5], chunked(impatient, b"5\r\n{")):
-        answer = only(talk(impatient, request))
-        assert (answer.status, answer.error) == (408, "request_timeout")
-        assert "body" in answer.json["message"]
-        assert impatient.record(answer.headers["x-request-id"])["error"] == "request_timeout"
-
-
-def test_a_head_that_does_not_come(impatient: Gateway) -> None:
-    answer = only(talk(impatient, b"GET /health HTTP/1.1\r\nhost: "))
-    assert (answer.status, answer.error) == (408, "request_timeout")
-    health, late = talk(impatient, HEALTH + HEALTH[:20])
-    assert (health.status, late.status) == (200, 408)
-
-
-@pytest.mark.parametrize("said", [b"", b"\r\n\r\n", HEALTH, HEALTH + b"\r\n"])
-def test_an_idle_connection_is_closed(impatient: Gateway, said: bytes) -> None:
-    found = talk(impatient, said)  # would time out
-    assert [answer.status for answer in found][:1] in ([], [200], [408])
-
-
-def test_dripping_does_not_keep_a_connection(impatient: Gateway) -> None:
-    with connected(impatient) as connection:
-        connection.sendall(b"GET /")
-
-        def hung_up() -> bool:
-            try:
-                connection.sendall(b"x")
-            except OSError:
-                return True
-            return False
-
-        until(hung_up)
 
 
 # --- leaving ------------------------------------------------------------------------------------

@@ -68,8 +68,8 @@ def test_a_page_is_of_both_and_none_comes_twice(place: Place) -> None:
 
 
 def test_a_rare_match_is_found_page_by_page_in_bounded_time(place: Place) -> None:
-    rare = failed(ago_ms=29 * DAY)
-    place.ship(rare, *(answered(ago_ms=age * HOUR) for age in range(100)))
+    rare = failed(ago_ms=2 * DAY)
+    place.ship(rare, *(answered(ago_ms=age * HOUR) for age in range(30)))
     cursor, pages = None, 0
     while True:
         ids, cursor = place.page(seconds=0, failed=True, before=cursor)
