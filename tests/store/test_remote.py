@@ -200,6 +200,19 @@ async def test_a_server_that_hangs_is_waited_for_50_ms_by_one_and_by_nobody_afte
         await exact(counters)
 
 
+async def test_a_window_that_is_used_up_stays_so_while_the_server_is_away(
+    own_server: RedisServer,
+) -> None:
+    async with started(own_server.url) as counters:
+        now = time.time()
+        assert (await counters.reserve("acme", "m", 1, now)).admitted
+        own_server.kill()
+        assert not (await counters.reserve("acme", "m", 1, now)).exact
+        assert not (await counters.reserve("acme", "m", 1, now + 59)).admitted
+        assert (await counters.reserve("acme", "m", 2, now)).admitted  # a key with a limit of 2
+        assert (await counters.reserve("acme", "m", 1, now + 61)).admitted
+
+
 async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
     own_server: RedisServer,
 ) -> None:

@@ -107,8 +107,7 @@ class RemoteCounters:
             grant = late.answer
         if grant is None:
             return self._alone(late, account, draws, now)
-        if grant.refused == 0:
-            self._note_full(account, draws[0], grant.levels[0], now - grant.now / 1e6)
+        self._note_full(account, draws[0], grant.levels[0], now - grant.now / 1e6)
         self._share.remember(account, draws, grant.levels)
         return grant
 
@@ -128,7 +127,7 @@ class RemoteCounters:
     def _note_full(self, account: str, draw: Draw, level: Level, ahead: float) -> None:
         if draw.period is Period.WINDOW and level.used >= draw.limit:
             until = ending(draw.period, level.opened) / 1e6
-            self._share.full(account, draw.name, until + ahead)
+            self._share.full(account, draw.name, level.used, until + ahead)
 
     def _left(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
@@ -144,8 +143,10 @@ class RemoteCounters:
                 self.settle(account, given_back(draws[1:], grant.levels[1:]), now)
 
     def _heard(self, late: Late, answer: Sequence[int]) -> None:
-        late.answer = _granted(answer, len(late.draws))
-        self._follow(late, self._clock())
+        late.answer = grant = _granted(answer, len(late.draws))
+        now = self._clock()
+        self._note_full(late.account, late.draws[0], grant.levels[0], now - grant.now / 1e6)
+        self._follow(late, now)
 
     def _follow(self, late: Late, now: float) -> None:
         """Do what follows from a late answer, where it is there."""
@@ -246,7 +247,7 @@ class RemoteCounters:
         else:
             refused, at, opened, used, _ = said
             found = quota(not refused, limit, opened, used)
-            if refused and not look:
+            if used >= limit:
                 self._note_full(account, draw, Level(opened, used), now - at / 1e6)
         # By the caller's clock, which may differ from the server's.
         return found if self._own_clock else found._replace(reset=found.reset - at / 1e6 + now)

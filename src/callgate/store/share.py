@@ -36,7 +36,7 @@ class Share:
         self._workers = workers
         self._alone = MemoryCounters()
         self._seen: dict[tuple[str, str], Level] = {}
-        self._full: dict[tuple[str, str], float] = {}
+        self._full: dict[tuple[str, str], tuple[int, float]] = {}
         self._debts: dict[Debt, int] = {}
 
     def of(self, limit: int) -> int:
@@ -74,11 +74,14 @@ class Share:
         """Correct what was drawn here and is not owed, as the server has counted it as well."""
         self._alone.settle(account, corrections, now)
 
-    def full(self, account: str, name: str, until: float) -> None:
-        """Note that the server has no place left in a window that ends at `until`, Unix seconds."""
+    def full(self, account: str, name: str, used: int, until: float) -> None:
+        """Note that the server has counted so many in a window that ends at `until` (Unix seconds).
+
+        Keys of one account may have different limits.
+        """
         if len(self._full) >= _MOST_REMEMBERED:
             self._full.clear()
-        self._full[account, name] = until
+        self._full[account, name] = (used, until)
 
     def remember(self, account: str, draws: Sequence[Draw], levels: Sequence[Level]) -> None:
         """Note how budgets stand on the server."""
@@ -116,8 +119,8 @@ class Share:
 
     def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
-            full = self._full and now < self._full.get((account, draw.name), 0.0)
-            return 0 if full else self.of(draw.limit)
+            used, until = self._full.get((account, draw.name), (0, 0.0))
+            return 0 if now < until and used >= draw.limit else self.of(draw.limit)
         seen = self._seen.get((account, draw.name))
         spent = seen.used if seen is not None and seen.opened == draw.begins else 0
         left = self.of(max(0, draw.limit - spent))
