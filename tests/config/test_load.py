@@ -236,6 +236,13 @@ def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.Mo
     assert config.store_url == f"sqlite:///{tmp_path / 'sub/x.db'}"
 
 
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
+def test_a_store_that_is_no_file_stays_none(url: str, tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text(f'[store]\nurl = "{url}"\n')
+    assert load(file, {}).store_url == url  # which opening it refuses
+
+
 def test_without_a_file_the_environment_alone_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,27 @@ def test_a_server_that_is_not_there_is_told() -> None:
     assert "start the server" in message
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"redis://127.0.0.1:1/{PASSWORD}",  # the driver would take database 0
+        f"redis://:a@b/c#{PASSWORD}@127.0.0.1:1/0",
+        f"redis://:a@b/{PASSWORD}@127.0.0.1:1/0",
+        f"redis://127.0.0.1:1/0?{PASSWORD}",
+        f"redis://127.0.0.1:1/0?socket_timeout={PASSWORD}",
+    ],
+)
+def test_a_url_that_would_be_misread_is_refused_and_nothing_of_it_quoted(url: str) -> None:
+    message = refused(url)
+    assert "expected redis://user:password@host" in message
+    assert "127.0.0.1" not in message
+
+
+def test_an_unknown_option_is_named() -> None:
+    message = refused("redis://127.0.0.1:1/0?sokcet_timeout=3")
+    assert "no such option 'sokcet_timeout'; correct what follows `?`" in message
+
+
 def test_a_missing_driver_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "callgate.store.redis", raising=False)
     real = builtins.__import__

@@ -198,8 +198,9 @@ def _is_table(kind: Any) -> bool:
 def _anchored(url: str, home: Path) -> str:
     """Make a relative SQLite path relative to the configuration file, not to where one stands."""
     prefix = "sqlite:///"
-    if url.startswith(prefix) and not url.startswith(prefix + "/"):
-        return f"{prefix}{home / url.removeprefix(prefix)}"
+    path = url.removeprefix(prefix)
+    if path != url and path and not path.startswith((":", "/")):  # `:memory:` is refused as it is
+        return f"{prefix}{home / path}"
     return url
 
 

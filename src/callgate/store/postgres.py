@@ -18,6 +18,7 @@ from callgate.core.redact import redact
 from callgate.core.secret import secrets_of_url
 from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError
+from callgate.store.refusals import DATABASE, fix_of
 from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, floor, said, writing
 from callgate.store.tables import usage
 from callgate.store.usage import adding
@@ -27,6 +28,8 @@ _EXPECTED = (
     "store.url: expected postgresql://user:password@host:5432/database, with `@`, `:`, `/` and `%` "
     "in the password written as %40, %3A, %2F and %25"
 )
+_START = "start PostgreSQL, or correct host and port in store.url"
+_RESTORE = "restore it, or name another in store.url"
 # What libpq is told unless store.url says otherwise (seconds, but for the last):
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _CONNECTING = {
@@ -261,10 +264,10 @@ def _opening(url: str) -> Iterator[None]:
             ) from None
         if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
             raise StoreAwayError(
-                f"cannot reach the database that store.url names: {why}; start PostgreSQL, or "
-                "correct host, port, database, user or password in store.url"
+                f"cannot connect to the database that store.url names: {why}; "
+                f"{fix_of(why, DATABASE, _START)}"
             ) from None
         raise StoreError(
-            f"cannot use the database that store.url names: {why}; restore it, or name another "
-            "in store.url"
+            f"cannot use the database that store.url names: {why}; "
+            f"{fix_of(why, DATABASE, _RESTORE)}"
         ) from None

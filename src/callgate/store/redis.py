@@ -8,11 +8,12 @@ https://redis.io/docs/latest/develop/reference/protocol-spec/
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from redis.asyncio import Connection, RedisCluster, SSLConnection
 from redis.asyncio.connection import parse_url
@@ -29,13 +30,20 @@ from redis.maint_notifications import MaintNotificationsConfig
 
 from callgate.store.base import StoreError
 from callgate.store.link import Command, LinkError
+from callgate.store.refusals import COUNTERS, fix_of
 from callgate.store.scripts import SCRIPTS
 
 _CONNECT_SECONDS = 2.0
 _TRIAL_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # whoever waits has bounds of its own; by then every window is over
 _FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError)
-_FIX = "correct the setting, or start the server and try again"
+_FIX = "start the server, or correct host and port in counters.url"
+_FIX_TLS = f"{_FIX}, or the file of ssl_ca_certs; if the server has no TLS, write redis://"
+_EXPECTED = (
+    "expected redis://user:password@host:6379/0, rediss://… or unix:///path, with `@`, `:`, `/`, "
+    "`#`, `?` and `%` in the password written as %40, %3A, %2F, %23, %3F and %25"
+)
+_UNKNOWN = re.compile(r"unexpected keyword argument ('\w+')")
 
 
 class RedisLink:
@@ -48,6 +56,11 @@ class RedisLink:
         self._places: list[dict[str, Any]] = [{}]  # what differs from the options; first the next
         self._cluster: RedisCluster | None = None
         self._users: Counter[RedisCluster] = Counter()
+
+    @property
+    def secured(self) -> bool:
+        """Whether the server is spoken to by TLS."""
+        return self._options.get("connection_class") is SSLConnection
 
     async def connect(self) -> None:
         """Connect anew. What is still under way goes on where it is. Raises LinkError."""
@@ -145,6 +158,8 @@ class RedisLink:
 
     def _told(self, error: Exception, answers: Sequence[Any] = ()) -> LinkError:
         said = str(error).split("\n")[0][:200] or type(error).__name__
+        if unknown := _UNKNOWN.search(said):
+            said = f"no such option {unknown[1]}"
         return LinkError(f"{self._place}: {said.rstrip('.')}", answers)
 
 
@@ -164,10 +179,10 @@ def probe(link: RedisLink, trial: Command) -> None:
 
     try:
         asyncio.run(tried())
-    except LinkError as error:
-        raise StoreError(f"counters.url: {error}; {_FIX}") from None
-    except TimeoutError:
-        raise StoreError(f"counters.url: the server does not answer; {_FIX}") from None
+    except (LinkError, TimeoutError) as error:
+        said = str(error) or "the server does not answer"
+        otherwise = _FIX_TLS if link.secured else _FIX
+        raise StoreError(f"counters.url: {said}; {fix_of(said, COUNTERS, otherwise)}") from None
 
 
 def shown(url: str) -> str:
@@ -221,13 +236,22 @@ async def _is_clustered(connection: Connection) -> bool:
 
 
 def _options(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    # The driver takes for database 0 what is no number, and cuts a password that bears `#` or `/`.
+    # Nothing of such a URL may be quoted.
+    number = parts.path.removeprefix("/") if parts.scheme != "unix" else ""
+    misread = parts.fragment or "@" in parts.path
+    if misread or (number and not (number.isascii() and number.isdecimal())):
+        raise StoreError(f"counters.url: {_EXPECTED}")
     try:
         given = dict(parse_url(url))
+        if parts.query:
+            parse_qsl(parts.query, strict_parsing=True)
     except ValueError as error:
-        raise StoreError(
-            f"counters.url: {error}; use redis://host:6379/0, rediss://… or unix:///path"
-        ) from None
-    if urlsplit(url).scheme == "unix" and not given.get("path"):
+        # The driver names the option, and never its value.
+        told = str(error) if str(error).startswith("Invalid value for") else "does not parse"
+        raise StoreError(f"counters.url: {told.rstrip('.')}; {_EXPECTED}") from None
+    if parts.scheme == "unix" and not given.get("path"):
         raise StoreError("counters.url: names no socket; use unix:///path/to/redis.sock")
     return {
         "socket_connect_timeout": _CONNECT_SECONDS,

@@ -15,20 +15,7 @@ _LOW_DISK = 1 << 30
 _NO_DISK = 100 << 20
 _OLD_BACKLOG = 30.0
 _FAR_BACKLOG = 600.0
-_COUNTERS_FIX = (
-    "Start the server, or correct its address in `counters.url`; until it answers no gateway "
-    "starts, and those that run count each for itself."
-)
-_COUNTERS_FIXES = (
-    ("not installed", "pip install 'callgate[redis]'"),
-    ("authentication", "Correct the user and the password in `counters.url`."),
-    ("username-password", "Correct the user and the password in `counters.url`."),
-    ("no permissions", "Give the user of `counters.url` the rights that docs/operating.md lists."),
-    ("loading", "Wait until the server has read its data, and look again."),
-    ("out of memory", "Give the server more memory, or name another one in `counters.url`."),
-    ("read only replica", "Name the primary in `counters.url`: this server is a replica."),
-)
-"""What the refusals of servers have in them, and what to do about each."""
+_UNCOUNTED = "Until the server counts no gateway starts, and those that run count each for itself."
 
 
 def of_retirements(models: Iterable[Model], today: date) -> Iterator[Finding]:
@@ -105,9 +92,9 @@ def of_counters(server: str | None, workers: int) -> Finding:
 
 
 def of_refused_counters(said: str) -> Finding:
-    """Of a server that does not count; `said` is the driver's word with the server's address."""
-    what = said.partition("; ")[0]
-    fix = next((fix for word, fix in _COUNTERS_FIXES if word in said.lower()), _COUNTERS_FIX)
+    """Of a server that does not count; `said` is what is wrong, then the fix behind a semicolon."""
+    what, _, fix = said.partition("; ")
+    fix = f"{fix[:1].upper()}{fix[1:]}. {_UNCOUNTED}" if fix else _UNCOUNTED
     return problem("counters", what, fix)
 
 

@@ -1,0 +1,78 @@
+"""What servers say when they refuse, and what an operator can do about it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Fixes = Sequence[tuple[str, str]]
+"""Words in what was said, in small letters, and the fix. The first that fits counts."""
+
+COUNTERS: Fixes = (
+    ("without any password", "the server has none: take the password out of counters.url"),
+    ("authentication", "put the user and the password into counters.url: redis://user:password@…"),
+    (
+        "username-password",
+        (
+            "correct the user and the password in counters.url, with `@`, `:`, `/`, `#`, `?` "
+            "and `%` in it written as %40, %3A, %2F, %23, %3F and %25"
+        ),
+    ),
+    ("no permissions", "give that user the rights that docs/operating.md lists, or name another"),
+    ("loading", "wait until the server has read its data, and start again"),
+    ("out of memory", "give the server more memory, or name another one in counters.url"),
+    ("read only replica", "name the primary in counters.url: this server is a replica"),
+    ("link with master", "name the primary in counters.url: this server is a replica"),
+    ("db index", "choose a lower number of the database in counters.url; 0 is always there"),
+    ("no such option", "correct what follows `?` in counters.url"),
+    (
+        "certificate",
+        (
+            "name the authority in counters.url, ?ssl_ca_certs=/path/ca.pem, and the host as the "
+            "server's certificate has it"
+        ),
+    ),
+    ("[ssl", "if the server has no TLS, write redis:// in counters.url"),
+    ("protocol error", "no Redis answers there: correct host and port in counters.url"),
+    ("connection reset", "if the server wants TLS, write rediss:// in counters.url"),
+    ("closed by server", "if the server wants TLS, write rediss:// in counters.url"),
+)
+
+DATABASE: Fixes = (
+    ("invalid connection option", "correct what follows `?` in store.url"),
+    ("invalid sslmode", "correct sslmode in store.url: disable, prefer, require or verify-full"),
+    ("invalid integer value", "correct what follows `?` in store.url"),
+    (
+        "password",
+        (
+            "correct the user and the password in store.url, with `@`, `:`, `/` and `%` in it "
+            "written as %40, %3A, %2F and %25"
+        ),
+    ),
+    (
+        "certificate",
+        (
+            "name the authority in store.url, ?sslrootcert=/path/ca.crt, and the host as the "
+            "server's certificate has it"
+        ),
+    ),
+    (
+        "does not exist",
+        "make it with the statements that docs/postgresql.md has, or correct store.url",
+    ),
+    ("no encryption", "the server wants TLS: take sslmode=disable out of store.url"),
+    ("not support ssl", "turn TLS on at the server, or take sslmode out of store.url"),
+    (
+        "pg_hba.conf",
+        "admit this machine and user in the server's pg_hba.conf, or correct store.url",
+    ),
+    ("too many", "raise max_connections, or that user's CONNECTION LIMIT, or correct store.url"),
+    ("connection slots", "raise the server's max_connections, or correct store.url"),
+    ("starting up", "wait until the server has started; store.url may be right"),
+    ("ssl negotiation", "no PostgreSQL answers there: correct host and port in store.url"),
+)
+
+
+def fix_of(said: str, fixes: Fixes, otherwise: str) -> str:
+    """What to do about what a server has said."""
+    low = said.lower()
+    return next((fix for words, fix in fixes if words in low), otherwise)
