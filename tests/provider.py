@@ -165,8 +165,10 @@ async def withheld(_provider: Provider, writer: Writer, body: dict[str, Any]) ->
 
 
 async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
-    """Says what it is asked to say, or calls a tool with it if it is given one."""
-    text = body["messages"][-1]["content"]
+    """Says what it is asked to say, or calls a tool with it if it is given one; the example that
+    the gateway may put below it is not heeded.
+    """
+    text = body["messages"][-1]["content"].partition("\n\nAnswer with JSON in this form")[0]
     name = body["tools"][0]["function"]["name"] if body.get("tools") else ""
     call = {"id": "call_1", "type": "function", "function": {"name": name, "arguments": ""}}
     named = call if name else None

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
-from callgate.core.structured import Forms, Plan, corrected, plan, unwrapped
+from callgate.core.example import example_of
+from callgate.core.structured import Forms, Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.structured_stream import Transcript, Unwrapping
 from callgate.core.validate import parse_chat
 
@@ -110,7 +111,36 @@ def test_where_no_function_can_be_forced_the_target_is_told_in_words(asked: Chat
     assert sent.get("tools") == ([TOOL] if asked.body.tools else None)
     assert sent["messages"][0]["role"] == "system"
     assert "JSON Schema" in sent["messages"][0]["content"]
-    assert sent["messages"][1:] == ASKED
+    assert sent["messages"][1:] == [{"role": "user", "content": last_words(asked)}]
+    plainly = wire(plan(asked, Forms(schema=None, object=False), plainly=True))
+    assert plainly["messages"] == [{"role": "user", "content": last_words(asked)}]
+
+
+def last_words(asked: ChatRequest) -> str:
+    """The question with an example of the form below it."""
+    form = asked.body.response_format
+    assert form is not None
+    assert form.json_schema is not None
+    example = msgspec.json.encode(example_of(form.json_schema.schema or {})).decode()
+    return f"Who?\n\nAnswer with JSON in this form and nothing else:\n{example}"
+
+
+def test_the_example_follows_the_last_message_only_where_that_is_the_users() -> None:
+    forms = Forms(schema=None, object=False, tool="")
+    parts = [{"type": "text", "text": "Who?"}]
+    sent = wire(plan(request(messages=[{"role": "user", "content": parts}]), forms))
+    assert [len(one["content"]) for one in sent["messages"][1:]] == [2]
+    answered = [*ASKED, {"role": "assistant", "content": "He"}]
+    sent = wire(plan(request(messages=answered), forms))
+    assert sent["messages"][1:] == answered
+
+
+@pytest.mark.parametrize(
+    ("answer", "astray"),
+    [({"name": 1}, False), (SCHEMA, True), ({}, True), (None, True), ([], True), ("x", True)],
+)
+def test_an_answer_that_has_nothing_of_the_form_is_astray(answer: Any, *, astray: bool) -> None:
+    assert is_astray(SCHEMA, answer) == astray
 
 
 def test_a_mode_of_json_helps_the_instructions() -> None:
@@ -159,7 +189,8 @@ def test_instructions_join_the_callers_own_parts() -> None:
 def test_a_prompt_becomes_a_message_behind_the_instructions() -> None:
     sent = wire(plan(request(prompt="Who?"), Forms(schema=None, object=False, tool="")))
     assert "prompt" not in sent
-    assert sent["messages"][1:] == ASKED
+    assert [one["role"] for one in sent["messages"][1:]] == ["user"]
+    assert sent["messages"][1]["content"].startswith("Who?\n\n")
 
 
 def test_a_correction_shows_the_answer_and_names_its_faults() -> None:

@@ -292,3 +292,25 @@ async def test_a_large_schema_is_prepared_beside_the_event_loop() -> None:
     with pytest.raises(GatewayError) as caught:
         await checkers.ready(request(schema={"type": "object", "properties": {"a": {"type": 5}}}))
     assert caught.value.param == "response_format.json_schema.schema.properties.a.type"
+
+
+@pytest.mark.parametrize("astray", [json.dumps(SCHEMA), "A person.", '[{"name": 1}]'])
+async def test_a_model_that_the_schema_leads_astray_is_shown_an_example_alone(
+    call: Call, shaped: Ask, astray: str
+) -> None:
+    asked = request(schema={"$defs": {"p": SCHEMA}, "$ref": "#/$defs/p"})
+    answer, model = await shaped(astray, GOOD, asked=asked, at=target("deepseek"))
+    assert content(answer) == GOOD
+    first, second = (one.messages for one in model.asked)
+    assert [one.role for one in first] == ["system", "user"]
+    assert [one.role for one in second] == ["user"]
+    assert second[0].content == first[1].content
+    assert str(second[0].content).endswith('nothing else:\n{"name":"text","age":1}')
+    assert call.attempts[0].reason == "the model is shown an example instead of the schema"
+
+
+async def test_a_model_that_came_near_hears_what_is_wrong(call: Call, shaped: Ask) -> None:
+    asked = request(schema={"$defs": {"p": SCHEMA}, "$ref": "#/$defs/p"})
+    _, model = await shaped(BAD, GOOD, asked=asked, at=target("deepseek"))
+    assert [one.role for one in model.asked[1].messages] == ["system", "user", "assistant", "user"]
+    assert call.attempts[0].reason == "the violations are named to the model"

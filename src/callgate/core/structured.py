@@ -29,6 +29,7 @@ from callgate.core.chat import (
     ResponseFormat,
     Tool,
 )
+from callgate.core.example import example_of
 from callgate.core.schema import adapt
 from callgate.core.schema_rules import Target
 from callgate.errors import GatewayError
@@ -40,6 +41,7 @@ _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]+")
 _OPEN = ("anyOf", "oneOf", "allOf", "not", "if", "$ref")
 _REASONING = ("reasoning_effort", "reasoning", "thinking")
 _MAX_SHOWN = 32_768
+_LIKE_THIS = "Answer with JSON in this form and nothing else:"
 _encode = msgspec.json.Encoder().encode
 _objects = msgspec.json.Decoder(list[Json]).decode
 
@@ -71,8 +73,12 @@ class Plan(NamedTuple):
     tool: str = ""
 
 
-def plan(request: ChatRequest, forms: Forms) -> Plan:
-    """How to ask a target that has these forms; what the request asks for is left as it is."""
+def plan(request: ChatRequest, forms: Forms, *, plainly: bool = False) -> Plan:
+    """How to ask a target that has these forms; what the request asks for is left as it is.
+
+    `plainly`: where instructions are the way, they are an example alone, for a model that a schema
+    has led astray.
+    """
     form = request.body.response_format
     assert form is not None
     schema = form.json_schema.schema if form.json_schema is not None else None
@@ -89,7 +95,8 @@ def plan(request: ChatRequest, forms: Forms) -> Plan:
         return Plan("native", _with_form(request, ResponseFormat("json_schema", native)))
     if forms.tool and _may_force(request.body) and may_be_arguments(schema, forms):
         return _forced(request, form.json_schema, schema, forms)
-    told = _instructed(request, schema, ResponseFormat("json_object") if forms.object else None)
+    mode = ResponseFormat("json_object") if forms.object else None
+    told = _instructed(request, schema, mode, plainly=plainly)
     return Plan("object" if forms.object else "prompt", told)
 
 
@@ -179,14 +186,49 @@ def _with_form(request: ChatRequest, form: ResponseFormat | None) -> ChatRequest
 
 
 def _instructed(
-    request: ChatRequest, schema: Json | None, form: ResponseFormat | None
+    request: ChatRequest,
+    schema: Json | None,
+    form: ResponseFormat | None,
+    *,
+    plainly: bool = False,
 ) -> ChatRequest:
+    example = None if schema is None else example_of(schema)
     words = "Answer with one JSON object"
     if schema is not None:
         words = f"Answer with JSON that conforms to this JSON Schema:\n{_encode(schema).decode()}\n"
         words += "Give the JSON value itself, not the schema"
     words += ". Write nothing else: no explanation, no comment, no code fence."
+    if example is not None:
+        shown = _with_last(request, f"{_LIKE_THIS}\n{_encode(example).decode()}")
+        if shown is not None:
+            return _with_form(shown if plainly else _with_system(shown, words), form)
     return _with_form(_with_system(request, words), form)
+
+
+def is_astray(schema: Json, answer: object) -> bool:
+    """Whether an answer has nothing of the form, such as the schema itself; None: it is no JSON."""
+    example = example_of(schema)
+    if isinstance(example, dict) and isinstance(answer, dict):
+        return bool(example) and not example.keys() & answer.keys()
+    return type(example) is not type(answer)
+
+
+def _with_last(request: ChatRequest, words: str) -> ChatRequest | None:
+    """The words below the last message, which small models heed most; None if it is no user's."""
+    messages, plain = _turns(request)
+    last = messages[-1]
+    if last.role != "user":
+        return None
+    if isinstance(last.content, list):
+        content: str | list[Part] = [*last.content, Part(type="text", text=words)]
+        wire: Any = [*plain[-1]["content"], {"type": "text", "text": words}]
+    else:
+        content = wire = f"{last.content}\n\n{words}"
+    return _with_turns(
+        request,
+        [*messages[:-1], msgspec.structs.replace(last, content=content)],
+        [*plain[:-1], {**plain[-1], "content": wire}],
+    )
 
 
 def _with_system(request: ChatRequest, words: str) -> ChatRequest:

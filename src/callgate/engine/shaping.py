@@ -13,12 +13,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json, Usage
 from callgate.core.conformance import Checker
 from callgate.core.models import Target
 from callgate.core.record import Attempt
 from callgate.core.repair import repair, said_once
-from callgate.core.structured import Plan, corrected, plan, unwrapped
+from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers, schema_of
@@ -86,12 +88,14 @@ class Shaping:
             return answer
         return await self._again(call, target, request, form, ask, answer, fault)
 
-    def plan(self, call: Call, target: Target, request: ChatRequest) -> Plan:
+    def plan(
+        self, call: Call, target: Target, request: ChatRequest, *, plainly: bool = False
+    ) -> Plan:
         """How the target is asked; noted where it is not by its own parameter."""
         form = request.body.response_format
         if form is None or form.type == "text":
             return Plan("native", request)
-        made = plan(request, forms_of(target))
+        made = plan(request, forms_of(target), plainly=plainly)
         if made.way != "native":
             words = f"{target.deployment.id} was brought to answer in form by {_WAYS[made.way]}"
             if words not in call.notes:
@@ -114,9 +118,16 @@ class Shaping:
         return any(plan(leg.request, forms_of(one)).way in _BY_WORDS for one in targets)
 
     async def _once(
-        self, call: Call, target: Target, request: ChatRequest, form: Form, ask: Ask
+        self,
+        call: Call,
+        target: Target,
+        request: ChatRequest,
+        form: Form,
+        ask: Ask,
+        *,
+        plainly: bool = False,
     ) -> tuple[ChatResponse, Fault | None]:
-        way = self.plan(call, target, request)
+        way = self.plan(call, target, request, plainly=plainly)
         answer = await ask(target, way.request)
         if way.tool:
             answer = unwrapped(answer, way.tool)
@@ -138,10 +149,15 @@ class Shaping:
         """One more attempt, which is told what was wrong with the first."""
         refusal = violation(target, fault)
         attempt = _mark(call, target, refusal, first.usage)
-        attempt.decision, attempt.reason = "ask again", "the violations are named to the model"
-        told = corrected(request, fault.text, fault.violations)
+        plainly = _is_astray(request, target, fault.text)
+        attempt.decision = "ask again"
+        if plainly:
+            attempt.reason, told = "the model is shown an example instead of the schema", request
+        else:
+            attempt.reason = "the violations are named to the model"
+            told = corrected(request, fault.text, fault.violations)
         try:
-            answer, fault_again = await self._once(call, target, told, form, ask)
+            answer, fault_again = await self._once(call, target, told, form, ask, plainly=plainly)
         except GatewayError as error:
             call.notes.append(f"the model could not be asked again: {error.message}")
             call.usage = first.usage
@@ -176,6 +192,21 @@ async def _judge(
             message["content"] = mended
             call.notes.append("the answer was repaired to be JSON")
     return None
+
+
+def _is_astray(request: ChatRequest, target: Target, text: str) -> bool:
+    """Whether instructions have led the model to something else altogether."""
+    form = request.body.response_format
+    schema = form.json_schema.schema if form is not None and form.json_schema is not None else None
+    if schema is None or plan(request, forms_of(target)).way not in _BY_WORDS:
+        return False
+    if len(text) > _REPAIRED_AT_ONCE:
+        return False  # whoever says so much is to hear what is wrong with it
+    try:
+        answer = msgspec.json.decode(repair(text).text)
+    except (msgspec.MsgspecError, RecursionError, GatewayError):
+        answer = None
+    return is_astray(schema, answer)
 
 
 _BY_WORDS = ("object", "prompt")
