@@ -301,3 +301,18 @@ def test_claudes_thoughts_come_back_unchanged_at_their_places(
         {"role": "tool", "tool_call_id": "c1", "content": "r"},
     )  # fmt: skip
     assert made[1]["content"] == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "back"),
+    [
+        ("claude-sonnet-4-5", []),
+        ("deepseek-v4", [{"type": "thinking", "thinking": "hm", "signature": ""}]),
+    ],
+)
+def test_thoughts_that_nobody_signed_go_back_to_models_that_do_not_sign(
+    model: str, back: list[dict[str, Any]]
+) -> None:
+    detail = {"type": "thinking", "thinking": "hm", "signature": ""}
+    answer = {"role": "assistant", "content": "a", "reasoning_details": [detail]}
+    assert turns(USER, answer, USER, model=model)[1]["content"] == [*back, text("a")]

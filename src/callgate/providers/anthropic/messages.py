@@ -28,13 +28,18 @@ class Conversation:
     behind the user turn that it precedes or follows, where `system_turns` says that the model takes
     these; else it joins the system prompt, as Anthropic's own OpenAI-compatible endpoint has it
     (https://docs.anthropic.com/en/api/openai-sdk): its authority counts for more than its place.
+
+    `signed` says that the model takes no thoughts but those that it signed.
     """
 
-    def __init__(self, messages: Iterable[Message], found: Findings, *, system_turns: bool) -> None:
+    def __init__(
+        self, messages: Iterable[Message], found: Findings, *, system_turns: bool, signed: bool
+    ) -> None:
         self.system: list[Json] = []
         self.turns: list[Json] = []
         self._later: list[Json] = []  # system blocks that wait for a user turn to end
         self._system_turns = system_turns
+        self._signed = signed
         self._found = found
         self._legacy_ids: dict[str, str] = {}  # by the function's name, its latest call
         for index, message in enumerate(messages):
@@ -76,6 +81,8 @@ class Conversation:
             self._legacy_ids[name] = id_ = f"call_{path[9:-1]}"
             calls.append(self._call(id_, message.function_call, f"{path}.function_call"))
         thoughts = thoughts_of(message.reasoning_details or ())
+        if self._signed:
+            thoughts = [one for one in thoughts if one.block.get("signature") != ""]
         if message.content.__class__ is str:
             blocks = _woven(message.content, thoughts, calls)
         else:

@@ -10,7 +10,8 @@ each as it was, and where in the answer it stood::
 `after_text` counts characters of the message's content, `after_tools` its tool calls; both are left
 out where 0. OpenRouter's names for the same (`reasoning.text`, `reasoning.encrypted`, of the format
 `anthropic-claude-v1`) are understood too. Thoughts without Claude's signature are another model's:
-Claude takes none of those, so they stay out.
+Claude takes none of those, so they stay out; models of other makers (DeepSeek, Kimi) do not sign
+theirs, and get them back with an empty signature.
 """
 
 from __future__ import annotations

@@ -105,7 +105,10 @@ class _Encoder:
         thinking = settle(body, self._family, self._target.model.max_output_tokens, found)
         fields["max_tokens"] = thinking.max_tokens
         conversation = Conversation(
-            self._request.messages, found, system_turns=system_turns and self._family.system_turns
+            self._request.messages,
+            found,
+            system_turns=system_turns and self._family.system_turns,
+            signed=self._family.sampling != "unruled",
         )
         if not conversation.turns:
             found.fault("messages", "must say something besides the system prompt")
