@@ -168,7 +168,8 @@ def main() -> int:
     path = _write(figures, faults, versions, before, share)
     print(
         f"{before.processor}, {before.cores} cores, Linux {before.kernel}, Python {before.python}; "
-        f"load average before {before.load:.2f}, time stolen by other machines {share:.1%}"
+        f"Callgate {before.build}; load average before {before.load:.2f}, "
+        f"time stolen by other machines {share:.1%}"
     )
     if not cores.apart:
         print("One core only: the load shares it with what is measured; latencies mean little.")

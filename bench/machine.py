@@ -8,14 +8,19 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from callgate.cli.build import compiled
+
 
 class Machine(Struct, kw_only=True):
-    """What decides about the figures besides the programs. `load` is the average over a minute."""
+    """What decides about the figures besides the programs. `load` is the average over a minute,
+    `build` how Callgate was built.
+    """
 
     processor: str
     cores: int
     kernel: str
     python: str
+    build: str
     load: float
 
 
@@ -28,6 +33,7 @@ def machine() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         kernel=platform.release(),
         python=platform.python_version(),
+        build="compiled" if compiled() else "interpreted",
         load=os.getloadavg()[0],
     )
 

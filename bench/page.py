@@ -52,7 +52,8 @@ def _place(run: Mapping[str, Any]) -> str:
         f"Taken {run['time'][:16].replace('T', ' ')} UTC on {machine['processor']}, "
         f"{machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}.\n{noise}"
         f"Load average before the run {machine['load']:.2f}, time stolen by other virtual machines "
-        f"{run['stolen']:.1%}.\nVersions: {versions}.\n"
+        f"{run['stolen']:.1%}.\nVersions: {versions}; Callgate is "
+        f"{machine.get('build', 'interpreted')}.\n"
     )
 
 

@@ -273,7 +273,7 @@ def shell_lines(path: Path) -> Iterator[list[str]]:
 @pytest.mark.parametrize("path", PAGES, ids=named)
 def test_every_command_of_an_example_exists(path: Path) -> None:
     known = dict(commands())
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for program, *words in shell_lines(path):
         if program == "make" and words:
             assert words[0] in targets, f"make {words[0]}"

@@ -54,6 +54,7 @@ from callgate.support.explain import explain, explained, for_caller
 from callgate.support.story import ExplainedRecord
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
+from callgate.upstream.transport import Transport
 from callgate.web.authentication import Authenticator
 from callgate.web.chat import Chat, ChatSettings
 from callgate.web.cold import Cold
@@ -107,7 +108,7 @@ class Worker(Struct):
 
     gate: Gate
     keyring: Keyring
-    client: Client
+    client: Transport
     counters: Counters
     seeding: Seeding
     budgets: Callable[[], Iterable[tuple[str, Rule]]]
@@ -131,7 +132,7 @@ class World(Struct, kw_only=True):
     store: Store
     journal: Journal
     counters: Counters
-    client: Client
+    client: Transport
     health: HealthTable
     chance: Callable[[], float] = random.random
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -18,6 +18,7 @@ import msgspec
 
 from callgate.capture import files
 from callgate.cli import looking
+from callgate.cli.build import compiled
 from callgate.cli.logs import status_class
 from callgate.cli.options import Failure, config_option, duration, json_option, now_ms
 from callgate.cli.output import json_line, printable
@@ -226,6 +227,7 @@ def _versions() -> dict[str, Any]:
     packages = {one.metadata["Name"]: one.version for one in distributions()}
     return {
         "callgate": version("callgate"),
+        "compiled": compiled(),
         "python": sys.version,
         "platform": platform.platform(),
         "packages": dict(sorted(packages.items(), key=lambda one: one[0].lower())),

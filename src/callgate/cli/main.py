@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import click
+
+from callgate.cli.build import compiled
 
 _FAILED, _UNUSABLE = 1, 2
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -101,10 +104,23 @@ def _tell_of_file(error: OSError) -> None:
     click.echo(f"  {_MENDING.get(type(error), _MENDING_REST)}", err=True)
 
 
+def _tell_version(context: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        click.echo(f"callgate {version('callgate')}" + (" (compiled)" if compiled() else ""))
+        context.exit()
+
+
 @click.command(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="callgate", prog_name="callgate", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 def callgate() -> None:
     """A self-hosted LLM gateway whose every call can be explained from its request_id."""

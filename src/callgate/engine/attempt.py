@@ -19,8 +19,8 @@ from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
 from callgate.providers.registry import dialect
-from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import FETCHED, Credentials
+from callgate.upstream.transport import Transport, UpstreamResponse
 
 _MAX_ERROR_BYTES = 256 * 1024
 KEPT_BODY = 2048
@@ -52,7 +52,7 @@ class Try:
     )
 
     def __init__(
-        self, call: Call, target: Target, client: Client, credentials: Credentials
+        self, call: Call, target: Target, client: Transport, credentials: Credentials
     ) -> None:
         deployment = target.deployment
         self._call = call
@@ -63,7 +63,7 @@ class Try:
         self._started = self._counted = time.perf_counter_ns()
         self.target = target
         self.dialect: Dialect = dialect(deployment.vendor.dialect)
-        self.response: Response | None = None
+        self.response: UpstreamResponse | None = None
         self.attempt = Attempt(
             model=target.model.name,
             provider=deployment.provider,
@@ -103,7 +103,7 @@ class Try:
                 "the caller left, or the gateway ended" if left else "a defect in the gateway"
             )
 
-    async def send(self, request: ChatRequest) -> Response:
+    async def send(self, request: ChatRequest) -> UpstreamResponse:
         """Send the request in the target's dialect; a 2xx response whose body is yet to come.
 
         Raises GatewayError for anything else, with the provider's answer made sense of.

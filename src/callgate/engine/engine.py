@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -25,8 +24,8 @@ from callgate.engine.pursuit import Pursuit
 from callgate.engine.relay import Outlet, Relay
 from callgate.engine.shapedstream import ShapedStream
 from callgate.engine.shaping import Shaping
-from callgate.upstream.client import Client
 from callgate.upstream.credentials import Credentials
+from callgate.upstream.transport import Transport
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -40,7 +39,11 @@ class Sink(Protocol):
 
 
 class Stream(Protocol):
-    """What a streamed answer is read from."""
+    """What a streamed answer is read from, within its context."""
+
+    def __enter__(self) -> Stream: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None: ...
 
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunks, at least one; None when the answer is complete. Raises GatewayError."""
@@ -59,7 +62,7 @@ class Engine:
     def __init__(
         self,
         admission: Admission,
-        client: Client,
+        client: Transport,
         journal: Sink,
         region: str,
         prices: Callable[[Target], Price | None],
@@ -121,16 +124,14 @@ class Engine:
             return await gathered(call, relay)
         return await Try(call, target, self._client, self._credentials).whole(request)
 
-    @asynccontextmanager
-    async def stream(self, call: Call, course: Sequence[Leg]) -> AsyncIterator[Stream]:
-        """The answer to a call that streams; entering waits for its first content.
+    async def stream(self, call: Call, course: Sequence[Leg]) -> Stream:
+        """The answer to a call that streams, once its first content is here; enter it at once.
 
-        Where it has to be finished as a whole, entering waits for all of it.
+        Where it has to be finished as a whole, all of it is waited for.
         """
         formed = any(leg.request.body.response_format is not None for leg in course)
         if needs_whole(course) or (formed and self._shaping.holds_back(course)):
-            yield Whole(await self.complete(call, course))
-            return
+            return Whole(await self.complete(call, course))
 
         shaped = ShapedStream(call, self._shaping) if formed else None
 
@@ -142,12 +143,10 @@ class Engine:
         going_on = continues(course, self._mid_stream)
         stream = HealingStream(call, course, self._pursuit, connect, continues=going_on)
         await stream.open()
-        with stream:
-            if shaped is None:
-                yield stream
-            else:
-                shaped.stream = stream
-                yield shaped
+        if shaped is None:
+            return stream
+        shaped.stream = stream
+        return shaped
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""

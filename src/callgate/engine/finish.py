@@ -73,6 +73,12 @@ class Whole:
     def __init__(self, answer: ChatResponse) -> None:
         self._chunks = as_chunks(answer)
 
+    def __enter__(self) -> Whole:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Nothing is left open."""
+
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunk; None when the answer is complete."""
         return [self._chunks.pop(0)] if self._chunks else None

@@ -17,8 +17,8 @@ from callgate.engine.call import Call
 from callgate.engine.filtering import WITHHELD
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
-from callgate.upstream.client import Client, Response
 from callgate.upstream.credentials import Credentials
+from callgate.upstream.transport import Transport, UpstreamResponse
 
 Outlet = Callable[[Sequence[Chunk]], bool]
 """Takes chunks at once; whether it takes more so."""
@@ -62,7 +62,7 @@ class Relay:
         call: Call,
         request: ChatRequest,
         target: Target,
-        client: Client,
+        client: Transport,
         credentials: Credentials,
         splice: Splice | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class Relay:
         self._request = request
         self._try = Try(call, target, client, credentials)
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
-        self._response: Response | None = None
+        self._response: UpstreamResponse | None = None
         self._first: Sequence[Chunk] = ()
         self._failed: tuple[bytes, Exception] | None = None  # amid `pour`, and at which bytes
         self._start: bytes | None = b""  # what was received before the first content
@@ -251,7 +251,7 @@ class Relay:
         )
 
 
-async def _last(response: Response) -> bytes:
+async def _last(response: UpstreamResponse) -> bytes:
     """What may follow a whole answer; nothing for a while is taken for its end."""
     try:
         async with asyncio.timeout(_LAST_WAIT):

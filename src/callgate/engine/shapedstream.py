@@ -39,6 +39,13 @@ class ShapedStream:
         self._transcript = Transcript(min(_MOST, MAX_WORK))
         self.stream: HealingStream | None = None
 
+    def __enter__(self) -> ShapedStream:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        assert self.stream is not None
+        self.stream.__exit__(kind, error, trace)
+
     def asked(self, target: Target, request: ChatRequest) -> ChatRequest:
         """The request as this target is asked."""
         way = self._shaping.plan(self._call, target, request)

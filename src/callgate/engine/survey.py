@@ -15,8 +15,8 @@ from callgate.providers.aliases import find
 from callgate.providers.auth import authorize
 from callgate.providers.listing import List, Page, lists_of, scope_of
 from callgate.providers.registry import dialect
-from callgate.upstream.client import Client
 from callgate.upstream.credentials import FETCHED, Credentials
+from callgate.upstream.transport import Transport
 
 TIMEOUTS = Timeouts(connect=5.0, headers=10.0, first_token=10.0, silence=10.0, total=15.0)
 _MAX_BYTES = 16 << 20
@@ -27,7 +27,7 @@ _MAX_PAGES = 50
 _BARRED = ("is not authorized to perform", "missing scopes", "permission '", "permission_denied")
 
 
-async def survey(models: Iterable[Model], client: Client) -> list[Answer]:
+async def survey(models: Iterable[Model], client: Transport) -> list[Answer]:
     """One answer for each provider of these models, by name. Raises nothing of the network."""
     by_provider: dict[str, list[Target]] = {}
     for model in models:
@@ -43,7 +43,9 @@ async def survey(models: Iterable[Model], client: Client) -> list[Answer]:
 class _Inquiry:
     """One provider, asked for the models of `targets`, which share its address and key."""
 
-    def __init__(self, targets: Sequence[Target], client: Client, credentials: Credentials) -> None:
+    def __init__(
+        self, targets: Sequence[Target], client: Transport, credentials: Credentials
+    ) -> None:
         self._targets = targets
         self._deployment = targets[0].deployment
         self._client = client

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 from callgate.core.captured import Drawn, Exchange, Failure, Mode, Piece, Window
 from callgate.core.http import HttpRequest
@@ -12,7 +12,7 @@ from callgate.core.limits import Draw
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
 from callgate.store.base import Grant, Quota
-from callgate.upstream.client import Response
+from callgate.upstream.transport import UpstreamResponse
 
 
 class Tape:
@@ -116,10 +116,10 @@ class Tape:
         self.exchanges.append(exchange)
         return exchange
 
-    def taped(self, response: Response, exchange: Exchange) -> Response:
+    def taped(self, response: UpstreamResponse, exchange: Exchange) -> UpstreamResponse:
         """The response, which leaves what is read of it on the tape."""
         exchange.status, exchange.answer_headers = response.status, dict(response.headers)
-        return cast("Response", _Taped(self, response, exchange))
+        return _Taped(self, response, exchange)
 
     def received(self, exchange: Exchange, data: bytes) -> None:
         """A piece of a provider's answer; none: its end."""
@@ -152,17 +152,20 @@ class Keeper(Protocol):
 
 
 class _Taped:
-    """A response under observation: whatever it is asked, the response itself answers."""
+    """A response under observation."""
 
-    __slots__ = ("_exchange", "_response", "_tape")
+    __slots__ = (
+        "_exchange", "_response", "_tape", "connect_us", "headers", "headers_us", "status",
+    )  # fmt: skip
 
-    def __init__(self, tape: Tape, response: Response, exchange: Exchange) -> None:
+    def __init__(self, tape: Tape, response: UpstreamResponse, exchange: Exchange) -> None:
         self._tape = tape
         self._response = response
         self._exchange = exchange
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._response, name)
+        self.status = response.status
+        self.headers = response.headers
+        self.connect_us = response.connect_us
+        self.headers_us = response.headers_us
 
     async def read(self, limit: int | None = None) -> bytes:
         try:
@@ -182,3 +185,15 @@ class _Taped:
             raise
         self._tape.received(self._exchange, data)
         return data
+
+    async def pour(self, sink: Callable[[bytes], bool]) -> None:
+        """Nothing passes by the tape: `receive` gives all of it."""
+
+    def answering(self) -> None:
+        self._response.answering()
+
+    def close(self) -> None:
+        self._response.close()
+
+    def release(self) -> None:
+        self._response.release()

@@ -31,7 +31,7 @@ from callgate.core.secret import Secret
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.hedge import HEDGED
 from callgate.errors import GatewayError
-from callgate.replay.surroundings import NoRequests, RecordedClient, RecordedCounters, keys_of
+from callgate.replay.surroundings import NoRequests, RecordedCounters, RecordedTransport, keys_of
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
 from callgate.web.exchange import EXCHANGE
@@ -73,7 +73,7 @@ def rerun(captured: Captured) -> Rerun:
 async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
     hedged = any(note.startswith(HEDGED) for note in record.notes)
     caller = _Caller(captured, record, hedged=hedged)
-    client = RecordedClient(captured.exchanges, caller.leave, hedged=hedged)
+    client = RecordedTransport(captured.exchanges, caller.leave, hedged=hedged)
     text = keys.mint(config.region, bytes(keys.ENTROPY_BYTES))
     with closing(Journal(config.journal_dir)) as journal:
         world = World(

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn
 
 from callgate.core.captured import Captured, Exchange
-from callgate.core.http import HttpRequest
+from callgate.core.http import HttpRequest, Origin
 from callgate.core.limits import Draw, Level
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.store.base import Grant, Key, Keys, Quota, StoreError
 from callgate.store.memory import MemoryCounters
-from callgate.upstream.client import Client
-from callgate.upstream.response import Response
-from callgate.upstream.settings import UpstreamSettings
+from callgate.upstream.transport import PoolStats
 
 _WINDOW_SECONDS = 60.0
 _RIVAL_SECONDS = 2.0
 Leave = Callable[[], Awaitable[None]]
 
 
-class RecordedResponse(Response):
+class RecordedResponse:
     """The recorded answer to an attempt, in its pieces; where it broke off, it breaks off again."""
 
-    __slots__ = ("_at", "_exchange", "_leave")
+    __slots__ = (
+        "_at", "_exchange", "_leave", "connect_us", "headers", "headers_us", "status",
+    )  # fmt: skip
 
     def __init__(self, exchange: Exchange, leave: Leave) -> None:
         self.status = exchange.status
-        self.headers = exchange.answer_headers
-        self.connect_us = None
+        self.headers: Mapping[str, str] = exchange.answer_headers
+        self.connect_us: int | None = None
         self.headers_us = 0
-        self._connection = self._inflater = self._error = None
-        self._whole = True
         self._exchange = exchange
         self._leave = leave
         self._at = 0
@@ -58,8 +56,20 @@ class RecordedResponse(Response):
             await self._leave()  # as the caller did
         return b""
 
+    async def pour(self, sink: Callable[[bytes], bool]) -> None:
+        """Nothing arrives: `receive` gives what was recorded."""
 
-class RecordedClient(Client):
+    def answering(self) -> None:
+        """No clock runs."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def release(self) -> None:
+        """Nothing is open."""
+
+
+class RecordedTransport:
     """A way out that leads nowhere: the n-th request gets the n-th recorded answer.
 
     `sent` is what was to go out. `leave` is awaited where the recording ends without a reason, and
@@ -69,14 +79,13 @@ class RecordedClient(Client):
     __slots__ = ("_both", "_exchanges", "_hedged", "_leave", "sent")
 
     def __init__(self, exchanges: Sequence[Exchange], leave: Leave, *, hedged: bool) -> None:
-        super().__init__(UpstreamSettings())
         self._hedged = hedged
         self._both = asyncio.Event()
         self._exchanges = exchanges
         self._leave = leave
         self.sent: list[HttpRequest] = []
 
-    async def send(self, request: HttpRequest, timeouts: Timeouts, **_: Any) -> Response:
+    async def send(self, request: HttpRequest, timeouts: Timeouts, **_: Any) -> RecordedResponse:
         """The recorded response. Raises the GatewayError that was recorded in its place."""
         self.sent.append(request)
         if len(self.sent) > len(self._exchanges):
@@ -93,6 +102,13 @@ class RecordedClient(Client):
                 raise exchange.error.error()
             await self._leave()
         return RecordedResponse(exchange, self._leave)
+
+    def stats(self) -> Mapping[Origin, PoolStats]:
+        """Nothing is open."""
+        return {}
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
 
 
 class RecordedCounters(MemoryCounters):

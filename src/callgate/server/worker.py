@@ -9,6 +9,7 @@ import socket
 import time
 from contextlib import closing
 from types import FrameType
+from typing import cast
 
 import uvicorn
 import uvloop
@@ -17,7 +18,7 @@ from callgate.app import Worker, build_worker
 from callgate.config import Config
 from callgate.metrics.sheets import Sheet
 from callgate.server.supervisor import RETIRE, Ready, orphaned
-from callgate.web.protocol import Bounds, GateProtocol, protocol_for
+from callgate.web.protocol import Bounds, Door
 
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
@@ -39,15 +40,15 @@ def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready
 class _Server(uvicorn.Server):
     """uvicorn's server, which can also retire: it then ends when its callers are served."""
 
-    def __init__(self, config: uvicorn.Config, protocol: type[GateProtocol], drain: float) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, drain: float) -> None:
         super().__init__(config)
-        self._protocol = protocol
+        self._door = door
         self._drain = drain
         self._retiring = False
 
     def retire(self) -> None:
         """Take no more connections; leave the present ones all the time they need."""
-        self._retiring = self._protocol.retiring = True
+        self._retiring = self._door.retiring = True
         self.config.timeout_graceful_shutdown = None
         self.should_exit = True
 
@@ -59,7 +60,7 @@ class _Server(uvicorn.Server):
     def _hasten(self) -> None:
         """The end has come while it was retiring: the time left is that of any end."""
         if self._retiring:
-            self._retiring = self._protocol.retiring = False
+            self._retiring = self._door.retiring = False
             for connection in list(self.server_state.connections):
                 connection.shutdown()
             asyncio.get_running_loop().call_later(self._drain, self._break_off)
@@ -84,11 +85,11 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
         await worker.counters.start()
         await worker.seeding.prime(worker.budgets())
-        protocol = protocol_for(worker.gate, bounds)
+        door = Door(worker.gate, bounds)
         server = _Server(
             uvicorn.Config(
                 worker.gate,
-                http=protocol,
+                http=cast("type[asyncio.Protocol]", door),
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -98,7 +99,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 proxy_headers=False,
                 timeout_graceful_shutdown=int(settings.drain),
             ),
-            protocol,
+            door,
             settings.drain,
         )
         tasks = [

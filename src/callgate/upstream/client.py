@@ -11,11 +11,12 @@ from callgate.core.models import Timeouts
 from callgate.upstream import failure
 from callgate.upstream.deadline import Sweeper
 from callgate.upstream.head import encode_head, encode_length
-from callgate.upstream.pool import Pool, PoolStats
+from callgate.upstream.pool import Pool
 from callgate.upstream.reader import HEAD
 from callgate.upstream.response import Response
 from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.tls import Tls
+from callgate.upstream.transport import PoolStats
 
 __all__ = ["Client", "PoolStats", "Response", "UpstreamSettings"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import NamedTuple
 
 from callgate.core.http import Headers, Origin
 from callgate.core.models import Timeouts
@@ -17,14 +16,7 @@ from callgate.upstream.dial import dial
 from callgate.upstream.proxy import Proxy
 from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.tls import Tls
-
-
-class PoolStats(NamedTuple):
-    """`open` counts connections, idle ones and those being made included; `waiting`, callers."""
-
-    open: int
-    idle: int
-    waiting: int
+from callgate.upstream.transport import PoolStats
 
 
 class Pool:

@@ -91,8 +91,9 @@ class ResponseReader:
         return self.phase == COMPLETE
 
     def dispose(self) -> None:
-        """Let go of the parser, which refers back here; nothing can be fed any more."""
-        del self._feed, self._parser
+        """Let go of the parser, which refers back here; what is fed from now on is lost."""
+        self._parser = HttpResponseParser(None)
+        self._feed = self._parser.feed_data
 
     # --- the parser's callbacks -----------------------------------------------------------------
 

@@ -202,7 +202,7 @@ class Chat:
     ) -> None:
         chunks = _ChunkWriter(call)
         try:
-            async with self.engine.stream(call, course) as relay:
+            with await self.engine.stream(call, course) as relay:
                 headers = headers_for(call, EVENT_STREAM)
                 headers.append((b"cache-control", b"no-cache"))
                 headers.append((b"x-accel-buffering", b"no"))

@@ -42,14 +42,31 @@ class Bounds(Struct, frozen=True, kw_only=True):
     idle_seconds: float
 
 
+class Door:
+    """Makes the protocol of each connection, as uvicorn wants it of a class.
+
+    `retiring`: the process takes no more connections, and ends those it has.
+    """
+
+    __slots__ = ("bounds", "gate", "retiring")
+
+    def __init__(self, gate: Gate, bounds: Bounds) -> None:
+        self.gate = gate
+        self.bounds = bounds
+        self.retiring = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> GateProtocol:
+        """The protocol of a new connection."""
+        return GateProtocol(self, *args, **kwargs)
+
+
 class GateProtocol(HttpToolsProtocol):
-    """One connection of a caller. `retiring`: the process takes no more of them."""
+    """One connection of a caller."""
 
-    gate: Gate
-    bounds: Bounds
-    retiring = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, door: Door, *args: Any, **kwargs: Any) -> None:
+        self.door = door
+        self.gate = door.gate
+        self.bounds = door.bounds
         self._headers: dict[bytes, bytes] = {}
         # httptools calls this for each header: a method of the dict costs no Python frame.
         self.on_header = self._headers.__setitem__  # type: ignore[method-assign,assignment]
@@ -114,11 +131,11 @@ class GateProtocol(HttpToolsProtocol):
         answer that, and ends the connection with the answer.
         """
         if self._exchange is None or self._exchange.complete:
-            if self.retiring:
+            if self.door.retiring:
                 self._close_soon()
             else:
                 self.transport.close()
-        elif not (self.retiring and self._exchange.started):
+        elif not (self.door.retiring and self._exchange.started):
             self._exchange.keep_alive = False
 
     def _close_soon(self) -> None:
@@ -174,7 +191,7 @@ class GateProtocol(HttpToolsProtocol):
             self.transport,
             self.flow,
             self.server_state.default_headers,
-            version != "1.0" and not self.retiring and self.parser.should_keep_alive(),
+            version != "1.0" and not self.door.retiring and self.parser.should_keep_alive(),
             self._completed,
             self.loop.time(),
         )
@@ -261,7 +278,7 @@ class GateProtocol(HttpToolsProtocol):
             self._tell(self._refused)
         else:
             self._quiet_since = self.loop.time()
-            if self.retiring:
+            if self.door.retiring:
                 self._close_soon()
 
     # --- bounds and refusals --------------------------------------------------------------------
@@ -321,11 +338,6 @@ class GateProtocol(HttpToolsProtocol):
             % (STATUS_LINE[error.kind.status], defaults, len(body), request_id.encode(), body)
         )
         self.transport.close()
-
-
-def protocol_for(gate: Gate, bounds: Bounds) -> type[GateProtocol]:
-    """The protocol class of one gate, as uvicorn wants it."""
-    return type("GateProtocol", (GateProtocol,), {"gate": gate, "bounds": bounds})
 
 
 def _too_large(bounds: Bounds) -> GatewayError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 from callgate.core.chat import Chunk, Json
 from callgate.core.jsontext import parse
@@ -78,7 +78,7 @@ class StreamDecoder(EventStream):
             kind = event.get("type")
             if kind is None and isinstance(event.get("message"), str):
                 raise from_object(event, self._target)
-            reader = self._READERS.get(kind) if isinstance(kind, str) else None
+            reader = _READERS.get(kind) if isinstance(kind, str) else None
             return None if reader is None else reader(self, event)
         except Malformed as error:
             raise self._bad(f"{error} in a stream") from None
@@ -155,20 +155,6 @@ class StreamDecoder(EventStream):
             self._role = {}
         return Chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}], id=self._id)
 
-    _READERS: ClassVar[Mapping[str, Callable[[Any, Json], Chunk | None]]] = MappingProxyType(
-        {
-            "message-start": _start,
-            "tool-plan-delta": _plan,
-            "content-start": _content,
-            "content-delta": _content,
-            "tool-call-start": _call,
-            "tool-call-delta": _arguments,
-            "tool-call-end": _call_end,
-            "citation-start": _citation,
-            "message-end": _end,
-        }
-    )
-
 
 def _message(event: Json) -> Json:
     return inner(inner(event.get("delta")).get("message"))
@@ -179,3 +165,19 @@ def _index(event: Json) -> int:
     if type(index) is not int:
         raise Malformed("a piece without its index")
     return index
+
+
+# ruff: noqa: SLF001  # the table stands behind the class whose methods it names
+_READERS: Mapping[str, Callable[[StreamDecoder, Json], Chunk | None]] = MappingProxyType(
+    {
+        "message-start": StreamDecoder._start,
+        "tool-plan-delta": StreamDecoder._plan,
+        "content-start": StreamDecoder._content,
+        "content-delta": StreamDecoder._content,
+        "tool-call-start": StreamDecoder._call,
+        "tool-call-delta": StreamDecoder._arguments,
+        "tool-call-end": StreamDecoder._call_end,
+        "citation-start": StreamDecoder._citation,
+        "message-end": StreamDecoder._end,
+    }
+)

@@ -152,7 +152,7 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
         message["role"] = "assistant"
     if not _textual(message):
         return "a message whose content is no text"
-    calls: Json | list[Json] | None = message.get("tool_calls")
+    calls: object = message.get("tool_calls")
     if calls is None:
         return ""
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):

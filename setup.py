@@ -1,0 +1,51 @@
+"""The compiled build: the way of a request, through mypyc (https://mypyc.readthedocs.io).
+
+Nothing is compiled unless CALLGATE_COMPILE is set; all else about the package is in pyproject.toml.
+See docs/compiled.md.
+"""
+
+import os
+
+from setuptools import setup
+
+# What every request and every event of a stream passes through, as far as it gains by it. No class
+# here has a subclass elsewhere: an interpreted class cannot inherit from a compiled one.
+COMPILED = {
+    "core": (
+        "directory", "health", "ids", "limits", "present", "pricing", "retry", "routing", "sse",
+        "validate",
+    ),
+    "engine": (
+        "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",
+        "metering", "pursuit", "relay",
+    ),
+    "providers": (
+        "anthropic/stream", "auth", "azure", "cohere/stream", "openai/answer", "openai/calls",
+        "openai/dialect", "openai/stream", "streaming",
+    ),
+    "store": ("appender", "framing", "journal", "lone"),
+    "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
+    "web": (
+        "authentication", "body", "chat", "credentials", "exchange", "gate", "keyring", "protocol",
+        "queue", "reply", "voice",
+    ),
+}  # fmt: skip
+
+
+def files() -> list[str]:
+    """The paths of what is compiled, from the project's root."""
+    return [f"src/callgate/{room}/{name}.py" for room, names in COMPILED.items() for name in names]
+
+
+def main() -> None:
+    """Build as pip asks. Compiling needs mypy in the environment, and the base's packages."""
+    extensions = []
+    if os.environ.get("CALLGATE_COMPILE"):
+        from mypyc.build import mypycify
+
+        extensions = mypycify(files(), opt_level="2", debug_level="0")
+    setup(ext_modules=extensions)
+
+
+if __name__ == "__main__":
+    main()
