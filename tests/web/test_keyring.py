@@ -81,6 +81,12 @@ def key(name: bytes, expires: int | None = None, revoked: int | None = None) -> 
     )  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No busy machine is taken for a slow store."""
+    monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
+
+
 async def test_known_keys_are_never_asked_for() -> None:
     store = Store(key(b"1"))
     ring = Keyring(store, Clock())
@@ -102,10 +108,7 @@ async def test_a_changed_key_is_taken_as_it_is_now_however_it_comes() -> None:
     assert (await ring.find(b"1")).limits == {"m": 9}
 
 
-async def test_a_flood_of_unknown_keys_is_no_flood_of_questions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
+async def test_a_flood_of_unknown_keys_is_no_flood_of_questions() -> None:
     store, clock = Store(), Clock()
     ring = Keyring(store, clock)
     ring.load()
@@ -159,13 +162,10 @@ async def test_while_the_store_is_away_known_keys_go_on_and_others_are_told_so()
     assert ring.trouble is not None
 
 
-async def test_a_slow_store_does_not_keep_a_queue_waiting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
     store, clock = Store(), Clock()
     ring = Keyring(store, clock)
     ring.load()
-    monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
     store.hung = threading.Event()
     waiting = [asyncio.create_task(ring.find(b"%d" % number)) for number in range(200)]
     while not store.hanging:  # until the first is being asked for, and the others queue
