@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,7 +37,7 @@ def holder(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert process.stdout is not None
         assert process.stdout.readline()
         yield process
-        subprocess.run(["kill", "-9", f"-{process.pid}"], check=False)
+        os.killpg(process.pid, signal.SIGKILL)  # its child lives yet
 
 
 def test_who_comes_second_is_told_of_the_first_and_follows_it(
