@@ -10,8 +10,8 @@ import os
 # here has a subclass elsewhere: an interpreted class cannot inherit from a compiled one.
 COMPILED = {
     "core": (
-        "directory", "health", "ids", "limits", "present", "pricing", "retry", "routing", "sse",
-        "validate",
+        "body", "directory", "health", "ids", "limits", "present", "pricing", "retry",
+        "routing", "rules", "sse", "validate",
     ),
     "engine": (
         "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",
