@@ -52,7 +52,7 @@ endure: $(VENV)/.dev
 compiled: $(COMPILED)/.made
 
 test-compiled: $(VENV)/.dev $(COMPILED)/.made weights
-	@PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/python -m pytest -n 2 $(ARGS)
+	@PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check $(LINTED)

@@ -156,6 +156,8 @@ class Exchange:
         if settle:
             await self.wait(_SETTLE)
         self.keep = False
+        if self._writer.transport.is_closing():
+            raise Left
         connection = self._writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._writer.transport.abort()
