@@ -54,6 +54,17 @@ def test_no_interpreted_class_inherits_from_a_compiled_one() -> None:
     assert found == []
 
 
+def test_no_struct_is_compiled() -> None:
+    found = [
+        f"{name}: {node.name}"
+        for name in listed()
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.ClassDef)
+        and any(ast.unparse(base) in ("Struct", "msgspec.Struct") for base in node.bases)
+    ]
+    assert found == []
+
+
 def test_which_build_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     class Spec:
         origin = "/x/callgate/core/sse.cpython-311-x86_64-linux-gnu.so"

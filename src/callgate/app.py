@@ -56,7 +56,7 @@ from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.transport import Transport
 from callgate.web.authentication import Authenticator
-from callgate.web.chat import Chat, ChatSettings
+from callgate.web.chat import Chat
 from callgate.web.cold import Cold
 from callgate.web.errorpages import ErrorPages
 from callgate.web.gate import Gate
@@ -65,6 +65,7 @@ from callgate.web.lookups import Lookups
 from callgate.web.metrics import Metrics
 from callgate.web.openapi import OpenApi, document
 from callgate.web.requests import Requests
+from callgate.web.settings import ChatSettings
 from callgate.web.status import Status
 from callgate.web.taping import Taping
 from callgate.web.v1 import Models

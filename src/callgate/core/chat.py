@@ -237,6 +237,12 @@ class ChatRequest(NamedTuple):
         return options is not None and bool(options.include_usage)
 
 
+class Named(Struct):
+    """The model that a body names, whatever else may be wrong with it."""
+
+    model: str
+
+
 class Usage(Struct, kw_only=True):
     """Tokens, as the provider counted them unless `estimated`.
 

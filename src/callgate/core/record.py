@@ -76,6 +76,12 @@ class Splice(Struct, kw_only=True):
     way: Literal["prefill", "match"]
 
 
+class Timed(Struct):
+    """When a record's request arrived, where nothing else of it is wanted; Unix ms."""
+
+    time: int
+
+
 class Record(Struct, kw_only=True, omit_defaults=True):
     """What is kept of a request. `time` is Unix milliseconds, durations are microseconds.
 

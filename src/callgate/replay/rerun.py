@@ -143,6 +143,11 @@ class _Caller:
     def arrived(self, _limit: int) -> None:
         """Of the body nothing is here yet: it has to be received."""
 
+    def push(self, body: bytes) -> bool:
+        """Take a piece of a streamed answer."""
+        self.answer.append(body)
+        return True
+
     async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         """Take a whole answer."""
         await send_whole(self._send, status, headers, body)

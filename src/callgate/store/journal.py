@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from callgate.core.ids import is_request_id, unix_ms
-from callgate.core.record import Record
+from callgate.core.record import Record, Timed
 from callgate.store import segments
 from callgate.store.appender import Appender, can_be_mapped
 from callgate.store.base import StoreError
@@ -199,10 +199,6 @@ class Backlog(NamedTuple):
     oldest_age: float | None
 
 
-class _Time(msgspec.Struct):
-    time: int
-
-
 def backlog(folder: Path, now: float) -> Backlog:
     """How far the shipper is behind. `now` is Unix seconds."""
     behind = size = 0
@@ -214,7 +210,7 @@ def backlog(folder: Path, now: float) -> Backlog:
         behind += 1
         size += left
         for record in segments.read(fd, offset, 1, block=_GLANCE).records[:1]:
-            begun = msgspec.json.decode(record, type=_Time).time
+            begun = msgspec.json.decode(record, type=Timed).time
             oldest = begun if oldest is None else min(oldest, begun)
     return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
 

@@ -8,10 +8,9 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from callgate.core.captured import HEADER, Failure
-from callgate.core.chat import Chunk
+from callgate.core.chat import Chunk, Named
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
@@ -25,9 +24,10 @@ from callgate.store.base import Key
 from callgate.web.authentication import Authenticator
 from callgate.web.body import Receive, Send, read_body
 from callgate.web.defect import internal_error
-from callgate.web.exchange import EXCHANGE, Exchange
+from callgate.web.exchange import EXCHANGE, Direct
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
+from callgate.web.settings import ChatSettings
 from callgate.web.taping import Taping
 from callgate.web.voice import Voice
 
@@ -35,23 +35,6 @@ CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
 _MAX_NOTED = 256
 _LARGE = 1_000_000
-
-
-class ChatSettings(Struct, frozen=True, kw_only=True):
-    """What the chat route needs of the configuration."""
-
-    max_body_bytes: int
-    max_requests: int
-    max_queue: int
-    queue_timeout: float
-    trace_share: float | None = None
-
-
-class _Named(Struct):
-    model: str
-
-
-_NAMED = msgspec.json.Decoder(_Named)
 
 
 class Chat:
@@ -123,7 +106,7 @@ class Chat:
             send = taping.begin(call, key, headers, send)
         _check_media_type(headers)
         settings = self._settings
-        exchange: Exchange | None = scope.get(EXCHANGE)
+        exchange: Direct | None = scope.get(EXCHANGE)
         body = None if exchange is None else exchange.arrived(settings.max_body_bytes)
         if body is None:
             try:
@@ -169,12 +152,12 @@ class Chat:
     def _note_model(self, call: Call, key: Key, body: bytes) -> None:
         """A body with mistakes may still name its model: limits can then be told."""
         try:
-            self.engine.admission.choose(call, key, _NAMED.decode(body).model)
+            self.engine.admission.choose(call, key, msgspec.json.decode(body, type=Named).model)
         except (msgspec.MsgspecError, RecursionError, GatewayError):
             return
 
     async def _whole(
-        self, call: Call, course: list[Leg], send: Send, exchange: Exchange | None
+        self, call: Call, course: list[Leg], send: Send, exchange: Direct | None
     ) -> None:
         answer = await self.engine.complete(call, course)
         assert call.target is not None
@@ -198,7 +181,7 @@ class Chat:
         call: Call,
         course: list[Leg],
         send: Send,
-        exchange: Exchange | None,
+        exchange: Direct | None,
     ) -> None:
         chunks = _ChunkWriter(call)
         try:
@@ -233,7 +216,7 @@ class Chat:
         relay: Stream,
         chunks: _ChunkWriter,
         send: Send,
-        exchange: Exchange | None,
+        exchange: Direct | None,
     ) -> None:
         direct = None if call.tape is not None else exchange
 

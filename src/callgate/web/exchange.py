@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -22,6 +22,24 @@ EXCHANGE = "callgate.exchange"
 
 HIGH_WATER = 64 * 1024
 _BODYLESS = (204, 304)
+
+
+class Direct(Protocol):
+    """What the chat route may use in place of ASGI's messages. `gone`: the caller has hung up."""
+
+    gone: bool
+
+    def arrived(self, limit: int, /) -> bytes | None:
+        """The request's whole body, where all of it is here already and within the limit."""
+        ...
+
+    def push(self, body: bytes) -> bool:
+        """Write a further piece of a streamed body at once; whether another may follow so."""
+        ...
+
+    async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write a whole response; its length is added to `headers`."""
+        ...
 
 
 class Exchange:
