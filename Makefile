@@ -22,7 +22,7 @@ help:
 	@echo "make bench   measure the gateway beside nginx and other gateways"
 	@echo "make soak    ten minutes of faults and vanishing callers: does anything stay behind?"
 	@echo "make endure  gateways on one PostgreSQL and one Redis, all of which get killed: is all exact?"
-	@echo "make compiled       compile the way of a request: a quarter less CPU; minutes, needs a C compiler"
+	@echo "make compiled       compile the way of a request: less CPU; takes minutes and a C compiler"
 	@echo "make test-compiled  run all tests on what was compiled"
 	@echo "make lint    check style and types       make fmt    put style right"
 	@echo "make clean   remove .venv and caches; $(DATA) stays"
