@@ -111,8 +111,9 @@ async def test_failure_amid_pouring_comes_after_what_was_sound() -> None:
         assert poured == ["b"]
 
 
-async def test_defect_amid_pouring_is_raised_by_next_and_once() -> None:
-    server = Server(said("a"), said("b"))
+@pytest.mark.parametrize("last", [said("b"), said("b", "stop") + event(b"[DONE]")])
+async def test_defect_amid_pouring_is_raised_by_next_even_at_the_end(last: bytes) -> None:
+    server = Server(said("a"), last)
 
     def push(chunks: Sequence[Chunk]) -> bool:
         raise ZeroDivisionError

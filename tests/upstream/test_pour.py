@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from callgate.errors import GatewayError
+from callgate.upstream.client import Response
+from upstream.asking import Ask
 from upstream.hostile import Hostile, Peer, chunked
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -34,6 +39,17 @@ class Paced:
             self.parts.put_nowait(part)
 
 
+@asynccontextmanager
+async def begun(asking: Ask, server: Paced, **options: Any) -> AsyncIterator[Response]:
+    """A response of which the first piece has been received, and the rest has yet to be said."""
+    async with Hostile(server) as hostile:
+        server.say(HEAD + piece(b"a"))
+        response = await asking.send(hostile.origin, **options)
+        assert await response.receive() == b"a"
+        yield response
+        response.close()
+
+
 async def test_pieces_are_poured_until_the_end_and_receive_tells_that(ask):
     server = Paced()
     taken: list[bytes] = []
@@ -43,15 +59,11 @@ async def test_pieces_are_poured_until_the_end_and_receive_tells_that(ask):
         server.say(piece(b"c") if len(taken) == 1 else END)
         return True
 
-    async with Hostile(server) as hostile:
-        server.say(HEAD + piece(b"a"))
-        response = await ask().send(hostile.origin)
-        assert await response.receive() == b"a"
+    async with begun(ask(), server) as response:
         server.say(piece(b"b"))
         await response.pour(take)
         assert taken == [b"b", b"c"]
         assert await response.receive() == b""
-        response.close()
 
 
 async def test_who_has_enough_is_given_no_more(ask):
@@ -62,17 +74,13 @@ async def test_who_has_enough_is_given_no_more(ask):
         taken.append(data)
         return False
 
-    async with Hostile(server) as hostile:
-        server.say(HEAD + piece(b"a"))
-        response = await ask().send(hostile.origin)
-        assert await response.receive() == b"a"
+    async with begun(ask(), server) as response:
         server.say(piece(b"b"))
         await response.pour(take)
         server.say(piece(b"c"), END)
         assert taken == [b"b"]
         assert await response.receive() == b"c"
         assert await response.receive() == b""
-        response.close()
 
 
 async def test_failure_amid_pouring_is_raised_by_receive(ask):
@@ -84,10 +92,7 @@ async def test_failure_amid_pouring_is_raised_by_receive(ask):
         server.say(None)
         return True
 
-    async with Hostile(server) as hostile:
-        server.say(HEAD + piece(b"a"))
-        response = await ask().send(hostile.origin)
-        assert await response.receive() == b"a"
+    async with begun(ask(), server) as response:
         server.say(piece(b"b"))
         await response.pour(take)
         assert taken == [b"b"]
@@ -98,10 +103,7 @@ async def test_failure_amid_pouring_is_raised_by_receive(ask):
 
 async def test_silence_amid_pouring_is_bounded(ask, quick_silence):
     server = Paced()
-    async with Hostile(server) as hostile:
-        server.say(HEAD + piece(b"a"))
-        response = await ask().send(hostile.origin, timeouts=quick_silence)
-        assert await response.receive() == b"a"
+    async with begun(ask(), server, timeouts=quick_silence) as response:
         await response.pour(lambda _: True)
         with pytest.raises(GatewayError) as caught:
             await response.receive()

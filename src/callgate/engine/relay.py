@@ -171,7 +171,7 @@ class Relay:
     async def _more(self) -> Sequence[Chunk] | None:
         response, decoder = self._response, self._decoder
         assert response is not None
-        while not decoder.done:
+        while self._failed is not None or not decoder.done:
             data = b""
             try:
                 if self._failed is not None:

@@ -101,10 +101,10 @@ class RemoteCounters:
 
     def _decided(self, said: Any, account: str, draws: Sequence[Draw], now: float) -> Grant:
         late = said if isinstance(said, Late) else None
-        # It may have come after all, before anybody has decided.
-        grant = _granted(said, len(draws)) if late is None and said is not None else None
         if late is not None:
-            grant = late.answer
+            grant = late.answer  # it may have come after all, before anybody has decided
+        else:
+            grant = None if said is None else _granted(said, len(draws))
         if grant is None:
             return self._alone(late, account, draws, now)
         self._note_full(account, draws[0], grant.levels[0], now - grant.now / 1e6)
