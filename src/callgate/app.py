@@ -21,7 +21,7 @@ from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
-from callgate.core.allowance import Rule
+from callgate.core.allowance import Rule, allowance_of
 from callgate.core.health import BreakerSettings
 from callgate.core.models import Price, Target
 from callgate.core.record import Record
@@ -34,7 +34,7 @@ from callgate.engine.engine import Engine
 from callgate.engine.filling import Filling
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.lines import RequestLines
-from callgate.engine.metering import Metering, allowance_of
+from callgate.engine.metering import Metering
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping

@@ -41,6 +41,18 @@ def test_examples_are_the_smallest_that_show_the_form(schema: Any, example: Any)
     assert example_of(schema) == example
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "minimum": 1e308, "multipleOf": 1e-300},
+        {"type": "integer", "exclusiveMinimum": 1e308, "multipleOf": 1e308},
+        {"type": "number", "minimum": 10**400},
+    ],
+)
+def test_numbers_at_the_ends_of_their_range_have_none(schema: Any) -> None:
+    assert example_of(schema) is None
+
+
 def test_a_schema_of_thousands_of_parts_has_none() -> None:
     wide = {"type": "object", "properties": {f"p{n}": {"type": "null"} for n in range(900)}}
     assert len(example_of(wide)) < 200

@@ -11,7 +11,7 @@ from msgspec import Struct
 from callgate.cli.keyview import state
 from callgate.cli.output import printable, table
 from callgate.config import Config
-from callgate.core.allowance import EVERYONE, NANO, Rule, Spent, bears, rules
+from callgate.core.allowance import NANO, Rule, Spent, allowance_of, bears, rules
 from callgate.core.limits import beginning
 from callgate.store.base import Key, Store
 from callgate.store.spending import spent_since
@@ -90,9 +90,7 @@ def _budgets(config: Config, keys: Iterable[Key], now: float) -> dict[tuple[str,
         for key in keys
         if state(key, int(now * 1000)) in ("active", "ending")
         for model in own or models[:1]
-        for rule in rules(
-            accounts.get(key.account, accounts.get(EVERYONE)), key.id, key.allowance, model
-        )
+        for rule in rules(allowance_of(accounts, key.account), key.id, key.allowance, model)
         if rule.measure == "spend"
     }
 

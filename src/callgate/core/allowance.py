@@ -98,6 +98,11 @@ def rules(
     return tuple(found)
 
 
+def allowance_of(accounts: Mapping[str, Allowance], account: str) -> Allowance | None:
+    """That of the account by its name, or else that of `EVERYONE`."""
+    return accounts.get(account, accounts.get(EVERYONE))
+
+
 def bears(rule: Rule, account: str, spent: Spent, since: date) -> bool:
     """Whether what was spent counts towards a budget of the account whose period began then."""
     of = {"account": "", "key": spent.key_id, "model": spent.model}[rule.scope]

@@ -65,7 +65,7 @@ def example_of(schema: Json) -> Any:
     """
     try:
         return _Walk(schema).value(schema, frozenset())
-    except _NoExampleError:
+    except (_NoExampleError, OverflowError):  # which numbers at the ends of their range cause
         return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import MappingProxyType
 from typing import NamedTuple
 
-from callgate.core.allowance import EVERYONE, NANO, Allowance, Rule, nano, rules
+from callgate.core.allowance import NANO, Allowance, Rule, allowance_of, nano, rules
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
@@ -25,11 +25,6 @@ _MOST_CHOICES = 128
 _log = logging.getLogger("callgate.budgets")
 
 Born = Callable[[str, Rule, int], None]
-
-
-def allowance_of(accounts: Mapping[str, Allowance], account: str) -> Allowance | None:
-    """That of the account by its name, or else of everyone."""
-    return accounts.get(account, accounts.get(EVERYONE))
 
 
 class Reservation(NamedTuple):
