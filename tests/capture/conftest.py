@@ -171,7 +171,8 @@ def asked() -> list[dict[str, Any]]:
         {"model": "plain-ok", "prompt": "x", "fallbacks": [{"model": "nothing"}]},
         {"model": "claude-2.1", "prompt": "x"},
         *({"model": "metered", "prompt": "x", "max_tokens": 50} for _ in range(4)),
-        *({"model": "priced", "prompt": "x", "max_tokens": 300} for _ in range(3)),
+        # Each draws the whole budget, so what the first has really used leaves no room for another.
+        *({"model": "priced", "prompt": "x", "max_tokens": 600} for _ in range(3)),
         {"model": "plain-ok", "prompt": "x" * 100_000},
         {"model": "plain-ok", "prompt": 5, "max_tokens": 0},
         {"model": "plain-ok"},
