@@ -35,8 +35,11 @@ def counters_check(counters: Counters) -> Check:
     """Whether limits are exact."""
 
     def count() -> Finding:
-        if counters.trouble is None:
+        if counters.trouble is None and counters.caution is None:
             return Finding(part="counters")
+        if counters.trouble is None and counters.caution is not None:
+            what, fix = counters.caution
+            return Finding(part="counters", state="degraded", why=what, fix=fix)
         return Finding(
             part="counters",
             state="degraded",

@@ -338,6 +338,13 @@ def test_a_server_that_counts_and_is_asked(tmp_path: Path) -> None:
             assert "-word" not in result.output
             with server.client(password="planted-word") as looking:
                 assert all(0 < looking.ttl(key) <= 61 for key in looking.scan_iter())
+        with server.client(password="planted-word") as changing:
+            changing.config_set("maxmemory", 1 << 30)
+            changing.config_set("maxmemory-policy", "volatile-lru")
+        text = f'catalogue = false\n[counters]\nurl = "{server.url}?password=planted-word"\n'
+        found = of(run(tmp_path, text, "--offline", "--json"), "counters")
+        assert (found["state"], "volatile-lru" in found["what"]) == ("warning", True)
+        assert "noeviction" in found["fix"]
         server.kill()
         found = of(run(tmp_path, text, "--offline", "--json"), "counters")
     assert (found["state"], "Start the server" in found["fix"]) == ("problem", True)

@@ -55,11 +55,11 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
 
 
-def remote(url: str, *, prefix: str = "", **options: Any) -> RemoteCounters:
+def remote(server: str | RedisLink, *, prefix: str = "", **options: Any) -> RemoteCounters:
     """Counters on a server, apart from all others there."""
     prefix = prefix or f"test:{uuid4()}"
     return RemoteCounters(
-        RedisLink(url),
+        RedisLink(server) if isinstance(server, str) else server,
         key=lambda account, name: key_of(prefix, account, name),
         process=str(uuid4()),
         processes=f"{prefix}:processes",

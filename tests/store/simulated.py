@@ -97,5 +97,8 @@ class SimulatedLink:
         slow = self._chance.random() < 0.15
         return self._chance.uniform(0.02, 0.4) if slow else self._chance.uniform(0.0001, 0.002)
 
+    async def caution(self) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass

@@ -6,12 +6,14 @@ import builtins
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+import redis
 
 import redisserver
-from callgate.store.base import StoreError
+from callgate.store.base import Caution, StoreError
 from callgate.store.counting import probe_counters
 from callgate.store.redis import key_of, shown
 from redisserver import RedisServer
@@ -26,6 +28,26 @@ def guarded() -> Iterator[RedisServer]:
         with server.client(password=PASSWORD) as client:
             client.acl_setuser("poor", enabled=True, passwords=["+poor"], commands=["+ping"])
         yield server
+
+
+@contextmanager
+def configured(client: redis.Redis, **settings: object) -> Iterator[None]:
+    """The server with other settings for a while."""
+    named = {name.replace("_", "-"): value for name, value in settings.items()}
+    before = {name: client.config_get(name)[name] for name in named}
+    try:
+        for name, value in named.items():
+            client.config_set(name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            client.config_set(name, value)
+
+
+def cautioned(url: str) -> Caution | None:
+    probed = probe_counters(url, region="us")
+    assert probed is not None
+    return probed.caution
 
 
 def refused(url: str) -> str:
@@ -50,6 +72,34 @@ def test_a_password_that_is_missing_or_wrong_is_told(guarded: RedisServer) -> No
 
 def test_a_user_without_rights_is_told(guarded: RedisServer) -> None:
     assert "has no permissions to run" in refused(f"{guarded.url}?username=poor&password=poor")
+
+
+def test_a_server_whose_memory_is_full_is_told(guarded: RedisServer) -> None:
+    with guarded.client(password=PASSWORD) as client, configured(client, maxmemory=1):
+        message = refused(f"{guarded.url}?password={PASSWORD}")
+    assert "command not allowed when used memory > 'maxmemory'; raise the server's" in message
+
+
+def test_a_server_that_does_not_write_is_told(guarded: RedisServer) -> None:
+    with guarded.client(password=PASSWORD) as client, configured(client, min_replicas_to_write=1):
+        message = refused(f"{guarded.url}?password={PASSWORD}")
+    assert message.endswith("bring the server's replicas back, or lower min-replicas-to-write")
+    assert "user_script" not in message
+
+
+@pytest.mark.parametrize("policy", ["volatile-ttl", "allkeys-lru"])
+def test_a_server_that_may_drop_counters_is_accepted_with_a_caution(
+    guarded: RedisServer, policy: str
+) -> None:
+    url = f"{guarded.url}?password={PASSWORD}"
+    with guarded.client(password=PASSWORD) as client, configured(client, maxmemory_policy=policy):
+        assert cautioned(url) is None, "without a bound nothing is dropped"
+        with configured(client, maxmemory=1 << 30):
+            caution = cautioned(url)
+    assert caution is not None
+    assert f"{guarded.socket} has maxmemory-policy {policy}" in caution.what
+    assert "noeviction" in caution.fix
+    assert PASSWORD not in repr(caution)
 
 
 def test_a_server_that_is_not_there_is_told() -> None:

@@ -17,9 +17,10 @@ import pytest
 
 import redisserver
 from callgate.core.limits import Draw, Period, beginning
+from callgate.readiness import counters_check
 from callgate.store.base import Correction
 from callgate.store.link import Command
-from callgate.store.redis import RedisLink, key_of
+from callgate.store.redis import RedisLink
 from callgate.store.remote import RemoteCounters
 from callgate.store.roster import Roster
 from patience import PATIENCE
@@ -28,9 +29,13 @@ from store.conftest import remote
 
 
 class CountingLink(RedisLink):
-    """Counts how often it is gone to the server."""
+    """Counts how often it is gone to the server, and how often connected."""
 
-    trips = 0
+    trips = connections = 0
+
+    async def connect(self) -> None:
+        self.connections += 1
+        await super().connect()
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
         self.trips += 1
@@ -38,8 +43,8 @@ class CountingLink(RedisLink):
 
 
 @asynccontextmanager
-async def started(url: str, **options: Any) -> AsyncIterator[RemoteCounters]:
-    counters = remote(url, **{"timeout": PATIENCE, **options})
+async def started(server: str | RedisLink, **options: Any) -> AsyncIterator[RemoteCounters]:
+    counters = remote(server, **{"timeout": PATIENCE, **options})
     await counters.start()
     try:
         yield counters
@@ -71,14 +76,7 @@ async def exact(counters: RemoteCounters) -> None:
 
 async def test_what_is_asked_at_once_goes_out_at_once(redis_server: RedisServer) -> None:
     link = CountingLink(redis_server.url)
-    prefix = f"test:{uuid4()}"
-    counters = RemoteCounters(
-        link,
-        key=lambda *names: key_of(prefix, *names),
-        process="one",
-        processes=f"{prefix}:all",
-        timeout=PATIENCE,
-    )
+    counters = remote(link, timeout=PATIENCE)
     await counters.start()
     link.trips = 0
     asked = (counters.reserve(f"a{n % 7}", "m", 20, time.time()) for n in range(200))
@@ -198,6 +196,51 @@ async def test_a_server_that_hangs_is_waited_for_50_ms_by_one_and_by_nobody_afte
         assert 0.045 < first < 0.5
         assert after < 0.02
         await exact(counters)
+
+
+async def test_while_the_servers_memory_is_full_limits_go_on_by_share_and_are_exact_again_after(
+    own_server: RedisServer,
+) -> None:
+    link = CountingLink(own_server.url)
+    async with started(link) as counters:
+        assert (await counters.reserve("acme", "m", 9, time.time())).exact
+        with own_server.client() as client:
+            client.config_set("maxmemory", 1)
+            quotas = [await counters.reserve("acme", "m", 9, time.time()) for _ in range(3)]
+            assert all(quota.admitted and not quota.exact for quota in quotas)
+            async with asyncio.timeout(PATIENCE):
+                while link.connections < 4:  # it answers, and yet is not back
+                    await asyncio.sleep(0.01)
+            assert "'maxmemory'" in (counters.trouble or "")
+            assert counters.outages == 1
+            client.config_set("maxmemory", 0)
+        await back(counters)
+        quota = await counters.reserve("acme", "m", 9, time.time())
+        assert (quota.exact, quota.remaining) == (True, 9 - 5)
+
+
+async def test_a_server_that_may_drop_counters_is_found_out_and_told_until_it_no_longer_may(
+    own_server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(own_server.url) as counters:
+        assert counters_check(counters)().state == "ok"
+        with own_server.client() as client:
+            client.config_set("maxmemory", 1 << 30)
+            client.config_set("maxmemory-policy", "volatile-lru")
+            for _ in range(2):
+                counters._look_at = 0
+                await counters._beat()
+            finding = counters_check(counters)()
+            assert (finding.part, finding.state) == ("counters", "degraded")
+            assert "volatile-lru" in finding.why
+            assert [one.levelname for one in caplog.records if one.name == "callgate.counters"] == [
+                "WARNING"
+            ]
+            assert (await counters.reserve("acme", "m", 9, time.time())).exact
+            client.config_set("maxmemory-policy", "noeviction")
+        counters._look_at = 0
+        await counters._beat()
+        assert counters_check(counters)().state == "ok"
 
 
 async def test_a_window_that_is_used_up_stays_so_while_the_server_is_away(
@@ -324,5 +367,12 @@ async def test_a_cluster_counts_as_well() -> None:
         assert sum(quota.admitted for quota in quotas) == 150
         draws = [Draw("m", 5, 1), Draw("tokens", 100, 30), Draw("spend", 9, 1, Period.DAY, 1)]
         grant = await counters.draw("{odd} account", draws, time.time())
+        with server.client() as client:
+            client.config_set("maxmemory", 1 << 30)
+            client.config_set("maxmemory-policy", "volatile-ttl")
+        counters._look_at = 0
+        await counters._beat()
+        assert counters.caution is not None
+        assert "volatile-ttl" in counters.caution.what
         assert [level.used for level in grant.levels] == [1, 30, 1]
         await counters.stop()

@@ -63,10 +63,12 @@ def counters(config: Config) -> Finding:
     from callgate.store.counting import probe_counters
 
     try:
-        server = probe_counters(config.settings.counters.url, region=config.region)
+        probed = probe_counters(config.settings.counters.url, region=config.region)
     except StoreError as error:
         return doctor.of_refused_counters(str(error))
-    return doctor.of_counters(server, config.settings.server.workers)
+    if probed is None:
+        return doctor.of_counters(None, config.settings.server.workers)
+    return doctor.of_counters(probed.server, config.settings.server.workers, probed.caution)
 
 
 def sqlite_file(config: Config) -> Path | None:

@@ -266,12 +266,27 @@ class Correction(NamedTuple):
     delta: int
 
 
+class Caution(NamedTuple):
+    """What may make limits inexact without anybody's noticing, and what to do about it.
+
+    Both for the operator, without secrets.
+    """
+
+    what: str
+    fix: str
+
+
 class Counters(Protocol):
     """What an account has used, in windows of 60 seconds and in days and months of UTC.
 
     The window of requests to a model is the counter of that model's name. `trouble` says why
     counting is not exact just now, None where it is; `outages` how often it ceased to be.
     """
+
+    @property
+    def caution(self) -> Caution | None:
+        """What may make counting inexact unnoticed, if anything does."""
+        ...
 
     @property
     def outages(self) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
-from callgate.store.base import Counters, StoreError
+from callgate.store.base import Caution, Counters, StoreError
 from callgate.store.link import Command
 from callgate.store.lone import LoneCounters
 from callgate.store.roster import Roster
@@ -52,20 +52,26 @@ def open_counters(url: str, *, region: str, workers: int, timeout: float, table:
     )
 
 
-def probe_counters(url: str, *, region: str) -> str | None:
-    """Whether the server that counts answers and lets itself be used.
+class Probed(NamedTuple):
+    """A server that can be used: its address as it may be shown, and what to know of it."""
 
-    Gives its address as it may be shown, None where no server counts. Blocks for some seconds at
-    most. Raises StoreError, which names the setting and the fix.
+    server: str
+    caution: Caution | None
+
+
+def probe_counters(url: str, *, region: str) -> Probed | None:
+    """Whether the server that counts answers and lets itself be used; None where no server counts.
+
+    Blocks for some seconds at most. Raises StoreError, which names the setting and the fix.
     """
     if _scheme(url) not in SERVERS:
         return None
     link = _link(url)
     from callgate.store.redis import key_of, probe, shown
 
-    # As a reservation does it, but of nothing.
-    probe(link, Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0)))
-    return shown(url)
+    # As a reservation does it, writing, but of nothing.
+    trial = Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0))
+    return Probed(shown(url), probe(link, trial))
 
 
 def _scheme(url: str) -> str:

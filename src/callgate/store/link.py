@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from callgate.store.base import Caution
 from callgate.store.scripts import Script
 
 
@@ -39,6 +40,10 @@ class Link(Protocol):
 
         Raises LinkError.
         """
+        ...
+
+    async def caution(self) -> Caution | None:
+        """Whether the server may forget what it has counted. Raises LinkError."""
         ...
 
     async def aclose(self) -> None:

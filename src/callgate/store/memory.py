@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
 from callgate.errors import GatewayError
-from callgate.store.base import Correction, Grant, Quota, quota
+from callgate.store.base import Caution, Correction, Grant, Quota, quota
 
 _SWEEP = 2
 _UNOPENED = (0, 0)
@@ -26,6 +26,7 @@ class MemoryCounters:
     """
 
     trouble: str | None = None
+    caution: Caution | None = None
     outages: int = 0
 
     def __init__(self, capacity: int = 1_000_000) -> None:

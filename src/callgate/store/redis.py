@@ -28,7 +28,8 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from callgate.store.base import StoreError
+from callgate.store.base import Caution, StoreError
+from callgate.store.eviction import caution_of, memory_of
 from callgate.store.link import Command, LinkError
 from callgate.store.refusals import COUNTERS, fix_of
 from callgate.store.scripts import SCRIPTS
@@ -42,6 +43,11 @@ _FIX_TLS = f"{_FIX}, or the file of ssl_ca_certs; if the server has no TLS, writ
 _EXPECTED = (
     "expected redis://user:password@host:6379/0, rediss://… or unix:///path, with `@`, `:`, `/`, "
     "`#`, `?` and `%` in the password written as %40, %3A, %2F, %23, %3F and %25"
+)
+_IN_A_SCRIPT = re.compile(
+    # Redis 6 says it before, later ones and Valkey behind.
+    r"^Error running script \(call to \w+\): (@user_script: ?\d+: )+-?"
+    r"| script: (\w+, )?on @user_script.*$"
 )
 _UNKNOWN = re.compile(r"unexpected keyword argument ('\w+')")
 
@@ -107,6 +113,36 @@ class RedisLink:
             raise self._told(refusal, known)
         return answers
 
+    async def caution(self) -> Caution | None:
+        """Whether the server, or one of its cluster, may forget what it counts. Raises LinkError.
+
+        A user that may not ask it is told nothing.
+        """
+        try:
+            for said in await self._memories():
+                if (found := caution_of(self._place, memory_of(said))) is not None:
+                    return found
+        except ResponseError:
+            return None
+        except _FAILURES as error:
+            raise self._told(error) from None
+        return None
+
+    async def _memories(self) -> list[Any]:
+        """What `INFO memory` says, of each server that has slots where it is a cluster."""
+        if self._cluster is not None:
+            nodes = self._cluster.get_primaries()
+            return [await node.execute_command("INFO", "memory") for node in nodes]
+        connection = self._idle.pop() if self._idle else await self._dial({})
+        try:
+            await connection.send_command("INFO", "memory")
+            said = await _answer(connection)
+        except BaseException:
+            await _hang_up(connection)
+            raise
+        self._idle.append(connection)
+        return [said]
+
     async def aclose(self) -> None:
         """Disconnect. Never raises."""
         idle, self._idle = self._idle, []
@@ -160,25 +196,27 @@ class RedisLink:
         said = str(error).split("\n")[0][:200] or type(error).__name__
         if unknown := _UNKNOWN.search(said):
             said = f"no such option {unknown[1]}"
+        said = _IN_A_SCRIPT.sub("", said)
         return LinkError(f"{self._place}: {said.rstrip('.')}", answers)
 
 
-def probe(link: RedisLink, trial: Command) -> None:
-    """Whether the server can be used; blocks for some seconds at most.
+def probe(link: RedisLink, trial: Command) -> Caution | None:
+    """Whether the server can be used, and whether to rely on it; blocks for some seconds at most.
 
     Raises StoreError, which names the setting and what is wrong.
     """
 
-    async def tried() -> None:
+    async def tried() -> Caution | None:
         try:
             async with asyncio.timeout(_TRIAL_SECONDS):
                 await link.connect()
                 await link.run([trial])
+                return await link.caution()
         finally:
             await link.aclose()
 
     try:
-        asyncio.run(tried())
+        return asyncio.run(tried())
     except (LinkError, TimeoutError) as error:
         said = str(error) or "the server does not answer"
         otherwise = _FIX_TLS if link.secured else _FIX

@@ -19,7 +19,18 @@ COUNTERS: Fixes = (
     ),
     ("no permissions", "give that user the rights that docs/operating.md lists, or name another"),
     ("loading", "wait until the server has read its data, and start again"),
-    ("out of memory", "give the server more memory, or name another one in counters.url"),
+    (
+        "'maxmemory'",
+        "raise the server's maxmemory, free some of it, or name another server in counters.url",
+    ),
+    (
+        "persist to disk",
+        "make room on the server's disk, or set its stop-writes-on-bgsave-error to no",
+    ),
+    (
+        "not enough good replicas",
+        "bring the server's replicas back, or lower min-replicas-to-write",
+    ),
     ("read only replica", "name the primary in counters.url: this server is a replica"),
     ("link with master", "name the primary in counters.url: this server is a replica"),
     ("db index", "choose a lower number of the database in counters.url; 0 is always there"),

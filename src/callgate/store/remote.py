@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from callgate.core.limits import Draw, Level, Period, ending
-from callgate.store.base import Correction, Grant, Quota, quota
+from callgate.store.base import Caution, Correction, Grant, Quota, quota
 from callgate.store.late import Late, given_back
 from callgate.store.link import Command, Link, LinkError
 from callgate.store.outbox import Outbox
@@ -31,6 +31,7 @@ _CONNECT_SECONDS = 2.0
 _HEAR_SECONDS = 1.0  # for what is under way, from when the server answers anew
 _REPAY_SECONDS = 10.0
 _BEAT_SECONDS = 2.0
+_LOOK_SECONDS = 10.0
 _GONE_MS = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _BATCH = 500
@@ -62,6 +63,7 @@ class RemoteCounters:
         roster: Roster | None = None,
     ) -> None:
         self.trouble: str | None = "not connected yet"
+        self.caution: Caution | None = None
         self.decided_alone = 0
         self.outages = 0
         self._link = link
@@ -75,6 +77,7 @@ class RemoteCounters:
         self._outbox = Outbox(link, timeout, lost=self._go_alone, heard=self._heard)
         self._roster = roster
         self._returning = False
+        self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
         self._full_by = 0.0  # when every process that there is has registered again
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -292,6 +295,7 @@ class RemoteCounters:
                 if self._returning:
                     self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
                 await self._register()
+                await self._look()
             await self._outbox.hear(_HEAR_SECONDS)
             await self._repay()
         except (LinkError, TimeoutError) as error:
@@ -307,6 +311,7 @@ class RemoteCounters:
         try:
             async with asyncio.timeout(1.0):
                 await self._register()
+                await self._look()
         except (LinkError, TimeoutError) as error:
             self._go_alone(str(error) or "the server does not answer")
 
@@ -321,6 +326,18 @@ class RemoteCounters:
             self._share.place, self._share.processes = answer
         if self._roster is not None and self._share.processes != known:
             self._roster.write(self._share.processes)
+
+    async def _look(self) -> None:
+        """See now and then whether the server may forget what it counts."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at:
+            return
+        self._look_at = now + _LOOK_SECONDS
+        found = await self._link.caution()
+        if found is not None and found != self.caution:
+            detail = f"{found.what}. {found.fix}"
+            _log.warning("limits may come to be inexact", extra={"detail": detail})
+        self.caution = found
 
     async def _repay(self) -> None:
         """Correct and charge on the server what is known now, as far as it still counts."""

@@ -129,12 +129,14 @@ return 1
 )
 """KEYS: one calendar counter. ARGV: where its period begins, what was spent before its birth."""
 
+# A server without memory refuses what adds, unless the script has written before. So that comes
+# first: such a server is found out by the beat, and is not taken to be back while it is full.
 BEAT = _script(
     """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 redis.call('ZADD', KEYS[1], now, ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]))
 local names = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(names)

@@ -28,7 +28,7 @@ from time import monotonic
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
 from callgate.errors import GatewayError
-from callgate.store.base import Correction, Grant, Quota, quota
+from callgate.store.base import Caution, Correction, Grant, Quota, quota
 from callgate.store.tablefile import HEADER, KEY, WORDS, open_table
 
 _REACH = 128
@@ -51,6 +51,7 @@ class SharedCounters:
     """
 
     trouble: str | None = None
+    caution: Caution | None = None
     outages: int = 0
 
     def __init__(self, path: Path, slots: int = 65536) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from callgate.core.models import Model
+from callgate.store.base import Caution
 from callgate.support.finding import Finding, counted, ok, problem, warning
 
 NOTICE_DAYS = 60
@@ -83,8 +84,10 @@ def of_store(revision: str, keys: int) -> Finding:
     return warning("store", what, "Make one: callgate keys create --name NAME")
 
 
-def of_counters(server: str | None, workers: int) -> Finding:
+def of_counters(server: str | None, workers: int, caution: Caution | None = None) -> Finding:
     """Of what counts limits; `server` is its address, None where the gateway itself does."""
+    if caution is not None:
+        return warning("counters", *caution)
     if server is not None:
         return ok("counters", f"{server} answers and counts limits for all gateways that name it")
     where = f"its {workers} workers share a table" if workers > 1 else "its worker's memory"
