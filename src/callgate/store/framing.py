@@ -28,9 +28,9 @@ def unframe(data: bytes, start: int = 0, end: int | None = None) -> bytes | None
 
     None where the line is damaged. Copies nothing but the record.
     """
-    record = memoryview(data)[start + _HEAD_BYTES : end]
-    sound = data.startswith(b"cg1 %08x %08x " % (len(record), crc32(record)), start, end)
-    return record.tobytes() if sound else None
+    record = data[start + _HEAD_BYTES : end]
+    head = b"cg1 %08x %08x " % (len(record), crc32(record))
+    return record if data.startswith(head, start, end) else None
 
 
 def salvage(line: bytes) -> list[bytes]:

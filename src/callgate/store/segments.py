@@ -106,7 +106,7 @@ def read(fd: int, offset: int, limit: int, *, final: bool = False, block: int = 
     """
     data, at_end = _load(fd, offset, final=final, block=block)
     whole = len(data)
-    data = data.rstrip(b"\0")
+    data = _without_room(data)
     records: list[bytes] = []
     damaged: list[bytes] = []
     at = doubtful = 0
@@ -147,6 +147,17 @@ def _load(fd: int, offset: int, *, final: bool, block: int) -> tuple[bytes, bool
         at_end = len(more) < len(data)
         data += more
     return data, at_end
+
+
+def _without_room(data: bytes) -> bytes:
+    """The data without the zeros at its end.
+
+    All behind the last line break are compared at once: one by one, as `rstrip` looks at them, they
+    would cost more than the lines, of which there are few in a block where the gateway is not busy.
+    """
+    lines = data.rfind(b"\n") + 1
+    room = len(data) - lines
+    return data[:lines] if data.endswith(bytes(room)) else data.rstrip(b"\0")
 
 
 def offset_of(path: Path) -> int:
