@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -23,7 +23,6 @@ from callgate.config import Config
 from callgate.config.settings import SupportTable
 from callgate.core.allowance import Rule, allowance_of
 from callgate.core.health import BreakerSettings
-from callgate.core.models import Price, Target
 from callgate.core.record import Record
 from callgate.core.retry import Budget
 from callgate.core.secret import Secret
@@ -35,6 +34,7 @@ from callgate.engine.filling import Filling
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.lines import RequestLines
 from callgate.engine.metering import Metering
+from callgate.engine.pricebook import PriceBook
 from callgate.engine.pursuit import Pursuit
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
@@ -76,32 +76,6 @@ REPLAYED = (
 )  # fmt: skip
 """The tables of the configuration that bear on an answer, and hold no secret."""
 _LOOK_UP_SECONDS = 2.0
-
-
-class PriceBook:
-    """What is charged at a target; list prices are unknown until they are loaded."""
-
-    def __init__(self) -> None:
-        self._known: Mapping[tuple[str, str], Price] = {}
-        self._by_deployment: dict[str, Price | None] = {}
-
-    def load(self, known: Mapping[tuple[str, str], Price]) -> None:
-        """Take list prices, by (vendor, upstream model)."""
-        self._known, self._by_deployment = known, {}
-
-    def price(self, target: Target) -> Price | None:
-        """The price at a target, if it is known: the model's own, or the list's by the factor."""
-        model, deployment = target
-        if model.price is not None:
-            return model.price
-        try:
-            return self._by_deployment[deployment.id]
-        except KeyError:
-            listed = self._known.get((deployment.vendor.name, deployment.upstream_model))
-            if listed is not None and deployment.price_factor != 1.0:
-                listed = listed.times(deployment.price_factor)
-            self._by_deployment[deployment.id] = listed
-            return listed
 
 
 class Worker(Struct):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from callgate.app import PriceBook
 from callgate.config import Config, ConfigError, load
 from callgate.core.http import Origin
 from callgate.core.models import Price, Target
+from callgate.engine.pricebook import PriceBook
 from callgate.errors import GatewayError
 
 OPENAI = '[providers.openai]\napi_key = "${OPENAI_API_KEY}"\n'

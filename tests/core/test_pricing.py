@@ -65,6 +65,13 @@ def test_a_part_without_a_rate_costs_as_much_as_the_rest() -> None:
     assert cost(usage(100, 0, input_details=details), PLAIN) == cost(usage(100, 0), PLAIN)
 
 
+def test_a_part_without_a_rate_is_a_part_all_the_same() -> None:
+    price = Price(input=2.0, output=8.0, input_audio=40.0)
+    details = {"cached_tokens": 800_000, "audio_tokens": 500_000}  # more than the whole
+    spent = cost(usage(MILLION, 0, input_details=details), price)
+    assert spent == pytest.approx(0.8 * 2 + 0.2 * 40)
+
+
 def test_a_rate_of_zero_is_a_rate() -> None:
     free_reads = Price(input=2.0, output=8.0, cached_input=0.0)
     assert cost(usage(100, 0, input_details={"cached_tokens": 100}), free_reads) == 0.0

@@ -243,7 +243,7 @@ class Named(Struct):
     model: str
 
 
-class Usage(Struct, kw_only=True):
+class Usage(Struct, kw_only=True, omit_defaults=True):
     """Tokens, as the provider counted them unless `estimated`.
 
     `input_tokens` includes cached and cache-write tokens, `output_tokens` includes reasoning. The

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -23,13 +23,13 @@ def cost(usage: Usage, price: Price) -> float:
     """
     if price.tiers and usage.extra is not None:
         price = price.tiers.get(str(usage.extra.get(_TIER)).lower(), price)
-    inputs = _split(usage.input_tokens, usage.input_details, _INPUT_PARTS)
-    outputs = _split(usage.output_tokens, usage.output_details, _OUTPUT_PARTS)
-    total = inputs.pop("") * price.input + outputs.pop("") * price.output
-    for field, count in inputs.items():
-        total += count * _rate(price, field, price.input)
-    for field, count in outputs.items():
-        total += count * _rate(price, field, price.output)
+    parts: list[tuple[int, float]] = []
+    inputs = _split(usage.input_tokens, usage.input_details, _INPUT_PARTS, price, parts)
+    total = inputs * price.input
+    outputs = _split(usage.output_tokens, usage.output_details, _OUTPUT_PARTS, price, parts)
+    total += outputs * price.output
+    for count, rate in parts:
+        total += count * rate
     return total / _PER
 
 
@@ -44,11 +44,14 @@ def total_cost(parts: Iterable[tuple[Usage, Price | None]]) -> float | None:
 
 
 _INPUT_PARTS = (
-    ("cached_tokens", "cached_input"),
-    ("cache_write_tokens", "cache_write"),
-    ("audio_tokens", "input_audio"),
+    ("cached_tokens", "cached_input", "input"),
+    ("cache_write_tokens", "cache_write", "input"),
+    ("audio_tokens", "input_audio", "input"),
 )
-_OUTPUT_PARTS = (("audio_tokens", "output_audio"), ("reasoning_tokens", "reasoning"))
+_OUTPUT_PARTS = (
+    ("audio_tokens", "output_audio", "output"),
+    ("reasoning_tokens", "reasoning", "output"),
+)
 _TIER = "service_tier"
 _USUAL = frozenset((None, "", "auto", "default", "standard"))
 
@@ -61,15 +64,23 @@ def with_tier(usage: Usage | None, extra: Json) -> Usage | None:
     return msgspec.structs.replace(usage, extra={**(usage.extra or {}), _TIER: tier})
 
 
-def _split(whole: int, details: Json | None, parts: tuple[tuple[str, str], ...]) -> dict[str, int]:
-    """The whole as its parts by the price's field; what is left stands under the empty name."""
+def _split(
+    whole: int,
+    details: Json | None,
+    names: Sequence[tuple[str, str, str]],
+    price: Price,
+    parts: list[tuple[int, float]],
+) -> int:
+    """What of the whole is left when the parts that are told apart have joined `parts`."""
     left = count_of(whole)
-    split: dict[str, int] = {}
-    for name, field in parts:
-        split[field] = min(left, count_of((details or {}).get(name)))
-        left -= split[field]
-    split[""] = left
-    return split
+    if details:
+        for name, field, plain in names:
+            count = min(left, count_of(details.get(name)))
+            if count:
+                rate: float | None = getattr(price, field)
+                parts.append((count, getattr(price, plain) if rate is None else rate))
+                left -= count
+    return left
 
 
 def count_of(value: object) -> int:
@@ -77,8 +88,3 @@ def count_of(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         return 0
     return min(max(value, 0), _MOST)
-
-
-def _rate(price: Price, field: str, plain: float) -> float:
-    rate: float | None = getattr(price, field)
-    return plain if rate is None else rate

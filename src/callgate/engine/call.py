@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Raw
@@ -148,6 +148,7 @@ class Call:
         total_us = self.elapsed_us()
         upstream_us = self.upstream_ns // 1000
         key, error, request, target = self.key, self.error, self.request, self.target
+        # What most calls have is given at once; naming the default of a field costs as much.
         record = Record(
             request_id=self.request_id,
             time=int(self.arrived * 1000),
@@ -155,7 +156,6 @@ class Call:
             method=self.method,
             path=self.path,
             status=self.status,
-            client_request_id=self.client_request_id,
             user_agent=self.user_agent,
             client=self.client,
             model=self.model_asked,
@@ -163,19 +163,11 @@ class Call:
             finish_reason=self.finish_reason,
             native_finish_reason=self.native_finish_reason,
             usage=self.usage,
-            cost_usd=self.cost_usd,
             total_us=total_us,
             upstream_us=upstream_us,
-            first_token_us=self.first_token_ns // 1000 if self.first_token_ns else None,
-            queue_us=self.queue_ns // 1000,
             gateway_us=total_us - upstream_us - self.queue_ns // 1000,
             attempts=self.attempts,
-            splices=self.splices,
-            notes=self.notes,
-            trace=self.trace,
         )
-        if self.tape is not None:
-            record.captured = self.tape.decide(error, self.attempts)
         if key is not None:
             record.account, record.key_id = key.account, key.id
         quota = self.quota
@@ -190,14 +182,38 @@ class Call:
             record.parameters = self.parameters
             record.message_count = len(request.messages)
             record.prompt_bytes = len(prompt)
-            record.prompt_sha256 = hashlib.sha256(prompt).hexdigest()
+            record.prompt_sha256 = sha256(prompt).hexdigest()
+        self._add_seldom(record)
         if error is not None:
-            record.error, record.origin = error.kind.type, error.kind.origin
-            record.message, record.param, record.detail = error.message, error.param, error.detail
-            if error.cause is not error.kind.cause:
-                record.cause = error.cause
-            if error.fix is not error.kind.fix:
-                record.fix = error.fix
+            _add_error(record, error)
         if self.private:
             withhold(record)
         return record
+
+    def _add_seldom(self, record: Record) -> None:
+        """What few calls have, or not each kind of them."""
+        if self.client_request_id is not None:
+            record.client_request_id = self.client_request_id
+        if self.cost_usd is not None:
+            record.cost_usd = self.cost_usd
+        if self.first_token_ns:
+            record.first_token_us = self.first_token_ns // 1000
+        if self.queue_ns:
+            record.queue_us = self.queue_ns // 1000
+        if self.splices:
+            record.splices = self.splices
+        if self.notes:
+            record.notes = self.notes
+        if self.trace is not None:
+            record.trace = self.trace
+        if self.tape is not None:
+            record.captured = self.tape.decide(self.error, self.attempts)
+
+
+def _add_error(record: Record, error: GatewayError) -> None:
+    record.error, record.origin = error.kind.type, error.kind.origin
+    record.message, record.param, record.detail = error.message, error.param, error.detail
+    if error.cause is not error.kind.cause:
+        record.cause = error.cause
+    if error.fix is not error.kind.fix:
+        record.fix = error.fix

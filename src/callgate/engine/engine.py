@@ -10,7 +10,7 @@ import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
 from callgate.core.models import Price, Target
-from callgate.core.pricing import total_cost, with_tier
+from callgate.core.pricing import cost, total_cost, with_tier
 from callgate.core.splice import Splice
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
@@ -153,11 +153,12 @@ class Engine:
         if call.settled:
             return
         call.settled = True
-        parts = call.parts
-        if not parts and call.usage is not None and call.target is not None:
-            parts = [(call.target, call.usage)]
-        if parts:
-            call.cost_usd = total_cost((usage, self._prices(target)) for target, usage in parts)
+        if call.parts:
+            parts = [(usage, self._prices(target)) for target, usage in call.parts]
+            call.cost_usd = total_cost(parts)
+        elif call.usage is not None and call.target is not None:
+            price = self._prices(call.target)
+            call.cost_usd = None if price is None else cost(call.usage, price)
         if call.reservations:
             self.admission.metering.settle(call)
         record = _ENCODER.encode(call.record(self._region))

@@ -9,18 +9,24 @@ its place again after any damage, and `grep` works.
 from __future__ import annotations
 
 import re
+import struct
+from binascii import hexlify
+from typing import Final
 from zlib import crc32
 
 _HEAD_BYTES = 22
+_NUMBERS = struct.Struct(">II")
+_LINE_BREAK: Final = 0x0A
 # No string inside a record can look like this, because JSON escapes its quotation marks.
 _HEAD = re.compile(rb'cg1 ([0-9a-f]{8}) ([0-9a-f]{8}) (?=\{")')
 
 
 def frame(record: bytes) -> bytes:
     """The record's JSON as a line of the journal."""
-    if b"\n" in record:
+    if _LINE_BREAK in record:
         record = record.replace(b"\n", b" ")
-    return b"cg1 %08x %08x %b\n" % (len(record), crc32(record), record)
+    numbers = hexlify(_NUMBERS.pack(len(record), crc32(record)), b" ", _NUMBERS.size // 2)
+    return b"cg1 %b %b\n" % (numbers, record)
 
 
 def unframe(data: bytes, start: int = 0, end: int | None = None) -> bytes | None:

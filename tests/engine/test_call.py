@@ -1,0 +1,51 @@
+"""The record that a call gives."""
+
+from __future__ import annotations
+
+import msgspec
+
+from callgate.core.chat import Usage
+from callgate.core.record import Splice
+from callgate.engine.call import Call
+
+
+def encoded(call: Call) -> dict[str, object]:
+    told: dict[str, object] = msgspec.json.decode(msgspec.json.encode(call.record("us")))
+    return told
+
+
+def call() -> Call:
+    return Call("019a207c-0000-7000-8000-000000000000", 1795426683.306, "GET", "/v1/models")
+
+
+def test_a_record_has_no_field_for_what_did_not_happen() -> None:
+    one = call()
+    one.status = 200
+    assert set(encoded(one)) <= {
+        "request_id", "time", "region", "method", "path", "status", "total_us", "gateway_us",
+    }  # fmt: skip
+
+
+def test_what_few_calls_have_is_recorded() -> None:
+    one = call()
+    one.client_request_id = "mine"
+    one.cost_usd = 0.0
+    one.first_token_ns, one.queue_ns = 5_000, 7_999
+    one.splices.append(Splice(characters=3, attempt=1, way="match"))
+    one.notes.append("noted")
+    told = encoded(one)
+    assert told["client_request_id"] == "mine"
+    assert told["cost_usd"] == 0.0
+    assert (told["first_token_us"], told["queue_us"]) == (5, 7)
+    assert told["splices"] == [{"characters": 3, "attempt": 1, "way": "match"}]
+    assert told["notes"] == ["noted"]
+
+
+def test_usage_leaves_out_what_the_provider_did_not_tell() -> None:
+    one = call()
+    one.usage = Usage(input_tokens=1, output_tokens=2, total_tokens=3)
+    assert encoded(one)["usage"] == {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    one.usage.estimated = True
+    assert encoded(one)["usage"] == {
+        "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "estimated": True,
+    }  # fmt: skip
