@@ -244,6 +244,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = callgate.get_command(click.Context(callgate), name)
         assert command is not None
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield name, command
             for inner, subcommand in command.commands.items():
                 yield f"{name} {inner}", subcommand
         else:

@@ -54,6 +54,7 @@ ALLOWED = {
     },
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
+    "effect": {"config", "core", "store.base"},
     "app": {"*"},
     "server": {
         "app",
@@ -82,7 +83,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
     "client": set(),
-    "readiness": {"engine", "store", "web"},
+    "readiness": {"effect", "engine", "store", "web"},
     "__init__": set(),
 }
 SANS_IO = ("core", "providers")

@@ -21,12 +21,13 @@ from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
-from callgate.core.allowance import Rule, allowance_of
+from callgate.core.allowance import Rule
 from callgate.core.health import BreakerSettings
 from callgate.core.record import Record
 from callgate.core.retry import Budget
 from callgate.core.secret import Secret
 from callgate.core.survey import Answer
+from callgate.effect import Effect
 from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
@@ -41,13 +42,19 @@ from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
-from callgate.readiness import counters_check, journal_check, provider_check, store_check
+from callgate.readiness import (
+    counters_check,
+    journal_check,
+    overrides_check,
+    provider_check,
+    store_check,
+)
 from callgate.store.base import Counters, Keys, Store, StoreError
 from callgate.store.counting import open_counters
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
-from callgate.store.remembered import RememberedKeys
+from callgate.store.remembered import RememberedKeys, RememberedOverrides
 from callgate.store.spending import spent_since
 from callgate.support.around import neighbours
 from callgate.support.explain import explain, explained, for_caller
@@ -60,7 +67,7 @@ from callgate.web.chat import Chat
 from callgate.web.cold import Cold
 from callgate.web.errorpages import ErrorPages
 from callgate.web.gate import Gate
-from callgate.web.keyring import Keyring
+from callgate.web.keyring import Companion, Keyring
 from callgate.web.lookups import Lookups
 from callgate.web.metrics import Metrics
 from callgate.web.openapi import OpenApi, document
@@ -89,10 +96,18 @@ class Worker(Struct):
     budgets: Callable[[], Iterable[tuple[str, Rule]]]
     filling: Filling
     models: Models
+    changed: asyncio.Event
     prices: PriceBook
     price_file: Path
     figures: Callable[[], Snapshot]
     sync_journal: Callable[[], None]
+
+    async def keep_prices(self) -> None:
+        """Know the prices of the models in effect until cancelled."""
+        while True:
+            self.changed.clear()
+            await self.load_prices()
+            await self.changed.wait()
 
     async def load_prices(self) -> None:
         """Read the price list off the path of any request."""
@@ -138,7 +153,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
     voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
     with ExitStack() as stack:
         world = stack.enter_context(real_world(config)) if world is None else world
-        keyring = load_keys(world.store.keys, RememberedKeys(config.data_dir / "keys.json"))
+        keyring, effect = load_store(world.store, config)
+        config = effect.config
         client, journal, counters = world.client, world.journal, world.counters
         keeper = stack.enter_context(closing(keeper_for(config)))
         book = PriceBook()
@@ -180,12 +196,13 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         status = Status(
             [
                 store_check(keyring),
+                overrides_check(effect),
                 counters_check(counters),
                 journal_check(journal, config.journal_dir),
                 provider_check(world.health),
             ]
         )
-        openapi = OpenApi(partial(describe, config))
+        openapi = OpenApi(lambda: describe(effect.config))
         lookups = stack.enter_context(closing(Lookups()))
         records = Records(world.store.requests, config.journal_dir, patience=_LOOK_UP_SECONDS)
         requests = Requests(
@@ -195,6 +212,20 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             lookups,
             settings.store.retention_days,
         )
+        changed = asyncio.Event()
+
+        def follow(config: Config) -> None:
+            """Let all that goes by models and accounts go by these. Calls under way go on."""
+            directory, served = config.directory, config.models.values()
+            admission.directory = directory
+            metering.follow(config.allowances, served)
+            keeper.follow(directory, config.allowances)
+            models.follow(directory, book.price)
+            openapi.renew()
+            world.health.keep({one.id for model in served for one in model.deployments})
+            changed.set()
+
+        effect.followers.append(follow)
         metrics = Metrics(config.metrics_dir, Secret(settings.metrics.token))
         routes = (models, requests, status, openapi, ErrorPages(), metrics)
         cold = Cold([route for part in routes for route in part.routes()], voice)
@@ -204,9 +235,10 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             client=client,
             counters=counters,
             seeding=seeding,
-            budgets=lambda: metering.budgets(keyring.all(), config.models.values()),
+            budgets=lambda: metering.budgets(keyring.all(), effect.config.models.values()),
             filling=filling,
             models=models,
+            changed=changed,
             prices=book,
             price_file=config.data_dir / "prices.json",
             sync_journal=journal.sync,
@@ -244,18 +276,33 @@ def keeper_for(config: Config) -> CaptureKeeper:
         config.capture_dir,
         config.directory,
         msgspec.json.encode(told),
-        partial(allowance_of, config.allowances),
+        config.allowances,
         gateway=version("callgate"),
         max_bytes=settings.capture.max_bytes,
     )
 
 
-def load_keys(keys: Keys, remembered: RememberedKeys) -> Keyring:
+def load_store(store: Store, config: Config) -> tuple[Keyring, Effect]:
+    """Every key, and the configuration as it is in effect: from the store or, while that is away,
+    as last read. Raises StoreError where it is away and no keys are remembered.
+    """
+    overrides = RememberedOverrides(config.data_dir / "overrides.json")
+    effect = Effect(config, store.overrides, overrides.write)
+    keyring = load_keys(store.keys, RememberedKeys(config.data_dir / "keys.json"), effect)
+    if keyring.trouble is not None:
+        effect.restore(tuple(overrides.read() or ()))
+    effect.apply()
+    return keyring, effect
+
+
+def load_keys(
+    keys: Keys, remembered: RememberedKeys, companion: Companion | None = None
+) -> Keyring:
     """Every key, from the store or, while that is away, as last read.
 
     Raises StoreError where the store is away and nothing is remembered.
     """
-    keyring = Keyring(keys, remember=remembered.write)
+    keyring = Keyring(keys, remember=remembered.write, companion=companion)
     try:
         keyring.load()
     except StoreError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from callgate.effect import Effect, told
 from callgate.engine.healthtable import HealthTable
 from callgate.store.base import Counters
 from callgate.store.journal import Journal, backlog
@@ -13,6 +14,7 @@ from callgate.web.shapes import Finding
 from callgate.web.status import Check
 
 _BACKLOG_ALARM_SECONDS = 30.0
+_MOST_TOLD = 10
 
 
 def store_check(keyring: Keyring) -> Check:
@@ -29,6 +31,23 @@ def store_check(keyring: Keyring) -> Check:
         )
 
     return store
+
+
+def overrides_check(effect: Effect) -> Check:
+    """Whether all that operators have set is in effect."""
+
+    def overrides() -> Finding:
+        if not effect.passed:
+            return Finding(part="overrides")
+        return Finding(
+            part="overrides",
+            state="degraded",
+            why="; ".join(told(one) for one in effect.passed[:_MOST_TOLD]),
+            fix="Take it back with `callgate models reset NAME` or `callgate accounts reset NAME`, "
+            "or correct the configuration.",
+        )
+
+    return overrides
 
 
 def counters_check(counters: Counters) -> Check:

@@ -75,13 +75,23 @@ def test_a_request_is_on_record_and_found_by_its_id(on_postgres: Gateway, url: s
 
 
 @best_of(5)
-def test_keys_take_effect_within_two_seconds(on_postgres: Gateway) -> None:
+def test_keys_and_models_take_effect_within_two_seconds(on_postgres: Gateway) -> None:
     made = on_postgres.new_key()
+    limit = str(random.randrange(10**5, 10**9))
     assert ask(on_postgres, made["key"]).status_code == 200
+    assert on_postgres.run("models", "set", "test-ok", "--rate-limit", limit).returncode == 0
     assert on_postgres.run("keys", "revoke", made["id"]).returncode == 0
-    revoked = time.monotonic()
-    until(lambda: all(ask(on_postgres, made["key"]).status_code == 401 for _ in range(6)))
-    assert time.monotonic() - revoked < 2.0
+    changed = time.monotonic()
+
+    def followed() -> bool:
+        # A fresh connection each time, so that both workers are asked.
+        with on_postgres.client(made["key"], headers={"connection": "close"}) as client:
+            refused = {client.post(CHAT, json=GOOD).status_code for _ in range(6)}
+            shown = [client.get("/v1/models/test-ok").json() for _ in range(6)]
+        return refused == {401} and {str(one["rate_limit"]) for one in shown} == {limit}
+
+    until(followed)
+    assert time.monotonic() - changed < 2.0
 
 
 def test_the_server_is_killed_under_load_and_nothing_fails_waits_or_is_lost(

@@ -199,3 +199,16 @@ async def test_budgets_are_seeded_by_what_bears_on_them() -> None:
     now = time.time_ns() // 1000
     amounts = [await used(counters, rule, beginning(rule.period, now)) for rule in found]
     assert amounts == [3 * NANO, 1 * NANO, 1 * NANO]
+
+
+def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
+    before, caller = model(token_limit=5), key()
+    meter = metering(MemoryCounters(), before)
+    assert [rule.limit for rule in meter.rules(caller, before)] == [5]
+    after = model(token_limit=7)
+    meter.follow({"acme": Allowance(tokens_per_minute=9)}, [after])
+    # A call that is under way has the old model still; that must not become the new one's limit.
+    assert [rule.limit for rule in meter.rules(caller, before)] == [9, 5]
+    assert [rule.limit for rule in meter.rules(caller, after)] == [9, 7]
+    meter.follow({}, [model()])
+    assert meter.rules(caller, model()) == ()

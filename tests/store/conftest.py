@@ -42,7 +42,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "postgres":
         server: PostgresServer = request.getfixturevalue("postgres")
         url = request.getfixturevalue("postgres_url")
-        server.execute("TRUNCATE keys, records, usage; UPDATE meta SET value = 0", url)
+        server.execute("TRUNCATE keys, overrides, records, usage; UPDATE meta SET value = 0", url)
     opened = open_store(url)
     yield opened
     opened.close()

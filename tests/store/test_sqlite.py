@@ -239,6 +239,7 @@ def test_records_from_before_the_totals_are_counted_by_the_migration(path: Path,
         counted = store.requests.usage(query)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TABLE usage")
+        connection.execute("DROP TABLE overrides")
         connection.execute("ALTER TABLE keys DROP COLUMN allowance")
         connection.execute("UPDATE alembic_version SET version_num = 'callgate_0002'")
     with closing(open_store(url)) as store:

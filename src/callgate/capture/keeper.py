@@ -7,14 +7,14 @@ import platform
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from callgate.capture import files
 from callgate.capture.scrubbing import scrubbed
-from callgate.core.allowance import Allowance
+from callgate.core.allowance import Allowance, allowance_of
 from callgate.core.captured import Caller, Captured, Mode, encode_hook
 from callgate.core.directory import Directory
 from callgate.core.models import Model
@@ -35,8 +35,8 @@ class CaptureKeeper:
 
     The thread starts with the first tape to be kept. What waits for it is bounded; beyond that,
     and where the disk fails, captures are given up: `lost` counts them, and the log tells.
-    `settings` is what a replay needs of the configuration, as JSON; `allowance` gives that of an
-    account.
+    `settings` is what a replay needs of the configuration, as JSON; `accounts` are allowances by
+    name.
     """
 
     def __init__(
@@ -44,25 +44,31 @@ class CaptureKeeper:
         folder: Path,
         directory: Directory,
         settings: bytes,
-        allowance: Callable[[str], Allowance | None],
+        accounts: Mapping[str, Allowance],
         *,
         gateway: str,
         max_bytes: int,
     ) -> None:
         self.lost = 0
         self._folder = folder
-        self._directory = directory
         self._settings = settings
-        self._allowance = allowance
         self._gateway = gateway
         self._machine = platform.node() or "localhost"
         self._max_bytes = max_bytes
-        self._secrets = known(secrets_of(directory.served.values()))
+        self._credentials: dict[str, Secret] = {}
+        self.follow(directory, accounts)
         self._waiting: queue.SimpleQueue[tuple[Call, Tape] | None] = queue.SimpleQueue()
         self._held = 0
         self._thread: threading.Thread | None = None
-        self._encoded: dict[str, bytes] = {}
+        self._encoded: dict[str, tuple[Model, bytes]] = {}
         self._complain_at = 0.0
+
+    def follow(self, directory: Directory, accounts: Mapping[str, Allowance]) -> None:
+        """Go by these from now on. Calls under way are captured with what they began with."""
+        self._directory, self._accounts = directory, accounts
+        found = {one.reveal(): one for one in secrets_of(directory.served.values())}
+        self._credentials = {**self._credentials, **found}
+        self._secrets = known(list(self._credentials.values()))
 
     def tape(self, request_id: str, mode: Mode, started: int) -> Tape:
         """A new tape for a request."""
@@ -111,8 +117,10 @@ class CaptureKeeper:
     def _captured(self, call: Call, tape: Tape) -> Captured:
         key = call.key
         assert key is not None
-        asked = self._asked(call)
-        served = self._directory.served
+        directory = tape.directory or self._directory
+        accounts = self._accounts if tape.directory is None else tape.accounts
+        served = directory.served
+        asked = _asked(call, served)
         unknown = [name for name in asked if name not in served]
         return Captured(
             gateway=self._gateway,
@@ -127,7 +135,7 @@ class CaptureKeeper:
                 models=key.models,
                 limits=dict(key.limits),
                 allowance=key.allowance,
-                of_account=self._allowance(key.account),
+                of_account=allowance_of(accounts, key.account),
             ),
             headers=tape.headers,
             body=tape.body,
@@ -144,32 +152,30 @@ class CaptureKeeper:
             out=tape.out,
             models=[self._encode(served[name]) for name in asked if name in served],
             names=list(served) if unknown else [],
-            absent=[
-                found for name in unknown if (found := self._directory.absent(name)) is not None
-            ],
+            absent=[found for name in unknown if (found := directory.absent(name)) is not None],
             settings=self._settings,
             record=tape.record,
             draws=tape.draws,
             unread=tape.unread,
         )
 
-    def _asked(self, call: Call) -> list[str]:
-        """The names of models that bore on the answer."""
-        served = self._directory.served
-        asked = [call.model_asked] if call.model_asked is not None else []
-        if call.request is not None:
-            given = call.request.body.fallbacks or ()
-            asked += [name for one in given if isinstance(name := one.get("model"), str)]
-        asked += [name for one in asked if one in served for name in served[one].fallbacks]
-        asked += [attempt.model for attempt in call.attempts]
-        return list(dict.fromkeys(asked))
-
     def _encode(self, model: Model) -> bytes:
-        encoded = self._encoded.get(model.name)
-        if encoded is None:
+        found = self._encoded.get(model.name)
+        if found is None or found[0] is not model:
             encoded = msgspec.json.encode(_blotted(model), enc_hook=encode_hook)
-            self._encoded[model.name] = encoded
-        return encoded
+            found = self._encoded[model.name] = (model, encoded)
+        return found[1]
+
+
+def _asked(call: Call, served: Mapping[str, Model]) -> list[str]:
+    """The names of models that bore on the answer."""
+    asked = [call.model_asked] if call.model_asked is not None else []
+    if call.request is not None:
+        given = call.request.body.fallbacks or ()
+        asked += [name for one in given if isinstance(name := one.get("model"), str)]
+    asked += [name for one in asked if one in served for name in served[one].fallbacks]
+    asked += [attempt.model for attempt in call.attempts]
+    return list(dict.fromkeys(asked))
 
 
 def secrets_of(models: Iterable[Model]) -> list[Secret]:

@@ -19,6 +19,7 @@ import msgspec
 from callgate.capture import files
 from callgate.cli import looking
 from callgate.cli.build import compiled
+from callgate.cli.effect import in_effect
 from callgate.cli.logs import status_class
 from callgate.cli.options import Failure, config_option, duration, json_option, now_ms
 from callgate.cli.output import json_line, printable
@@ -106,7 +107,13 @@ def bundle(
     with reading(config) as records:
         found = _chosen(config, records, request_ids, since, status, model, limit)
         cases = [_case(config, records, one, with_payload=with_payload) for one in found]
-    facts = {"versions": _versions(), "configuration": config.settings, "health": _health(config)}
+    effect = in_effect(config)
+    facts = {
+        "versions": _versions(),
+        "configuration": config.settings,
+        "overrides": {"in_effect": effect.given, "not_in_effect": effect.passed},
+        "health": _health(config),
+    }
     plain = {name: msgspec.to_builtins(fact) for name, fact in facts.items()}
     packed = pack(
         files_of(cases, plain, redactor, payloads=with_payload),

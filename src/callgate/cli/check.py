@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from callgate.cli import looking
+from callgate.cli.effect import in_effect
 from callgate.cli.options import config_option, json_option, now_ms
 from callgate.cli.output import json_line, printable
 from callgate.config import Config
@@ -57,6 +58,12 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
 def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     yield looking.configuration(config)
     yield looking.store(config)
+    effect = in_effect(config)
+    yield from doctor.of_overrides(
+        {kind: len(effect.of(kind)) for kind in ("model", "account")},
+        [(one.kind, one.name, one.why) for one in effect.passed],
+    )
+    config = effect.config
     yield looking.counters(config)
     yield from looking.files(config)
     yield from looking.extras(config)

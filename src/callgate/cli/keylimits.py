@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import click
 
+from callgate.cli.effect import in_effect
 from callgate.cli.output import note, printable
 from callgate.config import Config
 from callgate.errors import GatewayError
@@ -25,8 +26,12 @@ def overrides(pairs: Iterable[tuple[str, V | None]]) -> dict[str, V]:
 
 def warn_of_unknown(config: Config, names: Iterable[str]) -> None:
     """Tell of names that mean nothing now; they are kept, as models may come later."""
-    for name in dict.fromkeys(names):
+    wanted = dict.fromkeys(names)
+    if not wanted:
+        return
+    directory = in_effect(config).config.directory
+    for name in wanted:
         try:
-            config.directory.find(name)
+            directory.find(name)
         except GatewayError as error:
             note(printable(error.message))

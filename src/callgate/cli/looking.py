@@ -86,6 +86,7 @@ def files(config: Config) -> Iterator[Finding]:
         folder / "limits.table": _FILE,
         folder / "limits.windows": _FILE,
         folder / "keys.json": _FILE,
+        folder / "overrides.json": _FILE,
     }
     path = sqlite_file(config)
     if path is not None:

@@ -35,7 +35,12 @@ COMMANDS = {
     "demo": Entry("callgate.cli.demo", "demo", "Ask a real model a question through the gateway."),
     "local": Entry("callgate.cli.local", "local", "Fetch the embedded model's weights."),
     "keys": Entry("callgate.cli.keys", "keys", "Create, list, change, revoke and rotate keys."),
-    "models": Entry("callgate.cli.models", "models", "List the models that can be called."),
+    "models": Entry(
+        "callgate.cli.models", "models", "List the models that can be called, and change them."
+    ),
+    "accounts": Entry(
+        "callgate.cli.accounts", "accounts", "List accounts and change their limits."
+    ),
     "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
     "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
     "why": Entry("callgate.cli.why", "why", "Tell why a request failed: the newest, or one by id."),

@@ -1,30 +1,68 @@
-"""`callgate models`: what can be called here, and what could be."""
+"""`callgate models`: what can be called here, what could be, and what changes it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
 
+from callgate.catalogue import CatalogueEntry
 from callgate.catalogue import load as load_catalogue
-from callgate.cli.options import config_option, json_option, limit_option, now_ms
-from callgate.cli.output import json_line, printable, table
+from callgate.cli.effect import in_effect
+from callgate.cli.modelset import add, remove, reset, set_model, show
+from callgate.cli.options import json_option, limit_option, load_or_fail, now_ms
+from callgate.cli.output import json_line, note, printable, table
+from callgate.cli.settingview import state_of
 from callgate.config import Config
+from callgate.config.laying import Laid
 
 
-@click.command()
-@click.option("--all", "everything", is_flag=True, help="Also the catalogue's models not served.")
-@config_option
+@click.group(
+    commands=[add, set_model, show, reset, remove],
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND [ARGS]...]",
+)
+@click.option("--all", "everything", is_flag=True, help="Also the models that are not served.")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The configuration file.  [default: ./callgate.toml, if there]",
+)
 @json_option
 @limit_option(None, "models")
-def models(*, config: Config, everything: bool, limit: int | None, as_json: bool) -> None:
-    """List the models that can be called. LIMIT is requests per 60 seconds and account."""
+@click.pass_context
+def models(
+    context: click.Context,
+    *,
+    config_file: Path | None,
+    everything: bool,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List the models that can be called, or change them while gateways run.
+
+    LIMIT is requests per 60 seconds and account, SET what was set while gateways run, in place of
+    the configuration.
+    """
+    if context.invoked_subcommand is None:
+        effect = in_effect(load_or_fail(config_file, secrets=False))
+        _list(effect, everything=everything, limit=limit, as_json=as_json)
+
+
+def _list(effect: Laid, *, everything: bool, limit: int | None, as_json: bool) -> None:
+    config, given = effect.config, effect.of("model")
     rows = list(_served(config))
     if everything:
         rows += _others(config)
-    rows = rows[:limit]
+    rows = [{**row, "set": list(given.get(row["model"], {}))} for row in rows[:limit]]
+    for one in effect.passed:
+        if one.kind == "model":
+            note(printable(f"what is set of {one.name} is not in effect: {', '.join(one.why)}"))
     if as_json:
         for row in rows:
             json_line(row)
@@ -38,9 +76,11 @@ def models(*, config: Config, everything: bool, limit: int | None, as_json: bool
     if not rows:
         return
     head = ["MODEL", "CREATOR", "CONTEXT", "LIMIT", "REGIONS", "PROVIDERS"]
+    if any(row["set"] for row in rows):
+        head.append("SET")
     if everything:
         head.append("SERVED")
-    table(head, (_cells(row)[: len(head)] for row in rows))
+    table(head, ([cells[column] for column in head] for cells in map(_cells, rows)))
 
 
 def _served(config: Config) -> Iterator[dict[str, Any]]:
@@ -60,7 +100,8 @@ def _served(config: Config) -> Iterator[dict[str, Any]]:
 
 def _others(config: Config) -> Iterator[dict[str, Any]]:
     today = datetime.fromtimestamp(now_ms() / 1000, UTC).date()
-    for name, entry in sorted(load_catalogue().items()):
+    known = {**dict.fromkeys(config.settings.models, CatalogueEntry()), **load_catalogue()}
+    for name, entry in sorted(known.items()):
         if name in config.directory.served:
             continue
         yield {
@@ -73,11 +114,13 @@ def _others(config: Config) -> Iterator[dict[str, Any]]:
             "providers": list(entry.upstream),
             "served": False,
             "retirement_date": entry.retirement_date,
-            "why_not": _why_not(config, list(entry.regions), retired=entry.retired(today)),
+            "why_not": _why_not(config, name, list(entry.regions), retired=entry.retired(today)),
         }
 
 
-def _why_not(config: Config, regions: list[str], *, retired: bool) -> str:
+def _why_not(config: Config, name: str, regions: list[str], *, retired: bool) -> str:
+    if name in config.settings.models:
+        return state_of(name, config)
     if retired:
         return "retired"
     if config.region not in regions:
@@ -85,15 +128,16 @@ def _why_not(config: Config, regions: list[str], *, retired: bool) -> str:
     return "needs one of its providers"
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> dict[str, str]:
     length = row["context_length"]
     served = click.style("yes", fg="green") if row["served"] else f"no: {row['why_not']}"
-    return (
-        printable(row["model"]),
-        printable(row["creator"]) or "-",
-        f"{length:,}" if length else "-",
-        str(row["rate_limit"] or "-"),
-        ", ".join(row["regions"]) or "-",
-        ", ".join(dict.fromkeys(row["providers"])) or "-",
-        served,
-    )
+    return {
+        "MODEL": printable(row["model"]),
+        "CREATOR": printable(row["creator"]) or "-",
+        "CONTEXT": f"{length:,}" if length else "-",
+        "LIMIT": str(row["rate_limit"] or "-"),
+        "REGIONS": ", ".join(row["regions"]) or "-",
+        "PROVIDERS": ", ".join(dict.fromkeys(row["providers"])) or "-",
+        "SET": ", ".join(row["set"]) or "-",
+        "SERVED": served,
+    }

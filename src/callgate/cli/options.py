@@ -170,8 +170,15 @@ def read(path: Path | None, *, secrets: bool = True) -> Config:
 def _loaded(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Config | None:
     if ctx.resilient_parsing:
         return None
+    if path is None and ctx.parent is not None:  # a group may have been told
+        path = ctx.parent.params.get("config_file")
+    return load_or_fail(path, secrets=ctx.info_name in _WITH_SECRETS)
+
+
+def load_or_fail(path: Path | None, *, secrets: bool) -> Config:
+    """As `read`. Raises ConfigFailure."""
     try:
-        return read(path, secrets=ctx.info_name in _WITH_SECRETS)
+        return read(path, secrets=secrets)
     except ConfigError as error:
         raise ConfigFailure(
             str(error), "Correct this, or name another file with --config."

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from callgate.cli.effect import in_effect
 from callgate.config import Config, ConfigError
 from callgate.config.bound import bind_local
 from callgate.core.secret import Secret, secrets_of_url
@@ -49,7 +50,7 @@ class Reloading:
         fixed = [name for name in _FIXED if _setting(fresh, name) != _setting(self.config, name)]
         if fixed:
             raise ReloadError(f"a change of {', '.join(fixed)} needs a restart")
-        if not fresh.models:
+        if not fresh.models and not in_effect(fresh).config.models:
             raise ReloadError("no model can be served: no provider is configured")
         if fresh.local_weights != self.config.local_weights:
             raise ReloadError("a change of the local model or its weights needs a restart")
@@ -85,6 +86,8 @@ def secrets(config: Config) -> list[Secret]:
     """Everything that must never be logged."""
     deployments = [one for model in config.models.values() for one in model.deployments]
     providers = [secret for one in deployments for secret in (one.secret, one.session_token)]
+    if config.providers is not None:  # a model may yet be added to one that has none
+        providers += config.providers.secrets
     urls = (config.store_url, config.settings.counters.url)
     passwords = [one for url in urls for one in secrets_of_url(url)]
     own = [config.settings.metrics.token, *config.settings.traces.headers.values()]

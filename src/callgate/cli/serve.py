@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 
+from callgate.cli.effect import in_effect
 from callgate.cli.keys import add_key
 from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
@@ -23,6 +24,7 @@ from callgate.cli.roles import roles
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
+from callgate.config.laying import laid
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
 from callgate.local.reviver import Reviver
@@ -61,7 +63,7 @@ def serve(
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     given = {"host": host, "port": port, "workers": workers}
     config = overridden(config, given)
-    if not config.models:
+    if not config.models and not in_effect(config).config.models:
         raise _no_model(config)
     logs.set_up(secrets(config))
     _probe_counters(config)
@@ -69,11 +71,11 @@ def serve(
         listener = stack.enter_context(_listen(config))
         lock = _hold(config, _url(listener), stack, beside=beside)
         config, local = _with_local_model(config, stack)
-        key = _keys_at_start(config, fresh=fresh_key)
+        key, effect = _store_at_start(config, fresh=fresh_key)
         url = _url(listener)
-        click.echo(f"Callgate listens on {url} (region {config.region}, {_served(config)})")
-        if key is not None:
-            click.echo(_curl_line(url, key, _model_to_try(config)))
+        click.echo(f"Callgate listens on {url} (region {config.region}, {_served(effect)})")
+        if key is not None and effect.models:
+            click.echo(_curl_line(url, key, _model_to_try(effect)))
         sys.stdout.flush()
         reloading = Reloading(config, partial(read, config.file), given, local)
         sys.exit(_supervise(reloading, listener, local, lock))
@@ -190,16 +192,17 @@ def _weights(config: Config) -> Path:
     return fetch_shown(config.data_dir)
 
 
-def _keys_at_start(config: Config, *, fresh: bool) -> str | None:
-    """A key for the curl line, where the store has none yet or one was asked for.
+def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]:
+    """A key for the curl line, where the store has none yet or one was asked for; and what is in
+    effect.
 
-    All keys are remembered for the workers: the store may be away when they read them.
+    All of it is remembered for the workers: the store may be away when they read it.
     """
-    from callgate.store.remembered import RememberedKeys
+    from callgate.store.remembered import RememberedKeys, RememberedOverrides
 
     with opened(config) as store:
         made = None
-        if fresh or not store.keys.version():
+        if fresh or not store.keys.all():
             now = now_ms()
             template = Key(
                 id="",
@@ -212,8 +215,10 @@ def _keys_at_start(config: Config, *, fresh: bool) -> str | None:
                 expires=now + _FRESH_KEY_MS if fresh else None,
             )
             made = add_key(store.keys, template)[0]
+        overrides = store.overrides.all()
         RememberedKeys(config.data_dir / "keys.json").write(store.keys.all())
-        return made
+        RememberedOverrides(config.data_dir / "overrides.json").write(overrides)
+        return made, laid(config, overrides).config
 
 
 def _url(listener: socket.socket) -> str:

@@ -22,4 +22,7 @@ def bind_local(config: Config, origin: Origin, secret: Secret) -> Config:
         return msgspec.structs.replace(model, deployments=tuple(map(bound, model.deployments)))
 
     directory = config.directory.replace(map(rebuilt, config.models.values()))
-    return msgspec.structs.replace(config, directory=directory)
+    providers = config.providers
+    if providers is not None:
+        providers = providers.bound(origin, secret)
+    return msgspec.structs.replace(config, directory=directory, providers=providers)

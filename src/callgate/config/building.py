@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
 from typing import Any
 
@@ -30,12 +31,18 @@ _FACTS = tuple(
 
 
 class DirectoryBuilder:
-    """Builds the directory; what cannot be built is told in `mistakes`."""
+    """Builds the directory; what cannot be built is told in `mistakes`.
+
+    `faulty` has the mistakes by the model whose table they are in, those in how it uses its
+    providers too; `models` are all that were built, also those that are not served.
+    """
 
     def __init__(
         self, settings: Settings, providers: Providers, catalogue: Catalogue | None, today: date
     ) -> None:
         self.mistakes: list[str] = []
+        self.faulty: dict[str, list[str]] = {}
+        self.models: Mapping[str, Model] = {}
         self._settings = settings
         self._providers = providers
         self._catalogue = catalogue
@@ -46,11 +53,14 @@ class DirectoryBuilder:
         region = self._settings.region
         served: dict[str, Model] = {}
         absent: dict[str, Absent] = {}
-        models = {
-            **self._catalogued(),
-            **{name: self._configured(name, row) for name, row in self._settings.models.items()},
-        }
+        models = self._catalogued()
+        for name, row in self._settings.models.items():
+            with self._looking_at(name):
+                models[name] = self._configured(name, row)
+        hidden = {name for name, row in self._settings.models.items() if not row.offered}
         for name, model in models.items():
+            if name in hidden:
+                continue
             if model.retirement_date is not None and model.retirement_date <= self._today:
                 absent[name] = Absent(name=name, retired=True, successor=model.successor)
             elif region in model.regions and model.deployments:
@@ -58,6 +68,7 @@ class DirectoryBuilder:
             else:
                 absent[name] = Absent(name=name, regions=model.regions)
         self._check_fallbacks(models)
+        self.models = models
         endpoints = self._settings.region_endpoints
         return Directory(served, absent, region=region, endpoints=endpoints)
 
@@ -65,12 +76,24 @@ class DirectoryBuilder:
         """A fallback may be served elsewhere only, but its name has to be known."""
         catalogue = self._catalogue if self._catalogue is not None else ()
         for name, row in self._settings.models.items():
-            for at, fallback in enumerate(row.fallbacks):
-                path = f"models.{name}.fallbacks[{at}]"
-                if fallback == name:
-                    self.mistakes.append(f"{path}: a model cannot be its own fallback")
-                elif fallback not in models and fallback not in catalogue:
-                    self.mistakes.append(f"{path}: no model {fallback!r} is configured or known")
+            with self._looking_at(name):
+                for at, fallback in enumerate(row.fallbacks):
+                    path = f"models.{name}.fallbacks[{at}]"
+                    if fallback == name:
+                        self.mistakes.append(f"{path}: a model cannot be its own fallback")
+                    elif fallback not in models and fallback not in catalogue:
+                        told = f"{path}: no model {fallback!r} is configured or known"
+                        self.mistakes.append(told)
+
+    @contextmanager
+    def _looking_at(self, name: str) -> Iterator[None]:
+        """What is found meanwhile is a mistake of this model."""
+        lists = (self.mistakes, self._providers.mistakes)
+        before = [len(one) for one in lists]
+        yield
+        found = [told for one, known in zip(lists, before, strict=True) for told in one[known:]]
+        if found:
+            self.faulty.setdefault(name, []).extend(found)
 
     def _catalogued(self) -> dict[str, Model]:
         if self._catalogue is None:

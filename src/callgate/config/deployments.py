@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from callgate.config.settings import ProviderTable
 from callgate.config.timeouts import Wish, resolved
@@ -27,13 +28,19 @@ _UNBOUND = Origin("http", "127.0.0.1", 0)
 
 
 class Providers:
-    """The configured providers. What is wrong with them is told in `mistakes`, once each."""
+    """The configured providers. What is wrong with them is told in `mistakes`, once each.
 
-    def __init__(self, tables: Mapping[str, ProviderTable]) -> None:
+    `local` is where the local model's server runs, and its key.
+    """
+
+    def __init__(
+        self, tables: Mapping[str, ProviderTable], local: tuple[Origin, Secret] | None = None
+    ) -> None:
         self.mistakes: list[str] = []
         self.local_weights: str | None = None
         self._made: dict[str, tuple[Vendor, Origin, str, ProviderTable]] = {}
         self._tables = tables
+        self._local = local
         self._told: set[str] = set()
         for name, table in tables.items():
             vendor = self._vendor(name, table)
@@ -51,6 +58,21 @@ class Providers:
         if installed():
             tables[LOCAL] = ProviderTable(dialect="local")
         return cls(tables)
+
+    def afresh(self) -> Providers:
+        """The same providers, of which no mistake has been told."""
+        return Providers(self._tables, self._local)
+
+    def bound(self, origin: Origin, secret: Secret) -> Providers:
+        """The same providers, the local one pointed at its running server."""
+        return Providers(self._tables, (origin, secret))
+
+    @property
+    def secrets(self) -> list[Secret]:
+        """The credentials of every provider, also of those that no model leads to."""
+        tables = self._tables.values()
+        found = (one for row in tables for one in _credentials(row))
+        return [Secret(one) for one in dict.fromkeys(found) if one]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -123,7 +145,9 @@ class Providers:
     def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
         if vendor.dialect == LOCAL:
             self.local_weights = table.weights
-            self._made[name] = (vendor, _UNBOUND, "/v1", table)
+            origin, secret = self._local or (_UNBOUND, Secret(""))
+            table = replace(table, api_key=secret.reveal())
+            self._made[name] = (vendor, origin, "/v1", table)
             return
         if vendor.env and not table.api_key:
             self.mistakes.append(f"providers.{name}.api_key: needed for this provider")
@@ -140,6 +164,10 @@ class Providers:
             self.mistakes.append(f"providers.{name}.base_url: {error}")
             return
         self._made[name] = (vendor, origin, prefix, table)
+
+
+def _credentials(table: ProviderTable) -> tuple[str, ...]:
+    return table.api_key, table.session_token, table.access_key_id
 
 
 def _keyed(vendor: Vendor, table: ProviderTable) -> Vendor:

@@ -49,7 +49,10 @@ class Network(Struct, frozen=True, kw_only=True):
 
 
 class Config(Struct, frozen=True, kw_only=True):
-    """A configuration that has been checked. `file` is None where there was none to read."""
+    """A configuration that has been checked. `file` is None where there was none to read.
+
+    `providers` is what further models can be built from; without it, there are only those.
+    """
 
     settings: Settings
     directory: Directory
@@ -58,6 +61,7 @@ class Config(Struct, frozen=True, kw_only=True):
     network: Network
     file: Path | None = None
     local_weights: str | None = None
+    providers: Providers | None = None
 
     @property
     def region(self) -> str:
@@ -145,6 +149,7 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
         network=_network(environ),
         file=file.resolve() if file is not None else None,
         local_weights=providers.local_weights,
+        providers=providers,
     )
 
 

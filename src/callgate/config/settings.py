@@ -250,6 +250,7 @@ class ModelTable(_Table, frozen=True):
     fallbacks: list[str] = []
     price: PriceTable | None = None
     hedge: bool = False
+    offered: bool = True
     timeouts: TimeoutsTable = TimeoutsTable()
 
 

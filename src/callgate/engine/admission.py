@@ -16,7 +16,10 @@ from callgate.store.base import Counters, Key
 
 
 class Admission:
-    """Checks a call against its key, its model and the account's limit."""
+    """Checks a call against its key, its model and the account's limit.
+
+    `directory` may be exchanged while calls are under way: each goes on with the models it has.
+    """
 
     def __init__(
         self,
@@ -26,7 +29,7 @@ class Admission:
         checkers: Checkers,
         metering: Metering,
     ) -> None:
-        self._directory = directory
+        self.directory = directory
         self.counters = counters
         self.metering = metering
         self._region = region
@@ -39,6 +42,8 @@ class Admission:
         `model_not_allowed`.
         """
         call.model_asked = name
+        if call.tape is not None:
+            call.tape.began(self.directory, self.metering.accounts)
         call.model = model = self._allowed(key, name)
         return model
 
@@ -132,7 +137,7 @@ class Admission:
             call.tape.reserved(model.name, quota)
 
     def _allowed(self, key: Key, name: str) -> Model:
-        model = self._directory.find(name)
+        model = self.directory.find(name)
         if key.models is not None and name not in key.models:
             raise GatewayError(
                 "model_not_allowed",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Set
 
 from callgate.core.health import BreakerSettings, Health
 from callgate.core.models import Deployment, Model
@@ -25,6 +26,11 @@ class HealthTable(dict[str, Health]):
     def __missing__(self, deployment_id: str) -> Health:
         health = self[deployment_id] = Health(self._settings)
         return health
+
+    def keep(self, deployment_ids: Set[str]) -> None:
+        """Forget all others: nobody asks them any more."""
+        for id_ in self.keys() - deployment_ids:
+            del self[id_]
 
     def succeeded(self, deployment: Deployment, seconds: float, *, stream: bool) -> None:
         """Take an answer into account that came, or began, after so many seconds."""

@@ -54,27 +54,35 @@ class Metering:
         warn_at: float,
     ) -> None:
         self.born: Born | None = None
+        self.accounts = accounts
         self._counters = counters
-        self._accounts = accounts
         self._prices = prices
         self._warn_at = warn_at
+        self._warned: set[tuple[str, str, int]] = set()
+        self._known: dict[tuple[str, str], tuple[Key, Model, tuple[Rule, ...]]] = {}
+        self._models: dict[str, Model] = {}
+        self._always = False
+        self.follow(accounts, models)
+
+    def follow(self, accounts: Mapping[str, Allowance], models: Collection[Model]) -> None:
+        """Go by these from now on. What is counted goes on, and so does what is reserved."""
+        self.accounts = accounts
         self._models = {model.name: model for model in models}
         self._always = bool(accounts) or any(_is_metered(model) for model in models)
-        self._known: dict[tuple[str, str], tuple[Key, tuple[Rule, ...]]] = {}
-        self._warned: set[tuple[str, str, int]] = set()
+        self._known = {}
 
     def rules(self, key: Key, model: Model) -> tuple[Rule, ...]:
         """The limits beside that of requests; mostly none, and then this costs next to nothing."""
         if not self._always and key.allowance is None:
             return ()
         known = self._known.get((key.id, model.name))
-        if known is not None and known[0] is key:
-            return known[1]
-        account = allowance_of(self._accounts, key.account)
+        if known is not None and known[0] is key and known[1] is model:
+            return known[2]
+        account = allowance_of(self.accounts, key.account)
         found = rules(account, key.id, key.allowance, model)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
-        self._known[key.id, model.name] = (key, found)
+        self._known[key.id, model.name] = (key, model, found)
         return found
 
     def budgets(self, keys: Iterable[Key], models: Collection[Model]) -> Iterator[tuple[str, Rule]]:

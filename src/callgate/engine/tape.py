@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from callgate.core.allowance import Allowance
 from callgate.core.captured import Drawn, Exchange, Failure, Mode, Piece, Window
+from callgate.core.directory import Directory
 from callgate.core.http import HttpRequest
 from callgate.core.limits import Draw
 from callgate.core.record import Attempt
@@ -23,9 +25,11 @@ class Tape:
 
     __slots__ = (
         "_room",
+        "accounts",
         "answer_headers",
         "body",
         "cut",
+        "directory",
         "draws",
         "ended",
         "exchanges",
@@ -47,6 +51,8 @@ class Tape:
         self.started = started
         self.place = place
         self.headers: list[tuple[str, str]] = []
+        self.directory: Directory | None = None
+        self.accounts: Mapping[str, Allowance] = {}
         self.body = b""
         self.record = b""
         self.status = 0
@@ -75,6 +81,10 @@ class Tape:
         failed = error is not None or any(one.error is not None for one in attempts)
         self.wanted = self.mode == "all" or (self.mode == "errors" and failed)
         return self.place if self.wanted else None
+
+    def began(self, directory: Directory, accounts: Mapping[str, Allowance]) -> None:
+        """By which models and limits of accounts the call goes, whatever is changed meanwhile."""
+        self.directory, self.accounts = directory, accounts
 
     def read(self, body: bytes) -> None:
         """The body of the caller's request."""

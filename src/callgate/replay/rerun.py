@@ -31,7 +31,13 @@ from callgate.core.secret import Secret
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.hedge import HEDGED
 from callgate.errors import GatewayError
-from callgate.replay.surroundings import NoRequests, RecordedCounters, RecordedTransport, keys_of
+from callgate.replay.surroundings import (
+    NoOverrides,
+    NoRequests,
+    RecordedCounters,
+    RecordedTransport,
+    keys_of,
+)
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
 from callgate.web.exchange import EXCHANGE
@@ -78,7 +84,10 @@ async def _rerun(captured: Captured, config: Config, record: Record) -> Rerun:
     with closing(Journal(config.journal_dir)) as journal:
         world = World(
             store=Store(
-                keys_of(captured, keys.digest(text)), cast("RequestLog", NoRequests()), _nothing
+                keys_of(captured, keys.digest(text)),
+                cast("RequestLog", NoRequests()),
+                NoOverrides(),
+                _nothing,
             ),
             journal=journal,
             counters=_counters(captured, record),

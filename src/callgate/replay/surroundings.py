@@ -11,6 +11,7 @@ from callgate.core.captured import Captured, Exchange
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.limits import Draw, Level
 from callgate.core.models import Timeouts
+from callgate.core.override import Kind, Override
 from callgate.errors import GatewayError
 from callgate.store.base import Grant, Key, Keys, Quota, StoreError
 from callgate.store.memory import MemoryCounters
@@ -183,6 +184,20 @@ class OneKey:
         """It stays as it is."""
         del key_id, edit
         return None
+
+
+class NoOverrides:
+    """`Overrides`, of which there are none: what was in effect stands in the capture."""
+
+    def all(self) -> Sequence[Override]:
+        """None."""
+        return ()
+
+    def change(
+        self, kind: Kind, name: str, edit: Callable[[Sequence[Override]], str | None], at: int
+    ) -> None:
+        """Nothing is set."""
+        del kind, name, edit, at
 
 
 class NoRequests:

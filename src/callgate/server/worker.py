@@ -106,7 +106,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             asyncio.create_task(work)
             for work in (
                 worker.keyring.keep_fresh(),
-                worker.load_prices(),
+                worker.keep_prices(),
                 _tell_figures(config, worker),
                 _look_at_limits(config, worker),
                 _sync_journal(config, worker),

@@ -15,6 +15,7 @@ from msgspec import Struct
 from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
+from callgate.core.override import Kind, Override
 from callgate.core.record import Record
 
 
@@ -66,7 +67,7 @@ class Keys(Protocol):
     """Callers' keys."""
 
     def version(self) -> int:
-        """A number that changes with every change of any key; cheap to ask."""
+        """A number that changes with every change of a key or an override; cheap to ask."""
         ...
 
     def all(self) -> Sequence[Key]:
@@ -90,6 +91,24 @@ class Keys(Protocol):
 
         Only `CHANGEABLE` fields are taken from it. What `edit` raises leaves the key as it was.
         Returns the key as it is then.
+        """
+        ...
+
+
+class Overrides(Protocol):
+    """What operators have set of models and accounts. A change of any changes `Keys.version`."""
+
+    def all(self) -> Sequence[Override]:
+        """Every override, ordered by kind and name."""
+        ...
+
+    def change(
+        self, kind: Kind, name: str, edit: Callable[[Sequence[Override]], str | None], at: int
+    ) -> None:
+        """Set what `edit` makes of all there are as the settings of this one, in one step.
+
+        None takes the override away. What `edit` raises leaves everything as it was. `at` is Unix
+        milliseconds.
         """
         ...
 
@@ -219,6 +238,7 @@ class Store(NamedTuple):
 
     keys: Keys
     requests: RequestLog
+    overrides: Overrides
     close: Callable[[], None]
 
 

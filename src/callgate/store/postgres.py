@@ -18,6 +18,7 @@ from callgate.core.redact import redact
 from callgate.core.secret import secrets_of_url
 from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError
+from callgate.store.overrides import SqlOverrides
 from callgate.store.refusals import DATABASE, fix_of
 from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, floor, said, writing
 from callgate.store.tables import usage
@@ -78,7 +79,7 @@ def open_postgres(url: str, *, later: bool = False) -> Store:
         except BaseException:
             engine.dispose()
             raise
-    return Store(SqlKeys(engine), PostgresRequestLog(engine), engine.dispose)
+    return Store(SqlKeys(engine), PostgresRequestLog(engine), SqlOverrides(engine), engine.dispose)
 
 
 def is_made(url: str) -> bool:

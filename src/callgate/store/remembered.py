@@ -1,4 +1,4 @@
-"""The keys as last read, in a file: for a worker that starts while the store is away."""
+"""What was last read of the store, in files: for a worker that starts while the store is away."""
 
 from __future__ import annotations
 
@@ -6,31 +6,51 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
+from msgspec import Struct
 
+from callgate.core.override import Override
 from callgate.store.base import Key
 
+T = TypeVar("T", bound=Struct)
 
-class RememberedKeys:
-    """One file, for its owner alone; like the store it has the keys' digests, not the keys."""
 
-    def __init__(self, path: Path) -> None:
+class _Remembered(Generic[T]):
+    """One file of things of one kind, for its owner alone."""
+
+    def __init__(self, path: Path, decoder: msgspec.json.Decoder[list[T]]) -> None:
         self._path = path
+        self._decoder = decoder
 
-    def write(self, keys: Iterable[Key]) -> None:
+    def write(self, things: Iterable[T]) -> None:
         """Replace what is remembered, in one step. What cannot be written is not remembered."""
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.encode(list(keys)))
+                file.write(msgspec.json.encode(list(things)))
             partial.replace(self._path)
 
-    def read(self) -> list[Key] | None:
+    def read(self) -> list[T] | None:
         """What is remembered; None where there is nothing sound."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[Key])
+            return self._decoder.decode(self._path.read_bytes())
         except (OSError, msgspec.MsgspecError):
             return None
+
+
+class RememberedKeys(_Remembered[Key]):
+    """The keys; like the store it has their digests, not the keys."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, msgspec.json.Decoder(list[Key]))
+
+
+class RememberedOverrides(_Remembered[Override]):
+    """What operators have set of models and accounts."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, msgspec.json.Decoder(list[Override]))

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, inspect, text
 
 from callgate.store.base import StoreError
 
-REVISIONS = ("callgate_0001", "callgate_0002", "callgate_0003", "callgate_0004")
+REVISIONS = (
+    "callgate_0001", "callgate_0002", "callgate_0003", "callgate_0004", "callgate_0005",
+)  # fmt: skip
 """The revisions of `migrations/versions`, oldest first; the last is what this version works on."""
 
 

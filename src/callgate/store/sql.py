@@ -54,14 +54,14 @@ class SqlKeys:
         self._engine = engine
 
     def version(self) -> int:
-        """A number that changes with every change of any key; cheap to ask."""
-        with _reading(self._engine) as connection:
+        """A number that changes with every change of a key or an override; cheap to ask."""
+        with reading(self._engine) as connection:
             row = connection.execute(select(meta.c.value).where(meta.c.name == KEYS_VERSION)).one()
         return int(row[0])
 
     def all(self) -> Sequence[Key]:
         """Every key, dead ones too, oldest first."""
-        with _reading(self._engine) as connection:
+        with reading(self._engine) as connection:
             rows = connection.execute(
                 select(*_KEY_COLUMNS).order_by(keys.c.created, keys.c.id)
             ).all()
@@ -69,7 +69,7 @@ class SqlKeys:
 
     def find(self, digest: bytes) -> Key | None:
         """The key of this digest."""
-        with _reading(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(
                 select(*_KEY_COLUMNS).where(keys.c.digest == digest)
             ).one_or_none()
@@ -80,7 +80,7 @@ class SqlKeys:
         try:
             with writing(self._engine) as connection:
                 connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
-                _bump(connection)
+                bump(connection)
         except StoreError as error:
             if isinstance(error.__cause__, IntegrityError):
                 raise ValueError(f"a key of id {key.id} or of its digest exists") from error
@@ -97,13 +97,13 @@ class SqlKeys:
         with writing(self._engine) as connection:
             found = connection.execute(statement).rowcount > 0
             if found:
-                _bump(connection)
+                bump(connection)
         return found
 
     def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
         """Put what `edit` makes of the key in its place, in one step; None where there is none."""
         with writing(self._engine) as connection:
-            _bump(connection, 0)  # shuts out whoever else would change a key meanwhile
+            bump(connection, 0)  # shuts out whoever else would change a key meanwhile
             row = connection.execute(select(*_KEY_COLUMNS).where(keys.c.id == key_id)).one_or_none()
             if row is None:
                 return None
@@ -115,7 +115,7 @@ class SqlKeys:
                 connection.execute(
                     update(keys).where(keys.c.id == key_id).values(msgspec.to_builtins(changes))
                 )
-                _bump(connection)
+                bump(connection)
         return after
 
 
@@ -162,7 +162,7 @@ class SqlRequestLog(ABC):
         if not is_request_id(request_id):
             return None
         statement = select(records.c.body).where(records.c.id == _id(request_id))
-        with _reading(self._engine) as connection:
+        with reading(self._engine) as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else self._record.decode(row[0])
 
@@ -182,12 +182,12 @@ class SqlRequestLog(ABC):
             wanted.append(records.c.id < _id(query.before))
         group = (records.c.status, records.c.error)
         statement = select(*group, func.count()).where(*wanted).group_by(*group)
-        with _reading(self._engine) as connection:
+        with reading(self._engine) as connection:
             return [Tally(*row) for row in connection.execute(statement).all()]
 
     def usage(self, query: UsageQuery) -> Sequence[Usage]:
         """Totals by day and by what `query.by` names, in their order."""
-        with _reading(self._engine) as connection:
+        with reading(self._engine) as connection:
             return usage_of(connection, query)
 
     def delete_before(self, time: int, limit: int) -> int:
@@ -223,7 +223,7 @@ class SqlRequestLog(ABC):
                 .where(records.c.id.in_(matching))
                 .order_by(records.c.id.desc())
             )
-            with _reading(self._engine) as connection:
+            with reading(self._engine) as connection:
                 rows = connection.execute(page).all()
             for row in rows:
                 yield self._record.decode(row.body)
@@ -279,13 +279,15 @@ def _key(row: Row[Any]) -> Key:
     return msgspec.convert(dict(zip(Key.__struct_fields__, row, strict=True)), Key)
 
 
-def _bump(connection: Connection, by: int = 1) -> None:
+def bump(connection: Connection, by: int = 1) -> None:
+    """Count the version up. Even by nothing it shuts out whoever else would, until the end."""
     statement = update(meta).where(meta.c.name == KEYS_VERSION).values(value=meta.c.value + by)
     connection.execute(statement)
 
 
 @contextmanager
-def _reading(engine: Engine) -> Iterator[Connection]:
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection to read by. Raises StoreError where the database does not answer."""
     with answering(), engine.connect() as connection:
         yield connection
 

@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from callgate.store import schema
 from callgate.store.base import Store, StoreError
+from callgate.store.overrides import SqlOverrides
 from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, answering
 from callgate.store.tables import records, usage
 from callgate.store.usage import adding
@@ -47,7 +48,7 @@ def open_sqlite(url: str) -> Store:
             f"cannot open the store {path}: {reason}; give Callgate a folder that it may write "
             "to in store.url"
         ) from error
-    return Store(SqlKeys(engine), SqliteRequestLog(engine), engine.dispose)
+    return Store(SqlKeys(engine), SqliteRequestLog(engine), SqlOverrides(engine), engine.dispose)
 
 
 class SqliteRequestLog(SqlRequestLog):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    Text,
 )
 
 metadata = MetaData()
@@ -41,6 +42,15 @@ keys = Table(
     Column("limits", JSON, nullable=False),
     Column("capture", String(16)),
     Column("allowance", JSON(none_as_null=True)),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("settings", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
 )
 
 records = Table(

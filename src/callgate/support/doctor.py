@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -82,6 +82,22 @@ def of_store(revision: str, keys: int) -> Finding:
     if keys:
         return ok("store", what)
     return warning("store", what, "Make one: callgate keys create --name NAME")
+
+
+def of_overrides(
+    counts: Mapping[str, int], passed: Iterable[tuple[str, str, Iterable[str]]]
+) -> Iterator[Finding]:
+    """Of what operators have set while gateways run: how many of each kind are in effect, and which
+    (kind, name, reasons) are not.
+    """
+    if found := [counted(count, kind) for kind, count in counts.items() if count]:
+        yield ok("overrides", f"in the store, settings of {' and '.join(found)} are in effect")
+    for kind, name, why in passed:
+        yield problem(
+            f"{kind} {name}",
+            f"what is set of it in the store is not in effect: {', '.join(why)}",
+            f"Take it back with 'callgate {kind}s reset {name}', or correct the configuration.",
+        )
 
 
 def of_counters(server: str | None, workers: int, caution: Caution | None = None) -> Finding:

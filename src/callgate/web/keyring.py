@@ -13,6 +13,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys
@@ -26,6 +27,18 @@ _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
 
 
+class Companion(Protocol):
+    """What changes under the version that keys have, and is looked at in the same look."""
+
+    def read(self) -> None:
+        """Read it anew. Blocks, runs in a thread; raises only what the store raises."""
+        ...
+
+    def apply(self) -> None:
+        """Put what was read last into effect, in the loop. Never raises."""
+        ...
+
+
 class Keyring:
     """The keys of one process. `trouble` says why the store does not answer, if it does not.
 
@@ -37,11 +50,13 @@ class Keyring:
         keys: Keys,
         clock: Callable[[], float] = time.time,
         remember: Callable[[Iterable[Key]], None] | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self.trouble: str | None = None
         self._keys = keys
         self._clock = clock
         self._remember = remember
+        self._companion = companion
         self._by_digest: dict[bytes, Key] = {}
         self._by_header: dict[bytes, tuple[Key, float]] = {}
         self._version: int | None = None
@@ -55,6 +70,8 @@ class Keyring:
         version = self._keys.version()
         if version != self._version:
             found = {key.digest: key for key in self._keys.all()}
+            if self._companion is not None:
+                self._companion.read()
             self._by_digest, self._version = found, version
             self._by_header = {}
             self._misses.clear()
@@ -82,6 +99,8 @@ class Keyring:
             loading = None
             # Whatever ails the store, keys stay in memory.
             self.trouble = None if error is None else f"{type(error).__name__} while reading keys"
+            if self._companion is not None and error is None:
+                self._companion.apply()
 
     def all(self) -> list[Key]:
         """Every key in memory, dead ones too."""

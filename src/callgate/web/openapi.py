@@ -44,6 +44,10 @@ class OpenApi:
         """The routes as Starlette takes them."""
         return [Route("/openapi.json", self.show, methods=["GET"])]
 
+    def renew(self) -> None:
+        """Build it anew when it is next asked for."""
+        self._body = None
+
     async def show(self, _request: Request) -> Response:
         """The document."""
         if self._body is None:

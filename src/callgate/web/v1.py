@@ -1,7 +1,7 @@
 """`GET /v1/models` and `GET /v1/models/{id}`: what can be called here.
 
-Public, and the same for everybody: the bytes are rendered once per configuration, and once more
-when the prices are known. The fields are OpenAI's
+Public, and the same for everybody: the bytes are rendered whenever models change, and once more
+when their prices are known. The fields are OpenAI's
 (https://platform.openai.com/docs/api-reference/models/object) and AssemblyAI's
 (https://www.assemblyai.com/docs/llm-gateway/api-reference/list-available-models).
 """
@@ -37,8 +37,14 @@ class Models:
     """The routes over one directory of models."""
 
     def __init__(self, directory: Directory) -> None:
+        self._list = b""
+        self._one: dict[str, bytes] = {}
+        self.follow(directory, lambda target: target.model.price)
+
+    def follow(self, directory: Directory, prices: Callable[[Target], Price | None]) -> None:
+        """Show this directory from now on."""
         self._directory = directory
-        self.price(lambda target: target.model.price)
+        self.price(prices)
 
     def price_refs(self) -> list[PriceRef]:
         """The (vendor, upstream model) pairs of every deployment, whose prices are wanted."""

@@ -1,0 +1,172 @@
+"""Options that set what `[models.NAME]` and `[accounts.NAME]` can say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple, TypeVar
+
+import click
+
+from callgate.cli.options import REMOVED, dollars, label
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_COUNT, _SIZE = click.IntRange(1, 10**9), click.IntRange(0, 10**9)
+_LONGEST = 1000
+_BOTH = ("none", "default")
+
+
+class Said(NamedTuple):
+    """What an option says: a value, None for none at all, REMOVED for the configuration's."""
+
+    value: Any
+
+
+class Setting(NamedTuple):
+    """A setting and its option. `words` may stand in place of a value: `none`, `default`."""
+
+    field: str
+    option: str
+    kind: Callable[[str], Any]
+    metavar: str
+    help: str
+    words: tuple[str, ...] = ("default",)
+    several: bool = False
+
+
+def text(given: str) -> str:
+    """Printable text of at most 1,000 characters."""
+    given = given.strip()
+    if len(given) > _LONGEST or not given.isprintable():
+        raise click.BadParameter("give at most 1000 printable characters")
+    return given
+
+
+def yes_or_no(given: str) -> bool:
+    """`yes` or `no`."""
+    known = {"yes": True, "no": False}
+    if given.strip().lower() not in known:
+        raise click.BadParameter(f"{given!r}: write yes or no")
+    return known[given.strip().lower()]
+
+
+def calendar_day(given: str) -> str:
+    """A day such as `2027-01-31`."""
+    try:
+        return date.fromisoformat(given.strip()).isoformat()
+    except ValueError:
+        raise click.BadParameter(f"{given!r} is no date; write 2027-01-31") from None
+
+
+def rates(given: str) -> dict[str, float]:
+    """`input=2.50,output=10`, US dollars per million tokens by the names of the configuration."""
+    found: dict[str, float] = {}
+    for part in given.split(","):
+        name, _, number = part.strip().partition("=")
+        try:
+            found[name] = float(number)
+            if not math.isfinite(found[name]):
+                raise ValueError
+        except ValueError:
+            raise click.BadParameter(
+                f"{part!r}: write input=2.50,output=10, in US dollars per million tokens"
+            ) from None
+    return found
+
+
+TOKENS_PER_MINUTE = Setting(
+    "tokens_per_minute", "--tokens-per-minute", _COUNT, "N",
+    "Limit the account to N tokens per 60 seconds, over all models.", _BOTH,
+)  # fmt: skip
+BUDGETS = (
+    Setting("budget_day", "--budget-day", dollars, "USD", "What it may spend in a UTC day.", _BOTH),
+    Setting("budget_month", "--budget-month", dollars, "USD", "… in a UTC month.", _BOTH),
+)
+OF_ACCOUNTS = (TOKENS_PER_MINUTE, *BUDGETS)
+PROVIDER = Setting(
+    "provider", "--provider", label, "NAME", "The provider that serves it; one of the file's."
+)
+UPSTREAM_MODEL = Setting(
+    "upstream_model", "--upstream-model", label, "NAME", "The provider's own name of it."
+)
+OF_MODELS = (
+    Setting(
+        "rate_limit", "--rate-limit", _COUNT, "N", "Requests per 60 seconds and account."
+    ),
+    Setting(
+        "token_limit", "--token-limit", _COUNT, "N", "Tokens per 60 seconds and account.", _BOTH
+    ),
+    Setting(
+        "budget_day", "--budget-day", dollars, "USD",
+        "What each account may spend at it in a UTC day.", _BOTH,
+    ),
+    Setting("budget_month", "--budget-month", dollars, "USD", "… in a UTC month.", _BOTH),
+    Setting(
+        "price", "--price", rates, "RATES",
+        "input=2.50,output=10,…: US dollars per million tokens; none: the list price.", _BOTH,
+    ),
+    Setting(
+        "fallbacks", "--fallback", label, "NAME",
+        "A model that answers in its place when it fails. Repeatable.", _BOTH, several=True,
+    ),
+    Setting("offered", "--offered", yes_or_no, "yes|no", "Whether it can be called at all."),
+    Setting(
+        "retirement_date", "--retirement-date", calendar_day, "DATE", "From then on it is refused."
+    ),
+    Setting("successor", "--successor", label, "NAME", "What callers of it are told to use then."),
+    Setting("hedge", "--hedge", yes_or_no, "yes|no", "Whether a second target is asked if slow."),
+    Setting("display_name", "--display-name", text, "TEXT", "The name for people."),
+    Setting("description", "--description", text, "TEXT", "One sentence."),
+    Setting("context_length", "--context-length", _SIZE, "N", "Tokens of prompt and answer."),
+    Setting("max_output_tokens", "--max-output-tokens", _SIZE, "N", "The most of an answer."),
+)  # fmt: skip
+
+
+def setting_options(settings: Iterable[Setting], *, fresh: bool = False) -> Callable[[F], F]:
+    """Give the command an option for each, a `Said` or None; for what is `fresh`, no `default`."""
+
+    def decorate(function: F) -> F:
+        for one in reversed(list(settings)):
+            words = [word for word in one.words if not (fresh and word == "default")]
+            function = click.option(
+                one.option,
+                one.field,
+                type=_said(one, words),
+                multiple=one.several,
+                metavar="|".join((one.metavar, *words)),
+                help=one.help,
+            )(function)
+        return function
+
+    return decorate
+
+
+def edits(given: Mapping[str, Said | Sequence[Said] | None]) -> dict[str, Any]:
+    """What is to be set, by the settings' names: a value, None or REMOVED.
+
+    Raises UsageError where a word and a value are given for one setting.
+    """
+    found: dict[str, Any] = {}
+    for name, said in given.items():
+        if isinstance(said, Said):
+            found[name] = said.value
+        elif said:
+            values = [one.value for one in said]
+            found[name] = values
+            if None in values or REMOVED in values:
+                if len(values) > 1:
+                    raise click.UsageError(f"{name}: 'none' and 'default' stand alone")
+                found[name] = [] if values[0] is None else REMOVED
+    return found
+
+
+def _said(setting: Setting, words: Sequence[str]) -> Callable[[str], Said]:
+    meaning = {"none": None, "default": REMOVED}
+
+    def parse(given: str) -> Said:
+        word = given.strip().lower()
+        return Said(meaning[word] if word in words else setting.kind(given))
+
+    return parse
