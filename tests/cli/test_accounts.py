@@ -18,10 +18,11 @@ def limited(home: Home) -> Home:
     return home
 
 
-def listed(home: Home) -> dict[str, dict[str, tuple[Any, str]]]:
+def listed(home: Home) -> dict[str, dict[str, tuple[Any, ...]]]:
     return {
         row["account"]: {
-            name: (one["value"], one["source"]) for name, one in row["settings"].items()
+            name: (one["value"], one["source"], *([one["account"]] if "account" in one else []))
+            for name, one in row["settings"].items()
         }
         for row in home.json("accounts", "list")
     }
@@ -30,7 +31,7 @@ def listed(home: Home) -> dict[str, dict[str, tuple[Any, str]]]:
 def test_limits_are_set_listed_with_their_source_and_taken_back(limited: Home) -> None:
     make(limited, "--account", "bob")
     plain = listed(limited)
-    everyone = (100.0, "configuration, for everyone")
+    everyone = (100.0, "configuration", "*")
     assert plain["bob"]["budget_month"] == everyone
     (told,) = limited.json("accounts", "set", "bob", "--budget-day", "5")
     assert told["changed"] == {"budget_day": {"from": None, "to": 5.0}}
@@ -44,7 +45,7 @@ def test_limits_are_set_listed_with_their_source_and_taken_back(limited: Home) -
     found = listed(limited)
     assert found["acme"]["tokens_per_minute"] == (None, "store")
     assert found["acme"]["budget_month"] == (None, "configuration")
-    assert found["bob"]["tokens_per_minute"] == (7, "store, for everyone")
+    assert found["bob"]["tokens_per_minute"] == (7, "store", "*")
     text = limited.run("accounts", "set", "acme", "--tokens-per-minute", "default").stdout
     assert "tokens per minute: - (store) -> 10 (configuration)" in text
     for name in ("bob", "*"):

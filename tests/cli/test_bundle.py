@@ -46,7 +46,9 @@ def test_a_bundle_is_made_and_checked(home: Home, tmp_path: Path) -> None:
         for secret in PLANTED:
             assert secret.encode() not in content, name
     folder = f"requests/{records[0].request_id}/"
-    assert {"manifest.json", "versions.json", "configuration.json", "health.json"} <= set(files)
+    assert {
+        "manifest.json", "versions.json", "configuration.json", "overrides.json", "health.json",
+    } <= set(files)  # fmt: skip
     assert {folder + "record.json", folder + "reproduce.sh", folder + "story.txt"} <= set(files)
     counts = json.loads(files[folder + "five-minutes.json"])
     assert {(one["status"], one["calls"]) for one in counts} == {(502, 2), (200, 1)}

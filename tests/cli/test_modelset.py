@@ -16,8 +16,6 @@ OTHER = """
 [providers.other]
 dialect = "openai"
 base_url = "http://127.0.0.1:1"
-[models."gpt-4.1"]
-provider = "other"
 """
 
 
@@ -79,6 +77,23 @@ def test_a_model_is_added_and_removed(home: Home) -> None:
     assert stored(home) == []
 
 
+def test_several_ways_take_the_place_of_one_and_the_other_way_round(home: Home) -> None:
+    home.config.write_text(home.config.read_text() + OTHER)
+
+    def ways(*arguments: str) -> object:
+        (told,) = home.json("models", "set", "gpt-4o", *arguments)
+        return told["settings"]["deployments"]["value"]
+
+    plain = ways("--hedge", "yes")
+    assert ways("--deployment", "openai=3", "--deployment", "other/a/b=0.5") == [
+        "openai/gpt-4o=3", "other/a/b=0.5",
+    ]  # fmt: skip
+    assert ways("--provider", "other", "--upstream-model", "x") == ["other/x"]
+    assert ways("--provider", "openai") == ["openai/gpt-4o"]
+    assert ways("--deployment", "other") == ["other/gpt-4o"]
+    assert ways("--deployment", "default") == plain
+
+
 def test_what_others_fall_back_on_is_not_removed(home: Home) -> None:
     home.json("models", "add", "mine", "--provider", "openai")
     home.json("models", "set", "gpt-4.1", "--fallback", "mine")
@@ -110,6 +125,13 @@ def test_what_others_fall_back_on_is_not_removed(home: Home) -> None:
         (("set", "gpt-4.1", "--fallback", "nil"), 2, "no model 'nil'"),
         (("set", "gpt-4.1", "--fallback", "none", "--fallback", "gpt-4o"), 2, "stand alone"),
         (("set", "gpt-4o", "--upstream-model", "x"), 2, "--provider"),
+        (("set", "gpt-4o", "--deployment", "openai/x=0"), 2, "PROVIDER/NAME=3"),
+        (
+            ("set", "gpt-4o", "--deployment", "openai/x", "--deployment", "gone"),
+            2,
+            "deployments[1]",
+        ),
+        (("set", "gpt-4o", "--deployment", "openai", "--provider", "openai"), 2, "stands without"),
         (("remove", "gpt-4.1"), 1, "--offered no"),
         (("remove", "nil"), 1, "no model 'nil'"),
         (("show", "nil"), 1, "no model 'nil'"),
@@ -127,7 +149,7 @@ def test_wrong_input_is_refused_and_nothing_is_done(
 def test_what_is_no_longer_sound_is_told_and_can_be_taken_back(home: Home) -> None:
     home.json("models", "add", "mine", "--provider", "openai")
     home.json("models", "set", "gpt-4.1", "--rate-limit", "60")
-    home.config.write_text(OTHER)
+    home.config.write_text(OTHER + '[models."gpt-4.1"]\nprovider = "other"\n')
     why = "models.mine.provider: no provider 'openai' is configured"
     assert why in home.run("models").stderr
     assert why in home.run("models", "show", "mine").stderr

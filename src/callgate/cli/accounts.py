@@ -59,7 +59,7 @@ def list_accounts(*, config: Config, limit: int | None, as_json: bool) -> None:
             printable(name),
             str(owned[name]),
             *(
-                spoken(one.value) + (f"  [{one.source}]" if one.value is not None else "")
+                spoken(one.value) + (f"  [{one.whence()}]" if one.value is not None else "")
                 for one in values.values()
             ),
         )

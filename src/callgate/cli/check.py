@@ -94,6 +94,8 @@ def _secrets(config: Config) -> list[Secret]:
         for deployment in model.deployments
         for secret in (deployment.secret, deployment.session_token)
     ]
+    if config.providers is not None:
+        keys += config.providers.secrets
     urls = (config.store_url, config.settings.counters.url)
     known = (*keys, *(secret for url in urls for secret in secrets_of_url(url)))
     return [secret for secret in known if len(secret.reveal()) >= _SHORTEST]

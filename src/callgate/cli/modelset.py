@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 
 import click
 
@@ -12,6 +13,7 @@ from callgate.cli.options import REMOVED, Failure, config_option, json_option, l
 from callgate.cli.output import json_line, note, printable
 from callgate.cli.overriding import Change, Given, change, edited
 from callgate.cli.settingoptions import (
+    DEPLOYMENT,
     OF_MODELS,
     PROVIDER,
     UPSTREAM_MODEL,
@@ -24,28 +26,29 @@ from callgate.config import Config
 from callgate.config.laying import Laid
 from callgate.core.override import Override
 
+WAYS = (PROVIDER, UPSTREAM_MODEL, DEPLOYMENT)
 Options = Said | tuple[Said, ...] | None
 
 
 @click.command("add")
 @click.argument("name", type=label, metavar="NAME")
-@click.option("--provider", type=label, required=True, metavar="NAME", help=PROVIDER.help)
-@click.option("--upstream-model", type=label, metavar="NAME", help="  [default: NAME of the model]")
-@setting_options(OF_MODELS, fresh=True)
+@setting_options((*WAYS, *OF_MODELS), fresh=True)
 @config_option
 @json_option
 def add(
     *,
     config: Config,
     name: str,
-    provider: str,
-    upstream_model: str | None,
     as_json: bool,
     **given: Options,
 ) -> None:
-    """Offer one more model, of a provider of the configuration; gateways follow within 2 s."""
-    ways = {"provider": provider, "upstream_model": upstream_model or REMOVED}
-    wanted = {**ways, **edits(given)}
+    """Offer one more model, of a provider of the configuration; gateways follow within 2 s.
+
+    One of --provider and --deployment is needed. The provider is taken to know it by the same NAME.
+    """
+    wanted = _edits(given)
+    if not wanted.keys() & {"provider", "deployments"}:
+        raise click.UsageError("say where it is to be had: --provider, or --deployment")
 
     def edit(was: Laid, present: Override | None) -> Given:
         if present is not None or name in was.config.settings.models or name in was.config.models:
@@ -60,7 +63,7 @@ def add(
 
 @click.command("set")
 @click.argument("name", type=label, metavar="NAME")
-@setting_options((PROVIDER, UPSTREAM_MODEL, *OF_MODELS))
+@setting_options((*WAYS, *OF_MODELS))
 @config_option
 @json_option
 def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> None:
@@ -68,11 +71,9 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
 
     `default` in place of a value takes back what was set: the configuration holds again.
     """
-    wanted = edits(given)
+    wanted = _edits(given)
     if not wanted:
         raise click.UsageError("nothing to change: say what with one of the options")
-    if "provider" in wanted:  # the other provider's name of it is none of this one's
-        wanted = {"upstream_model": REMOVED, **wanted}
 
     def edit(was: Laid, present: Override | None) -> Given:
         _demand(name, was.config, present)
@@ -138,6 +139,16 @@ def show(*, config: Config, name: str, as_json: bool) -> None:
     click.echo(f"{printable(name)}: {state}")
     if values:
         tell_all(values)
+
+
+def _edits(given: Mapping[str, Options]) -> Given:
+    """What is to be set. Ways that are named take the place of all others."""
+    wanted = edits(given)
+    if "deployments" in wanted and not wanted.keys().isdisjoint(("provider", "upstream_model")):
+        raise click.UsageError("--deployment stands without --provider and --upstream-model")
+    if not wanted.keys().isdisjoint(("deployments", "provider")):
+        return {**dict.fromkeys((one.field for one in WAYS), REMOVED), **wanted}
+    return wanted
 
 
 def _demand(name: str, config: Config, present: Override | None) -> None:

@@ -76,6 +76,19 @@ def rates(given: str) -> dict[str, float]:
     return found
 
 
+def way(given: str) -> dict[str, Any]:
+    """`PROVIDER`, `PROVIDER/NAME` or with a weight, `PROVIDER/NAME=3`; NAME may have slashes."""
+    path, equals, weight = given.strip().rpartition("=")
+    provider, _, name = (path if equals else given.strip()).partition("/")
+    try:
+        heavy = float(weight) if equals else 1.0
+    except ValueError:
+        heavy = 0.0
+    if not provider or not 0 < heavy <= 1000:
+        raise click.BadParameter(f"{given!r}: write PROVIDER/NAME or PROVIDER/NAME=3, up to 1000")
+    return {"provider": provider, "upstream_model": name, "weight": heavy}
+
+
 TOKENS_PER_MINUTE = Setting(
     "tokens_per_minute", "--tokens-per-minute", _COUNT, "N",
     "Limit the account to N tokens per 60 seconds, over all models.", _BOTH,
@@ -85,6 +98,10 @@ BUDGETS = (
     Setting("budget_month", "--budget-month", dollars, "USD", "… in a UTC month.", _BOTH),
 )
 OF_ACCOUNTS = (TOKENS_PER_MINUTE, *BUDGETS)
+DEPLOYMENT = Setting(
+    "deployments", "--deployment", way, "PROVIDER[/NAME][=W]",
+    "One of several ways to it: provider, its name of it, weight. Repeatable.", several=True,
+)  # fmt: skip
 PROVIDER = Setting(
     "provider", "--provider", label, "NAME", "The provider that serves it; one of the file's."
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import click
@@ -25,11 +25,19 @@ _WAYS = {"provider", "upstream_model", "deployments"}
 
 
 class Value(NamedTuple):
-    """A setting in effect, where it is from, and what it would be without the store."""
+    """A setting in effect, where it is from, and what it would be without the store.
+
+    `account` is whose it is, where an account goes by another's: by that of everyone.
+    """
 
     value: Any
     source: str
     configured: Any
+    account: str | None = None
+
+    def whence(self) -> str:
+        """Where it is from, in words."""
+        return self.source if self.account is None else f"{self.source}, for everyone"
 
 
 Values = Mapping[str, Value]
@@ -73,14 +81,10 @@ def of_account(name: str, config: Config, effect: Laid) -> Values:
     for field in AccountTable.__struct_fields__:
         value = getattr(fresh.get(name) or fresh.get(EVERYONE), field, None)
         configured = getattr(plain.get(name) or plain.get(EVERYONE), field, None)
-        if field in given.get(name, {}):
-            source = STORE
-        elif name in plain or name == EVERYONE or value is None:
-            source = CONFIGURATION
-        else:
-            of_everyone = STORE if field in given.get(EVERYONE, {}) else CONFIGURATION
-            source = f"{of_everyone}, for everyone"
-        values[field] = Value(value, source, configured)
+        own = field in given.get(name, {}) or name in plain or name == EVERYONE or value is None
+        whose = name if own else EVERYONE
+        source = STORE if field in given.get(whose, {}) else CONFIGURATION
+        values[field] = Value(value, source, configured, None if own else EVERYONE)
     return values
 
 
@@ -89,7 +93,7 @@ def differing(before: Values, after: Values) -> Iterator[tuple[str, Value, Value
     nothing = Value(None, CONFIGURATION, None)
     for field in {**before, **after}:
         was, now = before.get(field, nothing), after.get(field, nothing)
-        if (was.value, was.source) != (now.value, now.source):
+        if (was.value, was.whence()) != (now.value, now.whence()):
             yield field, was, now
 
 
@@ -105,6 +109,7 @@ def told(before: Values, after: Values) -> dict[str, Any]:
                 "value": plain(one.value),
                 "source": one.source,
                 "configured": plain(one.configured),
+                **({} if one.account is None else {"account": one.account}),
             }
             for field, one in after.items()
         },
@@ -116,7 +121,7 @@ def tell_changes(before: Values, after: Values) -> None:
     if not before or not after:
         return
     for field, was, now in differing(before, after):
-        from_, to = (f"{spoken(one.value)} ({one.source})" for one in (was, now))
+        from_, to = (f"{spoken(one.value)} ({one.whence()})" for one in (was, now))
         click.echo(f"  {_words(field)}: {from_} -> {to}")
 
 
@@ -124,8 +129,8 @@ def tell_all(values: Values) -> None:
     """Print what is in effect and where it comes from."""
     width = max(len(_words(field)) for field in values)
     for field, one in values.items():
-        source = one.source
-        if source == STORE and (one.configured is not None or one.value is None):
+        source = one.whence()
+        if one.source == STORE and (one.configured is not None or one.value is None):
             source += f"; configuration: {spoken(one.configured)}"
         click.echo(f"  {_words(field):<{width}}  {spoken(one.value)}  [{source}]")
 
@@ -156,7 +161,7 @@ def _facts(name: str, config: Config) -> dict[str, Any]:
     if model is None:
         return {}
     table = config.settings.models.get(name)
-    ways: Sequence[str] = [one.id for one in model.deployments]
+    ways = [one.id + ("" if one.weight == 1 else f"={one.weight:g}") for one in model.deployments]
     return {
         "offered": table is None or table.offered,
         "deployments": tuple(ways),

@@ -163,6 +163,9 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     "model_not_found": (
         Reason("The name is misspelt.", "The message offers the nearest names."),
         Reason("The operator has no provider for it.", "`GET /v1/models` lists what is served."),
+        Reason(
+            "The operator offers it no more.", "`callgate models show NAME` tells the operator."
+        ),
     ),
     "context_too_long": (
         Reason("The conversation has grown.", "Drop or summarize its oldest turns."),
