@@ -22,6 +22,7 @@ import msgspec
 from bench.endure.servers import Postgres
 from bench.figures import quantile
 from callgate.core.chat import Usage
+from callgate.core.entry import entries_of
 from callgate.core.ids import uuid7
 from callgate.core.record import Attempt, Record
 from callgate.errors import TAXONOMY
@@ -156,7 +157,7 @@ def fill(store: Store, count: int, span: int, now: int) -> list[str]:
     sample: list[str] = []
     begun = time.monotonic()
     for number, (ids, bodies) in enumerate(generate(count, span, now, chance), 1):
-        store.requests.append_many(bodies)
+        store.requests.append_many(entries_of(bodies)[0])
         sample += ids[:: max(1, count // _SAMPLES)]
         if number % 200 == 0:
             spent = time.monotonic() - begun

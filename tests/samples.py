@@ -6,13 +6,20 @@ import itertools
 import time
 from typing import Any
 
+import msgspec
 from msgspec import Raw
 
 from callgate.core import ids
 from callgate.core.chat import Usage
+from callgate.core.entry import Entry, entry_of
 from callgate.core.record import Attempt, Record
 
 _numbers = itertools.count(1)
+
+
+def booked(*records: Record) -> list[Entry]:
+    """These records as the clerk gives them to a store."""
+    return [entry_of(msgspec.json.encode(record)) for record in records]
 
 
 def attempt(**changes: Any) -> Attempt:

@@ -16,6 +16,7 @@ from callgate.core.record import Record
 from callgate.store.base import Store
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store
+from samples import booked
 
 CONFIG = """
 region = "us"
@@ -60,7 +61,7 @@ class Home:
     def ship(self, *records: Record) -> None:
         """Put records into the store."""
         store = self.store()
-        store.requests.append_many([msgspec.json.encode(record) for record in records])
+        store.requests.append_many(booked(*records))
         store.close()
 
 

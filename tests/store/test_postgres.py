@@ -25,7 +25,7 @@ from callgate.store.journal import Journal
 from callgate.store.opening import is_made, open_store, open_store_or_wait
 from callgate.store.shipper import Shipper
 from pgserver import PASSWORD, PostgresServer
-from samples import answered
+from samples import answered, booked
 
 DAY = 86_400_000
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
@@ -199,13 +199,13 @@ def test_each_day_has_its_partition_and_the_next_is_there_before_it_begins(
     postgres: PostgresServer, url: str, store: Store
 ) -> None:
     now = answered()
-    store.requests.append_many([msgspec.json.encode(now), body(ago_ms=5 * DAY)])
+    store.requests.append_many(booked(now, answered(ago_ms=5 * DAY)))
     assert days(postgres, url) == {named(now.time + days * DAY) for days in (-5, 0, 1)}
 
 
 def test_a_look_up_goes_to_one_day(store: Store) -> None:
     records = [answered(ago_ms=ago * DAY) for ago in range(8)]
-    store.requests.append_many([msgspec.json.encode(record) for record in records])
+    store.requests.append_many(booked(*records))
     asked: list[tuple[str, object]] = []
     engine = store.requests._engine  # type: ignore[attr-defined]
     event.listen(
@@ -224,7 +224,7 @@ def test_a_look_up_goes_to_one_day(store: Store) -> None:
 def test_a_day_past_retention_is_dropped_not_deleted(
     postgres: PostgresServer, url: str, store: Store
 ) -> None:
-    store.requests.append_many([body(ago_ms=ago * DAY) for ago in (0, 3, 3, 4)])
+    store.requests.append_many(booked(*(answered(ago_ms=ago * DAY) for ago in (0, 3, 3, 4))))
     before = days(postgres, url)
     assert store.requests.delete_before(answered().time - 2 * DAY, 1) == 3
     dropped = before - days(postgres, url)
@@ -234,15 +234,17 @@ def test_a_day_past_retention_is_dropped_not_deleted(
 
 def test_an_id_of_no_date_is_no_record(store: Store) -> None:
     with pytest.raises(ValueError, match="no date"):
-        store.requests.append_many([body(request_id="ffffffff-ffff-7000-8000-000000000000")])
+        store.requests.append_many(
+            booked(answered(request_id="ffffffff-ffff-7000-8000-000000000000"))
+        )
 
 
 def test_text_that_postgresql_cannot_hold_is_kept_all_the_same(store: Store) -> None:
     record = answered(model="a\0b", error="x" * 65)
     with pytest.raises(ValueError, match=r"not a record.*too long"):
-        store.requests.append_many([msgspec.json.encode(record)])
+        store.requests.append_many(booked(record))
     record.error = None
-    assert store.requests.append_many([msgspec.json.encode(record)]) == 1
+    assert store.requests.append_many(booked(record)) == 1
     found = store.requests.get(record.request_id)
     assert found is not None
     assert found.model == "a\0b"
@@ -252,7 +254,7 @@ def test_text_that_postgresql_cannot_hold_is_kept_all_the_same(store: Store) -> 
 
 
 def test_two_machines_ship_into_one_store_at_once(url: str) -> None:
-    records = [body(ago_ms=number % 4 * DAY) for number in range(400)]
+    records = booked(*(answered(ago_ms=number % 4 * DAY) for number in range(400)))
 
     def ship(number: int) -> int:
         with closing(open_store(url)) as opened:

@@ -15,7 +15,7 @@ from callgate.store.base import Query, Store, StoreError
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store
 from callgate.store.records import Records
-from samples import answered, failed
+from samples import answered, booked, failed
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -32,7 +32,7 @@ class Place:
         self.records = Records(self.store.requests, self.folder, patience=PATIENCE)
 
     def ship(self, *made: Record) -> None:
-        self.store.requests.append_many([msgspec.json.encode(one) for one in made])
+        self.store.requests.append_many(booked(*made))
 
     def write(self, *made: Record) -> None:
         for one in made:

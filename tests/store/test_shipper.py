@@ -21,7 +21,7 @@ from callgate.store.framing import frame
 from callgate.store.journal import Journal, backlog, find, scan
 from callgate.store.opening import open_store
 from callgate.store.shipper import Shipper
-from samples import answered
+from samples import answered, booked
 from store.children import child
 
 SHIP = """
@@ -359,7 +359,7 @@ def test_killed_shippers_lose_and_double_nothing(
 def test_old_records_are_pruned_a_batch_at_a_time(shipper: Shipper, log: RequestLog) -> None:
     old = [answered(ago_ms=86_400_000 + number) for number in range(7)]
     new = [answered() for _ in range(3)]
-    log.append_many([msgspec.json.encode(record) for record in old + new])
+    log.append_many(booked(*(old + new)))
     before = new[0].time - 3_600_000
     assert [shipper.prune(before, 3) for _ in range(4)] == [3, 3, 1, 0]
     assert stored(log) == ids(new)

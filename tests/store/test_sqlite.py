@@ -9,7 +9,6 @@ import sys
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -21,7 +20,7 @@ from callgate.core.chat import Usage
 from callgate.store import schema, tables
 from callgate.store.base import USAGE_DIMENSIONS, Query, StoreError, UsageQuery
 from callgate.store.opening import open_store
-from samples import answered, failed, refused
+from samples import answered, booked, failed, refused
 from store.children import child
 
 # Opens fresh stores, one after the other, whenever it is told to.
@@ -50,7 +49,7 @@ def url(path: Path) -> str:
 
 def test_a_fresh_store_is_for_its_owner_alone(path: Path, url: str) -> None:
     store = open_store(url)
-    store.requests.append_many([msgspec.json.encode(answered())])
+    store.requests.append_many(booked(answered()))
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     modes = {one.name: stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()}
     assert set(modes.values()) == {0o600}
@@ -75,7 +74,7 @@ def test_a_relative_url_is_relative_to_the_working_directory(
 def test_what_is_stored_outlives_the_process(url: str) -> None:
     record = answered()
     store = open_store(url)
-    store.requests.append_many([msgspec.json.encode(record)])
+    store.requests.append_many(booked(record))
     store.close()
     store = open_store(url)
     assert store.requests.get(record.request_id) is not None
@@ -191,7 +190,7 @@ def test_old_records_are_deleted_oldest_first_in_batches(url: str) -> None:
     records = [answered(ago_ms=hour * (10 - number)) for number in range(10)]
     with closing(open_store(url)) as store:
         log = store.requests
-        log.append_many([msgspec.json.encode(record) for record in records])
+        log.append_many(booked(*records))
 
         def left() -> list[str]:
             return [record.request_id for record in log.find(Query())]
@@ -208,7 +207,7 @@ def test_a_failure_tells_nothing_of_the_values(path: Path, url: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("DROP TABLE records")
     with pytest.raises(StoreError) as told:
-        store.requests.append_many([msgspec.json.encode(answered(message="planted"))])
+        store.requests.append_many(booked(answered(message="planted")))
     assert "planted" not in str(told.value)
     assert "planted" not in str(told.value.__cause__)
     store.close()
@@ -235,7 +234,7 @@ def test_records_from_before_the_totals_are_counted_by_the_migration(path: Path,
     ]
     query = UsageQuery(by=("day", *USAGE_DIMENSIONS))
     with closing(open_store(url)) as store:
-        store.requests.append_many([msgspec.json.encode(record) for record in records])
+        store.requests.append_many(booked(*records))
         counted = store.requests.usage(query)
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("DROP TABLE usage")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from callgate.core.entry import Entry
 from callgate.core.record import Record
 from callgate.store.base import Query, StoreError
 from callgate.store.journal import Journal
@@ -21,11 +22,11 @@ class Requests:
         self.kept: list[bytes] = []
         self.away = False
 
-    def append_many(self, records: Sequence[bytes]) -> int:
+    def append_many(self, entries: Sequence[Entry]) -> int:
         if self.away:
             raise StoreError("away")
-        self.kept += records
-        return len(records)
+        self.kept += [entry.body for entry in entries]
+        return len(entries)
 
     def get(self, request_id: str) -> Record | None:
         raise NotImplementedError
@@ -37,30 +38,34 @@ class Requests:
         return 0
 
 
+def record(number: int) -> bytes:
+    return b'{"request_id":"%d","time":0,"status":200}' % number
+
+
 @pytest.mark.parametrize("limit", [1, 3, 2000])
 def test_each_record_once_though_the_store_goes_away(tmp_path: Path, limit: int) -> None:
-    requests, told = Requests(), list[bytes]()
+    requests, told = Requests(), list[Entry]()
     shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, [told.extend]))  # type: ignore[arg-type]
     journals = [Journal(tmp_path, segment_bytes=300), Journal(tmp_path)]
-    written = [b'{"n":%d}' % number for number in range(120)]
-    for at, record in enumerate(written):
-        journals[at % 2].append(record)
+    written = [record(number) for number in range(120)]
+    for at, line in enumerate(written):
+        journals[at % 2].append(line)
         requests.away = 40 <= at < 80
         shipper.ship(limit)
     requests.away = False
     while shipper.ship(limit):
         pass
     assert sorted(requests.kept) == sorted(written)
-    assert sorted(told) == sorted(written)
+    assert sorted(entry.body for entry in told) == sorted(written)
 
 
 def test_what_waits_is_told_of_while_the_store_is_away(tmp_path: Path) -> None:
-    requests, told = Requests(), list[bytes]()
+    requests, told = Requests(), list[Entry]()
     requests.away = True
     shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, [told.extend]))  # type: ignore[arg-type]
     journal = Journal(tmp_path)
     for number in range(50):
-        journal.append(b'{"n":%d}' % number)
+        journal.append(record(number))
     shipper.ship(10)
     assert len(told) == 50
     shipper.ship(10)

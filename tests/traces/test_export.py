@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from callgate.core.captured import Captured
+from callgate.core.entry import Entry
 from callgate.core.record import Attempt, Record
 from callgate.core.trace import begun
 from callgate.traces import export
 from callgate.traces.content import INPUT
 from callgate.traces.export import Exporter
 from collector import collecting
+from samples import booked
 
 from .test_content import captured
 
 
-def record(number: int, where: str | None = "machine:file") -> bytes:
+def record(number: int, where: str | None = "machine:file") -> Entry:
     request_id = f"01a2068e-3d66-79a0-8749-{number:012d}"
     made = Record(
         request_id=request_id, time=1, region="us", method="POST", path="/", status=200,
         captured=where, trace=begun(request_id, 1.0),
         attempts=[Attempt(model="m", provider="p", upstream_model="m", started_us=1)] * 2,
     )  # fmt: skip
-    return msgspec.json.encode(made)
+    (entry,) = booked(made)
+    return entry
 
 
 def test_spans_wait_for_their_capture_for_a_while_and_no_longer() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
-import msgspec
 from msgspec import Struct
 
-from callgate.core.chat import Usage
+from callgate.core.entry import Entry, EntryUsage
 from callgate.core.pricing import count_of
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.families import FAMILIES
@@ -16,39 +16,10 @@ from callgate.metrics.families import FAMILIES
 _MAX_SERIES = 2000
 _OTHER = "other"
 _LIMITED = frozenset({"rate_limited", "budget_exhausted"})
-_DETAILS = (
-    ("input_details", "cached_tokens", "cached"),
-    ("input_details", "cache_write_tokens", "cache_write"),
-    ("output_details", "reasoning_tokens", "reasoning"),
-)
-
 Labels = tuple[str, ...]
 
-
-class _Attempt(Struct):
-    model: str
-    provider: str
-    deployment: str
-    error: str = "done"
-
-
-class _Seen(Struct):
-    """What is counted of a record."""
-
-    status: int
-    stream: bool = False
-    error: str = ""
-    model: str = ""
-    model_served: str = ""
-    provider: str = ""
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    total_us: int = 0
-    upstream_us: int = 0
-    first_token_us: int | None = None
-    gateway_us: int = 0
-    attempts: list[_Attempt] = []
-    notes: list[str] = []
+_Kind = tuple[str | None, str | None, int, str | None, bool]
+"""Model and provider that served, status, error, and whether it was streamed."""
 
 
 class Series(Struct, array_like=True):
@@ -62,11 +33,9 @@ class Series(Struct, array_like=True):
 Snapshot = dict[str, list[Series]]
 """Series by the family's name."""
 
-_decode = msgspec.json.Decoder(_Seen).decode
-
 
 class Tally:
-    """Counts records, given as their JSON. `since` is the Unix second at which it began.
+    """Counts records. `since` is the Unix second at which it began.
 
     The label sets of a family are bounded: beyond the bound, what is new counts as `other`.
     """
@@ -75,79 +44,110 @@ class Tally:
         self._since = since
         self._series: Mapping[str, dict[Labels, Series]] = {name: {} for name in FAMILIES}
 
-    def observe(self, records: Iterable[bytes]) -> None:
-        """Count these records; what is no record is passed over."""
-        for record in records:
-            try:
-                seen = _decode(record)
-            except msgspec.MsgspecError:
-                continue
-            self._count(seen)
+    def observe(self, entries: Iterable[Entry]) -> None:
+        """Count these records."""
+        kinds: dict[_Kind, list[Entry]] = {}
+        for entry in entries:
+            kind = (entry.model_served, entry.provider, entry.status, entry.error, entry.stream)
+            alike = kinds.get(kind)
+            if alike is None:
+                kinds[kind] = [entry]
+            else:
+                alike.append(entry)
+        for kind, alike in kinds.items():
+            self._count(kind, alike)
 
     def snapshot(self) -> Snapshot:
         """All series as they stand."""
         counted = {name: list(series.values()) for name, series in self._series.items() if series}
         return {**counted, "callgate_counted_since_seconds": [Series((), self._since)]}
 
-    def _count(self, seen: _Seen) -> None:
-        model, provider = seen.model_served, seen.provider
-        self._add(
-            "callgate_requests",
-            (model, provider, str(seen.status), seen.error, "true" if seen.stream else "false"),
-        )
-        for attempt in seen.attempts:
-            self._add(
-                "callgate_attempts",
-                (attempt.model, attempt.provider, attempt.deployment, attempt.error),
-            )
-        if seen.error in _LIMITED:
+    def _count(self, kind: _Kind, entries: list[Entry]) -> None:
+        served, by, status, error, stream = kind
+        target = model, provider = served or "", by or ""
+        labels = (model, provider, str(status), error or "", "true" if stream else "false")
+        self._add("callgate_requests", labels, len(entries))
+        tried = [entry for entry in entries if entry.attempts]
+        if error in _LIMITED:
             # A limit is of a model that is served, so this name is none that a stranger made up.
-            self._add("callgate_limit_decisions", (seen.model, seen.error))
-        elif seen.attempts:
-            self._add("callgate_limit_decisions", (seen.attempts[0].model, "admitted"))
-        if seen.notes:
-            self._count_notes(seen)
-        if not seen.attempts:
-            return
-        target = (model, provider)
-        if seen.usage is not None:
-            self._count_tokens(target, seen.usage)
-        if seen.cost_usd:
-            self._add("callgate_cost_usd", target, seen.cost_usd)
-        self._spread("callgate_request_seconds", target, seen.total_us)
-        self._spread("callgate_upstream_seconds", target, seen.upstream_us)
-        self._spread("callgate_gateway_seconds", target, seen.gateway_us)
-        if seen.first_token_us is not None:
-            self._spread("callgate_first_token_seconds", target, seen.first_token_us)
+            decided = [(entry.model or "", error) for entry in entries]
+        else:
+            decided = [(entry.attempts[0].model, "admitted") for entry in tried]
+        self._add_each("callgate_limit_decisions", decided)
+        for entry in entries:
+            if entry.notes:
+                self._count_notes(entry.model or "", entry.notes)
+        if tried:
+            self._count_tried(target, tried)
 
-    def _count_notes(self, seen: _Seen) -> None:
+    def _count_notes(self, model: str, notes: list[str]) -> None:
         # The limits come after the model's name has been found to be one that is served.
-        for note in seen.notes:
+        for note in notes:
             if note == COUNTED_ALONE:
-                self._add("callgate_limits_counted_alone", (seen.model,))
+                self._add("callgate_limits_counted_alone", (model,))
             elif note.startswith(BUDGET_LOW):
                 scope = note.removeprefix(BUDGET_LOW).partition(" ")[0]
-                self._add("callgate_budget_warnings", (seen.model, scope))
+                self._add("callgate_budget_warnings", (model, scope))
 
-    def _count_tokens(self, target: Labels, usage: Usage) -> None:
-        self._add("callgate_tokens", (*target, "input"), usage.input_tokens)
-        self._add("callgate_tokens", (*target, "output"), usage.output_tokens)
-        for details, name, kind in _DETAILS:
-            count = count_of((getattr(usage, details) or {}).get(name))
-            if count:
-                self._add("callgate_tokens", (*target, kind), count)
+    def _count_tried(self, target: Labels, entries: list[Entry]) -> None:
+        """Count records of one target that have attempts."""
+        attempts = [
+            (attempt.model, attempt.provider, attempt.deployment, attempt.error or "done")
+            for entry in entries
+            for attempt in entry.attempts
+        ]
+        self._add_each("callgate_attempts", attempts)
+        used = [entry.usage for entry in entries if entry.usage is not None]
+        if used:
+            self._count_tokens(target, used)
+        if cost := sum([entry.cost_usd for entry in entries if entry.cost_usd]):
+            self._add("callgate_cost_usd", target, cost)
+        self._spread("callgate_request_seconds", target, [entry.total_us for entry in entries])
+        self._spread("callgate_upstream_seconds", target, [entry.upstream_us for entry in entries])
+        self._spread("callgate_gateway_seconds", target, [entry.gateway_us for entry in entries])
+        first = [entry.first_token_us for entry in entries if entry.first_token_us is not None]
+        if first:
+            self._spread("callgate_first_token_seconds", target, first)
+
+    def _count_tokens(self, target: Labels, used: list[EntryUsage]) -> None:
+        inputs = [usage.input_details for usage in used if usage.input_details is not None]
+        outputs = [usage.output_details for usage in used if usage.output_details is not None]
+        whole = {
+            "input": [usage.input_tokens for usage in used],
+            "output": [usage.output_tokens for usage in used],
+        }
+        for kind, counts in whole.items():
+            self._add("callgate_tokens", (*target, kind), count_of(sum(counts)))
+        parts = {
+            "cached": [details.cached_tokens for details in inputs],
+            "cache_write": [details.cache_write_tokens for details in inputs],
+            "reasoning": [details.reasoning_tokens for details in outputs],
+        }
+        for kind, reported in parts.items():
+            if tokens := sum(map(count_of, filter(None, reported))):
+                self._add("callgate_tokens", (*target, kind), tokens)
+
+    def _add_each(self, family: str, labels: Iterable[Labels]) -> None:
+        for one, times in Counter(labels).items():
+            self._add(family, one, times)
 
     def _add(self, family: str, labels: Labels, amount: float = 1.0) -> None:
         self._of(family, labels).value += amount
 
-    def _spread(self, family: str, labels: Labels, microseconds: int) -> None:
+    def _spread(self, family: str, labels: Labels, microseconds: list[int]) -> None:
         series = self._of(family, labels)
         bounds = FAMILIES[family].bounds
         if not series.buckets:
             series.buckets = [0] * (len(bounds) + 1)
-        seconds = microseconds / 1e6
-        series.value += seconds
-        series.buckets[bisect_left(bounds, seconds)] += 1
+        series.value += sum(microseconds) / 1e6
+        # Once a bound, not once a record: they come by the hundred.
+        microseconds.sort()
+        below = 0
+        for bucket, bound in enumerate(bounds):
+            end = bisect_right(microseconds, round(bound * 1e6), below)
+            series.buckets[bucket] += end - below
+            below = end
+        series.buckets[-1] += len(microseconds) - below
 
     def _of(self, family: str, labels: Labels) -> Series:
         known = self._series[family]

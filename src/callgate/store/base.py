@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
+from callgate.core.entry import Entry
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.override import Kind, Override
 from callgate.core.record import Record
@@ -196,13 +197,13 @@ class Usage(Struct, kw_only=True, omit_defaults=True):
 
 
 class RequestLog(Protocol):
-    """The records of all requests. A record is handled as its JSON, which is written once."""
+    """The records of all requests. A record is kept as its JSON, which is written once."""
 
-    def append_many(self, records: Sequence[bytes]) -> int:
-        """Keep these records (each the JSON of a `Record`); idempotent by request_id.
+    def append_many(self, entries: Sequence[Entry]) -> int:
+        """Keep these records; idempotent by request_id.
 
-        Returns how many were new. Raises ValueError where one of them is no record; then none of
-        them is kept.
+        Returns how many were new. Raises ValueError where one of them cannot be kept, as its id is
+        none; then none of them is.
         """
         ...
 

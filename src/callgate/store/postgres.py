@@ -6,7 +6,7 @@ by id alone goes to one day's index, and a day past retention is dropped as a wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 
@@ -14,13 +14,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 
+from callgate.core.entry import Entry
 from callgate.core.redact import redact
 from callgate.core.secret import secrets_of_url
 from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError
 from callgate.store.overrides import SqlOverrides
 from callgate.store.refusals import DATABASE, fix_of
-from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, floor, said, writing
+from callgate.store.sql import SqlKeys, SqlRequestLog, floor, said, writing
 from callgate.store.tables import usage
 from callgate.store.usage import adding
 
@@ -111,12 +112,20 @@ class PostgresRequestLog(SqlRequestLog):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, adding(insert(usage)))
 
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
-        days = {_day_of(row[0]) for row in rows}
+    def _insert(self, connection: Connection, rows: Mapping[bytes, Entry]) -> Collection[bytes]:
+        days = {_day_of(id_) for id_ in rows}
         _make_partitions(connection, days | {max(days) + 1})
-        # In one order for all, so that two who insert the same records never wait for each other.
-        columns = zip(*sorted(rows), strict=True)
-        arrays = tuple([_storable(value) for value in column] for column in columns)
+        entries = rows.values()
+        arrays = (
+            list(rows),
+            [entry.time for entry in entries],
+            [_storable(entry.account) for entry in entries],
+            [_storable(entry.key_id) for entry in entries],
+            [_storable(entry.model) for entry in entries],
+            [entry.status for entry in entries],
+            [_storable(entry.error) for entry in entries],
+            [entry.body for entry in entries],
+        )
         try:
             return connection.exec_driver_sql(_INSERT, arrays).scalars().all()
         except exc.DataError as error:
@@ -124,9 +133,9 @@ class PostgresRequestLog(SqlRequestLog):
             raise ValueError(f"not a record: {said(error)}") from None
 
 
-def _storable(value: object) -> object:
+def _storable(text: str | None) -> str | None:
     """PostgreSQL's text has no place for NUL, which JSON can bear."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
+    return text.replace("\0", "\ufffd") if text and "\0" in text else text
 
 
 def _day_of(id_: bytes) -> int:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from callgate.core.entry import Entry, entries_of
 from callgate.store import segments
 from callgate.store.base import RequestLog, StoreError
 from callgate.store.watch import Watch
@@ -73,7 +74,7 @@ class Shipper:
             return 0
         # Each call begins with another segment, lest a busy writer keep the others waiting.
         self._turn = (self._turn + 1) % len(paths)
-        batch: list[bytes] = []
+        batch: list[Entry] = []
         damaged: list[bytes] = []
         ends: dict[Path, int] = {}
         done: list[Path] = []
@@ -90,10 +91,11 @@ class Shipper:
                     at = end
                     chunk = segments.read(fd, at, limit - len(batch), final=finished)
                     end = chunk.end
-                    batch += chunk.records
-                    damaged += chunk.damaged
+                    entries, refused = entries_of(chunk.records)
+                    batch += entries
+                    damaged += chunk.damaged + refused
                     if self._watch is not None:
-                        self._watch.read(path, at, chunk)
+                        self._watch.read(path, at, end, entries)
                     size += end - at
                 if finished and end >= os.fstat(fd).st_size:
                     done.append(path)
@@ -112,15 +114,15 @@ class Shipper:
             segments.sweep(self._folder, self._clock())
         return moved
 
-    def _store(self, batch: list[bytes]) -> list[bytes]:
-        """Append the batch; what in it turns out to be no record comes back."""
+    def _store(self, batch: list[Entry]) -> list[bytes]:
+        """Append the batch; what in it cannot be kept comes back."""
         if not batch:
             return []
         try:
             self._requests.append_many(batch)
         except ValueError:
             if len(batch) == 1:
-                return batch
+                return [batch[0].body]
             middle = len(batch) // 2
             return self._store(batch[:middle]) + self._store(batch[middle:])
         return []

@@ -8,7 +8,7 @@ some hundred bytes a record and not in the records themselves.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,16 +29,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from callgate.core.entry import Entry
 from callgate.core.ids import is_request_id
 from callgate.core.record import Record
 from callgate.store.base import CHANGEABLE, Key, Query, StoreError, Tally, Usage, UsageQuery
 from callgate.store.tables import keys, meta, records
-from callgate.store.usage import Head, totals_of, usage_of
+from callgate.store.usage import totals_of, usage_of
 
 KEYS_VERSION = "keys_version"
-
-RecordRow = tuple[bytes, int, str | None, str | None, str | None, int, str | None, bytes]
-"""A row of `records`, its columns in their order."""
 
 _KEY_COLUMNS = tuple(keys.c[field] for field in Key.__struct_fields__)
 
@@ -128,32 +126,28 @@ class SqlRequestLog(ABC):
     def __init__(self, engine: Engine, add_usage: Insert) -> None:
         self._engine = engine
         self._add_usage = add_usage
-        self._head = msgspec.json.Decoder(Head)
         self._record = msgspec.json.Decoder(Record)
 
-    def append_many(self, records: Sequence[bytes]) -> int:
-        """Keep these records (each the JSON of a `Record`); idempotent by request_id.
+    def append_many(self, entries: Sequence[Entry]) -> int:
+        """Keep these records; idempotent by request_id.
 
-        Returns how many were new. Raises ValueError where one of them is no record; then none of
-        them is kept.
+        Returns how many were new. Raises ValueError where one of them cannot be kept, as its id is
+        none; then none of them is.
         """
-        rows: list[RecordRow] = []
-        heads: dict[bytes, Head] = {}
-        try:
-            for body in records:
-                head = self._head.decode(body)
-                id_, time, account = _id(head.request_id), head.time, head.account
-                heads[id_] = head
-                model, status, error = head.model, head.status, head.error
-                rows.append((id_, time, account, head.key_id, model, status, error, body))
-        except ValueError as error:  # msgspec's errors are ValueErrors
-            raise ValueError(f"not a record: {error}") from error
-        if not rows:
+        if not entries:
             return 0
+        try:
+            ids = _ids([entry.request_id for entry in entries])
+        except ValueError as error:
+            raise ValueError(f"not a record: {error}") from error
+        found = dict(zip(ids, entries, strict=True))
+        # In one order for all: two who insert the same records never wait for each other, and what
+        # is appended to an index costs less than what goes somewhere into it.
+        rows = {id_: found[id_] for id_ in sorted(found)}
         with writing(self._engine) as connection:
             new = self._insert(connection, rows)
             # In the same transaction: a record is counted if and only if it is kept.
-            if totals := totals_of(heads[id_] for id_ in new):
+            if totals := totals_of([rows[id_] for id_ in new]):
                 connection.execute(self._add_usage, totals)
         return len(new)
 
@@ -202,10 +196,10 @@ class SqlRequestLog(ABC):
             return connection.execute(delete(records).where(records.c.id.in_(oldest))).rowcount
 
     @abstractmethod
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
-        """Insert the rows whose ids are new; those ids. Raises ValueError for what cannot be one.
+    def _insert(self, connection: Connection, rows: Mapping[bytes, Entry]) -> Collection[bytes]:
+        """Insert the records whose ids, in whose order they stand, are new; those ids.
 
-        Any of the rows may come twice; its id is given once.
+        Raises ValueError for what cannot be kept.
         """
 
     def _pages(self, query: Query) -> Iterator[Record]:
@@ -264,10 +258,14 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
 
 
 def _id(request_id: str) -> bytes:
-    id_ = bytes.fromhex(request_id.replace("-", ""))
-    if len(id_) != 16:
+    return _ids([request_id])[0]
+
+
+def _ids(request_ids: Iterable[str]) -> list[bytes]:
+    ids = [bytes.fromhex(request_id.replace("-", "")) for request_id in request_ids]
+    if set(map(len, ids)) != {16}:
         raise ValueError("expected a request id")
-    return id_
+    return ids
 
 
 def floor(unix_ms: int) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -15,10 +17,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from callgate.core.entry import Entry
 from callgate.store import schema
 from callgate.store.base import Store, StoreError
 from callgate.store.overrides import SqlOverrides
-from callgate.store.sql import RecordRow, SqlKeys, SqlRequestLog, answering
+from callgate.store.sql import SqlKeys, SqlRequestLog, answering
 from callgate.store.tables import records, usage
 from callgate.store.usage import adding
 
@@ -28,6 +31,10 @@ _BUSY_SECONDS = 5.0
 _PAGE_SIZE = 16384
 _CHECKPOINT_PAGES = 1000
 _WAL_LIMIT = 64 << 20
+_ROWS = 50  # of one statement; there are SQLites that take no more than 999 values
+# For any value but an int, float, str or bytearray the driver looks for an adapter, in vain: for
+# three in a row that costs half as much as to insert it. SQLite keeps NaN as NULL.
+_NULL = math.nan
 
 
 def open_sqlite(url: str) -> Store:
@@ -56,18 +63,42 @@ class SqliteRequestLog(SqlRequestLog):
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, adding(insert(usage)))
-        # Compiled once, and given to the driver as it is: per record this is what costs most.
         columns = [column.name for column in records.columns]
         insert_new = insert(records).on_conflict_do_nothing()
-        self._insert_new = str(insert_new.compile(dialect=engine.dialect, column_keys=columns))
+        one = str(insert_new.compile(dialect=engine.dialect, column_keys=columns))
+        # Given to the driver as they are: per record this is what costs most. Many at once cost a
+        # third less than one by one, since the cursors stay where they are.
+        row = f"({', '.join('?' * len(columns))})"
+        self._insert_one, self._insert_many = one, one.replace(row, ", ".join([row] * _ROWS))
 
-    def _insert(self, connection: Connection, rows: Sequence[RecordRow]) -> Collection[bytes]:
+    def _insert(self, connection: Connection, rows: Mapping[bytes, Entry]) -> Collection[bytes]:
         # Shuts out other writers, so that what is above the last row afterwards is new and ours.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         last = connection.exec_driver_sql("SELECT max(rowid) FROM records").scalar_one() or 0
-        inserted = connection.exec_driver_sql(self._insert_new, list(rows)).rowcount
+        values = [
+            (
+                bytearray(id_),
+                entry.time,
+                entry.account,
+                entry.key_id,
+                entry.model,
+                entry.status,
+                _NULL if entry.error is None else entry.error,
+                bytearray(entry.body),
+            )
+            for id_, entry in rows.items()
+        ]
+        whole = len(values) - len(values) % _ROWS
+        many = [tuple(chain(*values[at : at + _ROWS])) for at in range(0, whole, _ROWS)]
+        inserted = 0
+        for statement, parameters in (
+            (self._insert_many, many),
+            (self._insert_one, values[whole:]),
+        ):
+            if parameters:
+                inserted += connection.exec_driver_sql(statement, parameters).rowcount
         if inserted == len(rows):
-            return [row[0] for row in rows]
+            return rows.keys()
         new = connection.exec_driver_sql("SELECT id FROM records WHERE rowid > ?", (last,))
         return new.scalars().all()
 

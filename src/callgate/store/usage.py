@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
-from msgspec import Struct
 from sqlalchemy import Connection, Insert, func, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
+from callgate.core.entry import Entry
 from callgate.store.base import USAGE_COUNTS, USAGE_DIMENSIONS, Usage, UsageQuery
 from callgate.store.tables import usage
 
@@ -30,82 +31,62 @@ _MOST_TOKENS = 2**40
 _Group = tuple[int, str | None, str | None, str | None, str | None, str | None]
 
 
-class _Details(Struct, gc=False):
-    """Parts of a count, as the provider reports them, which may be anything."""
-
-    cached_tokens: Any = 0
-    cache_write_tokens: Any = 0
-    reasoning_tokens: Any = 0
-
-
-class _Usage(Struct, gc=False):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_details: _Details | None = None
-    output_details: _Details | None = None
-    estimated: bool = False
-
-
-class Head(Struct, gc=False):
-    """The fields of a record that have a column or count in the totals, without the rest."""
-
-    request_id: str
-    time: int
-    status: int
-    account: str | None = None
-    key_id: str | None = None
-    model: str | None = None
-    model_served: str | None = None
-    provider: str | None = None
-    error: str | None = None
-    usage: _Usage | None = None
-    cost_usd: float | None = None
-
-
-def totals_of(heads: Iterable[Head]) -> list[dict[str, Any]]:
+def totals_of(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """What these records add to the totals, as rows of `usage`, in the order of its key."""
-    groups: dict[_Group, list[float]] = {}
-    for head in heads:
-        status, served, used = head.status, head.model_served, head.usage
+    groups: dict[_Group, list[Entry]] = {}
+    for entry in entries:
+        status, served = entry.status, entry.model_served
         # A name that no model has is the caller's own word: it must not fill the table.
-        model = head.model if served or status == 429 or status >= 500 else None
-        day = head.time // _DAY_MS
-        group = (day, head.account, head.key_id, model, served, head.provider)
-        sums = groups.get(group)
-        if sums is None:
-            sums = groups[group] = [0] * len(_SUMS)
-        sums[0] += 1
-        if status >= 400 or head.error is not None:
-            sums[1] += 1
-        if used is not None:
-            _add(sums, used, head.cost_usd)
+        model = entry.model if served or status == 429 or status >= 500 else None
+        day = entry.time // _DAY_MS
+        group = (day, entry.account, entry.key_id, model, served, entry.provider)
+        alike = groups.get(group)
+        if alike is None:
+            groups[group] = [entry]
+        else:
+            alike.append(entry)
     rows = [(tuple(one or "" for one in group[1:]), group[0], groups[group]) for group in groups]
-    return [_row(day, words, sums) for words, day, sums in sorted(rows)]
+    rows.sort(key=itemgetter(0, 1))
+    return [_row(day, words, _sums(alike)) for words, day, alike in rows]
 
 
-def _add(sums: list[float], used: _Usage, cost: float | None) -> None:
-    if cost is None:
-        sums[2] += 1
-    else:
-        sums[9] += cost
-    if used.estimated:
-        sums[3] += 1
-    sums[4] += _count(used.input_tokens)
-    sums[7] += _count(used.output_tokens)
-    # Most of these are nothing, and this runs for every record.
-    if (details := used.input_details) is not None:
-        if details.cached_tokens:
-            sums[5] += _count(details.cached_tokens)
-        if details.cache_write_tokens:
-            sums[6] += _count(details.cache_write_tokens)
-    if (details := used.output_details) is not None and details.reasoning_tokens:
-        sums[8] += _count(details.reasoning_tokens)
+def _sums(entries: list[Entry]) -> list[float]:
+    """The records of a group added up: the values of `_SUMS`."""
+    used = [entry.usage for entry in entries if entry.usage is not None]
+    costs = [entry.cost_usd for entry in entries if entry.usage is not None]
+    known = [cost for cost in costs if cost is not None]
+    inputs = [usage.input_details for usage in used if usage.input_details is not None]
+    outputs = [usage.output_details for usage in used if usage.output_details is not None]
+    return [
+        len(entries),
+        sum([entry.status >= 400 or entry.error is not None for entry in entries]),
+        len(costs) - len(known),
+        sum([usage.estimated for usage in used]),
+        _whole([usage.input_tokens for usage in used]),
+        _parts([details.cached_tokens for details in inputs]),
+        _parts([details.cache_write_tokens for details in inputs]),
+        _whole([usage.output_tokens for usage in used]),
+        _parts([details.reasoning_tokens for details in outputs]),
+        sum(known),
+    ]
 
 
 def _row(day: int, words: tuple[str, ...], sums: list[float]) -> dict[str, Any]:
     told = date.fromordinal(min(max(_EPOCH + day, 1), date.max.toordinal()))
     storable = (word.replace("\0", "\ufffd") for word in words)
     return dict(zip((*_KEY, *_SUMS), (told, *storable, *sums), strict=True))
+
+
+def _whole(counts: list[int]) -> int:
+    """The sum of what a request used; each for itself is looked at where one makes no sense."""
+    if counts and min(counts) >= 0 and max(counts) <= _MOST_TOKENS:
+        return sum(counts)
+    return _parts(counts)
+
+
+def _parts(counts: Iterable[Any]) -> int:
+    """The sum of parts of it, which may be anything; most of them are nothing."""
+    return sum(map(_count, filter(None, counts)))
 
 
 def _count(value: object) -> int:

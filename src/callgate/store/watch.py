@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from callgate.core.entry import Entry, entries_of
 from callgate.store import segments
-from callgate.store.segments import Chunk
 
 _LINES = 500
 _ROUNDS = 40
 
-Observer = Callable[[Sequence[bytes]], None]
+Observer = Callable[[Sequence[Entry]], None]
 
 
 class Watch:
@@ -27,13 +27,13 @@ class Watch:
         self._observers = tuple(observers)
         self._told: dict[Path, int] = {}
 
-    def read(self, path: Path, at: int, chunk: Chunk) -> None:
-        """The shipper has read this of a segment, from the offset `at` on."""
+    def read(self, path: Path, at: int, end: int, entries: Sequence[Entry]) -> None:
+        """The shipper has read these records of a segment, from offset `at` to `end`."""
         told = self._told.get(path, at)
         if told <= at:
-            self._observe(chunk.records)
-            self._told[path] = chunk.end
-        elif told < chunk.end:
+            self._observe(entries)
+            self._told[path] = end
+        elif told < end:
             self._read_on(path)
 
     def ahead(self) -> None:
@@ -45,9 +45,9 @@ class Watch:
         """The segment is gone."""
         self._told.pop(path, None)
 
-    def _observe(self, records: Sequence[bytes]) -> None:
+    def _observe(self, entries: Sequence[Entry]) -> None:
         for observe in self._observers:
-            observe(records)
+            observe(entries)
 
     def _read_on(self, path: Path) -> None:
         with contextlib.suppress(FileNotFoundError), segments.reading(path) as fd:
@@ -58,6 +58,6 @@ class Watch:
                 chunk = segments.read(fd, at, _LINES)
                 if chunk.end == at:
                     break
-                self._observe(chunk.records)
+                self._observe(entries_of(chunk.records)[0])
                 at = chunk.end
             self._told[path] = at

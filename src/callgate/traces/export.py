@@ -16,6 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from callgate.core.captured import Captured
+from callgate.core.entry import Entry
 from callgate.core.record import Record
 from callgate.core.secret import Secret
 from callgate.traces.content import content
@@ -69,13 +70,13 @@ class Exporter:
             schedule_delay_millis=1000,
         )
 
-    def observe(self, records: Sequence[bytes]) -> None:
+    def observe(self, entries: Sequence[Entry]) -> None:
         """Queue the spans of those records that belong to a recorded trace."""
-        for raw in records:
-            if b'"trace":{' not in raw:
+        for entry in entries:
+            if b'"trace":{' not in entry.body:
                 continue
             try:
-                record = _decode(raw)
+                record = _decode(entry.body)
             except msgspec.MsgspecError:
                 continue
             if record.trace is None or not record.trace.sampled:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from typing import Any
 
@@ -9,8 +10,8 @@ import msgspec
 import pytest
 
 from callgate.core.record import Record
-from callgate.store.base import Query, RequestLog, Store
-from samples import answered, cut, failed, refused
+from callgate.store.base import Query, RequestLog, Store, UsageQuery
+from samples import answered, booked, cut, failed, refused
 
 HOUR = 3_600_000
 
@@ -21,7 +22,7 @@ def log(store: Store) -> RequestLog:
 
 
 def put(log: RequestLog, *records: Record) -> None:
-    assert log.append_many([msgspec.json.encode(record) for record in records]) == len(records)
+    assert log.append_many(booked(*records)) == len(records)
 
 
 def ids(records: Any) -> list[str]:
@@ -37,21 +38,29 @@ def test_a_record_comes_back_whole(log: RequestLog, make: Any) -> None:
 
 
 def test_a_record_is_kept_once(log: RequestLog) -> None:
-    first, second, third = (msgspec.json.encode(answered()) for _ in range(3))
+    first, second, third = booked(*(answered() for _ in range(3)))
     assert log.append_many([first, second]) == 2
     assert log.append_many([second, third, third]) == 1
     assert log.append_many([]) == 0
     assert len(list(log.find(Query()))) == 3
 
 
-@pytest.mark.parametrize(
-    "bad",
-    [b"", b"{", b"[]", b'{"request_id":"x","time":1,"status":200}', b'{"status":200}', b"\xff"],
-)
-def test_what_is_no_record_is_refused_with_the_whole_batch(log: RequestLog, bad: bytes) -> None:
+def test_of_a_large_batch_in_any_order_what_is_new_is_kept(log: RequestLog) -> None:
+    records = booked(*(answered(account=None if n % 7 else "acme") for n in range(230)))
+    random.Random(3).shuffle(records)
+    assert log.append_many(records[:60]) == 60
+    assert log.append_many(records[30:] + records[200:]) == 170
+    assert len(list(log.find(Query(limit=1000)))) == 230
+    assert len(list(log.find(Query(limit=1000, account="acme")))) == 33
+    assert list(log.find(Query(failed=True))) == []
+    assert [total.requests for total in log.usage(UsageQuery())] == [230]
+
+
+@pytest.mark.parametrize("bad", ["", "x", "0199", "é" * 36, "0" * 31 + "x"])
+def test_what_has_no_id_is_refused_with_the_whole_batch(log: RequestLog, bad: str) -> None:
     good = answered()
     with pytest.raises(ValueError, match="not a record"):
-        log.append_many([msgspec.json.encode(good), bad])
+        log.append_many(booked(good, answered(request_id=bad)))
     assert log.get(good.request_id) is None
 
 

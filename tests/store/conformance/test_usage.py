@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.chat import Usage as Tokens
 from callgate.core.record import Record
 from callgate.store.base import RequestLog, Store, Usage, UsageQuery
-from samples import answered, failed, refused
+from samples import answered, booked, failed, refused
 
 DAY = 86_400_000
 
@@ -22,7 +21,7 @@ def log(store: Store) -> RequestLog:
 
 
 def put(log: RequestLog, *records: Record) -> int:
-    return log.append_many([msgspec.json.encode(record) for record in records])
+    return log.append_many(booked(*records))
 
 
 def used(input_tokens: int, output_tokens: int, **details: Any) -> Tokens:

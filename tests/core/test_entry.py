@@ -1,0 +1,62 @@
+"""What is booked of a record."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from callgate.core.chat import Usage
+from callgate.core.entry import Entry, EntryAttempt, EntryUsage, entries_of, entry_of
+from callgate.core.record import Attempt, Record
+from samples import answered, attempt, booked, cut, failed, refused
+
+
+@pytest.mark.parametrize("make", [answered, refused, failed, cut])
+def test_an_entry_says_what_its_record_says(make: type[Record]) -> None:
+    record = make()
+    (entry,) = booked(record)
+    said = {name: getattr(record, name) for name in Entry.__struct_fields__ if name != "body"}
+    attempts = [(one.model, one.provider, one.deployment, one.error) for one in record.attempts]
+    del said["attempts"], said["usage"]
+    assert {name: getattr(entry, name) for name in said} == said
+    assert [msgspec.structs.astuple(one) for one in entry.attempts] == attempts
+    assert (entry.usage is None) == (record.usage is None)
+    assert msgspec.json.decode(entry.body, type=Record) == record
+
+
+def test_the_tokens_are_those_of_the_record() -> None:
+    usage = Usage(
+        input_tokens=9, output_tokens=5, total_tokens=14, estimated=True,
+        input_details={"cached_tokens": 4, "audio_tokens": 1},
+        output_details={"reasoning_tokens": 3},
+    )  # fmt: skip
+    (entry,) = booked(answered(usage=usage))
+    used = entry.usage
+    assert used is not None
+    assert (used.input_tokens, used.output_tokens, used.estimated) == (9, 5, True)
+    assert used.input_details is not None
+    assert (used.input_details.cached_tokens, used.input_details.cache_write_tokens) == (4, 0)
+    assert used.output_details is not None
+    assert used.output_details.reasoning_tokens == 3
+
+
+@pytest.mark.parametrize(
+    ("part", "whole"), [(Entry, Record), (EntryUsage, Usage), (EntryAttempt, Attempt)]
+)
+def test_the_fields_stand_in_the_order_of_the_record(
+    part: type[msgspec.Struct], whole: type[msgspec.Struct]
+) -> None:
+    names = [name for name in part.__struct_fields__ if name != "body"]
+    assert names == sorted(names, key=whole.__struct_fields__.index)
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"{", b"[]", b'{"status":200}', b"\xff", b'{"request_id":1,"time":1,"status":2}']
+)
+def test_what_is_no_record_is_told_from_those_that_are(bad: bytes) -> None:
+    good = msgspec.json.encode(answered(attempts=[attempt()]))
+    with pytest.raises(ValueError):  # noqa: PT011  # the words are the decoder's
+        entry_of(bad)
+    entries, refused = entries_of([good, bad, good])
+    assert [entry.body for entry in entries] == [good, good]
+    assert refused == [bad]
