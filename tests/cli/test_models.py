@@ -34,6 +34,17 @@ def test_limit(home: Home) -> None:
     assert len(home.json("models", "--all", "--limit", "1")) == 1
 
 
+def test_while_the_store_is_away_the_configuration_is_listed_and_a_note_says_so(home: Home) -> None:
+    home.json("models", "set", "gpt-4.1", "--rate-limit", "60")
+    away = '[store]\nurl = "postgresql://nobody@127.0.0.1:1/none"\n'
+    home.config.write_text(home.config.read_text().replace("[store]\n", away))
+    result = home.run("models")
+    assert result.exit_code == 0
+    assert "this is the configuration alone" in result.stderr
+    assert "gpt-4.1" in result.stdout
+    assert home.run("models", "set", "gpt-4.1", "--rate-limit", "60").exit_code == 2
+
+
 def test_no_model_at_all_says_what_to_set(home: Home) -> None:
     home.config.write_text("catalogue = false\n")
     result = home.run("models")

@@ -210,5 +210,8 @@ def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
     # A call that is under way has the old model still; that must not become the new one's limit.
     assert [rule.limit for rule in meter.rules(caller, before)] == [9, 5]
     assert [rule.limit for rule in meter.rules(caller, after)] == [9, 7]
+    assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [9, 7]
+    meter.follow({}, [model(token_limit=3)])
+    assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [3]
     meter.follow({}, [model()])
     assert meter.rules(caller, model()) == ()

@@ -201,8 +201,8 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
     from callgate.store.remembered import RememberedKeys, RememberedOverrides
 
     with opened(config) as store:
-        made = None
-        if fresh or not store.keys.all():
+        made, keys = None, store.keys.all()
+        if fresh or not keys:
             now = now_ms()
             template = Key(
                 id="",
@@ -214,9 +214,10 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
                 created=now,
                 expires=now + _FRESH_KEY_MS if fresh else None,
             )
-            made = add_key(store.keys, template)[0]
+            made, key = add_key(store.keys, template)
+            keys = [*keys, key]
         overrides = store.overrides.all()
-        RememberedKeys(config.data_dir / "keys.json").write(store.keys.all())
+        RememberedKeys(config.data_dir / "keys.json").write(keys)
         RememberedOverrides(config.data_dir / "overrides.json").write(overrides)
         return made, laid(config, overrides).config
 

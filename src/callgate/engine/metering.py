@@ -59,7 +59,7 @@ class Metering:
         self._prices = prices
         self._warn_at = warn_at
         self._warned: set[tuple[str, str, int]] = set()
-        self._known: dict[tuple[str, str], tuple[Key, Model, tuple[Rule, ...]]] = {}
+        self._known: dict[tuple[str, str], tuple[Key, Model, tuple[Rule, ...]] | None] = {}
         self._models: dict[str, Model] = {}
         self._always = False
         self.follow(accounts, models)
@@ -69,7 +69,7 @@ class Metering:
         self.accounts = accounts
         self._models = {model.name: model for model in models}
         self._always = bool(accounts) or any(_is_metered(model) for model in models)
-        self._known = {}
+        self._known = dict.fromkeys(self._known)  # which limits were met is told on
 
     def rules(self, key: Key, model: Model) -> tuple[Rule, ...]:
         """The limits beside that of requests; mostly none, and then this costs next to nothing."""

@@ -132,7 +132,10 @@ def _of_standing(standing: Standing, provider: str, named: bool) -> Finding:
         return warning(part, what, "Try one call.")
     what = f"{provider} does not serve {upstream}, or not to this key"
     if named:
-        fix = f'Correct `upstream_model` in [models."{standing.model}"], or remove the model.'
+        fix = (
+            f'Correct `upstream_model` in [models."{standing.model}"], or by `callgate models '
+            "set`, or remove the model."
+        )
         return problem(part, what, fix)
     return warning(part, what, _LEAVE_IT.format(these="this model"))
 
