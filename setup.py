@@ -15,7 +15,7 @@ COMPILED = {
     ),
     "engine": (
         "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",
-        "metering", "pricebook", "pursuit", "relay",
+        "lines", "metering", "pricebook", "pursuit", "relay",
     ),
     "providers": (
         "anthropic/stream", "auth", "azure", "cohere/stream", "openai/answer", "openai/calls",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 
 from callgate.core.chat import Json, Usage
 from callgate.core.models import Price
 
-_PER = 1_000_000
-_MOST = 2**53  # beyond this a count is a provider's mistake, and no exact float either
+_PER: Final = 1_000_000
+_MOST: Final = 2**53  # beyond this a count is a provider's mistake, and no exact float either
 
 
 def cost(usage: Usage, price: Price) -> float:
@@ -43,16 +44,17 @@ def total_cost(parts: Iterable[tuple[Usage, Price | None]]) -> float | None:
     return total
 
 
-_INPUT_PARTS = (
+_Parts = Sequence[tuple[str, str, str]]
+_INPUT_PARTS: Final[_Parts] = (
     ("cached_tokens", "cached_input", "input"),
     ("cache_write_tokens", "cache_write", "input"),
     ("audio_tokens", "input_audio", "input"),
 )
-_OUTPUT_PARTS = (
+_OUTPUT_PARTS: Final[_Parts] = (
     ("audio_tokens", "output_audio", "output"),
     ("reasoning_tokens", "reasoning", "output"),
 )
-_TIER = "service_tier"
+_TIER: Final = "service_tier"
 _USUAL = frozenset((None, "", "auto", "default", "standard"))
 
 
@@ -67,7 +69,7 @@ def with_tier(usage: Usage | None, extra: Json) -> Usage | None:
 def _split(
     whole: int,
     details: Json | None,
-    names: Sequence[tuple[str, str, str]],
+    names: _Parts,
     price: Price,
     parts: list[tuple[int, float]],
 ) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Raw, Struct
@@ -60,7 +60,7 @@ class Attempt(Struct, kw_only=True, omit_defaults=True):
     decision: str = ""
     reason: str = ""
     usage: Usage | None = None
-    post_processing: list[Mending] = []
+    post_processing: Sequence[Mending] = ()
 
 
 class Splice(Struct, kw_only=True):
@@ -136,6 +136,6 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     gateway_us: int = 0
     attempts: list[Attempt] = []
     captured: str | None = None
-    splices: list[Splice] = []
-    notes: list[str] = []
+    splices: Sequence[Splice] = ()
+    notes: Sequence[str] = ()
     trace: TraceContext | None = None

@@ -156,9 +156,14 @@ class Call:
             method=self.method,
             path=self.path,
             status=self.status,
+            account=None if key is None else key.account,
+            key_id=None if key is None else key.id,
+            client_request_id=self.client_request_id,
             user_agent=self.user_agent,
             client=self.client,
             model=self.model_asked,
+            model_served=None if target is None else target.model.name,
+            provider=None if target is None else target.deployment.provider,
             response_bytes=self.response_bytes,
             finish_reason=self.finish_reason,
             native_finish_reason=self.native_finish_reason,
@@ -168,21 +173,18 @@ class Call:
             gateway_us=total_us - upstream_us - self.queue_ns // 1000,
             attempts=self.attempts,
         )
-        if key is not None:
-            record.account, record.key_id = key.account, key.id
         quota = self.quota
         if quota is not None and self.model is not None:
             record.quota_model, record.quota_limit = self.model.name, quota.limit
             record.quota_left, record.quota_until = quota.remaining, int(quota.reset * 1000)
-        if target is not None:
-            record.model_served, record.provider = target.model.name, target.deployment.provider
         if request is not None:
             prompt = prompt_bytes(request)
-            record.stream = bool(request.body.stream)
             record.parameters = self.parameters
             record.message_count = len(request.messages)
             record.prompt_bytes = len(prompt)
             record.prompt_sha256 = sha256(prompt).hexdigest()
+            if request.body.stream:
+                record.stream = True
         self._add_seldom(record)
         if error is not None:
             _add_error(record, error)
@@ -192,8 +194,6 @@ class Call:
 
     def _add_seldom(self, record: Record) -> None:
         """What few calls have, or not each kind of them."""
-        if self.client_request_id is not None:
-            record.client_request_id = self.client_request_id
         if self.cost_usd is not None:
             record.cost_usd = self.cost_usd
         if self.first_token_ns:

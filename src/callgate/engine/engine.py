@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -27,7 +27,7 @@ from callgate.engine.shaping import Shaping
 from callgate.upstream.credentials import Credentials
 from callgate.upstream.transport import Transport
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 class Sink(Protocol):

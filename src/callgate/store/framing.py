@@ -15,7 +15,7 @@ from typing import Final
 from zlib import crc32
 
 _HEAD_BYTES = 22
-_NUMBERS = struct.Struct(">II")
+_NUMBERS: Final = struct.Struct(">II")
 _LINE_BREAK: Final = 0x0A
 # No string inside a record can look like this, because JSON escapes its quotation marks.
 _HEAD = re.compile(rb'cg1 ([0-9a-f]{8}) ([0-9a-f]{8}) (?=\{")')
@@ -25,7 +25,7 @@ def frame(record: bytes) -> bytes:
     """The record's JSON as a line of the journal."""
     if _LINE_BREAK in record:
         record = record.replace(b"\n", b" ")
-    numbers = hexlify(_NUMBERS.pack(len(record), crc32(record)), b" ", _NUMBERS.size // 2)
+    numbers = hexlify(_NUMBERS.pack(len(record), crc32(record)), b" ", 4)
     return b"cg1 %b %b\n" % (numbers, record)
 
 

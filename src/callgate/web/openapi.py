@@ -115,8 +115,11 @@ def _schemas() -> Json:
     for name, schema in schemas.items():
         notes = NOTES.get(name, {})
         for field, one in schema.get("properties", {}).items():
-            if one.get("default", 0) is None:
+            default = one.get("default", 0)
+            if default is None:
                 del one["default"]  # says no more than that null is allowed
+            elif default == ():
+                one["default"] = []
             if field in notes:
                 one["description"] = notes[field]
     # Fields that are not known go through to providers of OpenAI's dialect.
