@@ -170,7 +170,11 @@ def test_other_commands_go_by_what_is_in_effect(home: Home) -> None:
     assert "not served" not in made.stderr
     (standing,) = home.json("usage", "--budgets")
     assert (standing["subject"], standing["budget_usd"]) == ("mine", 5.0)
+    home.config.write_text(
+        "catalogue = false\n" + home.config.read_text().partition('[models."gpt-4.1"]')[0]
+    )
     checked = home.run("check", "--offline").stdout
+    assert "1 provider, 1 model\n" in checked
     assert "overrides: in the store, settings of 1 model are in effect" in checked
 
 

@@ -56,9 +56,9 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
 
 
 def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
-    yield looking.configuration(config)
-    yield looking.store(config)
     effect = in_effect(config)
+    yield looking.configuration(effect.config)
+    yield looking.store(config)
     yield from doctor.of_overrides(
         {kind: len(effect.of(kind)) for kind in ("model", "account")},
         [(one.kind, one.name, one.why) for one in effect.passed],
