@@ -40,6 +40,27 @@ def test_secrets_are_blotted_out_however_deep() -> None:
     assert told["deep"] == {"a": ["[redacted]", {"b": ["[redacted]"]}]}
 
 
+def test_a_line_tells_the_instant_to_the_millisecond() -> None:
+    told = line(created=1_795_000_000.0625, msecs=62.5)
+    assert told["time"] == "2026-11-18T11:06:40.062+00:00"
+
+
+def test_what_was_harmless_once_is_told_again_and_what_was_not_is_not() -> None:
+    lines = JsonLines([Secret(SECRET)])
+    for _ in range(2):
+        record = logging.makeLogRecord({"msg": f"said {SECRET}", "model": "gpt-4.1"})
+        told = json.loads(lines.format(record))
+        assert (told["message"], told["model"]) == ("said [redacted]", "gpt-4.1")
+
+
+def test_the_words_known_to_be_harmless_stay_few_and_short() -> None:
+    lines = JsonLines([])
+    for number in range(1100):
+        lines.format(logging.makeLogRecord({"msg": f"{number}", "long": "a b " * (number % 64)}))
+    assert len(lines._harmless) <= 1024
+    assert max(map(len, lines._harmless)) <= 128
+
+
 def ended(kind: str | None = None, *, defect: bool = False) -> Call:
     call = Call(ID, 1.0, "POST", "/v1/chat/completions")
     call.status = 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from callgate.core.secret import Secret
 
@@ -13,27 +14,47 @@ _SHORTEST = 4
 """A known secret of fewer characters would mask half of the text and protects nothing."""
 
 # Each alternative looks at a word at most once from its beginning, or a bounded way ahead: time is
-# in proportion to the text, whatever it is.
-_SHAPES = re.compile(
-    r"""
-      \b(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}            # RFC 6750, RFC 7617
-    | \beyJ[A-Za-z0-9_-]{8,2000}+\.[A-Za-z0-9_.-]{8,}        # RFC 7519, a signed token
-    | \b(?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|nvapi|r8|glpat|xox[abeoprs])[-_][A-Za-z0-9_*-]{6,}
-    | \b(?:gh[opsur]|github_pat)_[A-Za-z0-9_*]{6,}           # GitHub's tokens
+# in proportion to the text, whatever it is. What has to begin a word is tried at such places only,
+# and nothing is looked for in a run that is too short; the order decides where several would match.
+_WITH_MARKS = r"""
+      \b(?:
+          (?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{4,}          # RFC 6750, RFC 7617
+        | eyJ[A-Za-z0-9_-]{8,2000}+\.[A-Za-z0-9_.-]{8,}      # RFC 7519, a signed token
+        | (?:sk|pk|rk|gsk|xai|cg|csk|hf|fw|tgp|nvapi|r8|glpat|xox[abeoprs])[-_][A-Za-z0-9_*-]{6,}
+        | (?:gh[opsur]|github_pat)_[A-Za-z0-9_*]{6,}         # GitHub's tokens
+        | (?:AKIA|ASIA)[A-Z0-9]{12,}                         # AWS access key ids
+        | AIza[A-Za-z0-9_-]{20,}                             # Google API keys
+        | ya29\.[A-Za-z0-9_.-]{10,}                          # Google access tokens
+      )
     | -----BEGIN\ [A-Z ]{0,20}PRIVATE\ KEY-----(?:\\[nr]|[A-Za-z0-9+/=\s]){1,8192}   # RFC 7468
-    | (?i:api[-_]?key|secret[-_]?key|client[-_]?secret|access[-_]?token|passw(?:or)?d)=[^\s"'&]{4,}
-    | \b(?:AKIA|ASIA)[A-Z0-9]{12,}                           # AWS access key ids
-    | \bAIza[A-Za-z0-9_-]{20,}                               # Google API keys
-    | \bya29\.[A-Za-z0-9_.-]{10,}                            # Google access tokens
-    | (?:(?<![^\s"'`:=])[^\s"'`:=]*)?\*{3,}[^\s"'`,;]*       # what the provider masked in part
-    | \b(?:Team|API\ key\ ID):\ [^\s,]+                      # xAI: whose key it is
-    | \b(?:org|proj|user|wrkspc)[-_][A-Za-z0-9]{6,}          # account ids
-    | (?<![A-Za-z0-9])(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}(?![A-Za-z0-9])
-    | (?<![A-Za-z0-9+/_-])(?=[A-Za-z+/_-]*[0-9])(?=[a-z0-9+/_-]*[A-Z])(?=[A-Z0-9+/_-]*[a-z])
+    | (?i:(?=[acps])(?:
+          api[-_]?key|secret[-_]?key|client[-_]?secret|access[-_]?token|passw(?:or)?d
+      )=[^\s"'&]{4,})
+"""
+_STARS = "***"
+_MASKED_IN_PART = r"""
+    | (?:(?<![^\s"'`:=])[^\s"'`:=]*)?\*{3,}[^\s"'`,;]*       # by the provider
+"""
+_OF_ACCOUNTS = r"""
+    | \b(?:
+          (?:Team|API\ key\ ID):\ [^\s,]+                    # xAI: whose key it is
+        | (?:org|proj|user|wrkspc)[-_][A-Za-z0-9]{6,}        # account ids
+      )
+"""
+_OPAQUE = r"""
+    | (?<![A-Za-z0-9])(?=[A-Za-z0-9]{32})
+      (?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{32,}(?![A-Za-z0-9])
+    | (?<![A-Za-z0-9+/_-])(?=[A-Za-z0-9+/_-]{40})
+      (?=[A-Za-z+/_-]*[0-9])(?=[a-z0-9+/_-]*[A-Z])(?=[A-Z0-9+/_-]*[a-z])
       [A-Za-z0-9+/_-]{40,}={0,2}                             # base64, also the kind for URLs
-    """,
-    re.VERBOSE,
-)
+"""
+
+
+@lru_cache
+def _shapes(*, masked: bool) -> re.Pattern[str]:
+    """What has the shape of a secret; with what is masked in part where there are stars at all."""
+    stars = _MASKED_IN_PART if masked else ""
+    return re.compile(_WITH_MARKS + stars + _OF_ACCOUNTS + _OPAQUE, re.VERBOSE)
 
 
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
@@ -45,4 +66,4 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
         value = secret.reveal()
         if len(value) >= _SHORTEST:
             text = text.replace(value, MASK)
-    return _SHAPES.sub(MASK, text)
+    return _shapes(masked=_STARS in text).sub(MASK, text)

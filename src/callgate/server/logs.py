@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -13,6 +13,10 @@ from callgate.core.redact import redact
 from callgate.core.secret import Secret
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_TIME = "%Y-%m-%dT%H:%M:%S"
+_PLAIN = (int, float, type(None))
+_WORDS = 1024
+_LONGEST_WORD = 128
 
 
 class JsonLines(logging.Formatter):
@@ -21,27 +25,30 @@ class JsonLines(logging.Formatter):
     def __init__(self, secrets: Sequence[Secret]) -> None:
         super().__init__()
         self._secrets = tuple(secrets)
+        self._harmless: set[str] = set()
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line without a line break."""
-        fields: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        instant = time.strftime(_TIME, time.gmtime(record.created))
+        line: dict[str, object] = {
+            "time": f"{instant}.{int(record.msecs):03d}+00:00",
             "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
+            "logger": self._safe("logger", record.name),
+            "message": self._safe("message", record.getMessage()),
         }
-        fields |= {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        for name, value in vars(record).items():
+            if name not in _STANDARD:
+                line[name] = self._safe(name, value)
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        safe = {name: self._safe(name, value) for name, value in fields.items()}
-        return msgspec.json.encode(safe, enc_hook=self._spelt).decode()
+            line["traceback"] = self._safe("traceback", self.formatException(record.exc_info))
+        return msgspec.json.encode(line, enc_hook=self._spelt).decode()
 
     def _safe(self, name: str, value: object) -> object:
         """Without secrets, however deep. An id has the look of one, but is there to be found."""
-        if name == "request_id":
+        if isinstance(value, _PLAIN) or name == "request_id":
             return value
         if isinstance(value, str):
-            return redact(value, self._secrets)
+            return value if value in self._harmless else self._looked_through(value)
         if isinstance(value, bytes):
             return redact(value.decode("utf-8", "backslashreplace"), self._secrets)
         if isinstance(value, Mapping):
@@ -49,6 +56,15 @@ class JsonLines(logging.Formatter):
         if isinstance(value, list | tuple | set | frozenset):
             return [self._safe("", inner) for inner in value]
         return value
+
+    def _looked_through(self, text: str) -> str:
+        """Without secrets. Names that come with line after line are looked through once."""
+        safe = redact(text, self._secrets)
+        if safe == text and len(text) <= _LONGEST_WORD:
+            if len(self._harmless) >= _WORDS:
+                self._harmless.clear()
+            self._harmless.add(text)
+        return safe
 
     def _spelt(self, value: object) -> str:
         return redact(repr(value), self._secrets)
@@ -58,6 +74,9 @@ def set_up(secrets: Sequence[Secret], level: int = logging.INFO) -> None:
     """Send all logging of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(secrets))
+    # No line tells these (https://docs.python.org/3/howto/logging.html#optimization).
+    logging._srcfile = None  # noqa: SLF001
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for chatty in ("uvicorn.error", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
