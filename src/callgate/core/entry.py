@@ -6,7 +6,7 @@ more than to store it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -63,7 +63,7 @@ class Entry(Struct, gc=False):
     first_token_us: int | None = None
     gateway_us: int = 0
     attempts: list[EntryAttempt] = []
-    notes: list[str] = []
+    notes: Sequence[str] = ()
     body: bytes = b""
 
 

@@ -1,4 +1,7 @@
-"""The record of one request: the whole story that its `request_id` leads to."""
+"""The record of one request: the whole story that its `request_id` leads to.
+
+Nothing here can refer to what it is a part of, so the garbage collector need not look at it.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ LEFT_ALONE = "left alone after failures: "
 """What the note begins with that names the deployments which were not asked."""
 
 
-class Attempt(Struct, kw_only=True, omit_defaults=True):
+class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One try at one deployment. Times are microseconds; `started_us` counts from the request.
 
     `error` is a type of the taxonomy; `message` and `body` (the first 2 KB of a reply that made no
@@ -82,7 +85,7 @@ class Timed(Struct):
     time: int
 
 
-class Record(Struct, kw_only=True, omit_defaults=True):
+class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is kept of a request. `time` is Unix milliseconds, durations are microseconds.
 
     `parameters` is the request without `messages` and `prompt`; `prompt_sha256` is the hash of

@@ -66,9 +66,9 @@ def parse_chat(body: bytes) -> ChatRequest:
     return ChatRequest(chat, raw, messages, unknown)
 
 
-def prompt_bytes(request: ChatRequest) -> memoryview:
+def prompt_bytes(request: ChatRequest) -> Raw:
     """The bytes of `messages`, or of `prompt`, as received."""
-    return memoryview(request.raw["messages" if request.body.prompt is None else "prompt"])
+    return request.raw["messages" if request.body.prompt is None else "prompt"]
 
 
 def parameters(request: ChatRequest) -> dict[str, Raw]:

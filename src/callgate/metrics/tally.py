@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -80,7 +80,7 @@ class Tally:
         if tried:
             self._count_tried(target, tried)
 
-    def _count_notes(self, model: str, notes: list[str]) -> None:
+    def _count_notes(self, model: str, notes: Sequence[str]) -> None:
         # The limits come after the model's name has been found to be one that is served.
         for note in notes:
             if note == COUNTED_ALONE:
