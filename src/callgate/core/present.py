@@ -8,7 +8,7 @@ An answer is the union of OpenAI's chat completion
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -20,10 +20,10 @@ from callgate.errors import GatewayError
 DOCS_PATH = "/errors/"
 """Where a gateway serves what it has to say about a type of error."""
 
-_json = msgspec.json.Encoder().encode
+_json: Final = msgspec.json.Encoder().encode
 
 
-_HEAD_FIELDS = frozenset(
+_HEAD_FIELDS: Final = frozenset(
     {"id", "object", "created", "model", "request_id", "choices", "usage", "error"}
 )
 

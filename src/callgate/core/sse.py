@@ -5,6 +5,8 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-
 
 from __future__ import annotations
 
+from typing import Final
+
 from callgate.errors import GatewayError
 
 Event = tuple[str, bytes]
@@ -13,8 +15,9 @@ Event = tuple[str, bytes]
 MAX_EVENT_BYTES = 16 << 20
 
 _BOM = b"\xef\xbb\xbf"
-_CR, _LF = b"\r\n"  # as numbers, which `find` and `in` take fastest
-_DEFAULT = "message"
+_CR: Final = 13  # as numbers, which `find` and `in` take fastest
+_LF: Final = 10
+_DEFAULT: Final = "message"
 
 
 def encode(data: bytes) -> bytes:

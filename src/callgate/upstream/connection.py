@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
@@ -29,8 +29,8 @@ from callgate.upstream.reader import (
 if TYPE_CHECKING:
     from callgate.upstream.pool import Pool
 
-_HIGH_WATER = 256 * 1024
-_ENOUGH = 128 * 1024
+_HIGH_WATER: Final = 256 * 1024
+_ENOUGH: Final = 128 * 1024
 _LINGER = 0.25
 _MAX_LINGER = 4096
 _SLICE = 256 * 1024

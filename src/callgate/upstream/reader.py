@@ -7,13 +7,20 @@ and bytes that nobody asked for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 # Phases of an exchange, in their order.
-IDLE, REQUEST, HEAD, FIRST, BODY, COMPLETE, CLOSED = range(7)
+IDLE: Final = 0
+REQUEST: Final = 1
+HEAD: Final = 2
+FIRST: Final = 3
+BODY: Final = 4
+COMPLETE: Final = 5
+CLOSED: Final = 6
 
-_START = b"HTTP/1."
+_START: Final = b"HTTP/1."
 _MAX_REPEATS = 1000
 _MAX_NAMES = 1024
 _CODINGS = ("chunked", "identity")

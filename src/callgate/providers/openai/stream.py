@@ -6,6 +6,7 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.jsontext import parse
@@ -22,9 +23,9 @@ from callgate.providers.openai.calls import ToolCalls
 from callgate.providers.openai.errors import from_object
 from callgate.providers.streaming import EventStream, cut
 
-MAX_CHOICES = 128
+MAX_CHOICES: Final = 128
 
-_DONE = b"[DONE]"
+_DONE: Final = b"[DONE]"
 _WHOLE = ("tool_calls", "stop")  # with other reasons, what is missing was cut off
 
 
