@@ -21,7 +21,7 @@ COMPILED = {
         "anthropic/stream", "auth", "azure", "cohere/stream", "openai/answer", "openai/calls",
         "openai/dialect", "openai/stream", "streaming",
     ),
-    "store": ("appender", "framing", "journal", "lone"),
+    "store": ("appender", "framing", "journal", "lone", "memory"),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
         "authentication", "body", "chat", "credentials", "exchange", "gate", "keyring", "queue",

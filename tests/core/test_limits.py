@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.core.limits import WINDOW_US, expired, look, take
+from callgate.core.limits import WINDOW_US, Period, beginning, expired, look, take
 
 NOW = 1_800_000_000_000_000
 instants = st.integers(min_value=0, max_value=2**53)
@@ -50,3 +52,17 @@ def test_an_expired_window_is_as_good_as_none(opened: int, used: int, now: int) 
     now += WINDOW_US
     if expired(opened, now):
         assert take(opened, used, 3, now) == take(0, 0, 3, now)
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(2500, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_a_month_begins_on_its_first_day(then: datetime) -> None:
+    first = datetime(then.year, then.month, 1, tzinfo=UTC)
+    now = int(then.timestamp() * 1_000_000)
+    assert beginning(Period.MONTH, now) == int(first.timestamp()) * 1_000_000
+
+
+def test_leap_years_have_a_29th_of_february() -> None:
+    for year in (1999, 2000, 2024, 2100):
+        last = int(datetime(year, 3, 1, tzinfo=UTC).timestamp() * 1_000_000) - 1
+        first = int(datetime(year, 2, 1, tzinfo=UTC).timestamp()) * 1_000_000
+        assert beginning(Period.MONTH, last) == first

@@ -12,7 +12,6 @@ of UTC; its beginning is told with each draw, so it needs no clock of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -97,7 +96,8 @@ def current(level: Level, period: Period, begins: int, now: int) -> Level:
     A calendar counter never goes back: who is late with the new day counts in it all the same.
     """
     if period is Period.WINDOW:
-        return Level(*look(level.opened, level.used, now))
+        opened, used = look(level.opened, level.used, now)
+        return level if opened == level.opened else Level(opened, used)
     if begins > level.opened:
         return Level(begins, 0, 0 if level.opened else now)
     return level
@@ -110,22 +110,27 @@ def fits(used: int, draw: Draw) -> bool:
 
 def first_refused(levels: Sequence[Level], draws: Sequence[Draw]) -> int | None:
     """The place of the first draw whose counter has no room; None where all have."""
-    for at, (level, draw) in enumerate(zip(levels, draws, strict=True)):
-        if not fits(level.used, draw):
+    for at, draw in enumerate(draws):
+        if not fits(levels[at].used, draw):
             return at
     return None
 
 
 def drawn(level: Level, draw: Draw) -> Level:
     """The counter after the draw."""
-    return level._replace(used=level.used + min(draw.amount, draw.limit))
+    return Level(level.opened, level.used + min(draw.amount, draw.limit), level.birth)
 
 
 def corrected(level: Level, opened: int, delta: int) -> Level:
     """The counter after a reservation of the period that began at `opened` turned out otherwise."""
     if level.opened != opened:
         return level
-    return level._replace(used=min(max(0, level.used + delta), MOST))
+    return Level(level.opened, amended(level.used, delta), level.birth)
+
+
+def amended(used: int, delta: int) -> int:
+    """A count that turned out to be so much more, or less."""
+    return min(max(0, used + delta), MOST)
 
 
 def seeded(level: Level, begins: int, amount: int) -> Level:
@@ -141,9 +146,7 @@ def beginning(period: Period, now: int) -> int:
     if period is Period.DAY:
         return now - now % _DAY_US
     if period is Period.MONTH:
-        then = datetime.fromtimestamp(now // 1_000_000, UTC)
-        first = datetime(then.year, then.month, 1, tzinfo=UTC)
-        return int(first.timestamp()) * 1_000_000
+        return now - now % _DAY_US - _days_into_month(now // _DAY_US) * _DAY_US
     return 0
 
 
@@ -152,3 +155,14 @@ def ending(period: Period, opened: int) -> int:
     if period is Period.MONTH:
         return beginning(period, opened + _MONTH_US)
     return opened + LONGEST[period]
+
+
+def _days_into_month(day: int) -> int:
+    """How many days of its month have passed before this day, counted from 1970-01-01.
+
+    By months of 153 days in five, from March on, so that the leap day ends a year.
+    """
+    era = (day + 719_468) % 146_097
+    year = (era - era // 1460 + era // 36_524 - era // 146_096) // 365
+    of_year = era - (365 * year + year // 4 - year // 100)
+    return of_year - (153 * ((5 * of_year + 2) // 153) + 2) // 5

@@ -17,7 +17,7 @@ from callgate.core.record import BUDGET_LOW
 from callgate.core.validate import prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
-from callgate.store.base import Correction, Counters, Grant, Key, Quota, quota
+from callgate.store.base import Correction, Counters, Grant, Key, Quota
 
 _NOTHING: Mapping[str, int | None] = MappingProxyType({"tokens": 0, "spend": 0})
 _MOST_KNOWN = 10_000
@@ -117,14 +117,14 @@ class Metering:
         `rate_limited` or `budget_exhausted` where one of these limits refuses; where it is that of
         requests, the quota says so.
         """
-        draws = [Draw(model.name, limit, 1), *self._draws(call, model, found)]
+        draws = self._draws(call, model, limit, found)
         grant = await self._counters.draw(key.account, draws, call.arrived)
         if call.tape is not None:
             call.tape.drawn(draws, grant)
         first = grant.levels[0]
-        window = quota(grant.refused != 0, limit, first.opened, first.used)
         reset = call.arrived + (first.opened + WINDOW_US - grant.now) / 1e6
-        window = window._replace(reset=reset, exact=grant.exact)
+        left = max(0, limit - first.used)
+        window = Quota(grant.refused != 0, limit, left, reset, grant.exact)
         levels = grant.levels[1:]
         if grant.refused is None or call.token_quota is None:
             call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
@@ -148,9 +148,9 @@ class Metering:
             # Once for each model, by its name: some attempts have a model with fewer deployments.
             real = used.pop(model.name, _NOTHING)
             corrections = [
-                Correction(draw.name, draw.period, level.opened, amount - reserved)
-                for rule, draw, level in zip(found, draws, grant.levels[1:], strict=True)
-                if (amount := real[rule.measure]) is not None
+                Correction(draw.name, draw.period, grant.levels[at + 1].opened, amount - reserved)
+                for at, draw in enumerate(draws)
+                if (amount := real[found[at].measure]) is not None
                 and (reserved := min(draw.amount, draw.limit)) != amount
             ]
             if corrections:
@@ -175,7 +175,8 @@ class Metering:
             }
         return used
 
-    def _draws(self, call: Call, model: Model, found: Sequence[Rule]) -> list[Draw]:
+    def _draws(self, call: Call, model: Model, limit: int, found: Sequence[Rule]) -> list[Draw]:
+        """One request of the model's window, and what it may use of each of these limits."""
         now = int(call.arrived * 1_000_000)
         estimate = _estimate(call.request, model)
         target = Target(model, model.deployments[0])
@@ -184,21 +185,21 @@ class Metering:
             "tokens": estimate.total_tokens,
             "spend": 0 if price is None else nano(cost(estimate, price)),
         }
-        return [
-            Draw(
-                rule.name, rule.limit, amounts[rule.measure], rule.period,
-                beginning(rule.period, now),
-            )
-            for rule in found
-        ]  # fmt: skip
+        draws = [Draw(model.name, limit, 1)]
+        for rule in found:
+            period = rule.period
+            begins = beginning(period, now)
+            draws.append(Draw(rule.name, rule.limit, amounts[rule.measure], period, begins))
+        return draws
 
     def _look_after(
         self, call: Call, key: Key, found: Sequence[Rule], levels: Sequence[Level]
     ) -> None:
         """Budgets that are nearly spent are told; those that know no past are to be told of it."""
-        for rule, level in zip(found, levels, strict=True):
+        for at, rule in enumerate(found):
             if rule.measure != "spend":
                 continue
+            level = levels[at]
             if level.birth and self.born is not None:
                 self.born(key.account, rule, level.opened)
             if level.used >= rule.limit * self._warn_at:
@@ -258,16 +259,16 @@ def _tightest(
     call: Call, found: Sequence[Rule], levels: Sequence[Level], now: int
 ) -> TokenQuota | None:
     """The token limit that has the least left."""
-    left = [
-        TokenQuota(
-            rule.limit,
-            max(0, rule.limit - level.used),
-            call.arrived + (level.opened + WINDOW_US - now) / 1e6,
-        )
-        for rule, level in zip(found, levels, strict=True)
-        if rule.measure == "tokens"
-    ]
-    return min(left, key=lambda one: one.remaining, default=None)
+    tightest, least = -1, 0
+    for at, rule in enumerate(found):
+        if rule.measure == "tokens":
+            left = max(0, rule.limit - levels[at].used)
+            if tightest < 0 or left < least:
+                tightest, least = at, left
+    if tightest < 0:
+        return None
+    reset = call.arrived + (levels[tightest].opened + WINDOW_US - now) / 1e6
+    return TokenQuota(found[tightest].limit, least, reset)
 
 
 def _span(rule: Rule) -> str:

@@ -71,17 +71,16 @@ class MemoryCounters:
     def take_all(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """`draw` for whoever need not wait."""
         at = int(now * 1_000_000)
+        levels: list[Level] = []
         for draw in draws:
             self._make_room(account, draw.name, draw.period, at)
-        levels = [
-            limits.current(self._level(account, draw), draw.period, draw.begins, at)
-            for draw in draws
-        ]
+            level = self._level(account, draw)
+            levels.append(limits.current(level, draw.period, draw.begins, at))
         refused = limits.first_refused(levels, draws)
-        if refused is None:
-            levels = [limits.drawn(*pair) for pair in zip(levels, draws, strict=True)]
-        for level, draw in zip(levels, draws, strict=True):
-            self._keep(account, draw.name, draw.period, level)
+        for number, draw in enumerate(draws):
+            if refused is None:
+                levels[number] = limits.drawn(levels[number], draw)
+            self._keep(account, draw.name, draw.period, levels[number])
         return Grant(refused, tuple(levels), at)
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
@@ -105,9 +104,8 @@ class MemoryCounters:
             place = (account, name)
             if period is Period.WINDOW:
                 window = self._windows.get(place)
-                if window is not None:
-                    level = limits.corrected(Level(*window), opened, delta)
-                    self._windows[place] = level[:2]
+                if window is not None and window[0] == opened:
+                    self._windows[place] = (opened, limits.amended(window[1], delta))
             elif place in self._calendar:
                 level = limits.corrected(self._calendar[place][0], opened, delta)
                 self._calendar[place] = (level, period)
@@ -167,7 +165,8 @@ class MemoryCounters:
     def _level(self, account: str, draw: Draw) -> Level:
         place = (account, draw.name)
         if draw.period is Period.WINDOW:
-            return Level(*self._windows.get(place, _UNOPENED))
+            opened, used = self._windows.get(place, _UNOPENED)
+            return Level(opened, used)
         found = self._calendar.get(place)
         return Level() if found is None else found[0]
 
@@ -184,7 +183,7 @@ class MemoryCounters:
             self._calendar[place] = (level, period)
             return
         before = self._windows.get(place)
-        self._windows[place] = level[:2]
+        self._windows[place] = (level.opened, level.used)
         if before is None or before[0] != level.opened:
             self._windows.move_to_end(place)
 
