@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from callgate.core.http import HttpRequest, Origin
@@ -13,7 +14,8 @@ ORIGIN = Origin("https", "api.example.com", 443)
 
 
 def request(**changes: object) -> HttpRequest:
-    return HttpRequest("POST", ORIGIN, "/v1/x", (("a", "b"),), b"")._replace(**changes)  # type: ignore[arg-type]
+    made = HttpRequest("POST", ORIGIN, "/v1/x", (("a", "b"),), b"")
+    return msgspec.structs.replace(made, **changes)
 
 
 def test_head_is_complete() -> None:

@@ -22,7 +22,6 @@ MAX_DIGITS = 4300
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for a body that is no JSON; ValidationError, one of them, is for a value."""
 
-_LONG = 8192
 _GENERIC = msgspec.json.Decoder()
 _SAID = re.compile(r"JSON is malformed: (.*) \(byte (\d+)\)")
 _STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: 1 and -1
@@ -48,10 +47,8 @@ def too_deep(body: bytes) -> bool:
 
 def _has_few_brackets(body: bytes) -> bool:
     """Whether no more than `MAX_DEPTH` open, be it in strings."""
-    if len(body) < _LONG:
-        return body.count(b"[") + body.count(b"{") <= MAX_DEPTH
     left = MAX_DEPTH
-    for bracket in (b"[", b"{"):  # in long texts with few of them, finding beats counting
+    for bracket in (b"[", b"{"):  # of few of them, finding beats counting
         at = body.find(bracket)
         while at >= 0 and left >= 0:
             left -= 1

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 Headers = tuple[tuple[str, str], ...]
 
 _PORTS = {"http": 80, "https": 443}
@@ -50,7 +52,7 @@ def split_url(url: str) -> tuple[Origin, str]:
     return Origin(parts.scheme, parts.hostname, port), parts.path.rstrip("/")
 
 
-class HttpRequest(NamedTuple):
+class HttpRequest(Struct, frozen=True):
     """A request to an upstream. `path` holds the query string too; header names are lower case.
 
     `host`, `content-length` and `accept-encoding` are the connection's business, not given here.
@@ -62,11 +64,15 @@ class HttpRequest(NamedTuple):
     headers: Headers
     body: bytes
 
+    def with_headers(self, headers: Headers) -> HttpRequest:
+        """The same request with other headers."""
+        return HttpRequest(self.method, self.origin, self.path, headers, self.body)
+
     def __repr__(self) -> str:  # headers bear the provider's key
         return f"<HttpRequest {self.method} {self.origin}{self.path} {len(self.body)} bytes>"
 
 
-class HttpResponse(NamedTuple):
+class HttpResponse(Struct, frozen=True):
     """A whole response of an upstream; header names are lower case, repeated ones comma-joined."""
 
     status: int

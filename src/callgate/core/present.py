@@ -128,19 +128,22 @@ def error_json(
 
 def usage_fields(usage: Usage) -> Json:
     """Usage under OpenAI's names and under those of the Responses API, as callers read it."""
+    read, written, extra = usage.input_tokens, usage.output_tokens, usage.extra
     fields: Json = {
-        **(usage.extra or {}),
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
+        "input_tokens": read,
+        "output_tokens": written,
         "total_tokens": usage.total_tokens,
-        "prompt_tokens": usage.input_tokens,
-        "completion_tokens": usage.output_tokens,
+        "prompt_tokens": read,
+        "completion_tokens": written,
     }
-    if usage.input_details is not None:
-        fields["input_tokens_details"] = fields["prompt_tokens_details"] = usage.input_details
-    if usage.output_details is not None:
-        fields["output_tokens_details"] = usage.output_details
-        fields["completion_tokens_details"] = usage.output_details
+    if extra:
+        fields = {**extra, **fields}
+    details = usage.input_details
+    if details is not None:
+        fields["input_tokens_details"] = fields["prompt_tokens_details"] = details
+    details = usage.output_details
+    if details is not None:
+        fields["output_tokens_details"] = fields["completion_tokens_details"] = details
     if usage.estimated:
         fields["estimated"] = True
     return fields

@@ -73,7 +73,10 @@ def prompt_bytes(request: ChatRequest) -> Raw:
 
 def parameters(request: ChatRequest) -> dict[str, Raw]:
     """Every top-level field as received, but for what was asked."""
-    return {name: value for name, value in request.raw.items() if name not in PROMPT_FIELDS}
+    fields = dict(request.raw)
+    for name in PROMPT_FIELDS:
+        fields.pop(name, None)
+    return fields
 
 
 def check_model(request: ChatRequest, model: Model) -> None:
@@ -83,19 +86,18 @@ def check_model(request: ChatRequest, model: Model) -> None:
     parameter or a kind of input that it does not take; `errors` lists all of both.
     """
     body, most, supported = request.body, model.max_output_tokens, model.supported_parameters
-    beyond = [
-        _beyond(name, wanted, model)
-        for name, wanted in (
-            ("max_tokens", body.max_tokens),
-            ("max_completion_tokens", body.max_completion_tokens),
-        )
-        if wanted is not None and (wanted < 1 or 0 < most < wanted)
-    ]
-    faults = [
-        *beyond,
-        *(_unsupported_parameters(request, model) if supported else ()),
-        *_unsupported_parts(request, model),
-    ]
+    faults: list[Fault] = []
+    for name, wanted in (
+        ("max_tokens", body.max_tokens),
+        ("max_completion_tokens", body.max_completion_tokens),
+    ):
+        if wanted is not None and (wanted < 1 or 0 < most < wanted):
+            faults.append(_beyond(name, wanted, model))
+    beyond = bool(faults)
+    if supported:
+        faults += _unsupported_parameters(request, model)
+    if model.input_modalities:
+        faults += _unsupported_parts(request, model)
     if faults:
         raise GatewayError(
             "invalid_field" if beyond else "unsupported_field",
@@ -126,8 +128,6 @@ def _unsupported_parameters(request: ChatRequest, model: Model) -> list[Fault]:
 
 def _unsupported_parts(request: ChatRequest, model: Model) -> list[Fault]:
     faults: list[Fault] = []
-    if not model.input_modalities:
-        return faults
     for index, message in enumerate(request.messages):
         if message.content.__class__ is list:
             for number, part in enumerate(message.content):

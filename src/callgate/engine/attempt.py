@@ -18,7 +18,7 @@ from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
-from callgate.providers.registry import dialect
+from callgate.providers.registry import DIALECTS
 from callgate.upstream.credentials import FETCHED, Credentials
 from callgate.upstream.transport import Transport, UpstreamResponse
 
@@ -62,7 +62,7 @@ class Try:
         self._secrets: tuple[Secret, ...] = ()
         self._started = self._counted = time.perf_counter_ns()
         self.target = target
-        self.dialect: Dialect = dialect(deployment.vendor.dialect)
+        self.dialect: Dialect = DIALECTS[deployment.vendor.dialect]
         self.response: UpstreamResponse | None = None
         self.attempt = Attempt(
             model=target.model.name,
@@ -123,7 +123,7 @@ class Try:
         trace = self._call.trace
         if trace is not None:
             told = headers(trace, self._call.request_id, len(self._call.attempts))
-            signed = signed._replace(headers=(*signed.headers, *told))
+            signed = signed.with_headers((*signed.headers, *told))
         response = await self._client.send(
             signed,
             deployment.timeouts,

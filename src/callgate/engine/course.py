@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -16,12 +16,15 @@ _FIXED = ("stream", "fallbacks", "fallback_config")
 _encode = msgspec.json.Encoder().encode
 
 
-class Leg(NamedTuple):
+class Leg:
     """One model of a course. `param` is the field that names it."""
 
-    model: Model
-    request: ChatRequest
-    param: str
+    __slots__ = ("model", "param", "request")
+
+    def __init__(self, model: Model, request: ChatRequest, param: str) -> None:
+        self.model = model
+        self.request = request
+        self.param = param
 
 
 def entries(request: ChatRequest, model: Model) -> list[Json]:

@@ -235,4 +235,4 @@ def continues(course: Sequence[Leg], default: str) -> bool:
 
 def _only(leg: Leg, deployments: Sequence[Deployment]) -> Leg:
     model = msgspec.structs.replace(leg.model, deployments=tuple(deployments))
-    return leg._replace(model=model)
+    return Leg(model, leg.request, leg.param)

@@ -114,12 +114,11 @@ class Tape:
 
     def begin(self, request: HttpRequest) -> Exchange:
         """An attempt sends this, before credentials are put on it."""
-        method, origin, path, headers, body = request
         exchange = Exchange(
-            method=method,
-            url=f"{origin}{path}",
-            headers=list(headers),
-            body=self._kept(body),
+            method=request.method,
+            url=f"{request.origin}{request.path}",
+            headers=list(request.headers),
+            body=self._kept(request.body),
             started_us=self._now(),
             pieces=[],
         )

@@ -50,9 +50,8 @@ def authorize(
     header = _HEADERS[scheme]
     if not deployment.secret:
         return request
-    method, origin, path, headers, body = request
     credential = header(deployment.secret.reveal())
-    return HttpRequest(method, origin, path, (*headers, credential), body)
+    return request.with_headers((*request.headers, credential))
 
 
 def _signed(request: HttpRequest, deployment: Deployment, now: datetime | None) -> HttpRequest:

@@ -24,7 +24,9 @@ class Azure(OpenAI):
 
     def encode(self, request: ChatRequest, target: Target) -> HttpRequest:
         encoded = super().encode(request, target)
-        return encoded._replace(path=_path(target.deployment))
+        return HttpRequest(
+            encoded.method, encoded.origin, _path(target.deployment), encoded.headers, encoded.body
+        )
 
 
 def _path(deployment: Deployment) -> str:

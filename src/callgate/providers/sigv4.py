@@ -36,7 +36,7 @@ def sign(request: HttpRequest, deployment: Deployment, region: str, now: datetim
     )
     _Signer(credentials, SERVICE, region, now).add_auth(signed)
     headers = tuple((name.lower(), value) for name, value in signed.headers.items())
-    return request._replace(headers=headers)
+    return request.with_headers(headers)
 
 
 class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore has no types

@@ -51,7 +51,8 @@ class Client:
         GatewayError of the types `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`,
         `upstream_cut`, and `overloaded` once the client is closed.
         """
-        method, origin, path, headers, body = request
+        method, origin, path = request.method, request.origin, request.path
+        headers, body = request.headers, request.body
         pool = self._pools.get(origin)
         if pool is None:
             pool = self._open_pool(origin)

@@ -22,7 +22,7 @@ def encode_head(request: HttpRequest, proxy: Proxy | None) -> bytes:
     `proxy` is the one that takes requests in absolute form, which is for `http` only. Raises
     GatewayError `internal_error` for anything that would break out of its place.
     """
-    method, origin, path, headers, _ = request
+    method, origin, path, headers = request.method, request.origin, request.path, request.headers
     host = origin.netloc if origin.netloc.isascii() else origin.netloc.encode("idna").decode()
     sound = (
         _TOKEN.fullmatch(method)

@@ -31,7 +31,9 @@ class VertexClaude(Anthropic):
         encoded = super().encode(request, target)
         origin, path = place_of(target.deployment, PUBLISHER)
         method = "streamRawPredict" if request.body.stream else "rawPredict"
-        return encoded._replace(origin=origin, path=f"{path}:{method}")
+        return HttpRequest(
+            encoded.method, origin, f"{path}:{method}", encoded.headers, encoded.body
+        )
 
     def address(
         self, fields: Json, betas: tuple[str, ...], target: Target, *, stream: bool

@@ -136,10 +136,9 @@ def usage_of(raw: object) -> Usage | None:
     """
     if not isinstance(raw, dict):
         return None
-    if raw.keys() <= _PLAIN:  # as most servers say it
-        usage = _plain_usage(**raw)
-        if usage is not None:
-            return usage
+    usage = _plain_usage(raw)
+    if usage is not None:
+        return usage
     given_input, given_output = _count(raw, _INPUT), _count(raw, _OUTPUT)
     if given_input is None and given_output is None:
         return None
@@ -164,26 +163,24 @@ def usage_of(raw: object) -> Usage | None:
     )
 
 
-def _plain_usage(
-    prompt_tokens: object = None,
-    completion_tokens: object = None,
-    total_tokens: object = None,
-    prompt_tokens_details: object = None,
-    completion_tokens_details: object = None,
-) -> Usage | None:
-    if type(prompt_tokens) is not int or type(completion_tokens) is not int:
+def _plain_usage(raw: Json) -> Usage | None:
+    """The usage as most servers say it, None where it is said in any other way."""
+    for name in raw:
+        if name not in _PLAIN:
+            return None
+    read, written = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    if type(read) is not int or type(written) is not int:
         return None
-    total = prompt_tokens + completion_tokens
-    if total_tokens != total or not 0 <= prompt_tokens <= total <= MAX_COUNT:
+    total = read + written
+    if raw.get("total_tokens") != total or not 0 <= read <= total <= MAX_COUNT:
         return None
+    of_input, of_output = raw.get("prompt_tokens_details"), raw.get("completion_tokens_details")
     return Usage(
-        input_tokens=prompt_tokens,
-        output_tokens=completion_tokens,
+        input_tokens=read,
+        output_tokens=written,
         total_tokens=total,
-        input_details=prompt_tokens_details if type(prompt_tokens_details) is dict else None,
-        output_details=(
-            completion_tokens_details if type(completion_tokens_details) is dict else None
-        ),
+        input_details=of_input if type(of_input) is dict else None,
+        output_details=of_output if type(of_output) is dict else None,
     )
 
 
