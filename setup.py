@@ -24,8 +24,8 @@ COMPILED = {
     "store": ("appender", "framing", "journal", "lone", "memory"),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
-        "authentication", "body", "chat", "credentials", "exchange", "gate", "keyring", "queue",
-        "reply",
+        "authentication", "body", "chat", "credentials", "door", "exchange", "flow", "gate",
+        "keyring", "protocol", "queue", "reader", "reply",
     ),
 }  # fmt: skip
 

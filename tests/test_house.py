@@ -65,7 +65,8 @@ ALLOWED = {
         "metrics",
         "store",
         "traces",
-        "web.protocol",
+        "web.door",
+        "web.settings",
     },
     "cli": BASE
     | {

@@ -49,3 +49,13 @@ def test_usage_leaves_out_what_the_provider_did_not_tell() -> None:
     assert encoded(one)["usage"] == {
         "input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "estimated": True,
     }  # fmt: skip
+
+
+def test_the_time_told_to_callers_is_in_milliseconds_with_three_digits() -> None:
+    one = call()
+    one.upstream_ns, one.queue_ns = 1_234_567_890, 5_400
+    one.started -= 2_000_000_000
+    told = dict(part.split(";dur=") for part in one.server_timing().split(", "))
+    assert told["upstream"] == "1234.568"
+    assert told["queue"] == "0.005"
+    assert 765.0 < float(told["gateway"]) < 60_000

@@ -7,10 +7,11 @@ the version, 12 random bits, the variant, 62 random bits.
 from __future__ import annotations
 
 import re
+from typing import Final
 
-_RANDOM = (0xFFF << 64) | ((1 << 62) - 1)
-_FIXED = (0x7 << 76) | (0b10 << 62)
-_TIME = (1 << 48) - 1
+_RANDOM: Final = (0xFFF << 64) | ((1 << 62) - 1)
+_FIXED: Final = (0x7 << 76) | (0b10 << 62)
+_TIME: Final = (1 << 48) - 1
 
 _REQUEST_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -22,8 +23,9 @@ def uuid7(unix_ms: int, entropy: bytes | int) -> str:
     bits: an int of that many, or 10 bytes.
     """
     chance = entropy if isinstance(entropy, int) else int.from_bytes(entropy, "big")
-    text = ((unix_ms & _TIME) << 80 | _FIXED | chance & _RANDOM).to_bytes(16, "big").hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    moment = (unix_ms & _TIME).to_bytes(6, "big").hex()
+    rest = (chance & _RANDOM | _FIXED).to_bytes(10, "big").hex()
+    return f"{moment[:8]}-{moment[8:]}-{rest[:4]}-{rest[4:8]}-{rest[8:]}"
 
 
 def unix_ms(request_id: str) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -88,7 +88,7 @@ class Call:
         self.started = time.perf_counter_ns()
         self.method = method
         self.path = path
-        self.headers: Sequence[tuple[bytes, bytes]] = ()
+        self.headers: Iterable[tuple[bytes, bytes]] = ()
         self.status = 0
         self.key: Key | None = None
         self.client_request_id: str | None = None
@@ -137,11 +137,10 @@ class Call:
 
     def server_timing(self) -> str:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
-        upstream = self.upstream_ns / 1e6
-        queue = self.queue_ns / 1e6
-        gateway = (time.perf_counter_ns() - self.started) / 1e6 - upstream - queue
-        told = f"gateway;dur={gateway:.3f}, upstream;dur={upstream:.3f}"
-        return f"{told}, queue;dur={queue:.3f}" if queue else told
+        upstream, queue = self.upstream_ns, self.queue_ns
+        gateway = time.perf_counter_ns() - self.started - upstream - queue
+        told = f"gateway;dur={_ms(gateway)}, upstream;dur={_ms(upstream)}"
+        return f"{told}, queue;dur={_ms(queue)}" if queue else told
 
     def record(self, region: str) -> Record:
         """The record as things stand. Call it when the status is known."""
@@ -217,3 +216,9 @@ def _add_error(record: Record, error: GatewayError) -> None:
         record.cause = error.cause
     if error.fix is not error.kind.fix:
         record.fix = error.fix
+
+
+def _ms(ns: int) -> str:
+    """Nanoseconds, none below zero, as milliseconds with three digits after the point."""
+    us = (ns + 500) // 1000
+    return f"{us // 1000}.{str(us % 1000 + 1000)[1:]}"

@@ -18,7 +18,8 @@ from callgate.app import Worker, build_worker
 from callgate.config import Config
 from callgate.metrics.sheets import Sheet
 from callgate.server.supervisor import RETIRE, Ready, orphaned
-from callgate.web.protocol import Bounds, Door
+from callgate.web.door import Door
+from callgate.web.settings import Bounds
 
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0

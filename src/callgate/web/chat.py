@@ -80,7 +80,7 @@ class Chat:
     async def _wait(self, call: Call, scope: MutableMapping[str, Any]) -> None:
         """Wait for a place, which only callers with a key may do."""
         self.queue.check()
-        headers = dict(scope["headers"])
+        headers = _headers(scope)
         note_client(call, headers)
         await self._authenticator.key(call, headers, scope["query_string"])
         began = time.perf_counter_ns()
@@ -92,7 +92,7 @@ class Chat:
     async def _serve(
         self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
     ) -> None:
-        headers = dict(scope["headers"])
+        headers = _headers(scope)
         note_client(call, headers)
         if self._settings.trace_share is not None:
             call.trace = _trace(call, headers, self._settings.trace_share)
@@ -171,10 +171,9 @@ class Chat:
         )
         call.status, call.response_bytes = 200, len(body)
         self.engine.settle(call)
-        if exchange is None or call.tape is not None:
-            await send_whole(send, 200, headers_for(call, JSON), body)
-        else:  # the same without the messages between
-            await exchange.respond(200, headers_for(call, JSON), body)
+        headers = headers_for(call, JSON)
+        if exchange is None or call.tape is not None or not exchange.respond(200, headers, body):
+            await send_whole(send, 200, headers, body)
 
     async def _stream(
         self,
@@ -277,6 +276,11 @@ class _ChunkWriter:
 def stopping() -> GatewayError:
     """What callers are told whose requests outlast the end of the process."""
     return GatewayError("overloaded", "The gateway is shutting down")
+
+
+def _headers(scope: MutableMapping[str, Any]) -> Mapping[bytes, bytes]:
+    exchange: Direct | None = scope.get(EXCHANGE)
+    return dict(scope["headers"]) if exchange is None else exchange.headers
 
 
 def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:

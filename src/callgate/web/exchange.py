@@ -8,14 +8,16 @@ are not searched for what cannot be in them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from callgate.errors import GatewayError
 from callgate.web.body import Message
+
+if TYPE_CHECKING:
+    from callgate.web.protocol import GateProtocol
 
 EXCHANGE = "callgate.exchange"
 """Where a request's scope holds its `Exchange`."""
@@ -25,9 +27,13 @@ _BODYLESS = (204, 304)
 
 
 class Direct(Protocol):
-    """What the chat route may use in place of ASGI's messages. `gone`: the caller has hung up."""
+    """What the chat route may use in place of ASGI's messages.
+
+    `gone`: the caller has hung up; `headers`: the request's, names in lower case.
+    """
 
     gone: bool
+    headers: Mapping[bytes, bytes]
 
     def arrived(self, limit: int, /) -> bytes | None:
         """The request's whole body, where all of it is here already and within the limit."""
@@ -37,8 +43,8 @@ class Direct(Protocol):
         """Write a further piece of a streamed body at once; whether another may follow so."""
         ...
 
-    async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Write a whole response; its length is added to `headers`."""
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write a whole response at once, with its length; False where `send` has to do it."""
         ...
 
 
@@ -51,31 +57,30 @@ class Exchange:
     """
 
     __slots__ = (
-        "_buffered", "_defaults", "_done", "_error", "_flow", "_head", "_head_only", "_pieces",
-        "_transport", "_waiter", "begun", "chunked", "complete", "expects_continue", "gone",
+        "_buffered", "_connection", "_error", "_expects_continue", "_flow", "_head", "_head_only",
+        "_pieces", "_transport", "_waiter", "begun", "chunked", "complete", "gone", "headers",
         "keep_alive", "more", "scope", "started",
     )  # fmt: skip
 
     def __init__(
         self,
+        connection: GateProtocol,
         scope: MutableMapping[str, Any],
-        transport: asyncio.Transport,
-        flow: FlowControl,
-        defaults: list[tuple[bytes, bytes]],
+        headers: Mapping[bytes, bytes],
         keep_alive: bool,
-        done: Callable[[Exchange], None],
         begun: float,
     ) -> None:
         self.scope = scope
+        self.headers = headers
         self.begun = begun
         self.keep_alive = keep_alive
-        self.expects_continue = False
         self.more = True
         self.gone = self.started = self.complete = self.chunked = False
-        self._transport = transport
-        self._flow = flow
-        self._defaults = defaults
-        self._done = done
+        self._connection = connection
+        self._transport = connection.transport
+        self._flow = connection.flow
+        expected = headers.get(b"expect")
+        self._expects_continue = expected is not None and expected.lower() == b"100-continue"
         self._head = b""
         self._head_only = scope["method"] == "HEAD"
         self._pieces: list[bytes] = []
@@ -123,8 +128,8 @@ class Exchange:
 
         Raises GatewayError `request_timeout` where it does not come in time.
         """
-        if self.expects_continue and not self.started:
-            self.expects_continue = False
+        if self._expects_continue and not self.started:
+            self._expects_continue = False
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while self.more and not self._pieces and not self.gone and not self.complete:
             if self._error is not None:
@@ -170,7 +175,7 @@ class Exchange:
         self._transport.write(data)
         if not more:
             self.complete = True
-            self._done(self)
+            self._connection.completed(self)
 
     def push(self, body: bytes) -> bool:
         """Write a further piece of a streamed body, of which `send` has sent the first, at once.
@@ -182,24 +187,22 @@ class Exchange:
         self._transport.write(b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body)
         return not self._flow.write_paused
 
-    async def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        """Write a whole response at once; its length is added to `headers`."""
-        if self._flow.write_paused and not self.gone:
-            await self._flow.drain()
-        if self.gone:
-            return
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Write a whole response at once, with its length.
+
+        False where the caller has left or reads too slowly: `send` waits for him.
+        """
+        if self._flow.write_paused or self.gone:
+            return False
         self.started = self.complete = True
         headers.append((b"content-length", b"%d" % len(body)))
         head = self._render(status, headers, sized=True)
         self._transport.write(head if self._head_only else head + body)
-        self._done(self)
+        self._connection.completed(self)
+        return True
 
     def _render(self, status: int, headers: list[tuple[bytes, bytes]], *, sized: bool) -> bytes:
-        lines = [STATUS_LINE[status]]
-        for name, value in self._defaults:
-            lines += name, b": ", value, b"\r\n"
-        for name, value in headers:
-            lines += name, b": ", value, b"\r\n"
+        lines = [b"%b: %b\r\n" % (name, value) for name, value in headers]
         if not sized and not self._head_only and status not in _BODYLESS:
             if self.scope["http_version"] == "1.0":
                 self.keep_alive = False  # RFC 9112, 7.1: no chunks; the end is the close
@@ -211,4 +214,4 @@ class Exchange:
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
         lines.append(b"\r\n")
-        return b"".join(lines)
+        return b"".join([STATUS_LINE[status], self._connection.default_lines(), *lines])

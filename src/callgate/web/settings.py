@@ -1,8 +1,17 @@
-"""What the chat route needs of the configuration."""
+"""What the door and the chat route need of the configuration."""
 
 from __future__ import annotations
 
 from msgspec import Struct
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """What a connection may take: bytes of headers; seconds for them, a body, and in between."""
+
+    header_bytes: int
+    head_seconds: float
+    body_seconds: float
+    idle_seconds: float
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True):

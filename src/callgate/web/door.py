@@ -1,0 +1,47 @@
+"""What the connections of a worker share, and how each of them begins."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from callgate.web.gate import Gate
+from callgate.web.protocol import GateProtocol
+from callgate.web.settings import Bounds
+
+
+class Door:
+    """Makes the protocol of each connection, as uvicorn wants it of a class.
+
+    `retiring`: the process takes no more connections, and ends those it has.
+    """
+
+    __slots__ = ("_lines", "_told", "bounds", "gate", "retiring")
+
+    def __init__(self, gate: Gate, bounds: Bounds) -> None:
+        self.gate = gate
+        self.bounds = bounds
+        self.retiring = False
+        self._told: list[tuple[bytes, bytes]] | None = None
+        self._lines = b""
+
+    def __call__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> GateProtocol:
+        """The protocol of a new connection."""
+        return GateProtocol(self, server_state, _loop or asyncio.get_running_loop())
+
+    def default_lines(self, state: ServerState) -> bytes:
+        """The headers that every response bears, as lines. uvicorn makes a new list each second."""
+        headers = state.default_headers
+        if headers is not self._told:
+            self._lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+            self._told = headers
+        return self._lines

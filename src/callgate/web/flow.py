@@ -1,0 +1,49 @@
+"""Back-pressure on a caller's connection, both ways."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Flow:
+    """What a transport has been asked to hold back, and what it has asked to be held back.
+
+    `write_paused`: the caller reads too slowly, so whoever writes first awaits `drain`.
+    """
+
+    __slots__ = ("_drained", "_read_paused", "_transport", "write_paused")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._read_paused = self.write_paused = False
+        self._drained: asyncio.Event | None = None
+
+    def pause_reading(self) -> None:
+        """Let the caller wait with what it sends."""
+        if not self._read_paused:
+            self._read_paused = True
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._read_paused:
+            self._read_paused = False
+            self._transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Too much is waiting to be written."""
+        if not self.write_paused:
+            self.write_paused = True
+            self._drained = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        """It has been written, or never will be."""
+        self.write_paused = False
+        if self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    async def drain(self) -> None:
+        """Wait until more may be written."""
+        if self._drained is not None:
+            await self._drained.wait()
