@@ -9,12 +9,11 @@ from typing import Any, NoReturn
 
 from callgate.core.captured import Captured, Exchange
 from callgate.core.http import HttpRequest, Origin
-from callgate.core.limits import Draw, Level
+from callgate.core.limits import Draw, Level, Period
 from callgate.core.models import Timeouts
 from callgate.core.override import Kind, Override
 from callgate.errors import GatewayError
-from callgate.store.base import Grant, Key, Keys, Quota, StoreError
-from callgate.store.memory import MemoryCounters
+from callgate.store.base import Caution, Correction, Grant, Key, Keys, Quota, StoreError
 from callgate.upstream.transport import PoolStats
 
 _WINDOW_SECONDS = 60.0
@@ -112,17 +111,19 @@ class RecordedTransport:
         """Nothing is open."""
 
 
-class RecordedCounters(MemoryCounters):
+class RecordedCounters:
     """Windows that say of each model what they said then, and are open where they said nothing, or
     fail with `refusal`. Where limits were not `exact`, they are not.
     """
 
+    outages = 0
+    caution: Caution | None = None
+
     def __init__(self, captured: Captured, refusal: GatewayError | None, *, exact: bool) -> None:
-        super().__init__()
         self._windows_left = list(captured.windows)
         self._draws_left = list(captured.draws)
         self._refusal = refusal
-        self.trouble = None if exact else "limits were not exact then"
+        self.trouble: str | None = None if exact else "limits were not exact then"
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """What was said next of this model."""
@@ -151,6 +152,39 @@ class RecordedCounters(MemoryCounters):
             raise self._refusal
         at_us = int(now * 1_000_000)
         return Grant(None, tuple(Level(at_us, min(one[2], one[1])) for one in draws), at_us)
+
+    async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
+        """Nobody asks in a replay how full they are."""
+        del account, draws, now
+        return ()
+
+    def settle(
+        self,
+        account: str,
+        corrections: Sequence[Correction],
+        now: float,
+        *,
+        of: Grant | None = None,
+    ) -> None:
+        """What was really used changes nothing of what was said."""
+        del account, corrections, now, of
+
+    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+        """They know what was spent before."""
+        del account, name, period, begins, amount
+        return False
+
+    async def start(self) -> None:
+        """There is nothing to get ready."""
+
+    async def stop(self) -> None:
+        """There is nothing to end."""
+
+    def retire(self) -> None:
+        """There is nobody to hand over to."""
+
+    def close(self) -> None:
+        """There is nothing to forget."""
 
 
 class OneKey:
