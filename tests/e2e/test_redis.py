@@ -1,4 +1,4 @@
-"""Several gateways that count on one Redis: exact, and never waiting for it."""
+"""Several gateways that count on one server: exact, and never waiting for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from callgate.store.opening import open_store
 from gateway import Gateway, callgate, serving, until, write_config
 from patience import PATIENCE
 from provider import Provider
-from redisserver import RedisServer
+from redisserver import PROGRAMS, RedisServer
 
 CHAT = "/v1/chat/completions"
 ACCOUNTS = ("a", "b", "c", "d")
@@ -55,11 +55,13 @@ def made_keys(folder: Path) -> dict[str, str]:
         }
 
 
-@pytest.fixture(scope="module")
-def fleet(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+@pytest.fixture(scope="module", params=list(PROGRAMS))
+def fleet(
+    request: pytest.FixtureRequest, provider: Provider, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
     """Three gateways of two workers each."""
     with ExitStack() as stack:
-        server = stack.enter_context(redisserver.running())
+        server = stack.enter_context(redisserver.running(program=PROGRAMS[request.param]))
         gateways, keys = [], {}
         models = "".join(MODEL.format(name=name, limit=LIMIT) for name in MODELS)
         for number in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from callgate.store.remote import RemoteCounters
 from callgate.store.shared import SharedCounters
 from patience import PATIENCE
 from pgserver import PostgresServer
-from redisserver import RedisServer
+from redisserver import PROGRAMS, RedisServer
 
 STORES = ("sqlite", "postgres")
 COUNTERS: dict[str, Callable[[Path, int], Counters]] = {
@@ -49,10 +50,26 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def redis_server() -> Iterator[RedisServer]:
-    """A server for all tests that neither stop it nor count its keys."""
-    with redisserver.running() as server:
+def servers() -> Iterator[Callable[[str], RedisServer]]:
+    """Gives the server of a name, for all tests that neither stop it nor count its keys."""
+    started: dict[str, RedisServer] = {}
+    with ExitStack() as stack:
+
+        def server(name: str) -> RedisServer:
+            if name not in started:
+                running = redisserver.running(program=PROGRAMS[name])
+                started[name] = stack.enter_context(running)
+            return started[name]
+
         yield server
+
+
+@pytest.fixture(params=list(PROGRAMS))
+def redis_server(
+    request: pytest.FixtureRequest, servers: Callable[[str], RedisServer]
+) -> RedisServer:
+    """Each server that there is; neither to be stopped nor to have its keys counted."""
+    return servers(request.param)
 
 
 def remote(server: str | RedisLink, *, prefix: str = "", **options: Any) -> RemoteCounters:
@@ -73,12 +90,12 @@ def make_bounded(request: pytest.FixtureRequest) -> Callable[[Path, int], Counte
     return COUNTERS[request.param]
 
 
-@pytest.fixture(params=[*COUNTERS, "redis"])
+@pytest.fixture(params=[*COUNTERS, *PROGRAMS])
 def make_counters(request: pytest.FixtureRequest) -> Callable[[Path, int], Counters]:
     """Makes counters of each kind, given a folder of their own and a capacity in windows."""
     if request.param in COUNTERS:
         return COUNTERS[request.param]
-    server: RedisServer = request.getfixturevalue("redis_server")
+    server: RedisServer = request.getfixturevalue("servers")(request.param)
     return lambda _folder, _capacity: remote(server.url, own_clock=True, timeout=PATIENCE)
 
 

@@ -16,15 +16,16 @@ import redisserver
 from callgate.store.base import Caution, StoreError
 from callgate.store.counting import probe_counters
 from callgate.store.redis import key_of, shown
-from redisserver import RedisServer
+from redisserver import PROGRAMS, RedisServer
 
 PASSWORD = "s3cret-of-the-counters"
 
 
-@pytest.fixture(scope="module")
-def guarded() -> Iterator[RedisServer]:
+@pytest.fixture(scope="module", params=list(PROGRAMS))
+def guarded(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     """A server with a password, and a user who may do next to nothing."""
-    with redisserver.running("--requirepass", PASSWORD) as server:
+    program = PROGRAMS[request.param]
+    with redisserver.running("--requirepass", PASSWORD, program=program) as server:
         with server.client(password=PASSWORD) as client:
             client.acl_setuser("poor", enabled=True, passwords=["+poor"], commands=["+ping"])
         yield server

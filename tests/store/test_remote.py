@@ -1,4 +1,4 @@
-"""Counters on a real Redis: many processes' one clock, one write for many, and life without it."""
+"""Counters on a real server: many processes' one clock, one write for many, and life without it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from callgate.store.redis import RedisLink
 from callgate.store.remote import RemoteCounters
 from callgate.store.roster import Roster
 from patience import PATIENCE
-from redisserver import RedisServer
+from redisserver import PROGRAMS, RedisServer
 from store.conftest import remote
 
 
@@ -53,10 +53,16 @@ async def started(server: str | RedisLink, **options: Any) -> AsyncIterator[Remo
         counters.close()
 
 
+@pytest.fixture(params=list(PROGRAMS))
+def program(request: pytest.FixtureRequest) -> str:
+    """Each server that there is, as a program."""
+    return PROGRAMS[request.param]
+
+
 @pytest.fixture
-def own_server() -> Iterator[RedisServer]:
+def own_server(program: str) -> Iterator[RedisServer]:
     """A server that a test may kill."""
-    with redisserver.running() as server:
+    with redisserver.running(program=program) as server:
         yield server
 
 
@@ -325,8 +331,10 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
 
 
 @pytest.mark.full
-async def test_a_cluster_that_moves_slots_and_loses_the_server_of_the_setting_counts_on() -> None:
-    with redisserver.clustered(masters=3) as servers:
+async def test_a_cluster_that_moves_slots_and_loses_the_server_of_the_setting_counts_on(
+    program: str,
+) -> None:
+    with redisserver.clustered(masters=3, program=program) as servers:
         first, second, third = servers
         prefix = f"test:{uuid4()}"
         counters = remote(first.url, timeout=PATIENCE, prefix=prefix)
@@ -357,8 +365,8 @@ async def test_a_cluster_that_moves_slots_and_loses_the_server_of_the_setting_co
         await counters.stop()
 
 
-async def test_a_cluster_counts_as_well() -> None:
-    with redisserver.clustered() as (server,):
+async def test_a_cluster_counts_as_well(program: str) -> None:
+    with redisserver.clustered(program=program) as (server,):
         counters = remote(server.url, timeout=PATIENCE)
         await counters.start()
         assert counters.trouble is None
