@@ -64,7 +64,9 @@ class SqliteRequestLog(SqlRequestLog):
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine, adding(insert(usage)))
         columns = [column.name for column in records.columns]
-        insert_new = insert(records).on_conflict_do_nothing()
+        # OR FAIL: the transaction is undone as a whole, so SQLite need not keep in a file what
+        # would undo a statement of many rows alone.
+        insert_new = insert(records).prefix_with("OR FAIL").on_conflict_do_nothing()
         one = str(insert_new.compile(dialect=engine.dialect, column_keys=columns))
         # Given to the driver as they are: per record this is what costs most. Many at once cost a
         # third less than one by one, since the cursors stay where they are.
