@@ -61,13 +61,8 @@ class Effect:
         if fresh is None:
             return
         if fresh.passed and fresh.passed != self.passed:
-            detail = "; ".join(told(one) for one in fresh.passed)
+            detail = "; ".join(map(str, fresh.passed))
             _log.warning("what operators have set is not all in effect", extra={"detail": detail})
         self.config, self.passed = fresh.config, fresh.passed
         for follow in self.followers:
             follow(self.config)
-
-
-def told(passed: Passed) -> str:
-    """An override that is not in effect, in words."""
-    return f"what is set of {passed.kind} {passed.name!r} is not in effect: {', '.join(passed.why)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from callgate.effect import Effect, told
+from callgate.effect import Effect
 from callgate.engine.healthtable import HealthTable
 from callgate.store.base import Counters
 from callgate.store.journal import Journal, backlog
@@ -42,7 +42,7 @@ def overrides_check(effect: Effect) -> Check:
         return Finding(
             part="overrides",
             state="degraded",
-            why="; ".join(told(one) for one in effect.passed[:_MOST_TOLD]),
+            why="; ".join(map(str, effect.passed[:_MOST_TOLD])),
             fix="Take it back with `callgate models reset NAME` or `callgate accounts reset NAME`, "
             "or correct the configuration.",
         )

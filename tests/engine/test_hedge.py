@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -207,6 +208,8 @@ async def test_the_caller_who_leaves_ends_both() -> None:
         await running
     assert sorted(course.ended) == ["one", "two"]
     assert {one.error for one in course.call.attempts} == {"client_disconnected"}
+    # Both were waited for at the same time, which counts once.
+    assert 0 < course.call.upstream_ns <= time.perf_counter_ns() - course.call.started
 
 
 async def test_the_caller_who_leaves_while_the_loser_is_stopped_leaves_nothing_open() -> None:

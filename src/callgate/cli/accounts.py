@@ -41,7 +41,7 @@ def list_accounts(*, config: Config, limit: int | None, as_json: bool) -> None:
         effect = laid(config, store.overrides.all())
     for one in effect.passed:
         if one.kind == "account":
-            note(printable(f"what is set of {one.name} is not in effect: {', '.join(one.why)}"))
+            note(printable(str(one)))
     names = sorted(_names(config, effect, keys))[:limit]
     found = {name: of_account(name, config, effect) for name in names}
     owned = {name: sum(key.account == name for key in keys) for name in names}

@@ -62,7 +62,7 @@ def _list(effect: Laid, *, everything: bool, limit: int | None, as_json: bool) -
     rows = [{**row, "set": list(given.get(row["model"], {}))} for row in rows[:limit]]
     for one in effect.passed:
         if one.kind == "model":
-            note(printable(f"what is set of {one.name} is not in effect: {', '.join(one.why)}"))
+            note(printable(str(one)))
     if as_json:
         for row in rows:
             json_line(row)

@@ -131,7 +131,7 @@ def show(*, config: Config, name: str, as_json: bool) -> None:
     if not values and not passed:
         _demand(name, effect.config, None)
     for one in passed:
-        note(f"what is set of it is not in effect: {printable(', '.join(one.why))}")
+        note(printable(str(one)))
     state = state_of(name, effect.config) if values or not passed else "not in effect"
     if as_json:
         json_line({"model": name, "state": state, **told(values, values)})

@@ -40,6 +40,9 @@ class Passed(Struct, frozen=True):
     name: str
     why: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"what is set of {self.kind} {self.name!r} is not in effect: {', '.join(self.why)}"
+
 
 class Laid(NamedTuple):
     """A configuration as it is in effect, and the overrides that are not.

@@ -131,6 +131,7 @@ class Race(Generic[T]):
         except BaseException:  # the caller left
             for one in self._runners():
                 await one.stop()
+            call.upstream_ns = before + time.perf_counter_ns() - started
             raise
         # Both were waited for at the same time, which counts once.
         call.upstream_ns = before + (winner.ended or time.perf_counter_ns()) - started
