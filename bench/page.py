@@ -93,7 +93,8 @@ def _verdicts(figures: Sequence[Mapping[str, Any]]) -> list[str]:
             if limit >= 1
             else f"one {1 / ratio:,.0f}th of that of {rival}; the target is one {1 / limit:,.0f}th"
         )
-        lines.append(f"- {said}: {verdict}.")
+        doubt = "" if figure.get("sure", True) else ", but not beyond chance"
+        lines.append(f"- {said}: {verdict}{doubt}.")
     return lines
 
 

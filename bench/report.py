@@ -7,7 +7,7 @@ from statistics import median
 
 from msgspec import Struct
 
-from bench.figures import spread
+from bench.figures import interval, spread
 from bench.subject import CALLGATE, DIRECT, NGINX, TRANSLATED
 
 NOISY = 0.15
@@ -56,12 +56,23 @@ class Figure(Struct, kw_only=True):
         values = self.ratios() or self.rounds.get(CALLGATE, ())
         return spread(values) if len(values) > 1 else None
 
+    def interval(self) -> tuple[float, float] | None:
+        """Where the ratio lies with 95 % confidence, or Callgate's value where there is none."""
+        return interval(self.ratios() or self.rounds.get(CALLGATE, ()))
+
     def passed(self) -> bool | None:
         """Whether the target is met; None where there is none or nothing to judge by."""
         if not self.target:
             return None
         value = self.ratio() if self.target.of_ratio else self.value(CALLGATE)
         return None if value is None else value <= self.target.limit
+
+    def sure(self) -> bool:
+        """Whether `passed` is beyond chance: the interval lies on one side of the target."""
+        between = self.interval()
+        if self.target is None or between is None:
+            return False
+        return between[1] <= self.target.limit or between[0] > self.target.limit
 
     def summary(self) -> dict[str, object]:
         """The figure with everything computed from it, for JSON."""
@@ -73,6 +84,8 @@ class Figure(Struct, kw_only=True):
             "ratio": self.ratio(),
             "target": self.target,
             "passed": self.passed(),
+            "sure": self.sure(),
+            "interval": self.interval(),
             "spread": self.spread(),
             "errors": self.errors,
             "notes": list(self.notes),
@@ -102,15 +115,17 @@ def _columns(figures: Sequence[Figure]) -> list[str]:
 
 
 def _cells(figure: Figure, columns: Sequence[str]) -> list[str]:
-    ratio, apart = figure.ratio(), figure.spread()
+    ratio, apart, between = figure.ratio(), figure.spread(), figure.interval()
     verdict = {True: "pass", False: "FAIL", None: "not judged" if figure.target else ""}
+    doubt = "" if figure.passed() is None or figure.sure() else ", unsure"
     return [
         figure.scenario,
         f"{figure.metric} [{figure.unit}]",
         *(number(figure.value(name)) for name in columns),
         f"{ratio:.2f}x" if ratio else "-",
+        "-" if between is None else " to ".join(map(number, between)),
         _target(figure),
-        verdict[figure.passed()],
+        verdict[figure.passed()] + doubt,
         "-" if apart is None else f"{apart:.0%}" + (" noisy" if apart > NOISY else ""),
     ]
 
@@ -118,13 +133,13 @@ def _cells(figure: Figure, columns: Sequence[str]) -> list[str]:
 def table(figures: Sequence[Figure]) -> str:
     """The figures as text, one line each, with notes below."""
     columns = _columns(figures)
-    head = ["scenario", "metric", *columns, "ratio", "target", "verdict", "spread"]
+    head = ["scenario", "metric", *columns, "ratio", "95 %", "target", "verdict", "spread"]
     rows = [head, *(_cells(figure, columns) for figure in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = []
     for row in rows:
         cells = [
-            cell.rjust(width) if 2 <= i <= len(columns) + 2 else cell.ljust(width)
+            cell.rjust(width) if 2 <= i <= len(columns) + 3 else cell.ljust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())
