@@ -63,6 +63,30 @@ def test_limits_at_odds_stop_the_start(tmp_path: Path, table: str, key: str) -> 
     assert told.startswith(key)
 
 
+def test_networks_of_proxies_that_are_none_are_named(tmp_path: Path) -> None:
+    text = "[server]\ntrusted_proxies = ['10.0.0.0/8', 'n', '', '10.0.0.1/8,fd00::/8']"
+    expected = "expected an address or a network such as 10.0.0.7, 10.0.0.0/8 or fd00::/8, got 'n'"
+    within = "'10.0.0.1/8' is an address within a network, which is 10.0.0.0/8"
+    assert mistakes(tmp_path, text) == [
+        f"server.trusted_proxies[1]: {expected}",
+        f"server.trusted_proxies[3]: {within}",
+    ]
+
+
+def test_proxies_are_read_from_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text("[server]\ntrusted_proxies = ['${PROXIES}']")
+    proxies = load(file, {"PROXIES": "10.0.0.0/8, 192.168.7.7"}).trusted_proxies
+    assert proxies is not None
+    assert [proxies.trusts(one) for one in ("10.1.1.1", "192.168.7.7", "127.0.0.1")] == [
+        True,
+        True,
+        False,
+    ]
+    assert load(file, {"PROXIES": ""}).trusted_proxies is None
+    assert load(file, {}, secrets=False).settings.server.trusted_proxies == ["${PROXIES}"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ ENVIRONMENT = {
     "CALLGATE_COUNTERS_URL": "redis://:x@redis:6379/0",
     "CALLGATE_METRICS_TOKEN": "x",
     "OPENAI_API_KEY": "x",
+    "CALLGATE_TRUSTED_PROXIES": "",
 }
 
 
@@ -53,7 +55,21 @@ def test_every_variable_is_given() -> None:
     gateway = compose()["services"]["gateway-1"]
     offered = set(re.findall(r"^(\w+)=", (DEPLOY / "example.env").read_text(), re.MULTILINE))
     assert wanted <= set(gateway["environment"]) | offered
-    assert wanted - {"CALLGATE_REGION"} == set(kubernetes()["Secret"]["stringData"])
+    (container,) = kubernetes()["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    plain = {variable["name"] for variable in container["env"]}
+    assert wanted - {"CALLGATE_REGION"} == plain | set(kubernetes()["Secret"]["stringData"])
+
+
+def test_nginx_is_believed_at_the_address_that_it_has_and_nobody_else() -> None:
+    services, networks = compose()["services"], compose()["networks"]
+    address = services["nginx"]["networks"]["default"]["ipv4_address"]
+    named = services["gateway-1"]["environment"]["CALLGATE_TRUSTED_PROXIES"]
+    environment = {**ENVIRONMENT, "CALLGATE_TRUSTED_PROXIES": named}
+    proxies = load(DEPLOY / "callgate.toml", environment).trusted_proxies
+    assert proxies is not None
+    (network,) = networks["default"]["ipam"]["config"]
+    inside = [str(one) for one in ip_network(network["subnet"])]
+    assert [one for one in inside if proxies.trusts(one)] == [address]
 
 
 def test_who_stops_a_gateway_waits_for_its_drain() -> None:

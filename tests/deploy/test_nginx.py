@@ -19,6 +19,7 @@ from gateway import Gateway, serving, until, write_config
 from provider import Provider
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx.conf"
+NGINX = "127.0.0.2"
 CHAT = "/v1/chat/completions"
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on the PATH")
@@ -45,6 +46,7 @@ def nginx(folder: Path, gateway: Gateway) -> Iterator[str]:
     text = CONFIG.read_text().replace("listen 8080;", f"listen 127.0.0.1:{port};")
     text = text.replace("gateway-1:8080", gateway.url.removeprefix("http://"))
     text = text.replace("gateway-2:8080", f"127.0.0.1:{nobodys_port()}")
+    text = text.replace("proxy_pass ", f"proxy_bind {NGINX};\nproxy_pass ")
     file = folder / "nginx.conf"
     file.write_text(f"daemon off;\npid {folder}/pid;\nerror_log {folder}/log;\n{text}")
     process = subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=subprocess.DEVNULL)
@@ -68,6 +70,9 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     with ExitStack() as stack:
         provider = stack.enter_context(providers.running())
         write_config(folder, provider)
+        config = folder / "callgate.toml"
+        trusted = f'[server]\ntrusted_proxies = ["{NGINX}"]\n'
+        config.write_text(config.read_text().replace("[server]\n", trusted))
         gateway = stack.enter_context(serving(folder))
         url = stack.enter_context(nginx(folder, gateway))
         headers = {"authorization": gateway.key}
@@ -118,6 +123,20 @@ def test_mistakes_are_told_by_the_gateway_and_not_by_nginx(front: Front) -> None
     docs = lost.json()["error"]["metadata"]["docs"]
     assert docs.startswith(str(front.client.base_url))
     assert front.client.get(docs).status_code == 200
+
+
+def test_the_record_names_who_asked_nginx_and_not_what_it_claims(front: Front) -> None:
+    claims = {"x-forwarded-for": "192.0.2.66", "x-forwarded-proto": "https"}
+    key = {"authorization": front.gateway.key}
+    clients, links = [], []
+    for url in (str(front.client.base_url), front.gateway.url):
+        way = httpx.HTTPTransport(local_address="127.0.0.7")
+        with httpx.Client(base_url=url, headers=key | claims, transport=way) as caller:
+            answer = caller.post(CHAT, json={})
+        clients.append(front.gateway.record(answer.headers["x-request-id"])["client"])
+        links.append(answer.json()["error"]["metadata"]["docs"])
+    assert clients == ["127.0.0.7", "127.0.0.7"]
+    assert links[0].startswith(str(front.client.base_url))  # not with https: nginx said so
 
 
 def test_metrics_are_not_for_callers(front: Front) -> None:

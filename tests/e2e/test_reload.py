@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from gateway import Gateway, children, serving, until, write_config
 from patience import PATIENCE
 from provider import Provider
+from wire import post, talk
 
 PATH = "/v1/chat/completions"
 IN_EFFECT = "the new configuration is in effect"
@@ -107,6 +109,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
     ("old", "new", "told"),
     [
         ("drain = 60", "drain = 0", "server.drain"),
+        ("drain = 60", 'trusted_proxies = ["nginx"]', "server.trusted_proxies[0]"),
         ("[support]", 'region = "eu"\n[support]', "a change of region needs a restart"),
         ("[support]", "[support", "is not TOML"),
         (
@@ -115,7 +118,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
             "does not start with it",
         ),
     ],
-    ids=["mistake", "fixed", "not-toml", "cannot-start"],
+    ids=["mistake", "malformed", "fixed", "not-toml", "cannot-start"],
 )
 def test_what_cannot_be_used_is_refused_and_the_old_goes_on(
     gateway: Gateway, old: str, new: str, told: str
@@ -148,6 +151,34 @@ def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
             until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
         until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log)
+
+
+def test_who_asks_through_a_proxy_is_known_from_the_next_reload_on(gateway: Gateway) -> None:
+    lines = [
+        b"X-Forwarded-For: 192.0.2.66",  # the caller's own invention
+        b"x-FORWARDED-for: 203.0.113.9, 127.0.0.3",
+        b"x-forwarded-for: 127.0.0.2",
+    ]
+
+    def recorded(*extra: bytes) -> dict[str, Any]:
+        (answer,) = talk(gateway, post(gateway, b"{}", *extra))
+        return gateway.record(answer.headers["x-request-id"])
+
+    assert recorded(*lines)["client"] == "127.0.0.1"
+    change(gateway, "drain = 60", 'drain = 60\ntrusted_proxies = ["127.0.0.0/8"]')
+    old = set(children(gateway.process.pid))
+    reload(gateway)
+    until(lambda: not old & set(children(gateway.process.pid)))
+    assert recorded(*lines)["client"] == "203.0.113.9"
+    assert recorded(*lines[2:])["client"] == "127.0.0.2"
+    assert recorded(b"X-Forwarded-For: nobody")["client"] == "127.0.0.1"
+    assert recorded()["client"] == "127.0.0.1"
+    (sent_ahead, last) = talk(
+        gateway,
+        post(gateway, b"{}", lines[1], close=False) + post(gateway, b"{}", b"x-forwarded-for: ::7"),
+    )
+    told = [gateway.record(one.headers["x-request-id"])["client"] for one in (sent_ahead, last)]
+    assert told == ["203.0.113.9", "::7"]
 
 
 def test_the_windows_of_a_single_worker_outlive_a_reload(

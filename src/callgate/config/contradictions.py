@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from callgate.config.settings import RetryTable, Settings, TracesTable, UpstreamTable
+from callgate.core.forwarded import networks_of
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
@@ -22,6 +23,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "counters.url: expected 'memory:', 'redis://host:6379/0', 'rediss://host:6379/0' or "
             "'unix:///path/to/redis.sock'"
         )
+    yield from _proxies(settings.server.trusted_proxies)
     yield from _traces(settings.traces)
     yield from _retry(settings.retry)
     yield from _upstream(settings.upstream)
@@ -35,6 +37,16 @@ def _counts(url: str) -> bool:
         return bool({**named, "unix": parts.path}.get(parts.scheme)) and parts.port != 0
     except ValueError:
         return False
+
+
+def _proxies(entries: list[str]) -> Iterator[str]:
+    for at, entry in enumerate(entries):
+        if "${" in entry:  # a variable that is not set, and that this command can do without
+            continue
+        try:
+            networks_of(entry)
+        except ValueError as error:
+            yield f"server.trusted_proxies[{at}]: {error}"
 
 
 def _traces(traces: TracesTable) -> Iterator[str]:

@@ -20,6 +20,7 @@ from callgate.config.settings import Settings
 from callgate.core import shape
 from callgate.core.allowance import Allowance
 from callgate.core.directory import Directory
+from callgate.core.forwarded import TrustedProxies, networks_of
 from callgate.core.models import Model
 from callgate.upstream.proxy import Proxies, parse_proxies
 
@@ -80,6 +81,13 @@ class Config(Struct, frozen=True, kw_only=True):
         return {
             name: Allowance(**msgspec.structs.asdict(table)) for name, table in accounts.items()
         }
+
+    @property
+    def trusted_proxies(self) -> TrustedProxies | None:
+        """Who is believed when it tells whom it asks for; None: nobody."""
+        entries = self.settings.server.trusted_proxies
+        networks = [network for entry in entries for network in networks_of(entry)]
+        return TrustedProxies(networks) if networks else None
 
     @property
     def capture_dir(self) -> Path:

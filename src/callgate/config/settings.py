@@ -48,6 +48,7 @@ class ServerTable(_Table, frozen=True):
     keep_alive: Seconds = 75.0
     drain: Seconds = 30.0
     access_log: bool = False
+    trusted_proxies: list[str] = []
 
 
 class UpstreamTable(_Table, frozen=True):

@@ -86,7 +86,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
         await worker.counters.start()
         await worker.seeding.prime(worker.budgets())
-        door = Door(worker.gate, bounds)
+        door = Door(worker.gate, bounds, config.trusted_proxies)
         server = _Server(
             uvicorn.Config(
                 worker.gate,

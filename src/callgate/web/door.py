@@ -8,6 +8,7 @@ from typing import Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from callgate.core.forwarded import TrustedProxies
 from callgate.web.gate import Gate
 from callgate.web.protocol import GateProtocol
 from callgate.web.settings import Bounds
@@ -16,14 +17,16 @@ from callgate.web.settings import Bounds
 class Door:
     """Makes the protocol of each connection, as uvicorn wants it of a class.
 
-    `retiring`: the process takes no more connections, and ends those it has.
+    `retiring`: the process takes no more connections, and ends those it has. `proxies` are believed
+    when they tell whom they ask for; None: nobody is.
     """
 
-    __slots__ = ("_lines", "_told", "bounds", "gate", "retiring")
+    __slots__ = ("_lines", "_told", "bounds", "gate", "proxies", "retiring")
 
-    def __init__(self, gate: Gate, bounds: Bounds) -> None:
+    def __init__(self, gate: Gate, bounds: Bounds, proxies: TrustedProxies | None) -> None:
         self.gate = gate
         self.bounds = bounds
+        self.proxies = proxies
         self.retiring = False
         self._told: list[tuple[bytes, bytes]] | None = None
         self._lines = b""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from callgate.core.forwarded import FORWARDED_FOR, TrustedProxies
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
 from callgate.web.exchange import EXCHANGE, Exchange
@@ -38,18 +39,19 @@ class GateProtocol(RequestReader):
     """A transport, the request in progress on it, and those that were sent ahead."""
 
     __slots__ = (
-        "_client", "_exchange", "_idle", "_loop", "_quiet_since", "_refused", "_scheme", "_server",
-        "_state", "_task", "_timer", "_waiting", "door", "flow", "transport",
+        "_client", "_exchange", "_idle", "_loop", "_proxies", "_quiet_since", "_refused", "_scheme",
+        "_server", "_state", "_task", "_timer", "_waiting", "door", "flow", "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(door.bounds.header_bytes)
+        super().__init__(door.bounds.header_bytes, joins=door.proxies is not None)
         self.door = door
         self.transport: asyncio.Transport  # these are set by connection_made
         self.flow: Flow
         self._state = state
         self._loop = loop
         self._client: tuple[str, int] | None = None
+        self._proxies: TrustedProxies | None = None  # only where the other end is one of them
         self._server: tuple[str, int | None] | None = None
         self._scheme = "http"
         self._exchange: Exchange | None = None
@@ -69,6 +71,9 @@ class GateProtocol(RequestReader):
         self.flow = Flow(transport)
         self._client = get_remote_addr(transport)
         self._server = get_local_addr(transport)
+        proxies = self.door.proxies
+        if proxies is not None and self._client is not None and proxies.trusts(self._client[0]):
+            self._proxies = proxies
         if is_ssl(transport):
             self._scheme = "https"
         self._quiet_since = self._loop.time()
@@ -210,10 +215,20 @@ class GateProtocol(RequestReader):
             "client": self._client,
             "server": self._server,
         }
+        if self._proxies is not None:
+            self._look_behind(self._proxies, scope, headers)
         keep = version != "1.0" and not self.door.retiring and parser.should_keep_alive()
         exchange = Exchange(self, scope, headers, keep, self._loop.time())
         scope[EXCHANGE] = exchange
         return exchange
+
+    def _look_behind(
+        self, proxies: TrustedProxies, scope: dict[str, Any], headers: dict[bytes, bytes]
+    ) -> None:
+        """Name the caller of a proxy that is believed, in place of the proxy."""
+        told, peer = headers.get(FORWARDED_FOR), self._client
+        if told is not None and peer is not None:
+            scope["client"] = (proxies.caller(peer[0], told), 0)
 
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange

@@ -6,10 +6,12 @@ httptools parses (https://github.com/MagicStack/httptools); its callbacks are he
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from callgate.core.forwarded import FORWARDED_FOR, MOST_BYTES
 from callgate.errors import GatewayError
 
 _NOT_HTTP = "Invalid HTTP request received"
@@ -21,7 +23,8 @@ class RequestReader:
 
     `url` and `headers` are those of the head that is being read, names as they were sent;
     `amid_head` and `amid_body` say what the next bytes belong to. `header_bytes` bounds a head, and
-    what stands between the pieces of a body.
+    what stands between the pieces of a body. Of a header that comes more than once the last counts;
+    with `joins`, all the lines of `X-Forwarded-For` do.
     """
 
     __slots__ = (
@@ -29,11 +32,13 @@ class RequestReader:
         "_refusal", "amid_body", "amid_head", "headers", "on_header", "parser", "url",
     )  # fmt: skip
 
-    def __init__(self, header_bytes: int) -> None:
+    def __init__(self, header_bytes: int, *, joins: bool = False) -> None:
         self.url = b""
         self.headers: dict[bytes, bytes] = {}
         # httptools calls this for each header: a method of the dict costs no Python frame.
-        self.on_header = self.headers.__setitem__
+        self.on_header: Callable[[bytes, bytes], None] = self.headers.__setitem__
+        if joins:
+            self.on_header = _joining(self.headers)
         self.amid_head = self.amid_body = self._read_began_amid = False
         self._header_bytes = header_bytes
         self._read_bytes = self._first_bytes = self._later_bytes = 0
@@ -142,6 +147,20 @@ class RequestReader:
     def refused(self, error: GatewayError) -> None:
         """Nothing of what follows is read."""
         raise NotImplementedError
+
+
+def _joining(headers: dict[bytes, bytes]) -> Callable[[bytes, bytes], None]:
+    """Takes headers where a proxy may add a line of its own to those that callers sent."""
+
+    def on_header(name: bytes, value: bytes) -> None:
+        if len(name) == len(FORWARDED_FOR) and name.lower() == FORWARDED_FOR:
+            name = FORWARDED_FOR
+            sent = headers.get(name)
+            if sent is not None:
+                value = (sent + b"," + value)[-MOST_BYTES:]
+        headers[name] = value
+
+    return on_header
 
 
 def _without_upgrade(data: bytes) -> bytes:
