@@ -21,6 +21,7 @@ from starlette.routing import Route
 
 from callgate.app import REPLAYED, build_worker, describe
 from callgate.cli.main import COMMANDS, callgate
+from callgate.cli.noun import Noun
 from callgate.config import load
 from callgate.config.settings import Settings
 from callgate.errors import TAXONOMY
@@ -244,8 +245,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = callgate.get_command(click.Context(callgate), name)
         assert command is not None
         if isinstance(command, click.Group):
-            if command.invoke_without_command:
-                yield name, command
+            if isinstance(command, Noun):
+                yield name, command.commands["list"]
             for inner, subcommand in command.commands.items():
                 yield f"{name} {inner}", subcommand
         else:

@@ -75,13 +75,30 @@ def leaves(name: str) -> list[tuple[str, click.Command]]:
 def test_every_command_takes_a_config_and_prints_json(name: str, command: click.Command) -> None:
     options = {option for parameter in command.params for option in parameter.opts}
     assert {"--config", "--json"} <= options
-    assert ("--limit" in options) == (name in ("keys list", "models", "logs"))
+    assert ("--limit" in options) == (name in ("keys list", "models list", "logs"))
 
 
 def test_no_command_shows_the_help_and_fails() -> None:
     result = CliRunner().invoke(callgate, [])
     assert result.exit_code == 2
     assert "Commands:" in result.stderr
+
+
+@pytest.mark.parametrize("noun", ["keys", "models", "accounts"])
+def test_a_kind_of_thing_alone_is_listed(home: Home, noun: str) -> None:
+    home.json("keys", "create", "--name", "one")
+    whole = home.run(noun, "list")
+    assert (whole.exit_code, home.run(noun).output) == (0, whole.output)
+    assert home.json(noun, "--limit", "1") == home.json(noun, "list")[:1] != []
+    before = CliRunner(env={"COLUMNS": "100"})
+    told = before.invoke(callgate, [noun, "--config", str(home.config), "list"])
+    assert told.output == whole.output
+    helped = before.invoke(callgate, [noun, "--help"])
+    assert helped.exit_code == 0
+    assert "Without a command: list." in helped.output
+    lost = before.invoke(callgate, [noun, "nonsense"])
+    assert (lost.exit_code, lost.stdout) == (2, "")
+    assert "No such command 'nonsense'" in lost.stderr
 
 
 @pytest.mark.parametrize(

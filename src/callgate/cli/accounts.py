@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from callgate.cli.noun import Noun
 from callgate.cli.opening import opened
 from callgate.cli.options import (
     Failure,
@@ -25,7 +26,7 @@ from callgate.core.override import Override
 from callgate.store.base import Key
 
 
-@click.group()
+@click.group(cls=Noun)
 def accounts() -> None:
     """List accounts and change their limits. A running gateway follows within 2 s."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,45 +12,31 @@ from callgate.catalogue import CatalogueEntry
 from callgate.catalogue import load as load_catalogue
 from callgate.cli.effect import in_effect
 from callgate.cli.modelset import add, remove, reset, set_model, show
-from callgate.cli.options import json_option, limit_option, load_or_fail, now_ms
+from callgate.cli.noun import Noun
+from callgate.cli.options import config_option, json_option, limit_option, now_ms
 from callgate.cli.output import json_line, note, printable, table
 from callgate.cli.settingview import state_of
 from callgate.config import Config
 from callgate.config.laying import Laid
 
 
-@click.group(
-    commands=[add, set_model, show, reset, remove],
-    invoke_without_command=True,
-    subcommand_metavar="[COMMAND [ARGS]...]",
-)
+@click.group(cls=Noun, commands=[add, set_model, show, reset, remove])
+def models() -> None:
+    """List the models that can be called, or change them while gateways run."""
+
+
+@models.command("list")
 @click.option("--all", "everything", is_flag=True, help="Also the models that are not served.")
-@click.option(
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration file.  [default: ./callgate.toml, if there]",
-)
+@config_option
 @json_option
 @limit_option(None, "models")
-@click.pass_context
-def models(
-    context: click.Context,
-    *,
-    config_file: Path | None,
-    everything: bool,
-    limit: int | None,
-    as_json: bool,
-) -> None:
-    """List the models that can be called, or change them while gateways run.
+def list_models(*, config: Config, everything: bool, limit: int | None, as_json: bool) -> None:
+    """List the models that can be called.
 
     LIMIT is requests per 60 seconds and account, SET what was set while gateways run, in place of
     the configuration.
     """
-    if context.invoked_subcommand is None:
-        effect = in_effect(load_or_fail(config_file, secrets=False))
-        _list(effect, everything=everything, limit=limit, as_json=as_json)
+    _list(in_effect(config), everything=everything, limit=limit, as_json=as_json)
 
 
 def _list(effect: Laid, *, everything: bool, limit: int | None, as_json: bool) -> None:

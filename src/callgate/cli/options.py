@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from callgate.cli.noun import TOLD
 from callgate.config import Config, ConfigError, load
 from callgate.core.keys import is_region
 
@@ -170,15 +171,10 @@ def read(path: Path | None, *, secrets: bool = True) -> Config:
 def _loaded(ctx: click.Context, _param: click.Parameter, path: Path | None) -> Config | None:
     if ctx.resilient_parsing:
         return None
-    if path is None and ctx.parent is not None:  # a group may have been told
-        path = ctx.parent.params.get("config_file")
-    return load_or_fail(path, secrets=ctx.info_name in _WITH_SECRETS)
-
-
-def load_or_fail(path: Path | None, *, secrets: bool) -> Config:
-    """As `read`. Raises ConfigFailure."""
+    if path is None:
+        path = ctx.meta.get(TOLD)
     try:
-        return read(path, secrets=secrets)
+        return read(path, secrets=ctx.info_name in _WITH_SECRETS)
     except ConfigError as error:
         raise ConfigFailure(
             str(error), "Correct this, or name another file with --config."
