@@ -34,6 +34,13 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return 1e6 + self._leaping.waited
 
 
+def stall(seconds: float) -> None:
+    """This process does not run for so long: time passes, and nothing happens here."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)
+    loop._leaping.waited += seconds
+
+
 def run(main: Coroutine[Any, Any, Result]) -> Result:
     """`asyncio.run` in virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:

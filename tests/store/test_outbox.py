@@ -20,13 +20,15 @@ LONGEST = 0.05
 
 
 class TimedLink(SimulatedLink):
-    """Answers after as many seconds as `lasting` says."""
+    """Answers after as many seconds as `lasting` says, and is read in a few turns of the loop."""
 
     lasting = 0.001
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
         self.runs += 1
         await asyncio.sleep(self.lasting)
+        for _ in range(3):
+            await asyncio.sleep(0)
         return [self._server.do(one) for one in commands]
 
 
@@ -94,6 +96,90 @@ def test_the_wait_counts_from_when_it_was_asked_also_behind_slow_writes() -> Non
             link.lasting = 30.0
             waits = [*await asyncio.gather(*slow), await last]
             assert max(waits) == pytest.approx(LONGEST, abs=1e-6)
+            assert counters.outages == 1
+
+    virtual.run(main())
+
+
+@pytest.mark.parametrize("after", [0.0, 0.0005, 0.002, 0.0495], ids=str)
+@pytest.mark.parametrize("held_up", [0.006, 0.03, 0.3, 5.0], ids=str)
+def test_a_process_that_did_not_run_does_not_take_the_server_to_be_late(
+    held_up: float, after: float
+) -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 0.001 if after < 0.01 else 0.0495  # it has answered by then, in time
+            asked = asyncio.create_task(counters.reserve("a", "m", 9, 1))
+            await asyncio.sleep(after)
+            virtual.stall(held_up)
+            assert (await asked).exact
+            assert counters.outages == 0
+
+    virtual.run(main())
+
+
+def test_what_waits_to_be_written_gets_back_the_time_that_the_process_lost() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 0.02
+            slow = [asyncio.create_task(waited(counters.reserve("a", "m", 9, 1)))]
+            await asyncio.sleep(0.001)
+            slow.append(asyncio.create_task(waited(counters.reserve("a", "m", 9, 1))))
+            await asyncio.sleep(0.001)
+            last = asyncio.create_task(counters.reserve("a", "m", 9, 1))
+            await asyncio.sleep(0.001)
+            assert link.runs == 2
+            virtual.stall(0.5)
+            assert (await last).exact
+            assert counters.outages == 0
+            await asyncio.gather(*slow)
+
+    virtual.run(main())
+
+
+def test_a_server_that_hangs_is_late_also_for_a_process_that_is_held_up() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 30.0
+            asked = asyncio.create_task(waited(counters.reserve("a", "m", 9, 1)))
+            await asyncio.sleep(0.001)
+            virtual.stall(0.3)
+            assert await asked == pytest.approx(0.3 + LONGEST, abs=0.006)
+            assert counters.outages == 1
+
+    virtual.run(main())
+
+
+def test_a_process_that_is_always_held_up_is_excused_three_times_and_no_more() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 30.0
+            asked = asyncio.create_task(waited(counters.reserve("a", "m", 9, 1)))
+            while not asked.done():
+                await asyncio.sleep(0.005)
+                virtual.stall(0.02)
+            assert 3 * 0.02 < await asked < LONGEST + 5 * 0.025
+            assert counters.outages == 1
+
+    virtual.run(main())
+
+
+def test_a_beat_is_not_given_up_for_a_process_that_did_not_run() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.lasting = 0.1
+            await asyncio.sleep(2.05)  # a beat is under way
+            assert link.runs == 1
+            virtual.stall(1.5)
+            await asyncio.sleep(0.3)
+            assert counters.outages == 0
+            link.lasting = 30.0
+            await asyncio.sleep(3.5)
             assert counters.outages == 1
 
     virtual.run(main())

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from math import inf
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import uvloop
 
 import redisserver
 from callgate.core.limits import Draw, Period, beginning
@@ -23,7 +24,7 @@ from callgate.store.link import Command
 from callgate.store.redis import RedisLink
 from callgate.store.remote import RemoteCounters
 from callgate.store.roster import Roster
-from patience import PATIENCE
+from patience import PATIENCE, best_of
 from redisserver import PROGRAMS, RedisServer
 from store.conftest import remote
 
@@ -202,6 +203,27 @@ async def test_a_server_that_hangs_is_waited_for_50_ms_by_one_and_by_nobody_afte
         assert 0.045 < first < 0.5
         assert after < 0.02
         await exact(counters)
+
+
+@best_of(5)
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_process_that_was_held_up_hears_what_the_server_has_said_meanwhile(
+    redis_server: RedisServer, loop: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def held_up() -> None:
+        async with started(redis_server.url, timeout=0.05) as counters:
+            for before in range(4):  # turns of the loop: before the write, and after it
+                asked = asyncio.create_task(counters.reserve("acme", "m", 9, time.time()))
+                for _ in range(before):
+                    await asyncio.sleep(0)
+                for seconds in (0.07, 0.01, 0.01, 0.01):  # the loop is to stand still
+                    time.sleep(seconds)
+                    await asyncio.sleep(0)
+                assert (await asked).exact
+            assert counters.outages == 0
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(held_up())
 
 
 async def test_while_the_servers_memory_is_full_limits_go_on_by_share_and_are_exact_again_after(

@@ -3,6 +3,11 @@
 What is asked within one turn of the event loop goes out in one write, what is asked meanwhile with
 the next. Nobody waits longer than `timeout` from when it was asked; an answer that comes later is
 heard all the same.
+
+It is the server that has to be in time, not this process. While writes are under way the time is
+looked at once in a slot, a tenth of the bound. One that lasts for two tells that the process did
+not run: what is waited for gets that time back, and a slot to hear the server in. Before an answer
+counts as late, the loop is turned until all that had arrived is read (`store.attended`).
 """
 
 from __future__ import annotations
@@ -13,10 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.core.limits import Draw
+from callgate.store.attended import SLOTS, TURNS, settled
 from callgate.store.late import Late
 from callgate.store.link import Command, Link, LinkError
 
-_GRACE = 0.1
+_EXCUSES = 3  # lest nobody ever be late for a process that is always held up
 _IN_FLIGHT = 2
 _SETTLE_SECONDS = 0.02
 _MOST_SETTLED = 10_000
@@ -29,6 +35,17 @@ class _Waiting(NamedTuple):
     answer: asyncio.Future[Any]
     account: str
     draws: Sequence[Draw]
+
+
+class _Write:
+    """What has been asked in one write. `ends` is when its answers are late, by the loop's time."""
+
+    __slots__ = ("batch", "ends", "excuses")
+
+    def __init__(self, batch: list[_Waiting], ends: float) -> None:
+        self.batch = batch
+        self.ends = ends
+        self.excuses = _EXCUSES
 
 
 class Outbox:
@@ -49,11 +66,15 @@ class Outbox:
         self.open = False
         self._link = link
         self._timeout = timeout
+        self._slot = timeout / SLOTS
         self._lost = lost
         self._heard = heard
         self._waiting: list[_Waiting] = []
         self._asked_at = 0.0  # when the first of those that wait was asked
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], _Write] = {}
+        self._next: asyncio.TimerHandle | None = None  # look at the time, due at `_due`
+        self._due = 0.0
+        self._turning = False
         self._late: set[asyncio.Task[None]] = set()
         self._corrections: list[Command] = []
         self._scheduled = self._correcting = False
@@ -61,7 +82,7 @@ class Outbox:
     @property
     def under_way(self) -> set[asyncio.Task[None]]:
         """The writes whose answers are not there."""
-        return self._in_flight | self._late
+        return self._late.union(self._in_flight)
 
     @property
     def corrections(self) -> int:
@@ -116,14 +137,11 @@ class Outbox:
 
     async def hear(self, seconds: float) -> None:
         """Wait for the answers that are under way; after that nobody knows what they were."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + seconds
-        while writes := self.under_way:
-            left = ends - loop.time()
-            if left <= 0:
-                for task in writes:
-                    task.cancel()
-            await asyncio.wait(writes, timeout=left if left > 0 else None)
+        writes = self.under_way
+        if not await settled(writes, seconds):
+            for task in writes:
+                task.cancel()
+            await asyncio.wait(writes)
 
     def _schedule(self) -> None:
         if self.open and not self._scheduled and len(self._in_flight) < _IN_FLIGHT:
@@ -140,15 +158,18 @@ class Outbox:
         corrections = self.take_corrections()
         if batch or corrections:
             loop = asyncio.get_running_loop()
-            task = asyncio.create_task(self._send(batch, corrections))
-            self._in_flight.add(task)
-            task.add_done_callback(self._sent)
             # From when the first of them was asked, however long others were under way before.
             begun = self._asked_at if batch else loop.time()
-            loop.call_at(begun + self._timeout * (1 - _GRACE), self._overdue, task, batch, True)
+            task = asyncio.create_task(self._send(batch, corrections))
+            self._in_flight[task] = write = _Write(batch, begun + self._timeout)
+            task.add_done_callback(self._sent)
+            if self._next is None:
+                self._watch(begun)
+            elif write.ends < self._due:
+                self._watch(loop.time())
 
     def _sent(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        self._in_flight.pop(task, None)
         self._late.discard(task)
         if self._waiting or self._corrections:
             self._schedule()
@@ -176,17 +197,47 @@ class Outbox:
             if isinstance(late, Late):
                 self._heard(late, answer)
 
-    def _overdue(self, task: asyncio.Task[None], batch: list[_Waiting], first: bool) -> None:
-        """The bound is over. Where this process itself was held up, the answer may be there."""
-        if task.done():
+    def _watch(self, since: float) -> None:
+        """Look at the time in a slot, or when the first answer is late."""
+        if self._next is not None:
+            self._next.cancel()
+        if self._turning:
             return
-        if first:
-            wait = self._timeout * _GRACE
-            asyncio.get_running_loop().call_later(wait, self._overdue, task, batch, False)
+        ends = min((write.ends for write in self._in_flight.values()), default=since + self._slot)
+        self._due = max(since, min(since + self._slot, ends))
+        self._next = asyncio.get_running_loop().call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        """Give back the time that this process has lost; see whether any answer is late."""
+        self._next = None
+        if not (self._in_flight or self._waiting):
             return
-        self._in_flight.discard(task)
-        self._late.add(task)
-        self._lost(f"no answer within {self._timeout * 1000:g} ms")
-        for one in batch:
-            if not one.answer.done():
-                one.answer.set_result(Late(one.account, one.draws) if one.draws else None)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        lost = now - self._due
+        if lost > self._slot:
+            self._asked_at += lost
+            for write in self._in_flight.values():
+                if write.excuses:
+                    write.excuses -= 1
+                    write.ends = max(write.ends + lost, now + self._slot)
+        late = next((task for task, one in self._in_flight.items() if one.ends <= now), None)
+        if late is None:
+            self._watch(now)
+        else:
+            self._turning = True
+            loop.call_soon(self._turn, late, TURNS)
+
+    def _turn(self, task: asyncio.Task[None], turns: int) -> None:
+        """Have the loop read what has arrived; what is not among it is late."""
+        if turns and task in self._in_flight:
+            asyncio.get_running_loop().call_soon(self._turn, task, turns - 1)
+            return
+        self._turning = False
+        if write := self._in_flight.pop(task, None):
+            self._late.add(task)
+            self._lost(f"no answer within {self._timeout * 1000:g} ms")
+            for one in write.batch:
+                if not one.answer.done():
+                    one.answer.set_result(Late(one.account, one.draws) if one.draws else None)
+        self._watch(asyncio.get_running_loop().time())

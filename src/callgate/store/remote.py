@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from callgate.core.limits import Draw, Level, Period, ending
+from callgate.store.attended import within
 from callgate.store.base import Caution, Correction, Grant, Quota, quota
 from callgate.store.late import Late, given_back
 from callgate.store.link import Command, Link, LinkError
@@ -31,6 +32,7 @@ _CONNECT_SECONDS = 2.0
 _HEAR_SECONDS = 1.0  # for what is under way, from when the server answers anew
 _REPAY_SECONDS = 10.0
 _BEAT_SECONDS = 2.0
+_TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
 _GONE_MS = 10_000
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
@@ -308,10 +310,12 @@ class RemoteCounters:
         self._outbox.resume()
 
     async def _beat(self) -> None:
+        async def told() -> None:
+            await self._register()
+            await self._look()
+
         try:
-            async with asyncio.timeout(1.0):
-                await self._register()
-                await self._look()
+            await within(_TOLD_SECONDS, told())
         except (LinkError, TimeoutError) as error:
             self._go_alone(str(error) or "the server does not answer")
 
