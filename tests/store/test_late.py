@@ -68,6 +68,44 @@ def test_corrections_before_the_answer_go_with_it_and_those_after_go_to_the_serv
     assert moved == [Correction("m", Period.WINDOW, 100, -1)]
 
 
+def test_what_is_too_much_in_a_window_that_is_over_is_not_given_back_in_the_next() -> None:
+    async def main() -> None:
+        server, loop = SimulatedServer(), asyncio.get_running_loop()
+        counters = RemoteCounters(
+            SimulatedLink(server, Random(1), 0.0),
+            key=lambda account, name: f"{account}:{name}",
+            process="0",
+            processes="all",
+            clock=loop.time,
+        )
+        await counters.start()
+        tokens = Draw("t", 9000, 10)
+
+        async def drawn(amount: int) -> Grant:
+            return await counters.draw("a", [tokens._replace(amount=amount)], loop.time())
+
+        while not (await drawn(10)).exact:
+            await asyncio.sleep(1)
+        await asyncio.sleep(45)
+        server.frozen = loop.time() + 3
+        await drawn(10)  # is answered late, and so counted by the server after all
+        alone = await drawn(1000)
+        assert not alone.exact
+        await asyncio.sleep(5)
+        assert counters.trouble is None
+        await asyncio.sleep(15)
+        while not (await drawn(50)).exact:  # by now in another window
+            await asyncio.sleep(1)
+        before = server.levels["a:t"]
+        correction = Correction("t", Period.WINDOW, alone.levels[0].opened, -900)
+        counters.settle("a", [correction], loop.time(), of=alone)
+        await asyncio.sleep(1)
+        assert server.levels["a:t"] == before
+        await counters.stop()
+
+    virtual.run(main())
+
+
 class Outcome(NamedTuple):
     """What the server has counted by key and what was admitted; waits in seconds."""
 

@@ -151,7 +151,9 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         started(own_server.url, prefix=prefix) as two,
     ):
         await one._register()  # now that both are there
-        assert (await one.reserve("acme", "m", 11, time.time())).exact
+        told = [await each.reserve("acme", "m", 11, time.time()) for each in (one, two)]
+        assert all(quota.exact for quota in told)
+        await one.peek("acme", "m", 11, time.time())  # so that both know what is left
         own_server.kill()
         waits, admitted = [], [0, 0]
         for at, counters in enumerate((one, two)):
@@ -161,7 +163,8 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
                 waits.append(time.perf_counter() - begun)
                 assert not quota.exact
                 admitted[at] += quota.admitted
-        assert sorted(admitted) == [5, 6]  # shares add up to the limit
+        assert sum(admitted) == 11 - len(told)  # shares add up to what was left
+        assert abs(admitted[0] - admitted[1]) == 1
         assert sorted(waits)[len(waits) // 2] < 0.02  # nobody waits after the first
         assert one.trouble is not None
         assert str(own_server.socket) in one.trouble
@@ -170,9 +173,9 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         own_server.start()
         await back(one)
         await back(two)
-        # What was used meanwhile is charged: of this window nothing is left.
+        # What was used meanwhile is charged; what the server knew before is lost with it.
         quota = await one.reserve("acme", "m", 11, time.time())
-        assert (quota.admitted, quota.remaining, quota.exact) == (False, 0, True)
+        assert (quota.admitted, quota.remaining, quota.exact) == (True, len(told) - 1, True)
         asked = [each.reserve("acme", "n", 30, time.time()) for each in (one, two) * 40]
         quotas = await asyncio.gather(*asked)
         assert sorted(quota.remaining for quota in quotas if quota.admitted) == list(range(30))
@@ -232,8 +235,12 @@ async def test_while_the_servers_memory_is_full_limits_go_on_by_share_and_are_ex
     link = CountingLink(own_server.url)
     async with started(link) as counters:
         assert (await counters.reserve("acme", "m", 9, time.time())).exact
+        tokens = Draw("tokens", 1000, 100)
+        drawn = await counters.draw("acme", [tokens], time.time())
         with own_server.client() as client:
             client.config_set("maxmemory", 1)
+            unused = Correction("tokens", Period.WINDOW, drawn.levels[0].opened, -40)
+            counters.settle("acme", [unused], time.time(), of=drawn)
             quotas = [await counters.reserve("acme", "m", 9, time.time()) for _ in range(3)]
             assert all(quota.admitted and not quota.exact for quota in quotas)
             async with asyncio.timeout(PATIENCE):
@@ -245,6 +252,9 @@ async def test_while_the_servers_memory_is_full_limits_go_on_by_share_and_are_ex
         await back(counters)
         quota = await counters.reserve("acme", "m", 9, time.time())
         assert (quota.exact, quota.remaining) == (True, 9 - 5)
+        # What the server has refused to take back, it is told again.
+        (level,) = (await counters.draw("acme", [tokens._replace(amount=0)], time.time())).levels
+        assert level.used == 60
 
 
 async def test_a_server_that_may_drop_counters_is_found_out_and_told_until_it_no_longer_may(

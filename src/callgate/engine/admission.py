@@ -10,7 +10,7 @@ from callgate.core.validate import check_model
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
 from callgate.engine.course import Leg, entries, overridden, told_of
-from callgate.engine.metering import Metering
+from callgate.engine.metering import Metering, note_share
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
@@ -117,7 +117,9 @@ class Admission:
         else:
             quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
         if not quota.exact:
-            _note_share(call)
+            note_share(call)
+        elif call.degraded and COUNTED_ALONE not in call.notes:
+            call.degraded = False  # the server is back since the request came
         if call.tape is not None and not rules:
             call.tape.reserved(model.name, quota)
         if quota.admitted or call.quota is None:
@@ -157,9 +159,3 @@ class Admission:
                 fix="Leave `model_region` out, or use the endpoint of that region.",
             )
         check_model(request, model)
-
-
-def _note_share(call: Call) -> None:
-    call.degraded = True
-    if COUNTED_ALONE not in call.notes:
-        call.notes.append(COUNTED_ALONE)

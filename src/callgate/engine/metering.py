@@ -13,7 +13,7 @@ from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
 from callgate.core.pricing import cost, total_cost
-from callgate.core.record import BUDGET_LOW
+from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.core.validate import prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
@@ -136,6 +136,8 @@ class Metering:
         elif grant.refused:
             call.quota, call.model = call.quota or window, call.model or model
             at = grant.refused - 1
+            if not grant.exact:
+                note_share(call)
             raise self._refusal(call, key, model, found[at], levels[at], grant.now)
         return window
 
@@ -235,6 +237,13 @@ class Metering:
             f"{rule.scope} {rule.subject or key.account!r} is spent",
             retry_after=wait,
         )
+
+
+def note_share(call: Call) -> None:
+    """Note that a limit was counted by this process alone: callers are told, the record too."""
+    call.degraded = True
+    if COUNTED_ALONE not in call.notes:
+        call.notes.append(COUNTED_ALONE)
 
 
 def _is_metered(model: Model) -> bool:

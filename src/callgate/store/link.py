@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from callgate.store.base import Caution
@@ -20,12 +20,16 @@ class Command(NamedTuple):
 class LinkError(Exception):
     """The server is away, or refuses to count. The message is for the operator, without secrets.
 
-    `answers` are those that came all the same, in the order of the commands, None for the others.
+    `answers` are those that came all the same, in the order of the commands, None for the others;
+    `refused` are the places of those of which the server has said that it has not done them.
     """
 
-    def __init__(self, message: str, answers: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, message: str, answers: Sequence[Any] = (), refused: Collection[int] = ()
+    ) -> None:
         super().__init__(message)
         self.answers = answers
+        self.refused = refused
 
 
 class Link(Protocol):

@@ -118,10 +118,6 @@ class MemoryCounters:
         self._keep(account, name, period, after)
         return after is not before
 
-    def forget_calendar(self) -> None:
-        """Forget days and months."""
-        self._calendar.clear()
-
     def windows(self, now: float) -> list[Window]:
         """All open windows, the oldest first."""
         at = int(now * 1_000_000)

@@ -180,6 +180,9 @@ class Outbox:
             answers = await self._link.run([*corrections, *(one.command for one in batch)])
         except LinkError as error:
             answers = error.answers
+            # One of a server that is full. Refused once more, it is dropped by whoever repays.
+            again = [one for at, one in enumerate(corrections) if at in error.refused]
+            self._corrections[:0] = again[: _MOST_SETTLED - len(self._corrections)]
             self._lost(str(error))
         except Exception as defect:
             _log.exception("a defect in counting")

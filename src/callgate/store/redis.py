@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
@@ -110,7 +110,8 @@ class RedisLink:
         refusal = next((one for one in answers if isinstance(one, Exception)), None)
         if refusal is not None:
             known = [None if isinstance(one, Exception) else one for one in answers]
-            raise self._told(refusal, known)
+            places = [at for at, one in enumerate(answers) if isinstance(one, ResponseError)]
+            raise self._told(refusal, known, places)
         return answers
 
     async def caution(self) -> Caution | None:
@@ -192,12 +193,14 @@ class RedisLink:
                 if cluster is not self._cluster:
                     await _leave(cluster)
 
-    def _told(self, error: Exception, answers: Sequence[Any] = ()) -> LinkError:
+    def _told(
+        self, error: Exception, answers: Sequence[Any] = (), refused: Collection[int] = ()
+    ) -> LinkError:
         said = str(error).split("\n")[0][:200] or type(error).__name__
         if unknown := _UNKNOWN.search(said):
             said = f"no such option {unknown[1]}"
         said = _IN_A_SCRIPT.sub("", said)
-        return LinkError(f"{self._place}: {said.rstrip('.')}", answers)
+        return LinkError(f"{self._place}: {said.rstrip('.')}", answers, refused)
 
 
 def probe(link: RedisLink, trial: Command) -> Caution | None:

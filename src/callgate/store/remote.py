@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
-from callgate.core.limits import Draw, Level, Period, ending
+from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.store.attended import within
 from callgate.store.base import Caution, Correction, Grant, Quota, quota
 from callgate.store.late import Late, given_back
@@ -35,7 +36,7 @@ _BEAT_SECONDS = 2.0
 _TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
 _GONE_MS = 10_000
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_SECOND_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _BATCH = 500
 _ENDLESS = 2**53 - 1
 _log = logging.getLogger("callgate.counters")
@@ -112,8 +113,7 @@ class RemoteCounters:
             grant = None if said is None else _granted(said, len(draws))
         if grant is None:
             return self._alone(late, account, draws, now)
-        self._note_full(account, draws[0], grant.levels[0], now - grant.now / 1e6)
-        self._share.remember(account, draws, grant.levels)
+        self._share.heard(account, draws, grant.levels, now - grant.now / 1e6)
         return grant
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
@@ -128,11 +128,6 @@ class RemoteCounters:
         late.refuse()
         late.local = self._share.draw(account, draws, now)
         return late.local._replace(late=late)
-
-    def _note_full(self, account: str, draw: Draw, level: Level, ahead: float) -> None:
-        if draw.period is Period.WINDOW and level.used >= draw.limit:
-            until = ending(draw.period, level.opened) / 1e6
-            self._share.full(account, draw.name, level.used, until + ahead)
 
     def _left(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
@@ -150,7 +145,7 @@ class RemoteCounters:
     def _heard(self, late: Late, answer: Sequence[int]) -> None:
         late.answer = grant = _granted(answer, len(late.draws))
         now = self._clock()
-        self._note_full(late.account, late.draws[0], grant.levels[0], now - grant.now / 1e6)
+        self._share.heard(late.account, late.draws, grant.levels, now - grant.now / 1e6)
         self._follow(late, now)
 
     def _follow(self, late: Late, now: float) -> None:
@@ -176,15 +171,19 @@ class RemoteCounters:
             if late is None or not late.taken_over:
                 if late is not None:
                     late.corrected(corrections)
-                self._share.settle(account, corrections, now)
+                corrections = self._share.settle(account, corrections, now)
                 if self.trouble is None:
                     self._outbox.correct([*map(self._charge, self._share.debts(now))])
-                return
-            self._share.correct(account, corrections, now)
-            corrections = late.moved(corrections)
-        keys = tuple(self._key(account, one.name) for one in corrections)
-        said = tuple(part for one in corrections for part in (one.opened, one.delta))
-        self._outbox.correct([Command(SETTLE, keys, said)])
+            else:
+                self._share.correct(account, corrections, now)
+                corrections = late.moved(corrections)
+        self._correct(account, corrections)
+
+    def _correct(self, account: str, corrections: Sequence[Correction]) -> None:
+        if corrections:
+            keys = tuple(self._key(account, one.name) for one in corrections)
+            said = tuple(part for one in corrections for part in (one.opened, one.delta))
+            self._outbox.correct([Command(SETTLE, keys, said)])
 
     async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
@@ -244,18 +243,16 @@ class RemoteCounters:
             return self._share.look(account, draw, now)
         if said is None or isinstance(said, Late):
             grant = self._decided(said, account, draws, now)
-            level = grant.levels[0]
-            found = quota(grant.refused is None, limit, level.opened, level.used)
+            refused, at, (opened, used, _) = grant.refused is not None, grant.now, grant.levels[0]
             if not grant.exact:
-                return found._replace(exact=False)
-            at = grant.now
+                return quota(not refused, limit, opened, used)._replace(exact=False)
         else:
             refused, at, opened, used, _ = said
-            found = quota(not refused, limit, opened, used)
-            if used >= limit:
-                self._note_full(account, draw, Level(opened, used), now - at / 1e6)
         # By the caller's clock, which may differ from the server's.
-        return found if self._own_clock else found._replace(reset=found.reset - at / 1e6 + now)
+        until = (opened + WINDOW_US - at) / 1_000_000 + now
+        self._share.counted(account, model, used, until)
+        reset = (opened + WINDOW_US) / 1_000_000 if self._own_clock else until
+        return Quota(not refused, limit, limit - used if used < limit else 0, reset)
 
     def _draw(self, account: str, draws: Sequence[Draw], now: float, *, look: bool) -> Command:
         said: list[int | str] = [int(now * 1_000_000) if self._own_clock else 0, int(look)]
@@ -276,18 +273,19 @@ class RemoteCounters:
 
     async def _keep(self) -> None:
         """Tell the server that this process is there; get it back when it was away."""
-        pause = _FIRST_PAUSE
+        pause = 0.0  # the first attempt is made at once: a server that was late is often back
         while True:
-            away = self.trouble is not None
+            if self.trouble is not None:
+                await asyncio.sleep(pause)
+                pause = min(max(pause * 2, _SECOND_PAUSE), _LONGEST_PAUSE)
+                await self._connect()
+                continue
             self._wake.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause if away else _BEAT_SECONDS):
+                async with asyncio.timeout(_BEAT_SECONDS):
                     await self._wake.wait()
-            if away:
-                pause = min(pause * 2, _LONGEST_PAUSE)
-                await self._connect()
-            elif self.trouble is None:
-                pause = _FIRST_PAUSE
+            if self.trouble is None:
+                pause = 0.0
                 await self._beat()
 
     async def _connect(self) -> None:
@@ -305,7 +303,7 @@ class RemoteCounters:
             return
         _log.info("limits are counted on the server", extra={"processes": self._share.processes})
         self.trouble = None
-        self._share.rejoin()
+        self._share.rejoin(self._clock())
         self._outbox.open = True
         self._outbox.resume()
 
@@ -352,28 +350,34 @@ class RemoteCounters:
                 return
             for first in range(0, max(len(debts), 1), _BATCH):
                 charged = debts[first : first + _BATCH]
+                answers: Sequence[Any] = ()
                 try:
                     async with asyncio.timeout(_REPAY_SECONDS):
-                        await self._link.run([*settled, *map(self._charge, charged)])
+                        answers = await self._link.run([*settled, *map(self._charge, charged)])
                 except BaseException as error:
-                    self._share.owe(_unpaid(charged, len(settled), error))
+                    answers = error.answers if isinstance(error, LinkError) else ()
                     self._share.owe(debts[first + _BATCH :])
                     raise
+                finally:
+                    self._charged(charged, answers[len(settled) :])
                 settled = []
+
+    def _charged(self, debts: Sequence[tuple[Debt, int]], answers: Sequence[Any]) -> None:
+        """What is not known to have been charged is owed on."""
+        now = self._clock()
+        for owed, answer in zip_longest(debts, answers):
+            if answer is None:
+                self._share.owe([owed])
+            else:
+                _, at, *level = answer
+                back = self._share.paid(owed[0], Level(*level), now - at / 1e6)
+                self._correct(owed[0].account, back)
 
     def _charge(self, owed: tuple[Debt, int]) -> Command:
         (account, name, period, opened), amount = owed
         begins = 0 if period is Period.WINDOW else opened
         draw = Draw(name, _ENDLESS, amount, period, begins)
         return self._draw(account, [draw], self._clock(), look=False)
-
-
-def _unpaid(
-    charged: Sequence[tuple[Debt, int]], before: int, error: BaseException
-) -> list[tuple[Debt, int]]:
-    """Those of which it is not known that they were charged; `before` other commands went ahead."""
-    answers = error.answers[before:] if isinstance(error, LinkError) else ()
-    return [owed for at, owed in enumerate(charged) if at >= len(answers) or answers[at] is None]
 
 
 def _granted(said: Sequence[int], count: int) -> Grant:

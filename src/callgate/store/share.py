@@ -24,10 +24,10 @@ class Debt(NamedTuple):
 class Share:
     """Limits divided by the number of processes; the remainder goes to the first of them.
 
-    `place` is this process's among all `processes`, from 0. Of a limit above 0 each process has at
-    least 1, lest a caller whose connection has led to the wrong one get nothing at all. Of a
-    budget, what was left when the server was last heard is divided; of a window that it has
-    called full, nothing is left until the window's end.
+    `place` is this process's among all `processes`, from 0. Of a budget and of a window that the
+    server has told of, what was left when it was last heard is divided. Of a limit above 0 that it
+    has told nothing of each process has at least 1, lest a caller whose connection has led to the
+    wrong one get nothing at all.
     """
 
     def __init__(self, workers: int) -> None:
@@ -36,13 +36,17 @@ class Share:
         self._workers = workers
         self._alone = MemoryCounters()
         self._seen: dict[tuple[str, str], Level] = {}
-        self._full: dict[tuple[str, str], tuple[int, float]] = {}
+        self._windows: dict[tuple[str, str], tuple[int, float]] = {}
         self._debts: dict[Debt, int] = {}
+        self._charged: dict[Debt, int] = {}  # when the window on the server opened that has it
 
     def of(self, limit: int) -> int:
         """This process's share of a limit."""
-        whole, rest = divmod(limit, max(self.processes, self._workers))
-        return max(whole + (self.place < rest), min(limit, 1))
+        return max(self._part(limit), min(limit, 1))
+
+    def _part(self, amount: int) -> int:
+        whole, rest = divmod(amount, max(self.processes, self._workers))
+        return whole + (self.place < rest)
 
     def look(self, account: str, draw: Draw, now: float) -> Quota:
         """The window as it stands within the share, nothing taken."""
@@ -64,29 +68,43 @@ class Share:
             levels.append(Level(level.opened, draw.limit - left))
         return grant._replace(levels=tuple(levels), exact=False)
 
-    def settle(self, account: str, corrections: Sequence[Correction], now: float) -> None:
-        """Correct what was drawn here."""
+    def settle(
+        self, account: str, corrections: Sequence[Correction], now: float
+    ) -> list[Correction]:
+        """Correct what was drawn here; gives those for the server, which was charged with it."""
         self.correct(account, corrections, now)
-        for name, period, opened, delta in corrections:
-            self._owe(Debt(account, name, period, opened), delta)
+        charged = []
+        for one in corrections:
+            debt = Debt(account, one.name, one.period, one.opened)
+            opened = self._charged.get(debt)
+            if opened is None or debt in self._debts:
+                self._owe(debt, one.delta)
+            else:
+                charged.append(one._replace(opened=opened))
+        return charged
 
     def correct(self, account: str, corrections: Sequence[Correction], now: float) -> None:
         """Correct what was drawn here and is not owed, as the server has counted it as well."""
         self._alone.settle(account, corrections, now)
 
-    def full(self, account: str, name: str, used: int, until: float) -> None:
+    def counted(self, account: str, name: str, used: int, until: float) -> None:
         """Note that the server has counted so many in a window that ends at `until` (Unix seconds).
 
         Keys of one account may have different limits.
         """
-        if len(self._full) >= _MOST_REMEMBERED:
-            self._full.clear()
-        self._full[account, name] = (used, until)
+        if len(self._windows) >= _MOST_REMEMBERED:
+            self._windows.clear()
+        self._windows[account, name] = (used, until)
 
-    def remember(self, account: str, draws: Sequence[Draw], levels: Sequence[Level]) -> None:
-        """Note how budgets stand on the server."""
+    def heard(
+        self, account: str, draws: Sequence[Draw], levels: Sequence[Level], ahead: float
+    ) -> None:
+        """Note how counters stand on the server, whose clock this one is `ahead` of (seconds)."""
         for draw, level in zip(draws, levels, strict=True):
-            if draw.period is not Period.WINDOW:
+            if draw.period is Period.WINDOW:
+                until = ending(draw.period, level.opened) / 1e6 + ahead
+                self.counted(account, draw.name, level.used, until)
+            else:
                 if len(self._seen) >= _MOST_REMEMBERED:
                     self._seen.clear()
                 self._seen[account, draw.name] = level
@@ -98,7 +116,9 @@ class Share:
         return [
             (debt, amount)
             for debt, amount in debts.items()
-            if amount and at < ending(debt.period, debt.opened)
+            if at < ending(debt.period, debt.opened)
+            # What is too much in a window of which the server was told nothing, it need not know.
+            and (amount > 0 or (amount and debt.period is not Period.WINDOW))
         ]
 
     def owe(self, debts: Sequence[tuple[Debt, int]]) -> None:
@@ -106,21 +126,44 @@ class Share:
         for debt, amount in debts:
             self._owe(debt, amount)
 
-    def rejoin(self) -> None:
-        """The server counts again. Windows that were counted here stay: it may go once more."""
-        self._alone.forget_calendar()
+    def paid(self, debt: Debt, level: Level, ahead: float) -> list[Correction]:
+        """The server has been charged: how the counter stands there. `ahead` as in `heard`.
+
+        Gives what was found to be too much meanwhile, for the server.
+        """
+        if debt.period is not Period.WINDOW:
+            return []
+        if len(self._charged) >= _MOST_REMEMBERED:
+            self._charged.clear()
+        self._charged[debt] = level.opened
+        until = ending(debt.period, level.opened) / 1e6 + ahead
+        self.counted(debt.account, debt.name, level.used, until)
+        if self._debts.get(debt, 0) >= 0:
+            return []
+        return [Correction(debt.name, debt.period, level.opened, self._debts.pop(debt))]
+
+    def rejoin(self, now: float) -> None:
+        """The server counts again, what was counted here too: should it go, its word is newer."""
+        self._alone.close()
+        at = now * 1_000_000
+        self._charged = {
+            debt: opened
+            for debt, opened in self._charged.items()
+            if at < ending(debt.period, debt.opened)
+        }
 
     def close(self) -> None:
         """Forget everything."""
         self._alone.close()
         self._seen.clear()
-        self._full.clear()
+        self._windows.clear()
         self._debts.clear()
+        self._charged.clear()
 
     def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
-            used, until = self._full.get((account, draw.name), (0, 0.0))
-            return 0 if now < until and used >= draw.limit else self.of(draw.limit)
+            used, until = self._windows.get((account, draw.name), (0, 0.0))
+            return self._part(max(0, draw.limit - used)) if now < until else self.of(draw.limit)
         seen = self._seen.get((account, draw.name))
         spent = seen.used if seen is not None and seen.opened == draw.begins else 0
         left = self.of(max(0, draw.limit - spent))

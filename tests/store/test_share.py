@@ -1,0 +1,96 @@
+"""What a process may admit on its own, and where it is settled once the server is back."""
+
+from __future__ import annotations
+
+import pytest
+
+from callgate.core.limits import Draw, Level, Period
+from callgate.store.base import Correction
+from callgate.store.share import Debt, Share
+
+ONE = Draw("m", 12, 1)
+
+
+def share(place: int = 0, processes: int = 6) -> Share:
+    made = Share(1)
+    made.place, made.processes = place, processes
+    return made
+
+
+def admitted(one: Share, draw: Draw, now: float) -> int:
+    return sum(one.draw("acme", [draw], now).refused is None for _ in range(50))
+
+
+@pytest.mark.parametrize(
+    ("used", "shares"),
+    [
+        (0, [2] * 6),
+        (1, [2, 2, 2, 2, 2, 1]),
+        (10, [1, 1, 0, 0, 0, 0]),
+        (12, [0] * 6),
+        (40, [0] * 6),  # a key of the account with a higher limit
+    ],
+)
+def test_processes_that_know_a_window_admit_what_was_left_of_it(
+    used: int, shares: list[int]
+) -> None:
+    those = [share(place) for place in range(6)]
+    for one in those:
+        one.counted("acme", "m", used, until=160.0)
+    assert [admitted(one, ONE, 105.0) for one in those] == shares
+
+
+def test_a_window_that_has_ended_is_divided_anew() -> None:
+    one = share()
+    one.counted("acme", "m", 12, until=160.0)
+    assert admitted(one, ONE, 159.9) == 0
+    assert admitted(one, ONE, 160.0) == 2
+
+
+def test_of_a_window_that_it_knows_nothing_of_each_process_has_at_least_one() -> None:
+    assert [admitted(share(place), Draw("m", 2, 1), 100.0) for place in (0, 5)] == [1, 1]
+
+
+def test_what_is_left_counts_by_the_server_once_it_was_charged() -> None:
+    one = share()
+    assert admitted(one, ONE, 100.0) == 2
+    ((debt, amount),) = one.debts(101.0)
+    assert amount == 2
+    assert one.paid(debt, Level(opened=95_000_000, used=7), ahead=0.0) == []
+    one.rejoin(101.0)
+    assert admitted(one, ONE, 110.0) == 1  # of five that were left
+    assert admitted(one, ONE, 156.0) == 1  # of all, one of them taken
+
+
+TOKENS = Draw("tokens", 6000, 300)
+
+
+def test_what_was_charged_is_corrected_in_the_window_that_was_charged() -> None:
+    one = share()
+    (level,) = one.draw("acme", [TOKENS], 100.0).levels
+    (owed,) = one.debts(101.0)
+    assert owed == (Debt("acme", "tokens", Period.WINDOW, level.opened), 300)
+    one.paid(owed[0], Level(opened=70_000_000, used=900), ahead=0.0)
+    one.rejoin(101.0)
+    unused = Correction("tokens", Period.WINDOW, level.opened, -250)
+    assert one.settle("acme", [unused], 102.0) == [unused._replace(opened=70_000_000)]
+    assert one.debts(102.0) == []
+
+
+def test_what_turns_out_while_it_is_charged_is_corrected_after_it() -> None:
+    one = share()
+    (level,) = one.draw("acme", [TOKENS], 100.0).levels
+    ((debt, _),) = one.debts(101.0)
+    unused = Correction("tokens", Period.WINDOW, level.opened, -250)
+    assert one.settle("acme", [unused], 101.0) == []
+    assert one.debts(101.0) == []
+    assert one.settle("acme", [unused], 101.0) == []
+    back = one.paid(debt, Level(opened=70_000_000, used=900), ahead=0.0)
+    assert back == [unused._replace(opened=70_000_000)]
+
+
+def test_what_was_not_charged_yet_is_charged_as_it_turned_out() -> None:
+    one = share()
+    (level,) = one.draw("acme", [TOKENS], 100.0).levels
+    one.settle("acme", [Correction("tokens", Period.WINDOW, level.opened, -250)], 100.5)
+    assert one.debts(101.0) == [(Debt("acme", "tokens", Period.WINDOW, level.opened), 50)]
