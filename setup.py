@@ -11,7 +11,7 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "ids", "limits", "present", "pricing", "routing", "rules", "sse", "validate",
+        "body", "ids", "limits", "mould", "present", "pricing", "routing", "rules", "sse", "validate",
     ),
     "engine": (
         "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",

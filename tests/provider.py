@@ -249,6 +249,18 @@ async def paused(provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     writer.write(b"0\r\n\r\n")
 
 
+async def spelt(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    """Streams an answer letter by letter, each on its own."""
+    writer.write(head(200, "text/event-stream"))
+    for letter in "".join(WORDS):
+        event(writer, {**chunk({"content": letter}), "obfuscation": "x" * (ord(letter) % 9)})
+        await writer.drain()
+        await asyncio.sleep(0.001)
+    event(writer, chunk({}, "stop"))
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
 async def html(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
     page = b"<html>Bad gateway at sk-planted-provider-key-000001</html>"
     writer.write(head(200, "text/html", len(page)) + page)
@@ -336,6 +348,7 @@ ANSWERS: dict[str, Answer] = {
     "cut-thinking": cut_after({"reasoning_content": "Well,"}),
     "endless": endless,
     "paused": paused,
+    "spelt": spelt,
     "html": html,
     "page": page,
     "silent": silent,

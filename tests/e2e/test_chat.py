@@ -129,6 +129,23 @@ def test_a_stream_is_whole_and_bears_the_request_id(
     assert record["first_token_us"] > 0
 
 
+def test_a_stream_of_events_that_differ_in_their_text_alone_bears_each_of_them(
+    client: httpx.Client, gateway: Gateway
+) -> None:
+    response = client.post(CHAT, json={"model": "test-spelt", "messages": MESSAGES, "stream": True})
+    first, *others, end, done = events(response)
+    assert done == "[DONE]"
+    assert first["choices"][0]["delta"] == {"role": "assistant", "content": TEXT[0]}
+    for letter, given in zip(TEXT[1:], others, strict=True):
+        choice = {"index": 0, "delta": {"content": letter}, "finish_reason": None, "logprobs": None}
+        padding = "x" * (ord(letter) % 9)
+        assert given == {**first, "choices": [choice], "obfuscation": padding}
+    assert end["choices"][0]["finish_reason"] == "stop"
+    record = gateway.record(response.headers["x-request-id"])
+    assert record["usage"]["output_tokens"] == len(TEXT) // 4
+    assert record["response_bytes"] == len(response.content)
+
+
 def test_a_cut_stream_is_no_finished_answer(client: httpx.Client, gateway: Gateway) -> None:
     response = client.post(CHAT, json={"model": "test-cut", "messages": MESSAGES, "stream": True})
     assert response.status_code == 200

@@ -12,6 +12,7 @@ import pytest
 
 from callgate.core.chat import Chunk
 from callgate.core.models import Deployment, Model, Target
+from callgate.core.mould import Run
 from callgate.core.secret import Secret
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
@@ -91,6 +92,33 @@ async def test_chunks_are_poured_and_next_tells_the_end() -> None:
         assert poured == ["b", "c", ""]
         assert await relay.next() is None
         assert (call.finish_reason, "".join(relay.text)) == ("stop", "abc")
+
+
+async def test_what_differs_in_its_text_alone_is_given_as_such_where_that_is_wanted() -> None:
+    parts = [said(None, "stop") + event(b"[DONE]"), said("d"), said("c"), said("b")]
+    server = Server(said("a"), *reversed(parts))
+    poured: list[str] = []
+
+    def push(chunks: Sequence[Chunk]) -> bool:
+        poured.append(f"in full: {texts(chunks)}")
+        server.due.release()
+        return True
+
+    def again(run: Run) -> bool:
+        poured.append(run.text)
+        assert texts([run.full()]) == run.text
+        server.due.release()
+        return run.text != "c"
+
+    async with opened(server) as (relay, call):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        await relay.pour(push, again)
+        assert poured == ["b", "c"]
+        await relay.pour(push, again)
+        assert poured == ["b", "c", "d", "in full: "]
+        assert await relay.next() is None
+        assert (call.finish_reason, "".join(relay.text), relay.plain) == ("stop", "abcd", True)
 
 
 async def test_failure_amid_pouring_comes_after_what_was_sound() -> None:

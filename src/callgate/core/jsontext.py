@@ -27,6 +27,14 @@ def parse(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
+def strict(data: bytes) -> Any:
+    """The value of this JSON text, of which nothing has to be forgiven. Raises ValueError."""
+    try:
+        return _decode(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
 def _forgiving(data: bytes) -> Any:
     try:
         text = data.decode("utf-8", "replace")

@@ -20,6 +20,17 @@ _LF: Final = 10
 _DEFAULT: Final = "message"
 
 
+def only(data: bytes) -> Event | None:
+    """The one event that these bytes are, from its first line to the empty one; None otherwise.
+
+    What comes so between two events is passed over by a `Parser` to the same effect.
+    """
+    block = data[:-2]
+    if not data.endswith(b"\n\n") or b"\n\n" in block or _CR in block:
+        return None
+    return _parse(block)
+
+
 def encode(data: bytes) -> bytes:
     """One event with these data, which hold no line break."""
     return b"data: " + data + b"\n\n"
@@ -41,6 +52,11 @@ class Parser:
         self._after_cr = False
         self._between = False
         self._limit = max_event_bytes
+
+    @property
+    def between(self) -> bool:
+        """Whether nothing of an event is held back: the next byte begins one."""
+        return self._between
 
     def feed(self, data: bytes) -> list[Event]:
         """Take the next bytes; give the events that they complete.

@@ -21,7 +21,7 @@ from callgate.engine.finish import Whole, finished, gathered, needs_whole
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.lines import RequestLines
 from callgate.engine.pursuit import Pursuit
-from callgate.engine.relay import Outlet, Relay
+from callgate.engine.relay import Again, Outlet, Relay
 from callgate.engine.shapedstream import ShapedStream
 from callgate.engine.shaping import Shaping
 from callgate.upstream.credentials import Credentials
@@ -49,7 +49,7 @@ class Stream(Protocol):
         """The next chunks, at least one; None when the answer is complete. Raises GatewayError."""
         ...
 
-    async def pour(self, sink: Outlet) -> None:
+    async def pour(self, sink: Outlet, again: Again | None = None) -> None:
         """Give `sink` what it can be given in the callbacks in which it arrives; see `Relay`."""
         ...
 

@@ -17,7 +17,7 @@ from callgate.core.steps import RefusedError, size, take
 from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
-from callgate.engine.relay import Outlet, Relay
+from callgate.engine.relay import Again, Outlet, Relay
 
 Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
 
@@ -83,5 +83,5 @@ class Whole:
         """The next chunk; None when the answer is complete."""
         return [self._chunks.pop(0)] if self._chunks else None
 
-    async def pour(self, sink: Outlet) -> None:
+    async def pour(self, sink: Outlet, again: Again | None = None) -> None:
         """Nothing arrives: all of it is here."""

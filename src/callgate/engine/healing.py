@@ -18,7 +18,7 @@ from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.filtering import leaves, note_price, withheld
 from callgate.engine.pursuit import Pursuit
-from callgate.engine.relay import Outlet, Relay
+from callgate.engine.relay import Again, Outlet, Relay
 from callgate.errors import GatewayError
 from callgate.providers.prefill import prefill_of
 
@@ -95,10 +95,10 @@ class HealingStream:
             except GatewayError as error:
                 await self._continue(error, self._relay)
 
-    async def pour(self, sink: Outlet) -> None:
+    async def pour(self, sink: Outlet, again: Again | None = None) -> None:
         """See `Relay.pour`."""
         assert self._relay is not None
-        await self._relay.pour(sink)
+        await self._relay.pour(sink, again)
 
     async def _begin(self, target: Target, request: ChatRequest) -> Relay:
         relay = self._connect(target, request, None)

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
 from callgate.core.models import Target
+from callgate.core.mould import Run
 from callgate.core.pricing import with_tier
 from callgate.core.record import Attempt
 from callgate.core.splice import Splice
@@ -22,6 +23,8 @@ from callgate.upstream.transport import Transport, UpstreamResponse
 
 Outlet = Callable[[Sequence[Chunk]], bool]
 """Takes chunks at once; whether it takes more so."""
+Again = Callable[[Run], bool]
+"""Takes, at once, a chunk like others but for the text that the run has; whether it takes more."""
 
 _BREAKS = ("upstream_cut", "upstream_timeout")
 _LAST_WAIT = 1.0
@@ -138,18 +141,27 @@ class Relay:
             return first
         return await self._more()
 
-    async def pour(self, sink: Outlet) -> None:
+    async def pour(self, sink: Outlet, again: Again | None = None) -> None:
         """Give further chunks to `sink` as they arrive, without a task that is woken for them.
 
         It ends when `sink` gives False, or when `next` has something to tell: the end or a failure.
+        Where there is an `again`, it is given what differs in its text alone from what `sink` had.
         """
         response, decoder = self._response, self._decoder
         assert response is not None
         if self._first or decoder.finished or decoder.done or decoder.failure:
             return
+        if self._splice is not None:
+            again = None  # nothing is what it was before
 
         def take(data: bytes) -> bool:
             try:
+                if again is not None:
+                    run = decoder.run
+                    if run is not None and run.takes(data):
+                        if run.spoken:
+                            self.text.append(run.text)
+                        return again(run)
                 kept = self._kept(decoder.feed(data))
                 goes_on = not kept or sink(kept)
             except Exception as error:  # of whatever kind: it is the task's to be told

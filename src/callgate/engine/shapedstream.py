@@ -11,7 +11,7 @@ from callgate.core.models import Target
 from callgate.core.structured_stream import Transcript, Unwrapping
 from callgate.engine.call import Call
 from callgate.engine.healing import HealingStream
-from callgate.engine.relay import Outlet
+from callgate.engine.relay import Again, Outlet
 from callgate.engine.shaping import UNCHECKED, Shaping, checked, note
 
 _MOST = 4 * 2**20
@@ -71,7 +71,7 @@ class ShapedStream:
             call.notes.append(UNCHECKED)
         return None
 
-    async def pour(self, sink: Outlet) -> None:
+    async def pour(self, sink: Outlet, again: Again | None = None) -> None:
         """Nothing is passed on unseen: `next` is told all of it."""
 
     async def _check(self, request: ChatRequest, chunk: Chunk, text: str) -> None:

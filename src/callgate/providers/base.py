@@ -12,6 +12,7 @@ from typing import Protocol
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.models import Target
+from callgate.core.mould import Run
 from callgate.errors import GatewayError
 
 
@@ -24,13 +25,15 @@ class ChunkDecoder(Protocol):
     where on nothing more is expected; `finished` already with the finish reason of all choices
     that have begun, after which only usage and that end may come. `failure` is what followed sound
     chunks in the same bytes: the next call raises it. `skipped` counts malformed events amid a
-    sound stream.
+    sound stream. `run`, where it is not None, may be asked before `feed` whether it takes the next
+    bytes: these are then one more event like the one before, and are not fed.
     """
 
     done: bool
     finished: bool
     failure: GatewayError | None
     skipped: int
+    run: Run | None
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
         """Take the next bytes as they arrived, cut anywhere; give the chunks they complete."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callgate.core.chat import Chunk
-from callgate.core.jsontext import parse
+from callgate.core.jsontext import parse, strict
 from callgate.core.models import Target
+from callgate.core.mould import Run, run_of
 from callgate.core.redact import redact
-from callgate.core.sse import Event, Parser
+from callgate.core.sse import Event, Parser, only
 from callgate.errors import GatewayError
 
 MAX_SKIPPED = 3
@@ -32,6 +33,9 @@ class EventStream:
         self._opened = False
         self._body = bytearray()  # what came in place of a stream
         self.failure: GatewayError | None = None
+        self.run: Run | None = None
+        self._run: Run | None = None  # also while an event is in parts
+        self._vain = self._wait = 0  # looks that led to nothing, and events until the next look
 
     def feed(self, data: bytes) -> Sequence[Chunk]:
         """See `providers.base.ChunkDecoder`."""
@@ -41,7 +45,10 @@ class EventStream:
             return ()
         if not self._opened:
             data = self._opening(data)
-        return self._chunks(self._parser.feed(data))
+        self._hear()
+        chunks = self._chunks(self._parser.feed(data))
+        self._follow(data, chunks)
+        return chunks
 
     def close(self) -> Sequence[Chunk]:
         """See `providers.base.ChunkDecoder`."""
@@ -51,6 +58,7 @@ class EventStream:
             return ()
         if self._body:
             raise self._no_stream()
+        self._hear()
         return self._conclude(self._parser.close())
 
     def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
@@ -61,6 +69,60 @@ class EventStream:
 
     def _refusal(self, value: object) -> GatewayError | None:
         raise NotImplementedError
+
+    def _hear(self) -> None:
+        """Take note of what was taken by the run, and not fed."""
+        run = self._run
+        if run is not None and run.taken:
+            self._vain = self._wait = 0
+            self._lengthen(run.taken)
+            run.taken = 0
+
+    def _lengthen(self, characters: int) -> None:
+        """Count the characters that a run has taken, where that is of use."""
+
+    def _lasts(self, run: Run) -> bool:
+        """Whether the events of the run still mean what they did."""
+        return True
+
+    def _marked(self, data: bytes) -> bytes:
+        """An event with marks in place of its text; see `core.mould`. Empty where it has none."""
+        return b""
+
+    def _plain(self, name: str, body: object) -> Chunk | None:
+        """The chunk of an event that says a text and has no other effect; None for any other."""
+        return None
+
+    def _follow(self, data: bytes, chunks: Sequence[Chunk]) -> None:
+        """See whether what comes next may be like what just came."""
+        self.run = None
+        if self.done or self.finished or self.failure is not None:
+            self._run = None
+            return
+        if self._run is not None and not self._lasts(self._run):
+            self._run = None
+        if not self._parser.between:
+            return
+        if len(chunks) == 1:
+            if self._wait:
+                self._wait -= 1
+            else:
+                self._vain += 1
+                self._wait = self._vain // 2
+                self._run = self._begun(data) or self._run
+        self.run = self._run
+
+    def _begun(self, data: bytes) -> Run | None:
+        """The run that these bytes begin, if they are one event of a kind that makes one."""
+        marked = self._marked(data)
+        event = only(marked)
+        if event is None:
+            return None
+        try:
+            chunk = self._plain(event[0], strict(event[1]))
+        except (GatewayError, ValueError):
+            return None
+        return None if chunk is None else run_of(marked, chunk)
 
     def _skip(self) -> None:
         self.skipped += 1

@@ -11,6 +11,7 @@ import msgspec
 
 from callgate.core.captured import HEADER, Failure
 from callgate.core.chat import Chunk, Named
+from callgate.core.mould import Mould, Run, mould_of
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
@@ -225,12 +226,18 @@ class Chat:
             call.response_bytes += len(body)
             return direct.push(body)
 
+        def again(run: Run) -> bool:
+            assert direct is not None
+            body = chunks.again(run)
+            call.response_bytes += len(body)
+            return direct.push(body)
+
         while (ready := await relay.next()) is not None:
             body = chunks.all(ready)
             call.response_bytes += len(body)
             await send(piece(body))
             if direct is not None:
-                await relay.pour(push)
+                await relay.pour(push, again)
 
     def _broken_off(self, call: Call, error: GatewayError) -> bytes:
         """The in-band event that ends a stream which failed after its first byte."""
@@ -242,11 +249,13 @@ class Chat:
 class _ChunkWriter:
     """Writes the chunks of one answer as server-sent events, all under the first one's id."""
 
-    __slots__ = ("_call", "_head")
+    __slots__ = ("_call", "_head", "_mould", "_run")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._head = b""
+        self._run: Run | None = None
+        self._mould: Mould | None = None  # of the chunks of that run
 
     def write(self, chunk: Chunk) -> bytes:
         return chunk_event(self._head or self._begin(chunk), chunk)
@@ -256,6 +265,13 @@ class _ChunkWriter:
         if len(chunks) == 1:
             return self.write(chunks[0])
         return b"".join([self.write(chunk) for chunk in chunks])
+
+    def again(self, run: Run) -> bytes:
+        """A chunk like others of its run, but for the text."""
+        if run is not self._run:
+            self._run, self._mould = run, mould_of(self.write(run.chunk))
+        mould = self._mould
+        return self.write(run.full()) if mould is None else mould.cast(run)
 
     def usage(self) -> bytes:
         """The last chunk, which bears the usage of the whole answer."""

@@ -67,6 +67,18 @@ class Events:
         if handler is not None:
             handler(self, event, chunks)
 
+    def is_open(self, index: int) -> bool:
+        """Whether this content block has begun and not ended."""
+        return index in self._blocks
+
+    def text_chunk(self, text: str) -> Chunk:
+        """What a piece of text is told by."""
+        return self._made({"content": text})
+
+    def lengthen(self, characters: int) -> None:
+        """Take note of text that was not read here."""
+        self._length += characters
+
     def _delta(self, event: Json, chunks: list[Chunk]) -> None:
         index, delta = event.get("index"), event.get("delta")
         block = self._blocks.get(index) if type(index) is int else None
@@ -76,7 +88,7 @@ class Events:
         if kind == "text_delta":
             text = _string(delta, "text")
             self._length += len(text)
-            chunks.append(self._made({"content": text}))
+            chunks.append(self.text_chunk(text))
         elif kind == "input_json_delta":
             self._input(block, _string(delta, "partial_json"), chunks)
         elif kind == "thinking_delta":

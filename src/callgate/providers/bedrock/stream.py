@@ -12,6 +12,7 @@ from callgate.core.chat import Chunk, Json
 from callgate.core.eventstream import Message, Parser
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
+from callgate.core.mould import Run
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.answer import extra_of, finish_reason, usage_of
@@ -34,6 +35,7 @@ class StreamDecoder:
     def __init__(self, target: Target) -> None:
         self.done = self.finished = False
         self.skipped = 0
+        self.run: Run | None = None
         self._target = target
         self._parser = Parser()
         self._blocks = Blocks()

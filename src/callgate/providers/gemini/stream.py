@@ -12,6 +12,7 @@ from typing import Any
 from callgate.core.chat import Chunk, Json
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
+from callgate.core.mould import Run
 from callgate.core.sse import Event, Parser
 from callgate.errors import GatewayError
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
@@ -44,6 +45,7 @@ class StreamDecoder:
     def __init__(self, target: Target) -> None:
         self.done = self.finished = False
         self.skipped = 0
+        self.run: Run | None = None
         self._target = target
         self._parser = Parser()
         self._choices: dict[int, _Choice] = {}

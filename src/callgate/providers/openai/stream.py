@@ -5,12 +5,14 @@ https://platform.openai.com/docs/api-reference/chat-streaming
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
+from callgate.core.mould import marked
 from callgate.core.sse import Event
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import (
@@ -26,6 +28,11 @@ from callgate.providers.streaming import EventStream, cut
 MAX_CHOICES: Final = 128
 
 _DONE: Final = b"[DONE]"
+_TEXT: Final = re.compile(
+    rb'"(?:content|reasoning_content|reasoning)" ?: ?"((?:[^"\\]|\\.)+)"', re.DOTALL
+)
+# https://platform.openai.com/docs/api-reference/chat/create (`include_obfuscation`); Mistral's `p`
+_PADDING: Final = re.compile(rb'"(?:obfuscation|p)" ?: ?"([^"\\]*)"')
 _WHOLE = ("tool_calls", "stop")  # with other reasons, what is missing was cut off
 
 
@@ -53,6 +60,25 @@ class StreamDecoder(EventStream):
         if isinstance(value, list) or (isinstance(value, dict) and value.get("error")):
             return from_object(value, self._target)
         return None
+
+    def _marked(self, data: bytes) -> bytes:
+        return marked(data, _TEXT, _PADDING)
+
+    def _plain(self, name: str, body: object) -> Chunk | None:
+        if type(body) is not dict or name == "error" or body.get("error") or self._held:
+            return None
+        choices = body.get("choices")
+        if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
+            return None
+        choice = choices[0]
+        index, delta = choice.get("index"), choice.get("delta")
+        if type(index) is not int or index not in self._finished or type(delta) is not dict:
+            return None
+        if choice.get("finish_reason") or "error" in choice or "tool_calls" in delta:
+            return None
+        if body.get("usage") is not None or "x_groq" in body:
+            return None
+        return self._read(name, body)
 
     def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
         chunks: list[Chunk] = []

@@ -1,0 +1,168 @@
+"""Events of a stream that differ in their text alone, read and written without their JSON.
+
+A string amid JSON can stand in for another without a change to what is around it (RFC 8259, 7), so
+what an event means is known from another that has the same bytes around its text. Some providers
+hide the length of a text by a second string of random length, or by spaces at the end.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+import msgspec
+
+from callgate.core.chat import Chunk, Json
+
+TEXT: Final = "<callgate:text>"
+"""Stands for the text of any of these events."""
+
+PADDING: Final = "<callgate:padding>"
+"""Stands for the string behind it that means nothing."""
+
+_MOST: Final = 64 * 1024
+_TEXT: Final = b'"<callgate:text>"'
+_PADDING: Final = b'"<callgate:padding>"'
+_MARK: Final = b"<callgate:"
+_QUOTE: Final = b'"'
+_QUOTE_BYTE: Final = 34  # as numbers, which `find` takes fastest
+_BACKSLASH_BYTE: Final = 92
+_CLOSING: Final = b'"}] \n'
+_FIELDS: Final = ("content", "reasoning_content", "reasoning")
+
+_string: Final = msgspec.json.Decoder(str).decode
+_json: Final = msgspec.json.Encoder().encode
+
+
+class Mould:
+    """What is around the text, and around the padding if there is one; the quotes belong to it."""
+
+    __slots__ = ("after", "before", "between")
+
+    def __init__(self, before: bytes, between: bytes, after: bytes) -> None:
+        self.before = before
+        self.between = between
+        self.after = after
+
+    def cast(self, run: Run) -> bytes:
+        """The bytes with the text, and the padding, of the event that the run has taken last."""
+        if self.between:
+            return self.before + run.quoted + self.between + run.padding + self.after
+        return self.before + run.quoted + self.after
+
+
+def mould_of(marked: bytes) -> Mould | None:
+    """The mould of bytes in which TEXT, and it may be PADDING behind it, stand once as strings."""
+    before, text, rest = marked.partition(_TEXT)
+    between, padding, after = rest.partition(_PADDING)
+    if not text or any(_MARK in part for part in (before, between, after)):
+        return None
+    return Mould(before, between, after) if padding else Mould(before, b"", between)
+
+
+def marked(data: bytes, text: re.Pattern[bytes], padding: re.Pattern[bytes] | None) -> bytes:
+    """An event with marks where its text is, and its padding; empty where no text is found.
+
+    The first group of each pattern is what is in the quotes. That it is what it is taken for, is
+    seen by what is then read out of it (`run_of`).
+    """
+    found = text.search(data, 0, _MOST)
+    if found is None:
+        return b""
+    start, end = found.span(1)
+    rest = data[end:]
+    if padding is not None and (beyond := padding.search(rest)) is not None:
+        rest = b"%b%b%b" % (rest[: beyond.start(1)], PADDING.encode(), rest[beyond.end(1) :])
+    return b"%b%b%b" % (data[:start], TEXT.encode(), rest)
+
+
+class Run:
+    """Events in a row that are alike: `chunk` is what all of them mean, with TEXT for their text.
+
+    Of the event taken last, `text` is the text, `quoted` and `padding` are its strings as JSON.
+    `spoken` says that it is the answer's own text and no reasoning; `taken` counts the characters.
+    """
+
+    __slots__ = (
+        "_after", "_before", "_between", "_field", "_spaced", "chunk", "padding", "quoted",
+        "spoken", "taken", "text",
+    )  # fmt: skip
+
+    def __init__(self, mould: Mould, chunk: Chunk, field: str) -> None:
+        self.chunk = chunk
+        self.spoken = field == "content"
+        self._field = field
+        self.text = ""
+        self.quoted = self.padding = b'""'
+        self.taken = 0
+        after = mould.after
+        self._spaced = not mould.between and not after.strip(_CLOSING)  # may have spaces in it
+        self._before = mould.before + _QUOTE
+        self._between = _QUOTE + mould.between + _QUOTE if mould.between else b""
+        self._after = _QUOTE + (after.replace(b" ", b"") if self._spaced else after)
+
+    def takes(self, data: bytes) -> bool:
+        """Whether these bytes are one such event, and nothing else; then its text is taken."""
+        before, between, after = self._before, self._between, self._after
+        size, start = len(data), len(before) - 1
+        if size > _MOST or data[: start + 1] != before:
+            return False
+        last = size - len(after)  # where the last quote is expected
+        if between:
+            end = data.find(between, start + 1)
+            at = end + len(between) - 1
+            if end < 0 or last <= at or data[last:] != after:
+                return False
+            padding = data[at : last + 1]
+        elif last > start and data[last:] == after:
+            end = last
+            padding = b""
+        elif self._spaced:
+            end = data.rfind(_QUOTE_BYTE)
+            if end <= start or data[-3:] != after[-3:] or data[end:].replace(b" ", b"") != after:
+                return False
+            padding = b""
+        else:
+            return False
+        return self._take(data[start : end + 1], padding)
+
+    def _take(self, quoted: bytes, padding: bytes) -> bool:
+        try:
+            text: str = _string(quoted)
+            if padding:
+                _string(padding)
+                if padding.find(_BACKSLASH_BYTE) >= 0:
+                    return False
+        except (msgspec.MsgspecError, ValueError):
+            return False
+        if not text:
+            return False
+        if quoted.find(_BACKSLASH_BYTE) >= 0:  # there are several ways to escape
+            quoted = _json(text)
+        self.text, self.quoted, self.padding = text, quoted, padding
+        self.taken += len(text)
+        return True
+
+    def full(self) -> Chunk:
+        """The event taken last, as a chunk of its own."""
+        chunk = self.chunk
+        choice: Json = chunk.choices[0]
+        delta = {**choice["delta"], self._field: self.text}
+        extra = {
+            name: _string(self.padding) if value == PADDING else value
+            for name, value in chunk.extra.items()
+        }
+        return msgspec.structs.replace(chunk, choices=[{**choice, "delta": delta}], extra=extra)
+
+
+def run_of(data: bytes, chunk: Chunk) -> Run | None:
+    """The run that an event with marks begins, which was read as this chunk.
+
+    None where the chunk does not bear the marks: they have hit something else.
+    """
+    mould = mould_of(data)
+    delta: Json = chunk.choices[0]["delta"]
+    fields = [name for name in _FIELDS if delta.get(name) == TEXT]
+    if mould is None or not fields or (mould.between and PADDING not in chunk.extra.values()):
+        return None
+    return Run(mould, chunk, fields[0])
