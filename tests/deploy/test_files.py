@@ -70,6 +70,8 @@ def test_nginx_is_believed_at_the_address_that_it_has_and_nobody_else() -> None:
     (network,) = networks["default"]["ipam"]["config"]
     inside = [str(one) for one in ip_network(network["subnet"])]
     assert [one for one in inside if proxies.trusts(one)] == [address]
+    gateways = [services[f"gateway-{n}"]["networks"]["default"]["ipv4_address"] for n in (1, 2)]
+    assert len({address, *gateways} & set(inside[2:-1])) == 3
 
 
 def test_who_stops_a_gateway_waits_for_its_drain() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,22 +14,24 @@ from typing import NamedTuple
 
 import httpx
 import pytest
+import trustme
 
 import provider as providers
 from gateway import Gateway, serving, until, write_config
 from provider import Provider
 
 CONFIG = Path(__file__).parents[2] / "deploy/nginx.conf"
-NGINX = "127.0.0.2"
+NGINX, CALLER = "127.0.0.2", "127.0.0.7"
 CHAT = "/v1/chat/completions"
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not on the PATH")
 
 
 class Front(NamedTuple):
-    """A client of nginx, and who stands behind it."""
+    """A client of nginx, one by TLS, and who stands behind it."""
 
     client: httpx.Client
+    secure: httpx.Client
     gateway: Gateway
     provider: Provider
 
@@ -40,12 +43,22 @@ def nobodys_port() -> int:
 
 
 @contextmanager
-def nginx(folder: Path, gateway: Gateway) -> Iterator[str]:
-    """The configuration as it is, but for addresses; gives the URL to ask."""
-    port = nobodys_port()
+def refusing() -> Iterator[int]:
+    """A port that nobody listens on, and that nobody else is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
+
+
+@contextmanager
+def nginx(folder: Path, gateway: Gateway, gone: int) -> Iterator[tuple[str, str]]:
+    """The configuration as it is, but for addresses and with TLS besides; the URLs to ask."""
+    port, secure = nobodys_port(), nobodys_port()
     text = CONFIG.read_text().replace("listen 8080;", f"listen 127.0.0.1:{port};")
+    text = text.replace("# listen 443 ssl;", f"listen 127.0.0.1:{secure} ssl;")
+    text = text.replace("# ssl_", "ssl_").replace("/etc/nginx/tls", str(folder))
     text = text.replace("gateway-1:8080", gateway.url.removeprefix("http://"))
-    text = text.replace("gateway-2:8080", f"127.0.0.1:{nobodys_port()}")
+    text = text.replace("gateway-2:8080", f"127.0.0.1:{gone}")
     text = text.replace("proxy_pass ", f"proxy_bind {NGINX};\nproxy_pass ")
     file = folder / "nginx.conf"
     file.write_text(f"daemon off;\npid {folder}/pid;\nerror_log {folder}/log;\n{text}")
@@ -58,7 +71,7 @@ def nginx(folder: Path, gateway: Gateway) -> Iterator[str]:
                 return one.connect_ex(("127.0.0.1", port)) == 0
 
         until(answers)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", f"https://127.0.0.1:{secure}"
     finally:
         process.terminate()
         process.wait(10)
@@ -74,10 +87,27 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
         trusted = f'[server]\ntrusted_proxies = ["{NGINX}"]\n'
         config.write_text(config.read_text().replace("[server]\n", trusted))
         gateway = stack.enter_context(serving(folder))
-        url = stack.enter_context(nginx(folder, gateway))
-        headers = {"authorization": gateway.key}
-        client = httpx.Client(base_url=url, headers=headers, timeout=20)
-        yield Front(stack.enter_context(client), gateway, provider)
+        authority = trustme.CA()
+        certificate = authority.issue_cert("127.0.0.1")
+        certificate.private_key_pem.write_to_path(folder / "privkey.pem")
+        (folder / "fullchain.pem").write_bytes(
+            b"".join(one.bytes() for one in certificate.cert_chain_pems)
+        )
+        verify = ssl.create_default_context()
+        authority.configure_trust(verify)
+        gone = stack.enter_context(refusing())
+        clients = [
+            stack.enter_context(
+                httpx.Client(
+                    base_url=url,
+                    headers={"authorization": gateway.key},
+                    timeout=20,
+                    transport=httpx.HTTPTransport(local_address=CALLER, verify=verify),
+                )
+            )
+            for url in stack.enter_context(nginx(folder, gateway, gone))
+        ]
+        yield Front(*clients, gateway, provider)
 
 
 def asked(model: str, *, stream: bool = False) -> dict[str, object]:
@@ -126,17 +156,15 @@ def test_mistakes_are_told_by_the_gateway_and_not_by_nginx(front: Front) -> None
 
 
 def test_the_record_names_who_asked_nginx_and_not_what_it_claims(front: Front) -> None:
-    claims = {"x-forwarded-for": "192.0.2.66", "x-forwarded-proto": "https"}
-    key = {"authorization": front.gateway.key}
-    clients, links = [], []
-    for url in (str(front.client.base_url), front.gateway.url):
-        way = httpx.HTTPTransport(local_address="127.0.0.7")
-        with httpx.Client(base_url=url, headers=key | claims, transport=way) as caller:
-            answer = caller.post(CHAT, json={})
-        clients.append(front.gateway.record(answer.headers["x-request-id"])["client"])
-        links.append(answer.json()["error"]["metadata"]["docs"])
-    assert clients == ["127.0.0.7", "127.0.0.7"]
-    assert links[0].startswith(str(front.client.base_url))  # not with https: nginx said so
+    claims = {"x-forwarded-for": "192.0.2.66", "x-forwarded-proto": "ftp"}
+    direct = httpx.Client(
+        base_url=front.gateway.url, transport=httpx.HTTPTransport(local_address=CALLER)
+    )
+    for way in (front.client, front.secure, direct):
+        answer = way.post(CHAT, json={}, headers=claims)
+        assert front.gateway.record(answer.headers["x-request-id"])["client"] == CALLER
+        assert answer.json()["error"]["metadata"]["docs"].startswith(str(way.base_url))
+    direct.close()
 
 
 def test_metrics_are_not_for_callers(front: Front) -> None:
