@@ -179,7 +179,7 @@ _ROWS = (
     ),
     Kind(
         "client_disconnected", 499, "client", True,
-        "The caller closed the connection before the response was complete.",
+        "The caller closed the connection, or stopped reading, before the response was complete.",
         "Raise the client's own timeout, or stream the answer.",
     ),
     # --- gateway --------------------------------------------------------------------------------

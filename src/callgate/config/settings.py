@@ -45,6 +45,7 @@ class ServerTable(_Table, frozen=True):
     max_header_bytes: Bytes = 65_536
     head_timeout: Seconds = 30.0
     body_timeout: Seconds = 60.0
+    write_timeout: Seconds = 60.0
     keep_alive: Seconds = 75.0
     drain: Seconds = 30.0
     access_log: bool = False

@@ -78,6 +78,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         head_seconds=settings.head_timeout,
         body_seconds=settings.body_timeout,
         idle_seconds=settings.keep_alive,
+        write_seconds=settings.write_timeout,
     )
     with build_worker(config) as worker:
         # What start-up made stays: the collector need not look at it again and again.

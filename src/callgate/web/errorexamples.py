@@ -180,6 +180,10 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     "client_disconnected": (
         Reason("The client's timeout is shorter than the answer takes.", "Raise it, or stream."),
         Reason("A proxy between the two gave up.", "Raise its read timeout."),
+        Reason(
+            "The caller read nothing of its answer for `server.write_timeout`.",
+            "Read a stream to its end, or close it.",
+        ),
     ),
     "provider_credentials": (
         Reason("The key was revoked, or is another account's.", "Make a new one at the provider."),

@@ -49,17 +49,18 @@ class Direct(Protocol):
 
 
 class Exchange:
-    """`receive` and `send` of one request. `gone` turns true when the caller hangs up.
+    """`receive` and `send` of one request. `gone` turns true when the caller hangs up; `unread`
+    when the gateway does, because the caller takes nothing of the response.
 
     `complete`: the response has been written to its end; `more`: the request's body has not
-    arrived to its end yet; `keep_alive`: the connection may serve another request; `begun`: when
-    its head had arrived, on the event loop's clock.
+    arrived to its end yet; `keep_alive`: the connection may serve another request; `begun`: since
+    when its body may arrive, on the event loop's clock.
     """
 
     __slots__ = (
         "_buffered", "_connection", "_error", "_expects_continue", "_flow", "_head", "_head_only",
         "_pieces", "_transport", "_waiter", "begun", "chunked", "complete", "gone", "headers",
-        "keep_alive", "more", "scope", "started",
+        "keep_alive", "more", "scope", "started", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +76,7 @@ class Exchange:
         self.begun = begun
         self.keep_alive = keep_alive
         self.more = True
-        self.gone = self.started = self.complete = self.chunked = False
+        self.gone = self.started = self.complete = self.chunked = self.unread = False
         self._connection = connection
         self._transport = connection.transport
         self._flow = connection.flow

@@ -11,12 +11,14 @@ class Flow:
     `write_paused`: the caller reads too slowly, so whoever writes first awaits `drain`.
     """
 
-    __slots__ = ("_drained", "_read_paused", "_transport", "write_paused")
+    __slots__ = ("_drained", "_read_paused", "_taken_at", "_transport", "_unsent", "write_paused")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._read_paused = self.write_paused = False
         self._drained: asyncio.Event | None = None
+        self._unsent = 0
+        self._taken_at = 0.0
 
     def pause_reading(self) -> None:
         """Let the caller wait with what it sends."""
@@ -47,3 +49,13 @@ class Flow:
         """Wait until more may be written."""
         if self._drained is not None:
             await self._drained.wait()
+
+    def stalled(self, now: float) -> float:
+        """For how many seconds the caller has taken nothing of what waits to be sent.
+
+        As far as this has been looked at now and then. 0 where nothing waits.
+        """
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent:
+            self._unsent, self._taken_at = unsent, now
+        return now - self._taken_at

@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _UNRECORDED = ("/health", "/ready", "/openapi.json")
 _MAX_PATH = 1024
+_LEFT = "The caller closed the connection"
 
 
 class Gate:
@@ -66,7 +67,7 @@ class Gate:
             if exchange is None or not exchange.gone:  # the process ends
                 await self._refuse(call, stopping(), send)
                 raise
-            self._abandon(call)
+            self._abandon(call, unread=exchange.unread)
         except Exception as defect:  # whatever it is, the caller gets an answer
             await self._refuse(call, internal_error(call, defect), send)
         finally:
@@ -124,9 +125,10 @@ class Gate:
             send = taped(send, call.tape)
         await send_whole(send, call.status, error_headers(call, error), body)
 
-    def _abandon(self, call: Call) -> None:
-        """The caller left: the record is kept all the same."""
+    def _abandon(self, call: Call, *, unread: bool) -> None:
+        """The caller left, or reads nothing: the record is kept all the same."""
         if call.error is None:
-            call.error = GatewayError("client_disconnected", "The caller closed the connection")
+            why = "The caller read nothing of the answer" if unread else _LEFT
+            call.error = GatewayError("client_disconnected", why)
         call.status = call.error.kind.status
         self._chat.engine.settle(call)

@@ -165,6 +165,7 @@ class GateProtocol(RequestReader):
         exchange.wake()
         if exchange.complete:  # it was answered early: now the caller has said all it had to
             self.transport.close()
+            raise ValueError("answered")  # ends the parser's work: what follows is for nobody
 
     def upgraded(self) -> None:
         """Only this request is served."""
@@ -217,7 +218,12 @@ class GateProtocol(RequestReader):
         }
         if self._proxies is not None:
             self._look_behind(self._proxies, scope, headers)
-        keep = version != "1.0" and not self.door.retiring and parser.should_keep_alive()
+        if version == "1.1":
+            keep = not self.door.retiring and parser.should_keep_alive()
+        elif version == "1.0":
+            keep = False
+        else:  # the parser knows more of them
+            raise ValueError("no version that is spoken here")
         exchange = Exchange(self, scope, headers, keep, self._loop.time())
         scope[EXCHANGE] = exchange
         return exchange
@@ -281,7 +287,9 @@ class GateProtocol(RequestReader):
         elif not exchange.keep_alive:
             transport.close()
         elif self._waiting:
-            self._begin(self._waiting.popleft())
+            following = self._waiting.popleft()
+            following.begun = self._loop.time()  # until now the caller was kept from sending it
+            self._begin(following)
         elif self._refused is not None:
             self._tell(self._refused)
         else:
@@ -294,27 +302,32 @@ class GateProtocol(RequestReader):
     def _watch(self) -> None:
         # One timer a connection, which looks now and then, costs nothing per request.
         bounds = self.door.bounds
-        shortest = min(bounds.head_seconds, bounds.body_seconds, bounds.idle_seconds)
+        shortest = min(
+            bounds.head_seconds, bounds.body_seconds, bounds.idle_seconds, bounds.write_seconds
+        )
         self._timer = self._loop.call_later(shortest / 4, self._look)
 
     def _look(self) -> None:
-        """Is the connection idle, a head or a body under way, for too long?"""
-        if self.transport.is_closing():
-            return
+        """Is the connection idle, a head or a body under way, an answer not read, for too long?"""
         now, bounds, exchange = self._loop.time(), self.door.bounds, self._exchange
-        if exchange is not None and not exchange.complete:
+        if self.flow.stalled(now) > bounds.write_seconds:
+            if exchange is not None:
+                exchange.unread = True
+            self.transport.abort()  # to close it would be to wait for him
+            return
+        if self.transport.is_closing() or (self._refused is not None and self._is_free()):
+            pass  # nothing but to be rid of what was said
+        elif exchange is not None and not exchange.complete:
             if exchange.more and now - exchange.begun > bounds.body_seconds:
                 exchange.fail(_late("body", bounds.body_seconds))
         elif self.amid_head and now - self._quiet_since > bounds.head_seconds:
             self.refused(_late("headers", bounds.head_seconds))
-            return
         elif now - self._quiet_since > bounds.idle_seconds:
             self.transport.close()
-            return
         self._watch()
 
     def _tell(self, error: GatewayError) -> None:
-        """Answer what never became a request, and hang up."""
+        """Answer what never became a request, and say nothing more."""
         if self.transport.is_closing():
             return
         client = self._client[0] if self._client else None
@@ -331,7 +344,11 @@ class GateProtocol(RequestReader):
                 body,
             )
         )
-        self.transport.close()
+        # What else he has sent is not read: closing now could reset the connection before he has
+        # read this.
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._loop.call_later(_LINGER, self.transport.close)
 
 
 def _late(what: str, seconds: float) -> GatewayError:

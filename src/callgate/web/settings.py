@@ -6,12 +6,15 @@ from msgspec import Struct
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
-    """What a connection may take: bytes of headers; seconds for them, a body, and in between."""
+    """What a connection may take: bytes of headers; seconds for them, for a body, in between, and
+    until something is taken of an answer that waits to be sent.
+    """
 
     header_bytes: int
     head_seconds: float
     body_seconds: float
     idle_seconds: float
+    write_seconds: float
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True):

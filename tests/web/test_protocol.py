@@ -1,0 +1,215 @@
+"""A caller's connection, on a clock of the test's own: what is left open, unread or unsaid."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from callgate.cli.build import compiled
+from callgate.errors import GatewayError
+from callgate.web.body import Receive, Send
+from callgate.web.door import Door
+from callgate.web.exchange import EXCHANGE, Exchange
+from callgate.web.protocol import GateProtocol
+from callgate.web.settings import Bounds
+
+pytestmark = pytest.mark.skipif(compiled(), reason="a compiled door takes no stand-ins")
+
+GET = b"GET / HTTP/1.1\r\n\r\n"
+HALF = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nab"
+BOUNDS = Bounds(
+    header_bytes=1000, head_seconds=8, body_seconds=8, idle_seconds=40, write_seconds=20
+)
+
+
+class Clock:
+    """The running loop, but for the time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now = 0.0
+        self._due: list[tuple[float, Callable[[], None]]] = []
+        self.create_task = self._loop.create_task
+        self.create_future = self._loop.create_future
+
+    def time(self) -> float:
+        return self._now
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self._due.append((self._now + delay, call))
+        return cast("Any", self)
+
+    def cancel(self) -> None:
+        """As a handle of the timer; whoever is called late looks by itself."""
+
+    async def pass_by(self, seconds: float) -> None:
+        end = self._now + seconds
+        while due := sorted((one for one in self._due if one[0] <= end), key=lambda one: one[0]):
+            self._due.remove(due[0])
+            self._now = due[0][0]
+            due[0][1]()
+            await asyncio.sleep(0)
+        self._now = end
+
+
+class Transport:
+    """Keeps what is written; `unsent` is what the caller has not taken of it."""
+
+    def __init__(self) -> None:
+        self.written = b""
+        self.unsent = 0
+        self.did: list[str] = []
+
+    def write(self, data: bytes) -> None:
+        assert "write_eof" not in self.did
+        self.written += data
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return "close" in self.did or "abort" in self.did
+
+    def get_extra_info(self, _name: str) -> None:
+        return None
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        return lambda: self.did.append(name)
+
+
+class Gate:
+    """Holds each request until `go_on`, reads its body if it is to, and answers with its path."""
+
+    def __init__(self) -> None:
+        self.served: list[Exchange] = []
+        self.bodies: list[bytes] = []
+        self.refused: list[GatewayError] = []
+        self.go_on = asyncio.Event()
+        self.reads = True
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        self.served.append(scope[EXCHANGE])
+        await self.go_on.wait()
+        more = self.reads
+        while more:
+            try:
+                message = await receive()
+            except GatewayError as error:
+                self.refused.append(error)
+                break
+            self.bodies.append(message.get("body", b""))
+            more = message.get("more_body", False)
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    def refuse_unparsed(self, error: GatewayError, _client: str | None) -> tuple[str, bytes]:
+        self.refused.append(error)
+        return "id", b"refused"
+
+
+class Connection:
+    """A protocol among these."""
+
+    def __init__(self) -> None:
+        self.clock, self.transport, self.gate = Clock(), Transport(), Gate()
+        state: Any = type("State", (), {})()
+        state.connections, state.tasks = set(), set()
+        state.total_requests, state.default_headers = 0, []
+        door = Door(cast("Any", self.gate), BOUNDS, None)
+        self.protocol = GateProtocol(door, state, cast("Any", self.clock))
+        self.protocol.connection_made(cast("Any", self.transport))
+
+    async def says(self, data: bytes) -> None:
+        self.protocol.data_received(data)
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    async def answers(self) -> None:
+        self.gate.go_on.set()
+        await self.says(b"")
+
+
+async def test_an_answer_that_nobody_takes_ends_the_connection() -> None:
+    one = Connection()
+    await one.says(GET)
+    for unsent in (9, 8, 7, 6):  # he reads, if slowly
+        one.transport.unsent = unsent
+        await one.clock.pass_by(15)
+    assert not one.transport.is_closing()
+    await one.clock.pass_by(30)
+    assert one.transport.did == ["abort"]
+    assert one.gate.served[0].unread
+    one.protocol.connection_lost(None)
+
+
+async def test_a_connection_that_is_closed_is_not_kept_by_who_does_not_read() -> None:
+    one = Connection()
+    await one.answers()
+    one.transport.unsent = 9
+    await one.says(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+    assert one.transport.did == ["close"]
+    await one.clock.pass_by(30)
+    assert one.transport.did == ["close", "abort"]
+    one.protocol.connection_lost(None)
+
+
+async def test_what_is_no_request_is_told_once_and_the_rest_of_it_let_in() -> None:
+    one = Connection()
+    await one.says(b"NONSENSE\r\n" + b"x" * 5000)
+    await one.says(b"x" * 5000)
+    assert one.transport.did == ["write_eof"]
+    await one.clock.pass_by(100)
+    assert one.transport.did == ["write_eof", "close"]
+    assert len(one.gate.refused) == 1
+    one.protocol.connection_lost(None)
+
+
+async def test_a_head_that_comes_late_is_told_once() -> None:
+    one = Connection()
+    await one.says(GET[:5])
+    await one.clock.pass_by(9)
+    await one.clock.pass_by(100)
+    assert [error.kind.type for error in one.gate.refused] == ["request_timeout"]
+    assert one.transport.written.count(b"HTTP/1.1 408") == 1
+    one.protocol.connection_lost(None)
+
+
+async def test_a_body_that_had_to_wait_has_all_its_time_from_then_on() -> None:
+    one = Connection()
+    await one.says(GET)
+    await one.says(HALF)
+    await one.clock.pass_by(30)
+    await one.answers()
+    await one.clock.pass_by(6)
+    assert not one.gate.refused
+    await one.says(b"cd")
+    assert b"".join(one.gate.bodies) == b"abcd"
+    one.protocol.connection_lost(None)
+
+
+async def test_what_follows_a_request_that_was_answered_early_is_not_begun() -> None:
+    one = Connection()
+    one.gate.reads = False
+    await one.answers()
+    await one.says(HALF)
+    assert b"200" in one.transport.written
+    await one.says(b"cd" + GET)
+    assert one.transport.did == ["close"]
+    assert len(one.gate.served) == 1
+    one.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+async def test_other_versions_are_not_spoken(version: bytes) -> None:
+    one = Connection()
+    await one.says(GET.replace(b"1.1", version))
+    assert [error.kind.type for error in one.gate.refused] == ["bad_http"]
+    assert not one.gate.served
+    one.protocol.connection_lost(None)
