@@ -248,3 +248,32 @@ async def test_a_key_that_is_found_dead_stays_out() -> None:
     with pytest.raises(GatewayError) as caught:
         await ring.find(b"1")
     assert caught.value.kind.type == "unauthorized"
+
+
+async def test_a_key_that_is_revoked_while_it_is_asked_for_stays_out() -> None:
+    store = Store()
+    ring = Keyring(store, Clock())
+    ring.load()
+    given = key(b"1")
+    store.add(given)
+
+    def find(digest: bytes) -> Key | None:
+        store.change("key_1", lambda one: msgspec.structs.replace(one, revoked=5))
+        ring.load()
+        return given
+
+    store.find = find  # type: ignore[method-assign]
+    for _ in range(2):
+        with pytest.raises(GatewayError, match="Unauthorized"):
+            await ring.find(b"1")
+
+
+async def test_what_was_found_before_the_keys_were_read_anew_is_not_remembered() -> None:
+    store = Store(key(b"1"))
+    ring = Keyring(store, Clock())
+    ring.load()
+    found = await ring.find(b"1")
+    store.change("key_1", lambda one: msgspec.structs.replace(one, revoked=5))
+    ring.load()  # in its thread, between the two
+    ring.learn(b"Bearer 1", found)
+    assert ring.known(b"Bearer 1") is None

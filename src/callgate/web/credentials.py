@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from itertools import chain
 from urllib.parse import parse_qs
 
 from callgate.core.keys import region_of
@@ -11,16 +13,50 @@ from callgate.errors import GatewayError
 UNAUTHORIZED = "Unauthorized - Invalid or missing API key"
 
 _NEAR_MISSES = (
-    b"authorisation",
-    b"authentication",
     b"x-api-key",
     b"api-key",
     b"apikey",
     b"x-goog-api-key",
     b"proxy-authorization",
     b"x-authorization",
+    b"x-auth-token",
+    b"x-access-token",
+    b"x-callgate-key",
     b"token",
 )
+_BEGINNING, _LONGEST = b"auth", 20  # of a misspelling; there is no other such header
+_NO_KEY = (
+    "`Authorization` was sent without a key: is the variable empty that should hold it? Send "
+    "`Authorization: <key>`."
+)
+_MISTAKES = tuple(
+    (re.compile(form, re.IGNORECASE), fix)
+    for form, fix in (
+        (r"bearer|undefined|null|none", _NO_KEY),
+        (
+            r"(basic|token|key|apikey|digest)( .*)?",
+            "The scheme '{0}' is not known; send `Authorization: <key>` or `Bearer <key>`.",
+        ),
+        (
+            r"[$%{](?!.*cg_).*",
+            "The name of a variable was sent in place of its value. Send the key itself.",
+        ),
+        (r"[\"'<{].*", "Send the bare key, without quotes or brackets."),
+        (
+            r"(sk-|AIza|gsk_|xai-).*",
+            "This looks like a provider's key. Send a key of this gateway; it begins with 'cg_'.",
+        ),
+        (
+            r"cg_[^\s,:;=]*",
+            "The key is incomplete or mistyped: its checksum does not match. Copy it anew.",
+        ),
+        (
+            r".*cg_.*",
+            "More than the key was sent: it is `Authorization: <key>`, and nothing beside it.",
+        ),
+    )
+)
+"""What is sent in place of a key, and what to do about it; the first that fits counts."""
 _QUERY_NAMES = ("key", "api_key", "apikey", "api-key", "token", "access_token", "authorization")
 
 
@@ -62,29 +98,29 @@ def refusal(fix: str | None = None) -> GatewayError:
 
 
 def _fix_for_missing(headers: Mapping[bytes, bytes], query: bytes) -> str | None:
-    for name in _NEAR_MISSES:
-        if name in headers:
-            return (
-                f"A header {name.decode()!r} was sent; send the key in `Authorization: <key>` "
-                "instead."
-            )
+    misspelt = (
+        name
+        for name in headers
+        if name.startswith(_BEGINNING) and name != b"authorization" and len(name) <= _LONGEST
+    )
+    found = next(chain(misspelt, (name for name in _NEAR_MISSES if name in headers)), None)
+    if found is not None:
+        return (
+            f"A header {found.decode('ascii', 'replace')!r} was sent; send the key in "
+            "`Authorization: <key>` instead."
+        )
     names = parse_qs(query[:4096].decode("latin-1"), max_num_fields=None).keys()
     if any(name.lower() in _QUERY_NAMES for name in names):
         return (
             "A key in the query string is never accepted, because URLs end up in logs. Send it "
             "in the header `Authorization: <key>`, and revoke the one that was exposed."
         )
-    return None
+    return _NO_KEY if b"authorization" in headers else None
 
 
 def _fix_for_malformed(key: str) -> str | None:
-    scheme = key.partition(" ")[0].lower()
-    if scheme in ("basic", "token", "key", "apikey", "digest"):
-        return f"The scheme {scheme!r} is not known; send `Authorization: <key>` or `Bearer <key>`."
-    if key.startswith("cg_"):
-        return "The key is incomplete or mistyped: its checksum does not match. Copy it anew."
-    if key.startswith(("sk-", "AIza", "gsk_", "xai-")):
-        return "This looks like a provider's key. Send a key of this gateway; it begins with 'cg_'."
-    if key[:1] in "\"'<{":
-        return "Send the bare key, without quotes or brackets."
+    for form, fix in _MISTAKES:
+        match = form.fullmatch(key)
+        if match is not None:
+            return fix.format(*(part.lower() for part in match.groups("")))
     return None

@@ -116,9 +116,11 @@ class Keyring:
 
     def learn(self, header: bytes, key: Key) -> None:
         """Remember what a value of `Authorization` was found to bear, until any key changes."""
-        if len(self._by_header) < _MAX_HEADERS:
+        by_header = self._by_header
+        # Taken before the keys are looked at: `load` exchanges them first, in a thread of its own.
+        if len(by_header) < _MAX_HEADERS and self._by_digest.get(key.digest) is key:
             dead_at = key.dead_at()
-            self._by_header[header] = (key, dead_at / 1000 if dead_at is not None else math.inf)
+            by_header[header] = (key, dead_at / 1000 if dead_at is not None else math.inf)
 
     def recall(self, digest: bytes) -> Key | None:
         """The live key of this digest, if it is in memory.
@@ -167,6 +169,7 @@ class Keyring:
                 raise self._unavailable()  # the store is slow, or has failed who came first
             if not self._within_budget(now):
                 raise refusal()
+            known = self._by_digest  # what `load` reads in the meantime is newer than the answer
             try:
                 key = await asyncio.to_thread(self._keys.find, digest)
             except Exception as error:
@@ -175,7 +178,7 @@ class Keyring:
             if key is None:
                 self._remember_miss(digest, now)
                 raise refusal()
-            self._by_digest[digest] = key
+            known[digest] = key
         return self.recall(digest) or key
 
     def _unavailable(self) -> GatewayError:
