@@ -23,6 +23,7 @@ from callgate.config import Config
 from callgate.config.settings import SupportTable
 from callgate.core.allowance import Rule
 from callgate.core.health import BreakerSettings
+from callgate.core.limits import beginning
 from callgate.core.record import Record
 from callgate.core.retry import Budget
 from callgate.core.secret import Secret
@@ -33,6 +34,7 @@ from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
 from callgate.engine.filling import Filling
 from callgate.engine.healthtable import HealthTable
+from callgate.engine.inforce import InForce
 from callgate.engine.lines import RequestLines
 from callgate.engine.metering import Metering
 from callgate.engine.pricebook import PriceBook
@@ -164,6 +166,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         spending = partial(spent_since, world.store.requests, config.journal_dir)
         seeding = Seeding(counters, spending)
         metering.born = seeding.want
+        keyring.changed = partial(look_at_budgets, InForce(), effect, keyring, seeding)
+        keyring.changed()
         filling = Filling(counters, lambda now: metering.met(keyring.all(), now))
         budget = Budget(**msgspec.structs.asdict(settings.retry))
         pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
@@ -244,6 +248,13 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             sync_journal=journal.sync,
             figures=partial(figures, chat, status, world, filling),
         )
+
+
+def look_at_budgets(in_force: InForce, effect: Effect, keyring: Keyring, seeding: Seeding) -> None:
+    """Have budgets that come into force know what was spent while they were not."""
+    config, now = effect.config, time.time_ns() // 1000
+    for account, rule in in_force.look(config.allowances, config.models.values(), keyring.all()):
+        seeding.want(account, rule, beginning(rule.period, now), again=True)
 
 
 def figures(chat: Chat, status: Status, world: World, filling: Filling) -> Snapshot:

@@ -38,6 +38,8 @@ warn_at = 0.5
 budget_day = 0.0000001
 [accounts.careful]
 budget_month = 0.0009
+[accounts.lenient]
+budget_month = 0.0015
 """
 
 
@@ -130,13 +132,31 @@ def test_a_changed_key_is_known_to_every_worker_within_two_seconds(metered: Gate
         assert time.monotonic() - changed < 2
 
 
+def test_what_was_spent_while_a_budget_was_taken_away_counts_when_it_is_back(
+    metered: Gateway,
+) -> None:
+    lenient = metered.new_key("--account", "lenient")["key"]
+    free = {**ASK, "model": "test-ok"}  # it has no price, and is refused by a spent budget
+    with metered.client(lenient) as client, each_worker(metered, lenient) as clients:
+        until(lambda: "cost_usd" in metered.record(priced(client)))
+        change = ("accounts", "set", "lenient", "--budget-month", "none")
+        assert metered.run(*change, "--tokens-per-minute", "100000").returncode == 0
+        told = "x-ratelimit-limit-tokens"
+        until(lambda: all(told in one.post(CHAT, json=free).headers for one in clients))
+        records = [metered.record(priced(client)) for _ in range(40)]
+        assert sum(one["cost_usd"] for one in records) > 0.0015
+        assert metered.run("accounts", "reset", "lenient").returncode == 0
+        until(lambda: {one.post(CHAT, json=free).status_code for one in clients} == {429})
+        assert client.post(CHAT, json=free).json()["error"]["type"] == "budget_exhausted"
+
+
 @contextmanager
-def each_worker(gateway: Gateway) -> Iterator[list[httpx.Client]]:
+def each_worker(gateway: Gateway, key: str | None = None) -> Iterator[list[httpx.Client]]:
     """Clients, of which each keeps one connection to a worker of its own."""
     workers: dict[int, httpx.Client] = {}
     with ExitStack() as stack:
         for _ in range(200):
-            client = stack.enter_context(gateway.client())
+            client = stack.enter_context(gateway.client(key))
             answer = client.get("/v1/models")
             port = answer.extensions["network_stream"].get_extra_info("client_addr")[1]
             workers.setdefault(holder(gateway, port), client)

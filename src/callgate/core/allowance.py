@@ -74,9 +74,7 @@ def rules(
     tokens = model.token_limit
     if key is not None:
         tokens = key.token_limits.get(model.name, tokens)
-    own = Allowance(
-        tokens_per_minute=tokens, budget_day=model.budget_day, budget_month=model.budget_month
-    )
+    own = budgets_of(model, tokens)
     given: tuple[tuple[Scope, str, Allowance | None], ...] = (
         ("account", "", account),
         ("key", key_id, key),
@@ -89,13 +87,27 @@ def rules(
         if allowance.tokens_per_minute is not None:
             rule = _rule("tokens", scope, subject, Period.WINDOW, allowance.tokens_per_minute)
             found.append(rule)
-        for period, dollars in (
-            (Period.DAY, allowance.budget_day),
-            (Period.MONTH, allowance.budget_month),
-        ):
-            if dollars is not None:
-                found.append(_rule("spend", scope, subject, period, nano(dollars)))
+        found += budgets(scope, subject, allowance)
     return tuple(found)
+
+
+def budgets(scope: Scope, subject: str, allowance: Allowance | None) -> list[Rule]:
+    """The limits on money alone, of one account, key or model. Accounts' have no subject."""
+    if allowance is None:
+        return []
+    given = ((Period.DAY, allowance.budget_day), (Period.MONTH, allowance.budget_month))
+    return [
+        _rule("spend", scope, subject, period, nano(dollars))
+        for period, dollars in given
+        if dollars is not None
+    ]
+
+
+def budgets_of(model: Model, tokens: int | None = None) -> Allowance:
+    """What each account may use at a model; `tokens` are per 60 seconds."""
+    return Allowance(
+        tokens_per_minute=tokens, budget_day=model.budget_day, budget_month=model.budget_month
+    )
 
 
 def allowance_of(accounts: Mapping[str, Allowance], account: str) -> Allowance | None:

@@ -133,10 +133,16 @@ def amended(used: int, delta: int) -> int:
     return min(max(0, used + delta), MOST)
 
 
-def seeded(level: Level, begins: int, amount: int) -> Level:
-    """A calendar counter that has been told what was spent before its birth, once."""
-    if level.opened > begins or (level.opened == begins and not level.birth):
+def seeded(level: Level, begins: int, amount: int, *, again: bool = False) -> Level:
+    """A calendar counter that has been told what was spent before its birth, once.
+
+    One that knew already is left alone; or, told `again` of all that was spent in its period, has
+    counted at least that.
+    """
+    if level.opened > begins:
         return level
+    if level.opened == begins and not level.birth:
+        return Level(begins, min(amount, MOST), 0) if again and amount > level.used else level
     used = level.used if level.opened == begins else 0
     return Level(begins, min(used + amount, MOST), 0)
 

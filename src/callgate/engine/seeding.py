@@ -25,13 +25,13 @@ class Seeding:
     def __init__(self, counters: Counters, spent: Callable[[date], Iterable[Spent]]) -> None:
         self._counters = counters
         self._spent = spent
-        self._pending: dict[tuple[str, str], tuple[str, Rule, int]] = {}
+        self._pending: dict[tuple[str, str], tuple[str, Rule, int, bool]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def want(self, account: str, rule: Rule, begins: int) -> None:
-        """Seed a budget soon. Never waits."""
+    def want(self, account: str, rule: Rule, begins: int, *, again: bool = False) -> None:
+        """Seed a budget soon; `again` where its counter may have been told before. Never waits."""
         if len(self._pending) < _MOST_PENDING:
-            self._pending[account, rule.name] = (account, rule, begins)
+            self._pending[account, rule.name] = (account, rule, begins, again)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._work())
 
@@ -40,7 +40,7 @@ class Seeding:
         now = time.time_ns() // 1000
         for account, rule in budgets:
             begins = beginning(rule.period, now)
-            self._pending[account, rule.name] = (account, rule, begins)
+            self._pending[account, rule.name] = (account, rule, begins, False)
         if self._pending:
             try:
                 await self._seed()
@@ -64,12 +64,14 @@ class Seeding:
 
     async def _seed(self) -> None:
         wanted = list(self._pending.values())
-        oldest = min(begins for _, _, begins in wanted)
+        oldest = min(begins for _, _, begins, _ in wanted)
         since = _day(oldest)
         rows = await asyncio.to_thread(lambda: list(self._spent(since)))
-        for account, rule, begins in wanted:
+        for account, rule, begins, again in wanted:
             amount = sum(nano(row.cost) for row in rows if bears(rule, account, row, _day(begins)))
-            await self._counters.seed(account, rule.name, rule.period, begins, amount)
+            if amount or not again:
+                counter = (account, rule.name, rule.period, begins)
+                await self._counters.seed(*counter, amount, again=again)
             self._pending.pop((account, rule.name), None)
 
 

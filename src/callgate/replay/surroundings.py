@@ -169,9 +169,18 @@ class RecordedCounters:
         """What was really used changes nothing of what was said."""
         del account, corrections, now, of
 
-    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+    async def seed(
+        self,
+        account: str,
+        name: str,
+        period: Period,
+        begins: int,
+        amount: int,
+        *,
+        again: bool = False,
+    ) -> bool:
         """They know what was spent before."""
-        del account, name, period, begins, amount
+        del account, name, period, begins, amount, again
         return False
 
     async def start(self) -> None:

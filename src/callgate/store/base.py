@@ -350,8 +350,21 @@ class Counters(Protocol):
         """
         ...
 
-    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
-        """Tell a calendar counter what was spent before its birth; False where it knows already."""
+    async def seed(
+        self,
+        account: str,
+        name: str,
+        period: Period,
+        begins: int,
+        amount: int,
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Tell a calendar counter what was spent before its birth; False where it knows already.
+
+        With `again`, one that knows has counted at least the amount afterwards: that is for all
+        that was spent in the period, also while nobody drew on the counter.
+        """
         ...
 
     async def start(self) -> None:

@@ -110,10 +110,19 @@ class MemoryCounters:
                 level = limits.corrected(self._calendar[place][0], opened, delta)
                 self._calendar[place] = (level, period)
 
-    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+    async def seed(
+        self,
+        account: str,
+        name: str,
+        period: Period,
+        begins: int,
+        amount: int,
+        *,
+        again: bool = False,
+    ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
         before, _ = self._calendar.get((account, name), (Level(), period))
-        after = limits.seeded(before, begins, amount)
+        after = limits.seeded(before, begins, amount, again=again)
         self._make_room(account, name, period, begins)
         self._keep(account, name, period, after)
         return after is not before

@@ -185,10 +185,19 @@ class RemoteCounters:
             said = tuple(part for one in corrections for part in (one.opened, one.delta))
             self._outbox.correct([Command(SETTLE, keys, said)])
 
-    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+    async def seed(
+        self,
+        account: str,
+        name: str,
+        period: Period,
+        begins: int,
+        amount: int,
+        *,
+        again: bool = False,
+    ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
         answer = await self._outbox.ask(
-            Command(SEED, (self._key(account, name),), (begins, amount))
+            Command(SEED, (self._key(account, name),), (begins, amount, int(again)))
         )
         return bool(answer)
 

@@ -121,13 +121,19 @@ SEED = _script(
     + """
 local key, begins, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
 local opened, used, birth = level(key)
-if opened > begins or (opened == begins and birth == 0) then return 0 end
+if opened > begins then return 0 end
+if opened == begins and birth == 0 then
+  if ARGV[3] == '0' or used >= amount then return 0 end
+  used = 0
+end
 if opened < begins then used = 0 end
 keep(key, begins, begins, math.min(used + amount, 9007199254740991), 0)
 return 1
 """
 )
-"""KEYS: one calendar counter. ARGV: where its period begins, what was spent before its birth."""
+"""KEYS: one calendar counter. ARGV: where its period begins, what was spent before its birth, 1
+where one that knows that already is to have counted at least so much.
+"""
 
 # A server without memory refuses what adds, unless the script has written before. So that comes
 # first: such a server is found out by the beat, and is not taken to be back while it is full.

@@ -155,7 +155,16 @@ class SharedCounters:
         for one in corrections:
             self._correct(_digest(account, one.name, one.period), one, _SETTLE_TRIES)
 
-    async def seed(self, account: str, name: str, period: Period, begins: int, amount: int) -> bool:
+    async def seed(
+        self,
+        account: str,
+        name: str,
+        period: Period,
+        begins: int,
+        amount: int,
+        *,
+        again: bool = False,
+    ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
         key = _digest(account, name, period)
         while True:
@@ -165,7 +174,7 @@ class SharedCounters:
             await asyncio.sleep(_PAUSE)
         try:
             before = self._level(slot)
-            after = limits.seeded(before, begins, amount)
+            after = limits.seeded(before, begins, amount, again=again)
             self._write(slot, after)
         finally:
             self._unlock_all([slot])

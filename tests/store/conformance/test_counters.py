@@ -263,6 +263,23 @@ async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> 
     assert (await counters.draw("b", [SPEND], NOW)).refused == 0
 
 
+async def test_a_budget_that_was_not_drawn_on_is_told_again_what_was_spent(
+    counters: Counters,
+) -> None:
+    await counters.draw("acme", [SPEND], NOW)
+    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 200)
+    for amount, told, used in ((450, False, 500), (500, False, 500), (700, True, 700)):
+        seeded = await counters.seed("acme", "spend", Period.DAY, TODAY, amount, again=True)
+        (level,) = await counters.levels("acme", [SPEND], NOW)
+        assert (seeded, level) == (told, (TODAY, used, 0))
+    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 900)
+    yesterday = TODAY - 86_400_000_000
+    assert not await counters.seed("acme", "spend", Period.DAY, yesterday, 9000, again=True)
+    assert await counters.seed("acme", "new", Period.DAY, TODAY, 600, again=True)
+    new = SPEND._replace(name="new")
+    assert (await counters.draw("acme", [new], NOW)).levels[0] == (TODAY, 900, 0)
+
+
 async def test_looking_at_counters_takes_nothing_of_them(counters: Counters) -> None:
     draws = [TOKENS, SPEND, SPEND._replace(name="untouched")]
 
