@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any
 
+import msgspec
+import pytest
+from msgspec import inspect
+
+from callgate.core.body import MAX_DEPTH
+from callgate.core.chat import ChatBody
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 
@@ -66,3 +74,48 @@ def test_brackets_in_strings_are_no_depth(filler: str, depth: int) -> None:
     assert request.body.metadata is not None
     too_deep = '{"k":' + "[" * (depth + 1) + inner + "]" * (depth + 1) + "}"
     assert refusal(body % too_deep.encode()).kind.type == "invalid_json"
+
+
+NESTED: list[Any] = reduce(lambda inner, _: [inner], range(MAX_DEPTH), [])
+
+
+def nested_values(kind: inspect.Type) -> Iterator[tuple[str, Any]]:
+    """For each place where this type lets anything stand: its path, and a value with it filled."""
+    match kind:
+        case inspect.AnyType():
+            yield "", NESTED
+        case inspect.Metadata(type=inner):
+            yield from nested_values(inner)
+        case inspect.UnionType(types=types):
+            for one in types:
+                yield from nested_values(one)
+        case inspect.ListType(item_type=inner):
+            yield from ((f"[]{path}", [value]) for path, value in nested_values(inner))
+        case inspect.DictType(value_type=inner):
+            yield from ((f"{{}}{path}", {"k": value}) for path, value in nested_values(inner))
+        case inspect.StructType(fields=fields):
+            needed = {field.name: simple_value(field.type) for field in fields if field.required}
+            for field in fields:
+                for path, value in nested_values(field.type):
+                    yield f".{field.name}{path}", {**needed, field.name: value}
+
+
+def simple_value(kind: inspect.Type) -> str:
+    match kind:
+        case inspect.Metadata(type=inner):
+            return simple_value(inner)
+        case inspect.LiteralType(values=values):
+            return "user" if "user" in values else str(values[0])
+    assert isinstance(kind, inspect.StrType)
+    return "x"
+
+
+@pytest.mark.parametrize(("path", "fields"), list(nested_values(inspect.type_info(ChatBody))))
+def test_wherever_a_body_lets_anything_stand_its_depth_is_bounded(
+    path: str, fields: dict[str, Any]
+) -> None:
+    message = {"role": "user", "content": "Hi"}
+    given = [{**message, **one} for one in fields.get("messages", [message])]
+    body = msgspec.json.encode({**fields, "messages": given})
+    msgspec.json.decode(body, type=ChatBody)
+    assert "nested deeper" in refusal(body).message

@@ -11,7 +11,7 @@ import pytest
 from callgate.core.chat import Usage
 from callgate.core.prefill import Prefill, can_go_on, prefilled, takes_beginning
 from callgate.core.usage import total
-from callgate.core.validate import parse_chat
+from callgate.core.validate import output_limit, parse_chat
 
 TALK = [{"role": "user", "content": "Tell me."}]
 
@@ -39,8 +39,8 @@ def test_the_beginning_becomes_the_last_turn(asked: dict[str, Any]) -> None:
 
 def test_what_was_said_counts_against_the_limit() -> None:
     made = prefilled(request(max_completion_tokens=100), "x" * 40, Prefill(), 0)
-    assert made.output_limit(0) == 90
-    assert prefilled(request(max_tokens=3), "x" * 40, Prefill(), 0).output_limit(0) == 1
+    assert output_limit(made, 0) == 90
+    assert output_limit(prefilled(request(max_tokens=3), "x" * 40, Prefill(), 0), 0) == 1
 
 
 @pytest.mark.parametrize(

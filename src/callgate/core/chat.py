@@ -10,7 +10,7 @@ dialect is translated into.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
@@ -208,7 +208,7 @@ PROMPT_FIELDS = frozenset({"messages", "prompt"})
 """Fields that hold what was asked; every other field is a parameter."""
 
 
-class ChatRequest(NamedTuple):
+class ChatRequest(Struct, frozen=True):
     """A validated request, beside the untouched original that every attempt encodes from.
 
     `raw` maps each top-level field to its bytes as received; `unknown` lists the paths of fields
@@ -220,15 +220,6 @@ class ChatRequest(NamedTuple):
     raw: Mapping[str, Raw]
     messages: list[Message]
     unknown: tuple[str, ...] = ()
-
-    def output_limit(self, most: int) -> int:
-        """The most tokens the answer may have: 1000 where the caller says nothing.
-
-        `most` is the model's own maximum, 0 where it is unknown; the default stays within it.
-        """
-        body = self.body
-        asked = body.max_completion_tokens or body.max_tokens
-        return asked or min(DEFAULT_MAX_TOKENS, most or DEFAULT_MAX_TOKENS)
 
     @property
     def wants_usage(self) -> bool:

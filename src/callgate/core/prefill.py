@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Raw
 
 from callgate.core.chat import ChatBody, ChatRequest, Json, Message
+from callgate.core.validate import output_limit
 
 _encode = msgspec.json.Encoder().encode
 _CHARACTERS_PER_TOKEN = 4
@@ -82,7 +83,7 @@ def prefilled(request: ChatRequest, beginning: str, way: Prefill, most: int) -> 
         *request.messages,
         Message(role="assistant", content=beginning, prefix=prefix),
     ]
-    left = request.output_limit(most) - len(beginning) // _CHARACTERS_PER_TOKEN
+    left = output_limit(request, most) - len(beginning) // _CHARACTERS_PER_TOKEN
     body = msgspec.structs.replace(
         request.body,
         messages=messages,
@@ -90,7 +91,7 @@ def prefilled(request: ChatRequest, beginning: str, way: Prefill, most: int) -> 
         max_tokens=max(left, 1),
         max_completion_tokens=None,
     )
-    return request._replace(body=body, raw=raw, messages=messages)
+    return msgspec.structs.replace(request, body=body, raw=raw, messages=messages)
 
 
 def _thinks(body: ChatBody) -> bool:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw
 
 from callgate.core.chat import ChatResponse, Chunk, Json, Usage
+from callgate.core.completion import COMPLETION_FIELDS, Completion, ToldUsage
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
 
@@ -41,22 +42,23 @@ def response_json(
 
     `llm_status` is the provider's HTTP status.
     """
-    body: Json = {
-        **answer.extra,
-        "id": answer.id or request_id,
-        "object": "chat.completion",
-        "created": answer.created,
-        "model": model,
-        "choices": [_with_tool_calls(choice) for choice in answer.choices],
-    }
-    if answer.usage is not None:
-        body["usage"] = usage_fields(answer.usage)
-    body["request_id"] = request_id
-    body["request"] = parameters
-    body["http_status_code"] = 200
-    body["llm_status_code"] = llm_status
-    body["response_time"] = response_time_ns
-    return _encode(body)
+    told = _encode(
+        Completion(
+            answer.id or request_id,
+            "chat.completion",
+            answer.created,
+            model,
+            [_with_tool_calls(choice) for choice in answer.choices],
+            UNSET if answer.usage is None else usage_fields(answer.usage),
+            request_id,
+            parameters,
+            200,
+            llm_status,
+            response_time_ns,
+        )
+    )
+    extra = {name: value for name, value in answer.extra.items() if name not in COMPLETION_FIELDS}
+    return b"%b,%b" % (_encode(extra)[:-1], told[1:]) if extra else told
 
 
 def chunk_head(*, request_id: str, model: str, id: str, created: int) -> bytes:  # noqa: A002
@@ -126,27 +128,27 @@ def error_json(
     )
 
 
-def usage_fields(usage: Usage) -> Json:
-    """Usage under OpenAI's names and under those of the Responses API, as callers read it."""
-    read, written, extra = usage.input_tokens, usage.output_tokens, usage.extra
-    fields: Json = {
-        "input_tokens": read,
-        "output_tokens": written,
-        "total_tokens": usage.total_tokens,
-        "prompt_tokens": read,
-        "completion_tokens": written,
-    }
-    if extra:
-        fields = {**extra, **fields}
-    details = usage.input_details
-    if details is not None:
-        fields["input_tokens_details"] = fields["prompt_tokens_details"] = details
-    details = usage.output_details
-    if details is not None:
-        fields["output_tokens_details"] = fields["completion_tokens_details"] = details
-    if usage.estimated:
-        fields["estimated"] = True
-    return fields
+def usage_fields(usage: Usage) -> ToldUsage | Json:
+    """Usage as callers read it, after what else the provider reports."""
+    read, written = usage.input_tokens, usage.output_tokens
+    of_input = UNSET if usage.input_details is None else usage.input_details
+    of_output = UNSET if usage.output_details is None else usage.output_details
+    told = ToldUsage(
+        read,
+        written,
+        usage.total_tokens,
+        read,
+        written,
+        of_input,
+        of_input,
+        of_output,
+        of_output,
+        True if usage.estimated else UNSET,
+    )
+    if not usage.extra:
+        return told
+    fields = msgspec.structs.asdict(told)
+    return {**usage.extra, **{name: one for name, one in fields.items() if one is not UNSET}}
 
 
 def _with_tool_calls(choice: Json) -> Json:
@@ -176,7 +178,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _encode(body: Json | list[Json]) -> bytes:
+def _encode(body: Json | list[Json] | Completion) -> bytes:
     try:
         return _json(body)
     except RecursionError:  # as deep as can just be decoded

@@ -218,19 +218,34 @@ RULES: Mapping[str, tuple[Rule, frozenset[str]]] = MappingProxyType(
 """By the field that a rule is about: the rule, and the other fields that it reads."""
 
 
+_OPEN = frozenset(
+    {
+        "tools", "tool_choice", "functions", "response_format", "reasoning", "thinking", "audio",
+        "prediction", "web_search_options", "safety_settings", "metadata", "fallbacks",
+        "post_processing_steps",
+    }
+)  # fmt: skip
+"""Fields of a body whose values may nest to any depth, as their types have it."""
+
+
 def is_plain(body: ChatBody, given: Iterable[str]) -> bool:
-    """Whether a body is so simple that no rule can find anything, as most are."""
-    if not body.messages or body.prompt is not None or not _RULED.isdisjoint(given):
+    """Whether a body is so simple that no rule can find anything, nor any depth, as most are."""
+    messages = body.messages
+    if not messages or body.prompt is not None or not _SCRUTINISED.isdisjoint(given):
         return False
-    for message in body.messages:
-        if message.content.__class__ is not str or message.tool_calls is not None:
+    for message in messages:
+        if type(message.content) is not str or message.role not in _SPEAKS:
             return False
-        if message.role not in _SPEAKS:
+        if message.tool_calls is not None or message.cache_control is not None:
+            return False
+        if message.annotations is not None or message.reasoning_details is not None:
+            return False
+        if message.audio is not None:
             return False
     return True
 
 
-_RULED = frozenset(RULES)
+_SCRUTINISED = _OPEN | frozenset(RULES)
 
 
 def examine(

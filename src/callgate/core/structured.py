@@ -155,7 +155,7 @@ def _forced(request: ChatRequest, given: JsonSchema, schema: Json, forms: Forms)
     raw = {name: value for name, value in request.raw.items() if name not in _REPLACED}
     raw["tools"] = Raw(_encode([tool_json(tool)]))
     raw["tool_choice"] = Raw(_encode(choice_json(choice)))
-    return Plan("tool", request._replace(body=body, raw=raw), name)
+    return Plan("tool", msgspec.structs.replace(request, body=body, raw=raw), name)
 
 
 _REPLACED = ("response_format", "tools", "tool_choice", "parallel_tool_calls")
@@ -179,7 +179,7 @@ def _with_form(request: ChatRequest, form: ResponseFormat | None) -> ChatRequest
     raw = {name: value for name, value in request.raw.items() if name != "response_format"}
     if form is not None:
         raw["response_format"] = Raw(_encode(form))
-    return request._replace(body=body, raw=raw)
+    return msgspec.structs.replace(request, body=body, raw=raw)
 
 
 # --- instructions --------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def _with_turns(request: ChatRequest, messages: list[Message], plain: list[Json]
     body = msgspec.structs.replace(request.body, messages=messages, prompt=None)
     raw = {name: value for name, value in request.raw.items() if name != "prompt"}
     raw["messages"] = Raw(_encode(plain))
-    return request._replace(body=body, raw=raw, messages=messages)
+    return msgspec.structs.replace(request, body=body, raw=raw, messages=messages)
 
 
 # --- answers -------------------------------------------------------------------------------------

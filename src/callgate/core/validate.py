@@ -9,7 +9,14 @@ import msgspec
 from msgspec import Raw
 
 from callgate.core import body as json_body
-from callgate.core.chat import OWN_FIELDS, PROMPT_FIELDS, ChatBody, ChatRequest, Message
+from callgate.core.chat import (
+    DEFAULT_MAX_TOKENS,
+    OWN_FIELDS,
+    PROMPT_FIELDS,
+    ChatBody,
+    ChatRequest,
+    Message,
+)
 from callgate.core.fault import Fault
 from callgate.core.fieldpath import covers, join, prune, root, value_at
 from callgate.core.models import Model
@@ -47,16 +54,20 @@ def parse_chat(body: bytes) -> ChatRequest:
         raw = _RAW.decode(body)
     except json_body.MALFORMED as error:
         raise json_body.not_json(body, error) from None
-    if json_body.too_deep(body):
-        raise json_body.nested_too_deep()
     unknown: tuple[str, ...] = ()
     try:
         chat = _BODY.decode(body)
+        plain = is_plain(chat, raw)
+        if not plain:
+            _check_depth(body)
     except msgspec.ValidationError:
+        _check_depth(body)
         chat, unknown = _repair(body, raw)
+        plain = is_plain(chat, raw)
     except json_body.MALFORMED as error:
+        _check_depth(body)
         raise json_body.not_json(body, error) from None
-    if not is_plain(chat, raw):
+    if not plain:
         found = examine(chat, raw)
         if found.faults:
             raise _refusal(found.faults, complete=found.complete)
@@ -77,6 +88,16 @@ def parameters(request: ChatRequest) -> dict[str, Raw]:
     for name in PROMPT_FIELDS:
         fields.pop(name, None)
     return fields
+
+
+def output_limit(request: ChatRequest, most: int) -> int:
+    """The most tokens the answer may have: 1000 where the caller says nothing.
+
+    `most` is the model's own maximum, 0 where it is unknown; the default stays within it.
+    """
+    body = request.body
+    asked = body.max_completion_tokens or body.max_tokens
+    return asked or min(DEFAULT_MAX_TOKENS, most or DEFAULT_MAX_TOKENS)
 
 
 def check_model(request: ChatRequest, model: Model) -> None:
@@ -136,6 +157,11 @@ def _unsupported_parts(request: ChatRequest, model: Model) -> list[Fault]:
                     words = f"the model '{model.name}' does not take {modality} input"
                     faults.append(Fault(f"messages[{index}].content[{number}]", words))
     return faults
+
+
+def _check_depth(body: bytes) -> None:
+    if json_body.too_deep(body):
+        raise json_body.nested_too_deep()
 
 
 def _repair(body: bytes, raw: Mapping[str, Raw]) -> tuple[ChatBody, tuple[str, ...]]:

@@ -14,7 +14,7 @@ from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, endi
 from callgate.core.models import Model, Price, Target
 from callgate.core.pricing import cost, total_cost
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
-from callgate.core.validate import prompt_bytes
+from callgate.core.validate import output_limit, prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
 from callgate.store.base import Correction, Counters, Grant, Key, Quota
@@ -258,7 +258,7 @@ def _estimate(request: ChatRequest | None, model: Model) -> Usage:
     if model.context_length:  # what is longer are images, or is refused by the provider
         prompt = min(prompt, model.context_length)
     choices = min(max(request.body.n or 1, 1), _MOST_CHOICES)
-    output = request.output_limit(model.max_output_tokens) * choices
+    output = output_limit(request, model.max_output_tokens) * choices
     return Usage(
         input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 from callgate.core.chat import ChatBody, ChatRequest, Json
 from callgate.core.models import Target
+from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.messages import Conversation
@@ -130,7 +131,7 @@ def _inference(request: ChatRequest, additional: Json, most: int) -> Json:
 
 def _output_limit(request: ChatRequest, additional: Json, most: int) -> int | None:
     """The output limit; one that nobody asked for leaves room for the reasoning."""
-    limit = request.output_limit(most)
+    limit = output_limit(request, most)
     if _asked_limit(request.body) is not None:
         return limit
     nova = additional.get("reasoningConfig", {})

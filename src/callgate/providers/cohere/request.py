@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from callgate.core.chat import ChatBody, ChatRequest, Json, NamedTool, Tool
 from callgate.core.models import Target
+from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.cohere.messages import message_of, refusal, unsupported
 
@@ -75,7 +76,7 @@ def chat(request: ChatRequest, target: Target) -> Json:
         "stream": bool(body.stream),
     }
     thinking = _thinking(body)
-    limit = request.output_limit(target.model.max_output_tokens)
+    limit = output_limit(request, target.model.max_output_tokens)
     if thinking is not None:
         fields["thinking"] = thinking
         if not (body.max_completion_tokens or body.max_tokens) and thinking["type"] == "enabled":

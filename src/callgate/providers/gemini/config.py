@@ -11,6 +11,7 @@ from typing import Any
 
 from callgate.core.chat import ChatBody, ChatRequest, Json
 from callgate.core.models import Target
+from callgate.core.validate import output_limit
 from callgate.providers.gemini.media import resolution_of
 from callgate.providers.gemini.models import family_of, invalid, unsupported
 from callgate.providers.gemini.tools import answer_form
@@ -69,7 +70,7 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
         value = getattr(body, name)
         if value is not None and value not in idle:
             raise unsupported(name, "Gemini has no such parameter")
-    out: Json = {"maxOutputTokens": request.output_limit(target.model.max_output_tokens)}
+    out: Json = {"maxOutputTokens": output_limit(request, target.model.max_output_tokens)}
     for ours, theirs in _SAME.items():
         value = getattr(body, ours)
         if value is not None:

@@ -15,6 +15,7 @@ from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.openai import errors as openai_errors
@@ -46,7 +47,7 @@ class OpenAI:
         fields["model"] = deployment.upstream_model
         if body.messages is None and "prompt" in raw:
             fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
-        fields[vendor.max_tokens_field] = request.output_limit(target.model.max_output_tokens)
+        fields[vendor.max_tokens_field] = output_limit(request, target.model.max_output_tokens)
         if body.stream:
             self._stream_options(fields, reported=vendor.stream_usage)
         return HttpRequest(
