@@ -288,6 +288,16 @@ def test_a_provider_that_no_model_leads_to(tmp_path: Path) -> None:
     assert result.exit_code == 1
 
 
+@pytest.mark.parametrize(("entry", "warned"), [("10.0.0.0/8", 0), ("10.0.0.1, ::/0", 1)])
+def test_a_network_of_everybody_among_the_proxies_is_warned_of(
+    home: Home, entry: str, warned: int
+) -> None:
+    home.config.write_text(f'{home.config.read_text()}[server]\ntrusted_proxies = ["{entry}"]\n')
+    found = findings(home.run("check", "--offline", "--json"))
+    told = [one for one in found if one["part"] == "proxies"]
+    assert [(one["state"], "::/0" in one["what"]) for one in told] == [("warning", True)] * warned
+
+
 def test_offline_asks_nobody(tmp_path: Path) -> None:
     with listing({}) as lists:
         result = run(tmp_path, openai(lists), "--json", "--offline")

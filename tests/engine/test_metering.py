@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import UTC, date, datetime
 from typing import Any
@@ -215,3 +216,29 @@ def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
     assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [3]
     meter.follow({}, [model()])
     assert meter.rules(caller, model()) == ()
+
+
+async def test_a_budget_that_is_back_is_told_of_once_limits_are_counted_exactly_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("callgate.engine.seeding._RETRY_SECONDS", 0.0)
+    today = datetime.now(UTC).date()
+
+    class Away(MemoryCounters):
+        asked = 0
+
+        async def seed(self, *counter: Any, again: bool = False) -> bool:
+            self.asked += 1
+            self.trouble = "no answer" if self.asked < 3 else None
+            return self.trouble is None and await super().seed(*counter, again=again)
+
+    counters = Away()
+    seeding = Seeding(counters, lambda _since: [Spent(today, "acme", "k", "m", 2.0)])
+    (rule,) = rules(Allowance(budget_day=9.0), "k", None, model())
+    begins = beginning(rule.period, time.time_ns() // 1000)
+    seeding.want("acme", rule, begins, again=True)
+    async with asyncio.timeout(5):
+        while counters.asked < 3:
+            await asyncio.sleep(0)
+    await seeding.stop()
+    assert await used(counters, rule, begins) == 2 * NANO

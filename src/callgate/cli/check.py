@@ -65,6 +65,7 @@ def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     )
     config = effect.config
     yield looking.counters(config)
+    yield from looking.proxies(config)
     yield from looking.files(config)
     yield from looking.extras(config)
     yield from looking.local_model(config)

@@ -71,6 +71,13 @@ def counters(config: Config) -> Finding:
     return doctor.of_counters(probed.server, config.settings.server.workers, probed.caution)
 
 
+def proxies(config: Config) -> Iterator[Finding]:
+    """Whether only proxies are believed when they tell who asks."""
+    for network in config.trusted_networks:
+        if network.prefixlen == 0:
+            yield doctor.of_everybody(str(network))
+
+
 def sqlite_file(config: Config) -> Path | None:
     """The store's file, where it is one."""
     prefix = "sqlite:///"

@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,14 @@ class Config(Struct, frozen=True, kw_only=True):
     @property
     def trusted_proxies(self) -> TrustedProxies | None:
         """Who is believed when it tells whom it asks for; None: nobody."""
-        entries = self.settings.server.trusted_proxies
-        networks = [network for entry in entries for network in networks_of(entry)]
+        networks = self.trusted_networks
         return TrustedProxies(networks) if networks else None
+
+    @property
+    def trusted_networks(self) -> list[IPv4Network | IPv6Network]:
+        """Where those are; without what stands in variables that were not needed."""
+        entries = self.settings.server.trusted_proxies
+        return [network for one in entries if "${" not in one for network in networks_of(one)]
 
     @property
     def capture_dir(self) -> Path:

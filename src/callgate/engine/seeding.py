@@ -72,6 +72,8 @@ class Seeding:
             if amount or not again:
                 counter = (account, rule.name, rule.period, begins)
                 await self._counters.seed(*counter, amount, again=again)
+                if again and (trouble := self._counters.trouble) is not None:
+                    raise StoreError(trouble)  # nobody would ask for it once more
             self._pending.pop((account, rule.name), None)
 
 

@@ -19,6 +19,15 @@ _FAR_BACKLOG = 600.0
 _UNCOUNTED = "Until the server counts no gateway starts, and those that run count each for itself."
 
 
+def of_everybody(network: str) -> Finding:
+    """Of a network in `server.trusted_proxies` that holds every address."""
+    return warning(
+        "proxies",
+        f"server.trusted_proxies has {network}: whoever reaches the port can name any caller",
+        "Name the proxies' own addresses or networks alone.",
+    )
+
+
 def of_retirements(models: Iterable[Model], today: date) -> Iterator[Finding]:
     """Of the models that are about to be retired."""
     for model in sorted(models, key=lambda one: (one.retirement_date or date.max, one.name)):
