@@ -92,7 +92,7 @@ class Callers:
         interval = load.callers / load.rate
         due = time.monotonic() + interval * number / load.callers
         while not self._stop and self._left > 0:
-            connection = _Connection(self._gateways[at].port)
+            connection = Connection(self._gateways[at].port)
             try:
                 # Some connections are for one request, some live long.
                 for _ in range(self._chance.choice((1, 5, _LONGEST_CONNECTION))):
@@ -106,7 +106,7 @@ class Callers:
             finally:
                 connection.close()
 
-    async def _ask(self, connection: _Connection, load: Load, at: int) -> bool:
+    async def _ask(self, connection: Connection, load: Load, at: int) -> bool:
         """Whether the connection can be used for another one."""
         chance, gateway = self._chance, self._gateways[at]
         account, model = chance.choice(ACCOUNTS), chance.choice(load.models)
@@ -157,7 +157,7 @@ class Callers:
         return False
 
 
-class _Connection:
+class Connection:
     """A connection that is opened with its first request."""
 
     def __init__(self, port: int) -> None:

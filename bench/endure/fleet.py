@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ api_key = "x"
 _MODEL = '[models."{name}"]\nprovider = "fake"\nupstream_model = "fake"\nrate_limit = {limit}\n'
 _SERVE = (sys.executable, "-m", "callgate", "serve", "--config", "callgate.toml")
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
+_ALONE = "limits are counted by each process alone"
 _START_SECONDS = 60.0
 _SHIPPED_SECONDS = 120.0
 
@@ -125,7 +127,8 @@ class Gateway:
         for pid in Tree(self._given).pids():
             with contextlib.suppress(OSError):
                 if pid != own:
-                    (clerks if os.getpriority(os.PRIO_PROCESS, pid) > 0 else workers).append(pid)
+                    nice = os.getpriority(os.PRIO_PROCESS, pid)
+                    (clerks if nice > os.getpriority(os.PRIO_PROCESS, own) else workers).append(pid)
         return workers, clerks
 
     @property
@@ -157,6 +160,14 @@ class Gateway:
         """How often these words are in its logs."""
         return sum(path.read_text().count(words) for path in self.folder.glob("serve-*.log"))
 
+    def departures(self) -> Iterator[tuple[float, str]]:
+        """When its workers began to count alone (Unix seconds), and why, by its logs."""
+        for path in self.folder.glob("serve-*.log"):
+            for line in path.read_text().splitlines():
+                if _ALONE in line:
+                    said = json.loads(line)
+                    yield datetime.fromisoformat(said["time"]).timestamp(), said["detail"]
+
     def stop(self) -> None:
         """End it in order."""
         self.up = False
@@ -179,7 +190,9 @@ class Fleet:
         with cache.client() as client:
             client.flushall()
         self.url = postgres.url(name)
+        self.upstream = upstream
         self._cache = cache
+        self._workers: dict[str, list[int]] = {}
         folder.mkdir()
         limits = {**LIMITS, **LATE, FREE: 10**9}
         models = "".join(_MODEL.format(name=name, limit=limit) for name, limit in limits.items())
@@ -205,6 +218,15 @@ class Fleet:
         for gateway in self.gateways:
             gateway.start()
         self.wait_exact()
+        self._workers = {
+            f"gateway{at}": gateway.roles()[0] for at, gateway in enumerate(self.gateways)
+        }
+
+    def roles(self) -> Mapping[str, Sequence[int]]:
+        """The workers of each gateway as they were started, Redis, and the callers."""
+        pid = self._cache.pid
+        redis = {} if pid is None else {"redis": [pid]}
+        return {**self._workers, **redis, "callers": [os.getpid()]}
 
     def wait_exact(self) -> None:
         """Wait until every process is registered where limits are counted, and says so."""

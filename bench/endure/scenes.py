@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from bench.endure.callers import Callers, Load
 from bench.endure.fleet import FREE, GATEWAYS, LATE, LIMITS, WORKERS, Fleet, Gateway
 from bench.endure.ledger import Ledger, balanced
+from bench.endure.pulse import Pulse
 from bench.endure.servers import Postgres, Redis
 from bench.endure.waits import Span, compared
 from bench.endure.windows import Windows, alone, judged
@@ -70,6 +71,8 @@ async def crowd(fleet: Fleet, extent: Extent) -> Scene:
 async def outages(fleet: Fleet, extent: Extent, postgres: Postgres, cache: Redis) -> Scene:
     """Redis and PostgreSQL killed and started anew: nobody fails, waits, or is forgotten."""
     callers = Callers(fleet.gateways, fleet.keys)
+    pulse = Pulse(fleet.upstream, fleet.roles)
+    noting = asyncio.create_task(pulse.run())
     load = Load((*LIMITS, FREE, FREE), extent.rate, streams=0.1)
     spans: list[Span] = []
     faults: list[str] = []
@@ -99,19 +102,21 @@ async def outages(fleet: Fleet, extent: Extent, postgres: Postgres, cache: Redis
     if silent:
         faults.append(f"{len(silent)} answers without the header while the server was away")
     shares = alone(callers.answers, LIMITS, _PROCESSES)
-    waits = compared(callers.answers, spans)
+    waits = compared(callers.answers, spans, pulse.within)
     fleet.wait_exact()
     before = len(callers.answers)
     enough = len(LATE) * 16 * 160
     await callers.run(Load((*LATE,), extent.rate, enough=enough))
     late = judged(callers.answers[before:], LATE)
+    pulse.stop()
+    await noting
     ledger = await _settled(fleet, callers, whole=True)
     rows = [
         _answered(callers),
         Row("waits", waits.sound, waits.told),
         Row("told", not faults, "; ".join(faults) or "in /ready and X-Callgate-Degraded"),
         Row("shares", not shares.faults, _told(shares)),
-        _exact("exact again", late),
+        _exact("exact again", late, _reasons(fleet, late, pulse)),
         _balanced(ledger),
     ]
     figures = {"outages": spans, "waits": waits, "shares": shares, "again": late}
@@ -244,8 +249,30 @@ def _answered(callers: Callers) -> Row:
     return Row("answers", not (callers.broken or strange or cut), told)
 
 
-def _exact(name: str, windows: Windows) -> Row:
-    return Row(name, windows.full > 0 and not windows.faults, _told(windows))
+def _exact(name: str, windows: Windows, reasons: Sequence[str] = ()) -> Row:
+    told = _told(windows) + "".join(f"\n         {one}" for one in reasons[:10])
+    return Row(name, windows.full > 0 and not windows.faults, told)
+
+
+def _reasons(fleet: Fleet, windows: Windows, pulse: Pulse) -> list[str]:
+    """Of each window with requests above its limit: which gateway admitted them alone, and why."""
+    left = [sorted(gateway.departures()) for gateway in fleet.gateways]
+    told = []
+    for one in windows.over:
+        said = f"{one.account} at {one.model}, limit {one.limit}: {one.counted} counted"
+        for gateway, began in one.alone:
+            at, why = next(
+                ((at, why) for at, why in reversed(left[gateway]) if at <= began + 1),
+                (began, "unknown"),
+            )
+            kept = pulse.within(at - 0.1, at).kept
+            own, server = kept.get(f"gateway{gateway}", 0.0), kept.get("redis", 0.0)
+            said += (
+                f"; one alone by gateway{gateway}, {began - at:.2f} s after it was: {why}, when it "
+                f"was kept from a processor for {own:g} ms, Redis for {server:g} ms"
+            )
+        told.append(said)
+    return told
 
 
 def _told(windows: Windows) -> str:

@@ -130,6 +130,12 @@ class Redis:
         """What `counters.url` has to be."""
         return f"unix://{self._folder}/s"
 
+    @property
+    def pid(self) -> int | None:
+        """Its process, while it runs."""
+        process = self._process
+        return None if process is None else process.pid
+
     def client(self) -> redis.Redis:
         """A client that tries once."""
         path = str(self._folder / "s")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from bench.endure.callers import Answer
@@ -13,11 +13,24 @@ _SETTLED = 3.0  # by then a process that has counted alone has told the server
 _APART = 10.0  # two windows of one counter end a minute apart, what is told of one differs by 2 s
 
 
+class Over(NamedTuple):
+    """A window with requests above its limit: how many the server admitted, and who did alone.
+
+    `alone` are the gateways that did, and when (Unix seconds).
+    """
+
+    account: str
+    model: str
+    limit: int
+    counted: int
+    alone: Sequence[tuple[int, float]]
+
+
 class Windows(NamedTuple):
     """How many windows there were, how many used up, and what is wrong with any.
 
     `mixed` are those in which some requests were counted by a process alone, `above` how many it
-    admitted by its share of windows that were used up by then.
+    admitted by its share of windows that were used up by then; `over` are the windows of those.
     """
 
     windows: int
@@ -27,6 +40,7 @@ class Windows(NamedTuple):
     mixed: int
     above: int
     faults: list[str]
+    over: Sequence[Over] = ()
 
 
 def _ends(answer: Answer) -> float:
@@ -58,6 +72,7 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
             counters[answer.account, answer.model].append(answer)
     windows = full = admitted = refused = mixed = above = 0
     faults: list[str] = []
+    over: list[Over] = []
     for (account, model), told in sorted(counters.items()):
         limit = limits[model]
         by_processes = [one for one in told if one.degraded]
@@ -68,11 +83,14 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
             end = _ends(window[-1])
             # A process that counts alone has windows of its own; what counts is the time.
             beside = [one for one in by_processes if end - _LENGTH <= one.began <= end]
-            apart = sum(one.status != 429 for one in beside)
+            places = [(one.gateway, one.began) for one in beside if one.status != 429]
+            apart = len(places)
             admitted, refused = admitted + len(left) + apart, refused + turned_away
             full += len(left) + apart >= limit
             mixed += bool(beside)
-            above += max(0, len(left) + apart - limit)
+            if len(left) + apart > limit:
+                above += len(left) + apart - limit
+                over.append(Over(account, model, limit, len(left), places))
             given = {*left}
             # Whoever came while something was still to be settled may have been told otherwise.
             settled = max((one.began for one in beside), default=0.0) + _SETTLED
@@ -87,7 +105,7 @@ def judged(answers: Iterable[Answer], limits: Mapping[str, int], *, whole: bool 
                 faults.append(f"{told_of}, {missing} places missing")
             elif whole and in_vain and len(left) + apart < limit:
                 faults.append(f"{told_of}, {turned_away} refused")
-    return Windows(windows, full, admitted, refused, mixed, above, faults)
+    return Windows(windows, full, admitted, refused, mixed, above, faults, over)
 
 
 def alone(answers: Iterable[Answer], limits: Mapping[str, int], processes: int) -> Windows:

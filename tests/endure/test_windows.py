@@ -58,7 +58,10 @@ def test_a_place_that_nobody_got_is_missing_whoever_was_refused_alone() -> None:
 
 
 def test_what_a_process_admits_of_a_full_window_is_told() -> None:
-    assert judged([*window(2, 1, 0), answered(degraded=True)], LIMITS).above == 1
+    alone = answered(degraded=True, gateway=2, began=101.0)
+    found = judged([*window(2, 1, 0), alone], LIMITS)
+    assert found.above == 1
+    assert found.over == [("acme", "m", 3, 3, [(2, 101.0)])]
 
 
 def test_places_may_be_missing_where_answers_are() -> None:
