@@ -150,7 +150,7 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         started(own_server.url, prefix=prefix) as one,
         started(own_server.url, prefix=prefix) as two,
     ):
-        await one._register()  # now that both are there
+        await one._muster.register()  # now that both are there
         told = [await each.reserve("acme", "m", 11, time.time()) for each in (one, two)]
         assert all(quota.exact for quota in told)
         await one.peek("acme", "m", 11, time.time())  # so that both know what is left
@@ -173,9 +173,10 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         own_server.start()
         await back(one)
         await back(two)
-        # What was used meanwhile is charged; what the server knew before is lost with it.
+        # It has lost the window, and is told how that stood, and what was used meanwhile.
         quota = await one.reserve("acme", "m", 11, time.time())
-        assert (quota.admitted, quota.remaining, quota.exact) == (True, len(told) - 1, True)
+        assert (quota.admitted, quota.remaining, quota.exact) == (False, 0, True)
+        assert quota.reset == pytest.approx(told[0].reset, abs=0.01)
         asked = [each.reserve("acme", "n", 30, time.time()) for each in (one, two) * 40]
         quotas = await asyncio.gather(*asked)
         assert sorted(quota.remaining for quota in quotas if quota.admitted) == list(range(30))
@@ -324,7 +325,7 @@ async def test_a_server_that_was_started_anew_makes_no_share_larger(
         started(own_server.url, prefix=prefix) as first,
         started(own_server.url, prefix=prefix) as second,
     ):
-        await first._register()
+        await first._muster.register()
         own_server.kill()
         for one in (first, second):
             assert not (await one.reserve("acme", "m", 5, time.time())).exact
@@ -356,9 +357,9 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
     prefix = f"test:{uuid4()}"
     async with started(redis_server.url, prefix=prefix) as one:
         async with started(redis_server.url, prefix=prefix):
-            await one._register()
+            await one._muster.register()
             assert one._share.processes == 2
-        await one._register()
+        await one._muster.register()
         assert (one._share.processes, one._share.place) == (1, 0)
 
 

@@ -36,13 +36,21 @@ def test_processes_that_know_a_window_admit_what_was_left_of_it(
 ) -> None:
     those = [share(place) for place in range(6)]
     for one in those:
-        one.counted("acme", "m", used, until=160.0)
+        one.counted("acme", "m", used, until=160.0, opened=100)
     assert [admitted(one, ONE, 105.0) for one in those] == shares
+
+
+def test_the_server_can_be_told_of_windows_that_are_not_over() -> None:
+    one = share()
+    one.counted("acme", "over", 3, until=120.0, opened=60_000_000)
+    one.counted("acme", "m", 5, until=160.0, opened=100_000_000)
+    one.counted("acme", "unused", 0, until=160.0, opened=100_000_000)
+    assert one.windows(130.0) == [("acme", "m", 100_000_000, 5)]
 
 
 def test_a_window_that_has_ended_is_divided_anew() -> None:
     one = share()
-    one.counted("acme", "m", 12, until=160.0)
+    one.counted("acme", "m", 12, until=160.0, opened=100)
     assert admitted(one, ONE, 159.9) == 0
     assert admitted(one, ONE, 160.0) == 2
 

@@ -23,9 +23,10 @@ from callgate.store.attended import within
 from callgate.store.base import Caution, Correction, Grant, Quota, quota
 from callgate.store.late import Late, given_back
 from callgate.store.link import Command, Link, LinkError
+from callgate.store.muster import Muster
 from callgate.store.outbox import Outbox
 from callgate.store.roster import Roster
-from callgate.store.scripts import BEAT, DRAW, LEAVE, SEED, SETTLE
+from callgate.store.scripts import DRAW, RECALL, SEED, SETTLE
 from callgate.store.share import Debt, Share
 
 _START_SECONDS = 2.0
@@ -35,7 +36,6 @@ _REPAY_SECONDS = 10.0
 _BEAT_SECONDS = 2.0
 _TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
-_GONE_MS = 10_000
 _SECOND_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _BATCH = 500
 _ENDLESS = 2**53 - 1
@@ -71,17 +71,17 @@ class RemoteCounters:
         self.outages = 0
         self._link = link
         self._key = key
-        self._process = process
-        self._processes = processes
         self._own_clock = own_clock
         self._clock = clock
         self._timeout = timeout
         self._share = Share(workers)
+        self._muster = Muster(
+            link, self._share, process=process, processes=processes, roster=roster
+        )
         self._outbox = Outbox(link, timeout, lost=self._go_alone, heard=self._heard)
-        self._roster = roster
         self._returning = False
         self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
-        self._full_by = 0.0  # when every process that there is has registered again
+        self._mark: object = None  # of the server, as long as it has lost nothing
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -210,10 +210,7 @@ class RemoteCounters:
                 await self._connect()
         if self.trouble is not None:
             self._returning = True
-            if self._roster is not None:
-                # Whichever of them it is: the last has no part in what is left over.
-                self._share.processes = self._roster.read()
-                self._share.place = self._share.processes - 1
+            self._muster.guess()
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
@@ -226,7 +223,7 @@ class RemoteCounters:
         if self.trouble is None:
             last = [
                 *self._outbox.take_corrections(),
-                Command(LEAVE, (self._processes,), (self._process,)),
+                self._muster.leaving(),
             ]
             with suppress(LinkError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
@@ -259,15 +256,18 @@ class RemoteCounters:
             refused, at, opened, used, _ = said
         # By the caller's clock, which may differ from the server's.
         until = (opened + WINDOW_US - at) / 1_000_000 + now
-        self._share.counted(account, model, used, until)
+        self._share.counted(account, model, used, until, opened)
         reset = (opened + WINDOW_US) / 1_000_000 if self._own_clock else until
         return Quota(not refused, limit, limit - used if used < limit else 0, reset)
 
     def _draw(self, account: str, draws: Sequence[Draw], now: float, *, look: bool) -> Command:
-        said: list[int | str] = [int(now * 1_000_000) if self._own_clock else 0, int(look)]
+        said: list[int | str] = [self._time(now), int(look)]
         for one in draws:
             said += (one.begins, one.limit, one.amount)
         return Command(DRAW, tuple(self._key(account, one.name) for one in draws), tuple(said))
+
+    def _time(self, now: float) -> int:
+        return int(now * 1_000_000) if self._own_clock else 0
 
     # Away and back
 
@@ -302,10 +302,13 @@ class RemoteCounters:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._link.connect()
                 if self._returning:
-                    self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
-                await self._register()
+                    self._muster.begin_anew()
+                mark = await self._muster.register()
                 await self._look()
             await self._outbox.hear(_HEAR_SECONDS)
+            if mark != self._mark:
+                await self._recall()
+                self._mark = mark
             await self._repay()
         except (LinkError, TimeoutError) as error:
             self.trouble = str(error) or "the server does not answer"
@@ -318,25 +321,13 @@ class RemoteCounters:
 
     async def _beat(self) -> None:
         async def told() -> None:
-            await self._register()
+            self._mark = await self._muster.register()
             await self._look()
 
         try:
             await within(_TOLD_SECONDS, told())
         except (LinkError, TimeoutError) as error:
             self._go_alone(str(error) or "the server does not answer")
-
-    async def _register(self) -> None:
-        said = (self._process, _GONE_MS)
-        (answer,) = await self._link.run([Command(BEAT, (self._processes,), said)])
-        # A server that was started anew knows only those who have come back so far. Should it go
-        # again before all have, the shares of few would be too large.
-        whole = asyncio.get_running_loop().time() >= self._full_by
-        known = self._share.processes
-        if whole or answer[1] >= known:
-            self._share.place, self._share.processes = answer
-        if self._roster is not None and self._share.processes != known:
-            self._roster.write(self._share.processes)
 
     async def _look(self) -> None:
         """See now and then whether the server may forget what it counts."""
@@ -349,6 +340,18 @@ class RemoteCounters:
             detail = f"{found.what}. {found.fix}"
             _log.warning("limits may come to be inexact", extra={"detail": detail})
         self.caution = found
+
+    async def _recall(self) -> None:
+        """Tell a server that has lost its windows how they stood."""
+        now = self._clock()
+        at = self._time(now)
+        told = [
+            Command(RECALL, (self._key(account, name),), (at, opened, used))
+            for account, name, opened, used in self._share.windows(now)
+        ]
+        for first in range(0, len(told), _BATCH):
+            async with asyncio.timeout(_REPAY_SECONDS):
+                await self._link.run(told[first : first + _BATCH])
 
     async def _repay(self) -> None:
         """Correct and charge on the server what is known now, as far as it still counts."""

@@ -135,6 +135,35 @@ return 1
 where one that knows that already is to have counted at least so much.
 """
 
+RECALL = _script(
+    _NOW
+    + """
+local key, began, known = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if now >= began + 60000000 then return 0 end
+local found = redis.call('HMGET', key, 'o', 'u', 's', 'so')
+local opened, used = tonumber(found[1]) or 0, tonumber(found[2]) or 0
+local told = tonumber(found[4]) == began and tonumber(found[3]) or nil
+if opened == began then
+  if not told or known <= told then return 0 end
+  used = used + known - told
+elseif now >= opened + 60000000 then
+  used = known
+elseif opened > began then
+  used = used + known
+else
+  return 0
+end
+redis.call('HSET', key, 'o', began, 'u', math.min(used, 9007199254740991), 's', known, 'so', began)
+redis.call('PEXPIRE', key, 61000)
+return 1
+"""
+)
+"""KEYS: a window. ARGV: now or 0, when it began and how much of it was used, as it was last heard.
+
+For a server that has lost it: what was counted since is added to the most that any process knows of
+before (`s`, of the window that began at `so`). A window that it has kept stays as it is.
+"""
+
 # A server without memory refuses what adds, unless the script has written before. So that comes
 # first: such a server is found out by the beat, and is not taken to be back while it is full.
 BEAT = _script(
@@ -144,20 +173,28 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], now, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]))
+local since = redis.call('HMGET', KEYS[2], 's')[1]
+if not since then
+  since = ARGV[1] .. ' ' .. now
+  redis.call('HSET', KEYS[2], 's', since)
+end
+redis.call('PEXPIRE', KEYS[2], 120000)
 local names = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(names)
 for i, name in ipairs(names) do
-  if name == ARGV[1] then return {i - 1, #names} end
+  if name == ARGV[1] then return {i - 1, #names, since} end
 end
 """
 )
-"""KEYS: the set of processes. ARGV: this one's name, milliseconds after which a silent one is gone.
+"""KEYS: the set of processes, and beside it a mark. ARGV: this one's name, milliseconds after which
+a silent one is gone.
 
-Returns this process's place among all of them, counted from 0, and how many they are.
+Returns this process's place among all of them, counted from 0, how many they are, and the mark. It
+is kept for longer than a window: another one tells that the server has lost what it had counted.
 """
 
 LEAVE = _script("return redis.call('ZREM', KEYS[1], ARGV[1])")
 """KEYS: the set of processes. ARGV: the name of the one that ends."""
 
-SCRIPTS = (DRAW, SETTLE, SEED, BEAT, LEAVE)
+SCRIPTS = (DRAW, SETTLE, SEED, RECALL, BEAT, LEAVE)
 """Every script."""

@@ -36,7 +36,7 @@ class Share:
         self._workers = workers
         self._alone = MemoryCounters()
         self._seen: dict[tuple[str, str], Level] = {}
-        self._windows: dict[tuple[str, str], tuple[int, float]] = {}
+        self._windows: dict[tuple[str, str], tuple[int, float, int]] = {}
         self._debts: dict[Debt, int] = {}
         self._charged: dict[Debt, int] = {}  # when the window on the server opened that has it
 
@@ -87,14 +87,23 @@ class Share:
         """Correct what was drawn here and is not owed, as the server has counted it as well."""
         self._alone.settle(account, corrections, now)
 
-    def counted(self, account: str, name: str, used: int, until: float) -> None:
-        """Note that the server has counted so many in a window that ends at `until` (Unix seconds).
+    def counted(self, account: str, name: str, used: int, until: float, opened: int) -> None:
+        """Note that the server has counted so many in a window.
 
-        Keys of one account may have different limits.
+        It ends at `until` (Unix seconds) and has begun at `opened` by the server's clock. Keys of
+        one account may have different limits.
         """
         if len(self._windows) >= _MOST_REMEMBERED:
             self._windows.clear()
-        self._windows[account, name] = (used, until)
+        self._windows[account, name] = (used, until, opened)
+
+    def windows(self, now: float) -> list[tuple[str, str, int, int]]:
+        """Account, name, beginning and count of each window that the server has told of."""
+        return [
+            (*place, opened, used)
+            for place, (used, until, opened) in self._windows.items()
+            if used and now < until
+        ]
 
     def heard(
         self, account: str, draws: Sequence[Draw], levels: Sequence[Level], ahead: float
@@ -103,7 +112,7 @@ class Share:
         for draw, level in zip(draws, levels, strict=True):
             if draw.period is Period.WINDOW:
                 until = ending(draw.period, level.opened) / 1e6 + ahead
-                self.counted(account, draw.name, level.used, until)
+                self.counted(account, draw.name, level.used, until, level.opened)
             else:
                 if len(self._seen) >= _MOST_REMEMBERED:
                     self._seen.clear()
@@ -137,7 +146,7 @@ class Share:
             self._charged.clear()
         self._charged[debt] = level.opened
         until = ending(debt.period, level.opened) / 1e6 + ahead
-        self.counted(debt.account, debt.name, level.used, until)
+        self.counted(debt.account, debt.name, level.used, until, level.opened)
         if self._debts.get(debt, 0) >= 0:
             return []
         return [Correction(debt.name, debt.period, level.opened, self._debts.pop(debt))]
@@ -162,7 +171,7 @@ class Share:
 
     def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
-            used, until = self._windows.get((account, draw.name), (0, 0.0))
+            used, until, _ = self._windows.get((account, draw.name), (0, 0.0, 0))
             return self._part(max(0, draw.limit - used)) if now < until else self.of(draw.limit)
         seen = self._seen.get((account, draw.name))
         spent = seen.used if seen is not None and seen.opened == draw.begins else 0
