@@ -11,7 +11,8 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "ids", "limits", "mould", "present", "pricing", "routing", "rules", "sse", "validate",
+        "body", "directory", "health", "ids", "jsontext", "limits", "mould", "present", "pricing",
+        "quota", "routing", "rules", "secret", "sse", "validate", "value",
     ),
     "engine": (
         "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",

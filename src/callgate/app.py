@@ -22,7 +22,7 @@ from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
 from callgate.core.allowance import Rule
-from callgate.core.health import BreakerSettings
+from callgate.core.breaker import BreakerSettings
 from callgate.core.limits import beginning
 from callgate.core.record import Record
 from callgate.core.retry import Budget

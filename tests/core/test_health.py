@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.core.health import BreakerSettings, Health
+from callgate.core.breaker import BreakerSettings
+from callgate.core.health import Health
 
 SETTINGS = BreakerSettings(ratio=0.5, calls=4, window=10.0, pause=5.0)
 

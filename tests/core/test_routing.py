@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.core.health import BreakerSettings, Health
+from callgate.core.breaker import BreakerSettings
+from callgate.core.health import Health
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Vendor
 from callgate.core.routing import draw, order

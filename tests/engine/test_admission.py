@@ -12,13 +12,14 @@ import pytest
 from callgate.core.allowance import Allowance
 from callgate.core.limits import Draw
 from callgate.core.models import Model
+from callgate.core.quota import Grant, Quota
 from callgate.core.record import COUNTED_ALONE
 from callgate.core.validate import parse_chat
 from callgate.engine.admission import Admission
 from callgate.engine.call import Call
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
-from callgate.store.base import Grant, Key, Quota
+from callgate.store.base import Key
 from callgate.store.memory import MemoryCounters
 
 MODEL = Model(name="m", deployments=(SimpleNamespace(),))  # type: ignore[arg-type]
@@ -32,11 +33,11 @@ class Counting(MemoryCounters):
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         found = await super().reserve(account, model, limit, now)
-        return found._replace(exact=not self.alone)
+        return found.replace(exact=not self.alone)
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         found = await super().draw(account, draws, now)
-        return found._replace(exact=not self.alone)
+        return found.replace(exact=not self.alone)
 
 
 def made(counters: Counting, **accounts: Allowance) -> tuple[Admission, Call]:

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from callgate.cli.build import compiled
-from callgate.core.allowance import NANO, Allowance
+from callgate.core.allowance import Allowance
 from callgate.core.limits import Draw, Level
+from callgate.core.pricing import NANO
 from callgate.engine import filling
 from callgate.engine.filling import Filling
 from callgate.engine.metering import Metering

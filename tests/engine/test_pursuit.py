@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from callgate.core.breaker import BreakerSettings
 from callgate.core.chat import ChatRequest
-from callgate.core.health import BreakerSettings
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model, Target, Vendor
 from callgate.core.record import Attempt

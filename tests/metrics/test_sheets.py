@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from callgate.core.allowance import NANO, Filled, Rule
+from callgate.core.allowance import Filled, Rule
 from callgate.core.limits import Period
+from callgate.core.pricing import NANO
 from callgate.metrics.gauges import gauges
 from callgate.metrics.sheets import Sheet, read
 from callgate.metrics.tally import Series, Snapshot

@@ -55,7 +55,7 @@ class SimulatedServer:
             self.levels.update(zip(command.keys, levels, strict=True))
         answer = [0 if refused is None else refused + 1, now]
         for level in levels:
-            answer += level
+            answer += (level.opened, level.used, level.birth)
         return answer
 
     def _settle(self, command: Command) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 import virtual
 from callgate.core.limits import Draw, Level, Period, beginning
-from callgate.store.base import Correction, Grant
+from callgate.core.quota import Correction, Grant
 from callgate.store.late import Late
 from callgate.store.remote import RemoteCounters
 from callgate.store.share import Debt
@@ -82,7 +82,7 @@ def test_what_is_too_much_in_a_window_that_is_over_is_not_given_back_in_the_next
         tokens = Draw("t", 9000, 10)
 
         async def drawn(amount: int) -> Grant:
-            return await counters.draw("a", [tokens._replace(amount=amount)], loop.time())
+            return await counters.draw("a", [tokens.replace(amount=amount)], loop.time())
 
         while not (await drawn(10)).exact:
             await asyncio.sleep(1)

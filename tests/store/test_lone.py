@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from callgate.core.limits import Draw
-from callgate.store.base import Correction
+from callgate.core.quota import Correction
 from callgate.store.lone import LoneCounters
 
 LIMIT = 5

@@ -18,8 +18,8 @@ import uvloop
 
 import redisserver
 from callgate.core.limits import Draw, Period, beginning
+from callgate.core.quota import Correction
 from callgate.readiness import counters_check
-from callgate.store.base import Correction
 from callgate.store.link import Command
 from callgate.store.redis import RedisLink
 from callgate.store.remote import RemoteCounters
@@ -108,7 +108,7 @@ async def test_what_a_caller_drew_who_left_meanwhile_is_given_back(
         async with asyncio.timeout(PATIENCE):
             while counters._outbox.under_way or counters._outbox.corrections:
                 await asyncio.sleep(0.005)
-        nothing = [Draw("m", 30, 0), draws[1]._replace(amount=0)]
+        nothing = [Draw("m", 30, 0), draws[1].replace(amount=0)]
         asked, spent = (await counters.draw("acme", nothing, time.time())).levels
         assert (asked.used, spent.used) == (1, 0)
 
@@ -254,7 +254,7 @@ async def test_while_the_servers_memory_is_full_limits_go_on_by_share_and_are_ex
         quota = await counters.reserve("acme", "m", 9, time.time())
         assert (quota.exact, quota.remaining) == (True, 9 - 5)
         # What the server has refused to take back, it is told again.
-        (level,) = (await counters.draw("acme", [tokens._replace(amount=0)], time.time())).levels
+        (level,) = (await counters.draw("acme", [tokens.replace(amount=0)], time.time())).levels
         assert level.used == 60
 
 
@@ -306,14 +306,14 @@ async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
         own_server.kill()
         grant = await counters.draw("acme", [spend], time.time())
         assert (grant.refused, grant.exact) == (0, False)
-        small = await counters.draw("acme", [spend._replace(amount=300)], time.time())
+        small = await counters.draw("acme", [spend.replace(amount=300)], time.time())
         assert small.refused is None
         settled = Correction("spend", Period.DAY, small.levels[0].opened, -100)
         counters.settle("acme", [settled], time.time(), of=small)
         own_server.start()
         await back(counters)
         # The server has lost what it knew; what it is told is what was spent meanwhile.
-        grant = await counters.draw("acme", [spend._replace(amount=0)], time.time())
+        grant = await counters.draw("acme", [spend.replace(amount=0)], time.time())
         assert grant.levels[0].used == 200
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from callgate.core.limits import Draw, Level, Period
-from callgate.store.base import Correction
+from callgate.core.quota import Correction
 from callgate.store.share import Debt, Share
 
 ONE = Draw("m", 12, 1)
@@ -81,7 +81,7 @@ def test_what_was_charged_is_corrected_in_the_window_that_was_charged() -> None:
     one.paid(owed[0], Level(opened=70_000_000, used=900), ahead=0.0)
     one.rejoin(101.0)
     unused = Correction("tokens", Period.WINDOW, level.opened, -250)
-    assert one.settle("acme", [unused], 102.0) == [unused._replace(opened=70_000_000)]
+    assert one.settle("acme", [unused], 102.0) == [unused.replace(opened=70_000_000)]
     assert one.debts(102.0) == []
 
 
@@ -94,7 +94,7 @@ def test_what_turns_out_while_it_is_charged_is_corrected_after_it() -> None:
     assert one.debts(101.0) == []
     assert one.settle("acme", [unused], 101.0) == []
     back = one.paid(debt, Level(opened=70_000_000, used=900), ahead=0.0)
-    assert back == [unused._replace(opened=70_000_000)]
+    assert back == [unused.replace(opened=70_000_000)]
 
 
 def test_what_was_not_charged_yet_is_charged_as_it_turned_out() -> None:

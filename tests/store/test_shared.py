@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
+from callgate.core.quota import Quota
 from callgate.errors import GatewayError
 from callgate.store import shared
-from callgate.store.base import Quota, StoreError
+from callgate.store.base import StoreError
 from callgate.store.shared import SharedCounters
 from store.children import child
 

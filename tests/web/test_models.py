@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from starlette.applications import Starlette
 
-from callgate.core.directory import Absent, Directory
+from callgate.core.directory import Directory
 from callgate.core.http import Origin
-from callgate.core.models import Deployment, Model, Price, Vendor
+from callgate.core.models import Absent, Deployment, Model, Price, Vendor
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 from callgate.web.openapi import document

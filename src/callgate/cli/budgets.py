@@ -11,8 +11,9 @@ from msgspec import Struct
 from callgate.cli.keyview import state
 from callgate.cli.output import printable, table
 from callgate.config import Config
-from callgate.core.allowance import NANO, Rule, Spent, allowance_of, bears, rules
+from callgate.core.allowance import Rule, Spent, allowance_of, bears, rules
 from callgate.core.limits import beginning
+from callgate.core.pricing import NANO
 from callgate.store.base import Key, Store
 from callgate.store.spending import spent_since
 

@@ -20,8 +20,8 @@ from callgate.config.settings import (
     Settings,
 )
 from callgate.config.timeouts import Wish, usual
-from callgate.core.directory import Absent, Directory
-from callgate.core.models import RATES, Deployment, Model, Price, Timeouts
+from callgate.core.directory import Directory
+from callgate.core.models import RATES, Absent, Deployment, Model, Price, Timeouts
 
 _FACTS = tuple(
     field

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from callgate.core.health import BreakerSettings
+from callgate.core.breaker import BreakerSettings
 from callgate.core.retry import Budget
 from callgate.upstream.settings import UpstreamSettings
 

@@ -10,9 +10,7 @@ from msgspec import Struct
 
 from callgate.core.limits import Period
 from callgate.core.models import Model
-
-NANO = 1_000_000_000
-"""Spending is counted in billionths of a US dollar, so that it adds up exactly."""
+from callgate.core.pricing import nano
 
 EVERYONE = "*"
 """The name under which stands what holds for the accounts that have nothing of their own."""
@@ -119,11 +117,6 @@ def bears(rule: Rule, account: str, spent: Spent, since: date) -> bool:
     """Whether what was spent counts towards a budget of the account whose period began then."""
     of = {"account": "", "key": spent.key_id, "model": spent.model}[rule.scope]
     return spent.account == account and spent.day >= since and of == rule.subject
-
-
-def nano(dollars: float) -> int:
-    """US dollars in billionths."""
-    return round(dollars * NANO)
 
 
 def _rule(measure: Measure, scope: Scope, subject: str, period: Period, limit: int) -> Rule:

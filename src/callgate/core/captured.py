@@ -8,8 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from callgate.core.allowance import Allowance
-from callgate.core.directory import Absent
-from callgate.core.limits import Level
+from callgate.core.models import Absent
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 
@@ -101,6 +100,14 @@ class Window(NamedTuple):
     exact: bool = True
 
 
+class Stood(NamedTuple):
+    """How a counter stood; see `core.limits.Level`."""
+
+    opened: int = 0
+    used: int = 0
+    birth: int = 0
+
+
 class Drawn(NamedTuple):
     """What came of a reservation of a request with its tokens and price: the `names` of the
     counters, the model's first, and the grant over them.
@@ -108,7 +115,7 @@ class Drawn(NamedTuple):
 
     names: tuple[str, ...]
     refused: int | None
-    levels: tuple[Level, ...]
+    levels: tuple[Stood, ...]
     now: int
     exact: bool = True
 

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
-from callgate.core.models import Model
+from callgate.core.models import Absent, Model
 from callgate.errors import GatewayError
-
-
-class Absent(Struct, frozen=True, kw_only=True):
-    """A model that is known but not served: retired, or served in other regions only."""
-
-    name: str
-    retired: bool = False
-    successor: str | None = None
-    regions: Sequence[str] = ()
 
 
 class Directory:

@@ -7,25 +7,15 @@ Time is an argument: seconds on any clock that does not go backwards.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
-from msgspec import Struct
-
+from callgate.core.breaker import BreakerSettings
 from callgate.core.pace import Pace
 
 Circuit = Literal["closed", "open", "half-open"]
 
-_SMOOTHING = 0.2
-_SLICES = 10
-
-
-class BreakerSettings(Struct, frozen=True, kw_only=True):
-    """Opens when at least `calls` in `window` seconds failed by `ratio`; probes after `pause`."""
-
-    ratio: float = 0.5
-    calls: int = 10
-    window: float = 30.0
-    pause: float = 10.0
+_SMOOTHING: Final = 0.2
+_SLICES: Final = 10
 
 
 class Health:
@@ -36,12 +26,13 @@ class Health:
     """
 
     __slots__ = (
-        "_opened", "_probing", "_resting", "_settings", "_slices", "latency", "outstanding",
-        "paces",
+        "_opened", "_probing", "_resting", "_settings", "_slices", "_width", "latency",
+        "outstanding", "paces",
     )  # fmt: skip
 
     def __init__(self, settings: BreakerSettings) -> None:
         self._settings = settings
+        self._width = settings.window / _SLICES
         self._slices: list[tuple[int, int, int]] = []  # (number of the slice, calls, failures)
         self._opened: float | None = None
         self._probing = False
@@ -129,8 +120,7 @@ class Health:
         self._resting = max(self._resting, now + seconds)
 
     def _count(self, now: float, failures: int) -> None:
-        width = self._settings.window / _SLICES
-        number = int(now / width)
+        number = int(now / self._width)
         slices = self._slices
         if slices and slices[-1][0] == number:
             _, calls, failed = slices[-1]

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import msgspec
 
 _decode = msgspec.json.Decoder().decode
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _REPLACEMENT = "\ufffd"
 
 

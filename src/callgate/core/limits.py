@@ -13,17 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Final
 
-WINDOW_US = 60_000_000
+from callgate.core.value import Value
+
+WINDOW_US: Final = 60_000_000
 """The length of a window in microseconds."""
 
-MOST = 2**53 - 1
+MOST: Final = 2**53 - 1
 """The highest count. A provider may report any usage; beyond this Lua's doubles are not exact, and
 the words of the shared table end soon after."""
 
-_DAY_US = 86_400_000_000
-_MONTH_US = 31 * _DAY_US
+_DAY_US: Final = 86_400_000_000
+_MONTH_US: Final = 31 * _DAY_US
 
 
 class Period(IntEnum):
@@ -38,7 +40,7 @@ LONGEST = (WINDOW_US, _DAY_US, _MONTH_US)
 """The longest that a counter of each period stays open, in microseconds."""
 
 
-class Draw(NamedTuple):
+class Draw(Value):
     """What a request takes of one counter.
 
     `name` is the counter's among those of the account; `begins` is where its day or month does, in
@@ -46,21 +48,31 @@ class Draw(NamedTuple):
     whole limit.
     """
 
-    name: str
-    limit: int
-    amount: int
-    period: Period = Period.WINDOW
-    begins: int = 0
+    __slots__ = ("amount", "begins", "limit", "name", "period")
+    __match_args__ = ("name", "limit", "amount", "period", "begins")
+
+    def __init__(
+        self, name: str, limit: int, amount: int, period: Period = Period.WINDOW, begins: int = 0
+    ) -> None:
+        self.name = name
+        self.limit = limit
+        self.amount = amount
+        self.period = period
+        self.begins = begins
 
 
-class Level(NamedTuple):
+class Level(Value):
     """A counter as it stands. `birth` is when a calendar counter came to be within its period, 0
     where it has counted from the period's beginning, or has been told what went before.
     """
 
-    opened: int = 0
-    used: int = 0
-    birth: int = 0
+    __slots__ = ("birth", "opened", "used")
+    __match_args__ = ("opened", "used", "birth")
+
+    def __init__(self, opened: int = 0, used: int = 0, birth: int = 0) -> None:
+        self.opened = opened
+        self.used = used
+        self.birth = birth
 
 
 def take(opened: int, used: int, limit: int, now: int) -> tuple[bool, int, int]:

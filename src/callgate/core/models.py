@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -133,6 +133,15 @@ class Model(Struct, frozen=True, kw_only=True):
     fallbacks: tuple[str, ...] = ()
     price: Price | None = None
     hedge: bool = False
+
+
+class Absent(Struct, frozen=True, kw_only=True):
+    """A model that is known but not served: retired, or served in other regions only."""
+
+    name: str
+    retired: bool = False
+    successor: str | None = None
+    regions: Sequence[str] = ()
 
 
 class Target(NamedTuple):

@@ -10,6 +10,9 @@ import msgspec
 from callgate.core.chat import Json, Usage
 from callgate.core.models import Price
 
+NANO: Final = 1_000_000_000
+"""Spending is counted in billionths of a US dollar, so that it adds up exactly."""
+
 _PER: Final = 1_000_000
 _MOST: Final = 2**53  # beyond this a count is a provider's mistake, and no exact float either
 
@@ -42,6 +45,11 @@ def total_cost(parts: Iterable[tuple[Usage, Price | None]]) -> float | None:
             return None
         total += cost(usage, price)
     return total
+
+
+def nano(dollars: float) -> int:
+    """US dollars in billionths."""
+    return round(dollars * NANO)
 
 
 _Parts = Sequence[tuple[str, str, str]]

@@ -24,7 +24,8 @@ class Secret:
     def __repr__(self) -> str:
         return "Secret(***)"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
 
 
 def secrets_of_url(url: str) -> tuple[Secret, ...]:

@@ -5,30 +5,34 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.models import Model, Target
+from callgate.core.quota import Quota
 from callgate.core.record import Attempt, Record, Splice
 from callgate.core.trace import TraceContext
 from callgate.core.validate import prompt_bytes
 from callgate.core.withheld import withhold
 from callgate.engine.tape import Tape
 from callgate.errors import GatewayError
-from callgate.store.base import Key, Quota
+from callgate.store.base import Key
 
 if TYPE_CHECKING:
     from callgate.engine.metering import Reservation
 
 
-class TokenQuota(NamedTuple):
+class TokenQuota:
     """The state of the token limit that has the least left. `reset` is Unix seconds."""
 
-    limit: int
-    remaining: int
-    reset: float
+    __slots__ = ("limit", "remaining", "reset")
+
+    def __init__(self, limit: int, remaining: int, reset: float) -> None:
+        self.limit = limit
+        self.remaining = remaining
+        self.reset = reset
 
 
 class Call:

@@ -6,7 +6,8 @@ import logging
 import time
 from collections.abc import Set
 
-from callgate.core.health import BreakerSettings, Health
+from callgate.core.breaker import BreakerSettings
+from callgate.core.health import Health
 from callgate.core.models import Deployment, Model
 from callgate.core.retry import reaction
 from callgate.errors import GatewayError

@@ -6,18 +6,18 @@ import logging
 import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
-from callgate.core.allowance import NANO, Allowance, Rule, allowance_of, nano, rules
+from callgate.core.allowance import Allowance, Rule, allowance_of, rules
 from callgate.core.chat import ChatRequest, Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
 from callgate.core.models import Model, Price, Target
-from callgate.core.pricing import cost, total_cost
+from callgate.core.pricing import NANO, cost, nano, total_cost
+from callgate.core.quota import Correction, Grant, Quota
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.core.validate import output_limit, prompt_bytes
 from callgate.engine.call import Call, TokenQuota
 from callgate.errors import GatewayError
-from callgate.store.base import Correction, Counters, Grant, Key, Quota
+from callgate.store.base import Counters, Key
 
 _NOTHING: Mapping[str, int | None] = MappingProxyType({"tokens": 0, "spend": 0})
 _MOST_KNOWN = 10_000
@@ -27,13 +27,18 @@ _log = logging.getLogger("callgate.budgets")
 Born = Callable[[str, Rule, int], None]
 
 
-class Reservation(NamedTuple):
+class Reservation:
     """What was taken for one model of a call's course; the first draw is the request itself."""
 
-    model: Model
-    rules: Sequence[Rule]
-    draws: Sequence[Draw]
-    grant: Grant
+    __slots__ = ("draws", "grant", "model", "rules")
+
+    def __init__(
+        self, model: Model, rules: Sequence[Rule], draws: list[Draw], grant: Grant
+    ) -> None:
+        self.model = model
+        self.rules = rules
+        self.draws = draws
+        self.grant = grant
 
 
 class Metering:
@@ -130,7 +135,7 @@ class Metering:
             call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
         if grant.refused is None:
             call.reservations = (
-                *call.reservations, Reservation(model, found, draws[1:], grant),
+                *call.reservations, Reservation(model, found, draws, grant),
             )  # fmt: skip
             self._look_after(call, key, found, levels)
         elif grant.refused:
@@ -146,17 +151,21 @@ class Metering:
         key = call.key
         assert key is not None
         used = self._used(call)
-        for model, found, draws, grant in reversed(call.reservations):
+        for taken in reversed(call.reservations):
             # Once for each model, by its name: some attempts have a model with fewer deployments.
-            real = used.pop(model.name, _NOTHING)
-            corrections = [
-                Correction(draw.name, draw.period, grant.levels[at + 1].opened, amount - reserved)
-                for at, draw in enumerate(draws)
-                if (amount := real[found[at].measure]) is not None
-                and (reserved := min(draw.amount, draw.limit)) != amount
-            ]
+            real = used.pop(taken.model.name, _NOTHING)
+            levels = taken.grant.levels
+            corrections = []
+            for at, rule in enumerate(taken.rules, 1):
+                draw, amount = taken.draws[at], real[rule.measure]
+                reserved = min(draw.amount, draw.limit)
+                if amount is not None and amount != reserved:
+                    opened = levels[at].opened
+                    corrections.append(
+                        Correction(draw.name, draw.period, opened, amount - reserved)
+                    )
             if corrections:
-                self._counters.settle(key.account, corrections, call.arrived, of=grant)
+                self._counters.settle(key.account, corrections, call.arrived, of=taken.grant)
         call.reservations = ()
 
     def _used(self, call: Call) -> dict[str, Mapping[str, int | None]]:

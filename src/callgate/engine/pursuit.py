@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -30,13 +30,16 @@ _NEXT = "go to the next target"
 _ONWARD = (_NEXT, "fall back to ", "continue the answer ")
 
 
-class _Way(NamedTuple, Generic[T]):
+class _Way(Generic[T]):
     """One run: `drawn` names the models for which the account's window has been drawn on."""
 
-    call: Call
-    course: Sequence[Leg]
-    go: Go[T]
-    drawn: set[str]
+    __slots__ = ("call", "course", "drawn", "go")
+
+    def __init__(self, call: Call, course: Sequence[Leg], go: Go[T], drawn: set[str]) -> None:
+        self.call = call
+        self.course = course
+        self.go = go
+        self.drawn = drawn
 
 
 class Pursuit:

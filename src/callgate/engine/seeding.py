@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 
-from callgate.core.allowance import Rule, Spent, bears, nano
+from callgate.core.allowance import Rule, Spent, bears
 from callgate.core.limits import beginning
+from callgate.core.pricing import nano
 from callgate.store.base import Counters, StoreError
 
 _RETRY_SECONDS = 5.0

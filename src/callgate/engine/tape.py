@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from callgate.core.allowance import Allowance
-from callgate.core.captured import Drawn, Exchange, Failure, Mode, Piece, Window
+from callgate.core.captured import Drawn, Exchange, Failure, Mode, Piece, Stood, Window
 from callgate.core.directory import Directory
 from callgate.core.http import HttpRequest
 from callgate.core.limits import Draw
+from callgate.core.quota import Grant, Quota
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
-from callgate.store.base import Grant, Quota
 from callgate.upstream.transport import UpstreamResponse
 
 
@@ -102,11 +102,14 @@ class Tape:
 
     def reserved(self, model: str, quota: Quota) -> None:
         """What the account's window said."""
-        self.windows.append(Window(model, *quota))
+        told = Window(model, quota.admitted, quota.limit, quota.remaining, quota.reset, quota.exact)
+        self.windows.append(told)
 
     def drawn(self, draws: Sequence[Draw], grant: Grant) -> None:
         """What a reservation over several counters came to."""
-        self.draws.append(Drawn(tuple(draw.name for draw in draws), *grant[:4]))
+        names = tuple(draw.name for draw in draws)
+        levels = tuple(Stood(one.opened, one.used, one.birth) for one in grant.levels)
+        self.draws.append(Drawn(names, grant.refused, levels, grant.now, grant.exact))
 
     def left_alone(self, deployments: Sequence[str], resting: Sequence[bool]) -> None:
         """Deployments that were passed over: because they had asked for a rest, or had failed."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from callgate.core.allowance import NANO, Filled
+from callgate.core.allowance import Filled
+from callgate.core.pricing import NANO
 from callgate.metrics.tally import Series, Snapshot
 
 _OF_MEASURE = {

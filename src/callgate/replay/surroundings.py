@@ -12,8 +12,9 @@ from callgate.core.http import HttpRequest, Origin
 from callgate.core.limits import Draw, Level, Period
 from callgate.core.models import Timeouts
 from callgate.core.override import Kind, Override
+from callgate.core.quota import Correction, Grant, Quota
 from callgate.errors import GatewayError
-from callgate.store.base import Caution, Correction, Grant, Key, Keys, Quota, StoreError
+from callgate.store.base import Caution, Key, Keys, StoreError
 from callgate.upstream.transport import PoolStats
 
 _WINDOW_SECONDS = 60.0
@@ -146,12 +147,12 @@ class RecordedCounters:
             if drawn.names == names:
                 del self._draws_left[at]
                 # Born, a counter would want to be told of what was spent before.
-                levels = tuple(level._replace(birth=0) for level in drawn.levels)
+                levels = tuple(Level(one.opened, one.used) for one in drawn.levels)
                 return Grant(drawn.refused, levels, drawn.now, drawn.exact)
         if self._refusal is not None:
             raise self._refusal
         at_us = int(now * 1_000_000)
-        return Grant(None, tuple(Level(at_us, min(one[2], one[1])) for one in draws), at_us)
+        return Grant(None, tuple(Level(at_us, min(one.amount, one.limit)) for one in draws), at_us)
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """Nobody asks in a replay how full they are."""

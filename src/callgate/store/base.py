@@ -15,8 +15,9 @@ from msgspec import Struct
 from callgate.core.allowance import Allowance
 from callgate.core.captured import KeyMode
 from callgate.core.entry import Entry
-from callgate.core.limits import WINDOW_US, Draw, Level, Period
+from callgate.core.limits import Draw, Level, Period
 from callgate.core.override import Kind, Override
+from callgate.core.quota import Correction, Grant, Quota
 from callgate.core.record import Record
 
 
@@ -241,50 +242,6 @@ class Store(NamedTuple):
     requests: RequestLog
     overrides: Overrides
     close: Callable[[], None]
-
-
-class Quota(NamedTuple):
-    """The state of one window after an operation on it. `reset` is Unix seconds, fractional.
-
-    `exact` is False where this process counted for itself, because the others could not be asked.
-    """
-
-    admitted: bool
-    limit: int
-    remaining: int
-    reset: float
-    exact: bool = True
-
-
-def quota(admitted: bool, limit: int, opened: int, used: int) -> Quota:
-    """The quota that a window of `core.limits` amounts to under a limit."""
-    left = limit - used if used < limit else 0
-    return Quota(admitted, limit, left, (opened + WINDOW_US) / 1_000_000)
-
-
-class Grant(NamedTuple):
-    """What became of a reservation over several counters.
-
-    `refused` is the place of the first draw that found no room, None where all were taken; either
-    way `levels` are the counters afterwards. `now` is the time that was taken for it (Unix
-    microseconds, by the clock of whoever counts); `exact` as in `Quota`. `late` is for whoever
-    counts to know it by.
-    """
-
-    refused: int | None
-    levels: tuple[Level, ...]
-    now: int
-    exact: bool = True
-    late: object | None = None
-
-
-class Correction(NamedTuple):
-    """What to add to a counter, if its period is still the one that began at `opened`."""
-
-    name: str
-    period: Period
-    opened: int
-    delta: int
 
 
 class Caution(NamedTuple):

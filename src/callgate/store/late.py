@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from callgate.core.limits import Draw, Level
-from callgate.store.base import Correction, Grant
+from callgate.core.quota import Correction, Grant
 from callgate.store.share import Debt
 
 _REFUSED = Grant(0, (), 0)
@@ -92,7 +92,7 @@ class Late:
             draw.name: level.opened
             for draw, level in zip(self.draws, self.answer.levels, strict=True)
         }
-        return [one._replace(opened=opened[one.name]) for one in corrections]
+        return [one.replace(opened=opened[one.name]) for one in corrections]
 
     def sequel(self) -> Sequel:
         """What follows, once, when both words are there."""

@@ -7,14 +7,30 @@ from collections.abc import Iterable, Sequence
 
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
+from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.errors import GatewayError
-from callgate.store.base import Caution, Correction, Grant, Quota, quota
+from callgate.store.base import Caution
 
 _SWEEP = 2
-_UNOPENED = (0, 0)
 
 Window = tuple[str, str, int, int]
 """Of an account and a name: when the window opened, and what has been taken of it since."""
+
+
+class _Counter:
+    """What is counted under one name; see `limits.Level`."""
+
+    __slots__ = ("birth", "opened", "period", "used")
+
+    def __init__(self, period: Period, opened: int = 0, used: int = 0) -> None:
+        self.period = period
+        self.opened = opened
+        self.used = used
+        self.birth = 0
+
+    def level(self) -> Level:
+        """As it stands."""
+        return Level(self.opened, self.used, self.birth)
 
 
 class MemoryCounters:
@@ -30,9 +46,9 @@ class MemoryCounters:
     outages: int = 0
 
     def __init__(self, capacity: int = 1_000_000) -> None:
-        # Ordered by opening, so that the first to expire stand in front.
-        self._windows: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
-        self._calendar: dict[tuple[str, str], tuple[Level, Period]] = {}
+        # By account and name; ordered by opening, so that the first to expire stand in front.
+        self._windows: OrderedDict[tuple[str, str], _Counter] = OrderedDict()
+        self._calendar: dict[tuple[str, str], _Counter] = {}
         self._capacity = capacity
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
@@ -46,11 +62,12 @@ class MemoryCounters:
         window = self._windows.get(place)
         if window is None:
             self._sweep(at)
-            window = _UNOPENED
-        before, count = window
-        admitted, opened, used = limits.take(before, count, limit, at)
-        self._windows[place] = (opened, used)
+            window = self._windows[place] = _Counter(Period.WINDOW)
+        before = window.opened
+        admitted, opened, used = limits.take(before, window.used, limit, at)
+        window.used = used
         if opened != before:
+            window.opened = opened
             self._windows.move_to_end(place)
         return quota(admitted, limit, opened, used)
 
@@ -60,8 +77,8 @@ class MemoryCounters:
 
     def look(self, account: str, model: str, limit: int, now: float) -> Quota:
         """`peek` for whoever need not wait."""
-        at = int(now * 1_000_000)
-        opened, used = limits.look(*self._windows.get((account, model), _UNOPENED), at)
+        level = self._level(account, model, Period.WINDOW)
+        opened, used = limits.look(level.opened, level.used, int(now * 1_000_000))
         return quota(used < limit, limit, opened, used)
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
@@ -71,23 +88,26 @@ class MemoryCounters:
     def take_all(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """`draw` for whoever need not wait."""
         at = int(now * 1_000_000)
+        counters: list[_Counter] = []
         levels: list[Level] = []
         for draw in draws:
-            self._make_room(account, draw.name, draw.period, at)
-            level = self._level(account, draw)
-            levels.append(limits.current(level, draw.period, draw.begins, at))
+            counter = self._counter(account, draw.name, draw.period, at)
+            counters.append(counter)
+            levels.append(limits.current(counter.level(), draw.period, draw.begins, at))
         refused = limits.first_refused(levels, draws)
         for number, draw in enumerate(draws):
             if refused is None:
                 levels[number] = limits.drawn(levels[number], draw)
-            self._keep(account, draw.name, draw.period, levels[number])
+            self._keep(account, draw.name, counters[number], levels[number])
         return Grant(refused, tuple(levels), at)
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """How the counters of these draws stand, nothing taken."""
         at = int(now * 1_000_000)
         return [
-            limits.current(self._level(account, draw), draw.period, draw.begins, at)
+            limits.current(
+                self._level(account, draw.name, draw.period), draw.period, draw.begins, at
+            )
             for draw in draws
         ]
 
@@ -100,15 +120,10 @@ class MemoryCounters:
         of: Grant | None = None,
     ) -> None:
         """Correct what was drawn, now that the real amount is known."""
-        for name, period, opened, delta in corrections:
-            place = (account, name)
-            if period is Period.WINDOW:
-                window = self._windows.get(place)
-                if window is not None and window[0] == opened:
-                    self._windows[place] = (opened, limits.amended(window[1], delta))
-            elif place in self._calendar:
-                level = limits.corrected(self._calendar[place][0], opened, delta)
-                self._calendar[place] = (level, period)
+        for one in corrections:
+            counter = self._found(account, one.name, one.period)
+            if counter is not None and counter.opened == one.opened:
+                counter.used = limits.amended(counter.used, one.delta)
 
     async def seed(
         self,
@@ -121,25 +136,25 @@ class MemoryCounters:
         again: bool = False,
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        before, _ = self._calendar.get((account, name), (Level(), period))
+        counter = self._counter(account, name, period, begins)
+        before = counter.level()
         after = limits.seeded(before, begins, amount, again=again)
-        self._make_room(account, name, period, begins)
-        self._keep(account, name, period, after)
+        self._keep(account, name, counter, after)
         return after is not before
 
     def windows(self, now: float) -> list[Window]:
         """All open windows, the oldest first."""
         at = int(now * 1_000_000)
         return [
-            (*place, opened, used)
-            for place, (opened, used) in self._windows.items()
-            if not limits.expired(opened, at)
+            (*place, window.opened, window.used)
+            for place, window in self._windows.items()
+            if not limits.expired(window.opened, at)
         ]
 
     def absorb(self, others: Iterable[Window], now: float) -> None:
         """Count what another process has counted as if all had been asked for here."""
         at = int(now * 1_000_000)
-        known = dict(self._windows)
+        known = {place: (one.opened, one.used) for place, one in self._windows.items()}
         for account, name, opened, used in others:
             if limits.expired(opened, at) or len(known) >= self._capacity:
                 continue
@@ -148,7 +163,10 @@ class MemoryCounters:
                 known[account, name] = (opened, used)
             else:
                 known[account, name] = (min(opened, own[0]), used + own[1])
-        self._windows = OrderedDict(sorted(known.items(), key=lambda window: window[1][0]))
+        self._windows = OrderedDict(
+            (place, _Counter(Period.WINDOW, opened, used))
+            for place, (opened, used) in sorted(known.items(), key=lambda window: window[1][0])
+        )
 
     async def start(self) -> None:
         """There is nothing to get ready."""
@@ -167,36 +185,42 @@ class MemoryCounters:
     def __len__(self) -> int:
         return len(self._windows)
 
-    def _level(self, account: str, draw: Draw) -> Level:
-        place = (account, draw.name)
-        if draw.period is Period.WINDOW:
-            opened, used = self._windows.get(place, _UNOPENED)
-            return Level(opened, used)
-        found = self._calendar.get(place)
-        return Level() if found is None else found[0]
-
-    def _make_room(self, account: str, name: str, period: Period, now: int) -> None:
+    def _found(self, account: str, name: str, period: Period) -> _Counter | None:
         if period is Period.WINDOW:
-            if (account, name) not in self._windows:
-                self._sweep(now)
-        elif (account, name) not in self._calendar and len(self._calendar) >= self._capacity:
-            self._clear_calendar(now)
+            return self._windows.get((account, name))
+        return self._calendar.get((account, name))
 
-    def _keep(self, account: str, name: str, period: Period, level: Level) -> None:
-        place = (account, name)
-        if period is not Period.WINDOW:
-            self._calendar[place] = (level, period)
+    def _level(self, account: str, name: str, period: Period) -> Level:
+        counter = self._found(account, name, period)
+        return Level() if counter is None else counter.level()
+
+    def _counter(self, account: str, name: str, period: Period, now: int) -> _Counter:
+        """The counter of this name, or a new one that there is room for: `_keep` puts it there."""
+        counter = self._found(account, name, period)
+        if counter is not None:
+            return counter
+        if period is Period.WINDOW:
+            self._sweep(now)
+        elif len(self._calendar) >= self._capacity:
+            self._clear_calendar(now)
+        return _Counter(period)
+
+    def _keep(self, account: str, name: str, counter: _Counter, level: Level) -> None:
+        begun = level.opened != counter.opened or not counter.opened
+        counter.opened, counter.used, counter.birth = level.opened, level.used, level.birth
+        if not begun:
             return
-        before = self._windows.get(place)
-        self._windows[place] = (level.opened, level.used)
-        if before is None or before[0] != level.opened:
-            self._windows.move_to_end(place)
+        if counter.period is Period.WINDOW:
+            self._windows[account, name] = counter
+            self._windows.move_to_end((account, name))
+        else:
+            self._calendar[account, name] = counter
 
     def _clear_calendar(self, now: int) -> None:
         over = [
             place
-            for place, (level, period) in self._calendar.items()
-            if limits.expired(level.opened, now, period)
+            for place, counter in self._calendar.items()
+            if limits.expired(counter.opened, now, counter.period)
         ]
         if not over:
             raise self._full("budgets")
@@ -208,12 +232,12 @@ class MemoryCounters:
             if not self._windows:
                 return
             place = next(iter(self._windows))
-            opened, used = self._windows[place]
-            if limits.expired(opened, now):
+            window = self._windows[place]
+            if limits.expired(window.opened, now):
                 del self._windows[place]
-            elif opened > now:
+            elif window.opened > now:
                 # From before the clock stepped back; left alone it would stand for too long.
-                self._windows[place] = (now, used)
+                window.opened = now
                 self._windows.move_to_end(place)
             else:
                 break

@@ -19,8 +19,9 @@ from itertools import zip_longest
 from typing import Any
 
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
+from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.store.attended import within
-from callgate.store.base import Caution, Correction, Grant, Quota, quota
+from callgate.store.base import Caution
 from callgate.store.late import Late, given_back
 from callgate.store.link import Command, Link, LinkError
 from callgate.store.muster import Muster
@@ -127,7 +128,7 @@ class RemoteCounters:
             return self._share.draw(account, draws, now)
         late.refuse()
         late.local = self._share.draw(account, draws, now)
-        return late.local._replace(late=late)
+        return late.local.replace(late=late)
 
     def _left(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
@@ -221,10 +222,7 @@ class RemoteCounters:
             self._keeper = None
         await self._outbox.hear(self._timeout)
         if self.trouble is None:
-            last = [
-                *self._outbox.take_corrections(),
-                self._muster.leaving(),
-            ]
+            last = [*self._outbox.take_corrections(), self._muster.leaving()]
             with suppress(LinkError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._link.run(last)
@@ -249,9 +247,10 @@ class RemoteCounters:
             return self._share.look(account, draw, now)
         if said is None or isinstance(said, Late):
             grant = self._decided(said, account, draws, now)
-            refused, at, (opened, used, _) = grant.refused is not None, grant.now, grant.levels[0]
+            refused, at, level = grant.refused is not None, grant.now, grant.levels[0]
+            opened, used = level.opened, level.used
             if not grant.exact:
-                return quota(not refused, limit, opened, used)._replace(exact=False)
+                return quota(not refused, limit, opened, used, exact=False)
         else:
             refused, at, opened, used, _ = said
         # By the caller's clock, which may differ from the server's.
@@ -388,12 +387,12 @@ class RemoteCounters:
     def _charge(self, owed: tuple[Debt, int]) -> Command:
         (account, name, period, opened), amount = owed
         begins = 0 if period is Period.WINDOW else opened
-        draw = Draw(name, _ENDLESS, amount, period, begins)
-        return self._draw(account, [draw], self._clock(), look=False)
+        draws = [Draw(name, _ENDLESS, amount, period, begins)]
+        return self._draw(account, draws, self._clock(), look=False)
 
 
 def _granted(said: Sequence[int], count: int) -> Grant:
     """What the server's script says of so many draws."""
-    refused, at = said[0], said[1]
-    levels = tuple(Level(*said[first : first + 3]) for first in range(2, 2 + 3 * count, 3))
+    refused, at, *words = said
+    levels = tuple(Level(*words[first : first + 3]) for first in range(0, 3 * count, 3))
     return Grant(refused - 1 if refused else None, levels, at)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from callgate.core.limits import Draw, Level, Period, ending
-from callgate.store.base import Correction, Grant, Quota
+from callgate.core.quota import Correction, Grant, Quota
 from callgate.store.memory import MemoryCounters
 
 _MOST_REMEMBERED = 100_000
@@ -51,13 +51,13 @@ class Share:
     def look(self, account: str, draw: Draw, now: float) -> Quota:
         """The window as it stands within the share, nothing taken."""
         share = self._limit(account, draw, now)
-        return self._alone.look(account, draw.name, share, now)._replace(
+        return self._alone.look(account, draw.name, share, now).replace(
             limit=draw.limit, exact=False
         )
 
     def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """All of these or none, each within the share. Levels show what is left of the share."""
-        shares = [draw._replace(limit=self._limit(account, draw, now)) for draw in draws]
+        shares = [draw.replace(limit=self._limit(account, draw, now)) for draw in draws]
         grant = self._alone.take_all(account, shares, now)
         levels = []
         for draw, share, level in zip(draws, shares, grant.levels, strict=True):
@@ -66,7 +66,7 @@ class Share:
                 self._owe(debt, min(draw.amount, draw.limit))
             left = max(0, share.limit - level.used)
             levels.append(Level(level.opened, draw.limit - left))
-        return grant._replace(levels=tuple(levels), exact=False)
+        return grant.replace(levels=tuple(levels), exact=False)
 
     def settle(
         self, account: str, corrections: Sequence[Correction], now: float
@@ -80,7 +80,7 @@ class Share:
             if opened is None or debt in self._debts:
                 self._owe(debt, one.delta)
             else:
-                charged.append(one._replace(opened=opened))
+                charged.append(one.replace(opened=opened))
         return charged
 
     def correct(self, account: str, corrections: Sequence[Correction], now: float) -> None:

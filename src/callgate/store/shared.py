@@ -27,8 +27,9 @@ from time import monotonic
 
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
+from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.errors import GatewayError
-from callgate.store.base import Caution, Correction, Grant, Quota, quota
+from callgate.store.base import Caution
 from callgate.store.tablefile import HEADER, KEY, WORDS, open_table
 
 _REACH = 128
@@ -98,7 +99,8 @@ class SharedCounters:
             await self._lock(HEADER + slot)
             try:
                 if self._key(slot) == key:
-                    opened, used, _ = self._level(slot)
+                    level = self._level(slot)
+                    opened, used = level.opened, level.used
             finally:
                 self._unlock(HEADER + slot)
         opened, used = limits.look(opened, used, at)

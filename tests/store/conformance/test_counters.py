@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.core.limits import MOST, Draw, Period
+from callgate.core.limits import MOST, Draw, Level, Period
+from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
-from callgate.store.base import Correction, Counters, Quota
+from callgate.store.base import Counters
 
 NOW = 1_800_000_000.0
 Make = Callable[[Path, int], Counters]
@@ -218,10 +219,10 @@ async def test_all_of_a_draw_is_taken_or_nothing(counters: Counters) -> None:
 
 
 async def test_what_exceeds_a_whole_limit_draws_the_whole_limit(counters: Counters) -> None:
-    huge = TOKENS._replace(amount=10**9)
+    huge = TOKENS.replace(amount=10**9)
     assert (await counters.draw("acme", [huge], NOW)).levels[0].used == 100
-    assert (await counters.draw("acme", [TOKENS._replace(amount=0)], NOW)).refused == 0
-    assert (await counters.draw("b", [TOKENS._replace(limit=0)], NOW)).refused == 0
+    assert (await counters.draw("acme", [TOKENS.replace(amount=0)], NOW)).refused == 0
+    assert (await counters.draw("b", [TOKENS.replace(limit=0)], NOW)).refused == 0
 
 
 async def test_a_reservation_is_corrected_within_its_own_period_only(counters: Counters) -> None:
@@ -232,7 +233,7 @@ async def test_a_reservation_is_corrected_within_its_own_period_only(counters: C
         Correction("spend", Period.DAY, day, 50),
     ]
     counters.settle("acme", corrections, NOW)
-    nothing = [TOKENS._replace(amount=0), SPEND._replace(amount=0)]
+    nothing = [TOKENS.replace(amount=0), SPEND.replace(amount=0)]
     grant = await counters.draw("acme", nothing, NOW + 1)
     assert [level.used for level in grant.levels] == [9, 350]
     counters.settle("acme", [Correction("tokens", Period.WINDOW, window - 1, -9)], NOW)
@@ -243,7 +244,7 @@ async def test_a_reservation_is_corrected_within_its_own_period_only(counters: C
 
 
 async def test_a_day_begins_anew_and_never_goes_back(counters: Counters) -> None:
-    tomorrow = SPEND._replace(begins=TODAY + 86_400_000_000)
+    tomorrow = SPEND.replace(begins=TODAY + 86_400_000_000)
     for draw, used in ((SPEND, 300), (tomorrow, 300), (SPEND, 600), (tomorrow, 900)):
         grant = await counters.draw("acme", [draw], NOW)
         assert grant.levels[0].used == used
@@ -254,10 +255,10 @@ async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> 
     assert grant.levels[0].birth == NOW * 1_000_000
     assert await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
     assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
-    grant = await counters.draw("acme", [SPEND._replace(amount=200)], NOW)
-    assert (grant.refused, *grant.levels[0]) == (None, TODAY, 1000, 0)
+    grant = await counters.draw("acme", [SPEND.replace(amount=200)], NOW)
+    assert (grant.refused, grant.levels[0]) == (None, Level(TODAY, 1000, 0))
     # Of the next day it knows that nothing was before.
-    grant = await counters.draw("acme", [SPEND._replace(begins=TODAY + 86_400_000_000)], NOW)
+    grant = await counters.draw("acme", [SPEND.replace(begins=TODAY + 86_400_000_000)], NOW)
     assert grant.levels[0].birth == 0
     assert await counters.seed("b", "spend", Period.DAY, TODAY, 900)
     assert (await counters.draw("b", [SPEND], NOW)).refused == 0
@@ -271,17 +272,17 @@ async def test_a_budget_that_was_not_drawn_on_is_told_again_what_was_spent(
     for amount, told, used in ((450, False, 500), (500, False, 500), (700, True, 700)):
         seeded = await counters.seed("acme", "spend", Period.DAY, TODAY, amount, again=True)
         (level,) = await counters.levels("acme", [SPEND], NOW)
-        assert (seeded, level) == (told, (TODAY, used, 0))
+        assert (seeded, level) == (told, Level(TODAY, used, 0))
     assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 900)
     yesterday = TODAY - 86_400_000_000
     assert not await counters.seed("acme", "spend", Period.DAY, yesterday, 9000, again=True)
     assert await counters.seed("acme", "new", Period.DAY, TODAY, 600, again=True)
-    new = SPEND._replace(name="new")
-    assert (await counters.draw("acme", [new], NOW)).levels[0] == (TODAY, 900, 0)
+    new = SPEND.replace(name="new")
+    assert (await counters.draw("acme", [new], NOW)).levels[0] == Level(TODAY, 900, 0)
 
 
 async def test_looking_at_counters_takes_nothing_of_them(counters: Counters) -> None:
-    draws = [TOKENS, SPEND, SPEND._replace(name="untouched")]
+    draws = [TOKENS, SPEND, SPEND.replace(name="untouched")]
 
     async def levels(now: float, *wanted: Draw) -> list[int]:
         return [level.used for level in await counters.levels("acme", wanted or draws, now)]
@@ -290,14 +291,14 @@ async def test_looking_at_counters_takes_nothing_of_them(counters: Counters) -> 
     await counters.draw("acme", draws[:2], NOW)
     for _ in range(2):
         assert await levels(NOW + 1) == [40, 300, 0]
-    tomorrow = SPEND._replace(begins=TODAY + 86_400_000_000)
+    tomorrow = SPEND.replace(begins=TODAY + 86_400_000_000)
     assert await levels(NOW + 60, TOKENS, tomorrow) == [0, 0]
     assert (await counters.draw("acme", [SPEND], NOW + 61)).levels[0].used == 600
     assert [level.used for level in await counters.levels("b", draws, NOW)] == [0, 0, 0]
 
 
 async def test_concurrent_draws_take_exactly_what_there_is(counters: Counters) -> None:
-    draws = [REQUEST._replace(limit=1000), TOKENS._replace(amount=7), SPEND._replace(amount=1)]
+    draws = [REQUEST.replace(limit=1000), TOKENS.replace(amount=7), SPEND.replace(amount=1)]
     grants = await asyncio.gather(*(counters.draw("acme", draws, NOW) for _ in range(100)))
     assert sum(grant.refused is None for grant in grants) == 14
     assert max(grant.levels[1].used for grant in grants) == 98
@@ -309,7 +310,7 @@ async def test_a_usage_beyond_all_measure_only_fills_the_counter(counters: Count
         counters.settle("acme", [Correction("spend", Period.DAY, opened, 2**66)], NOW)
         grant = await counters.draw("acme", [SPEND], NOW)
         assert (grant.refused, grant.levels[0].used) == (0, MOST)
-    told = SPEND._replace(name="told")
-    await counters.draw("acme", [told._replace(amount=0)], NOW)
+    told = SPEND.replace(name="told")
+    await counters.draw("acme", [told.replace(amount=0)], NOW)
     assert await counters.seed("acme", "told", Period.DAY, TODAY, 2**66)
     assert (await counters.draw("acme", [told], NOW)).levels[0].used == MOST
