@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
@@ -74,6 +74,12 @@ def test_the_caller_is_the_last_that_is_no_proxy(header: bytes, expected: str) -
         (b"203.0.113.9, _hidden, 10.0.0.3", "10.0.0.3"),
         (b"203.0.113.9, 10.0.0.3:port", PEER),
         (b"[2001:db8::1", PEER),
+        (b"1.2.3.4.5", PEER),
+        (b"1..3.4", PEER),
+        (b"1.2.3.256", PEER),
+        (b"1.2.3.0004", PEER),
+        (b"1.2.3.-4", PEER),
+        (b"1.2.3.\xb2", PEER),
         (b"[2001:db8::1]x", PEER),
         (b"fe80::1%eth0", PEER),
         (b"010.0.0.1", PEER),
@@ -102,6 +108,16 @@ def test_a_chain_has_an_end() -> None:
 @given(st.binary(max_size=200) | st.text("0123456789abcdef:.[],% ", max_size=200).map(str.encode))
 def test_whatever_is_sent_an_address_comes_of_it(header: bytes) -> None:
     assert ip_address(caller(header))
+
+
+@given(st.from_regex(r"[0-9]{0,4}(\.[0-9]{0,4}){2,4}", fullmatch=True) | st.ip_addresses().map(str))
+def test_addresses_are_read_as_the_standard_library_reads_them(text: str) -> None:
+    try:
+        address: object = ip_address(text)
+    except ValueError:
+        address = PEER
+    if not isinstance(address, IPv6Address) or address.ipv4_mapped is None:
+        assert caller(text.encode()) == str(address)
 
 
 @given(st.lists(st.sampled_from(["1.1.1.1", "10.9.9.9", "fd00::9", "x", ""])))
