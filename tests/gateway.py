@@ -173,16 +173,20 @@ def write_config(
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str, key: bool = True) -> Iterator[Gateway]:
+def serving(
+    folder: Path, *arguments: str, key: bool = True, files: int | None = None
+) -> Iterator[Gateway]:
     """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end.
 
+    `files` is how many each of its processes may have open, where that is bounded.
     Whatever it has captured is replayed then, and has to give the same bytes again.
     """
     config = folder / "callgate.toml"
     if config.is_file():
         config.write_text(config_to_capture(config.read_text()))
     process = subprocess.Popen(
-        [sys.executable, "-m", "callgate", "serve", "--port", "0"]
+        ([] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"])
+        + [sys.executable, "-m", "callgate", "serve", "--port", "0"]
         + (["--fresh-key"] if key else [])
         + list(arguments),
         cwd=folder,

@@ -19,8 +19,9 @@ BASE = {"core", "errors"}
 ALLOWED = {
     "errors": set(),
     "core": {"errors"},
+    "files": {"errors"},
     "providers": BASE,
-    "upstream": BASE,
+    "upstream": BASE | {"files"},
     "store": BASE,
     "catalogue": set(),
     "prices": BASE,
@@ -45,6 +46,7 @@ ALLOWED = {
     "traces": BASE,
     "web": BASE
     | {
+        "files",
         "engine",
         "metrics.sheets",
         "metrics.exposition",
@@ -62,10 +64,12 @@ ALLOWED = {
         "config",
         "core",
         "errors",
+        "files",
         "metrics",
         "store",
         "traces",
         "web.door",
+        "web.protocol",
         "web.settings",
     },
     "cli": BASE
@@ -84,7 +88,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
     "client": set(),
-    "readiness": {"effect", "engine", "store", "web"},
+    "readiness": {"effect", "engine", "files", "store", "web"},
     "__init__": set(),
 }
 SANS_IO = ("core", "providers")

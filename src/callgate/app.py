@@ -42,10 +42,12 @@ from callgate.engine.pursuit import Pursuit
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
+from callgate.files import Files, open_to_this_process
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
 from callgate.readiness import (
     counters_check,
+    files_check,
     journal_check,
     overrides_check,
     provider_check,
@@ -91,6 +93,7 @@ class Worker(Struct):
     """The parts of a worker that live as long as it does."""
 
     gate: Gate
+    files: Files
     keyring: Keyring
     client: Transport
     counters: Counters
@@ -119,13 +122,14 @@ class Worker(Struct):
 
 
 class World(Struct, kw_only=True):
-    """What surrounds a worker: its stores, the way out, chance and the passing of time."""
+    """What surrounds a worker: its stores, the way out, files, chance and the passing of time."""
 
     store: Store
     journal: Journal
     counters: Counters
     client: Transport
     health: HealthTable
+    files: Files = msgspec.field(default_factory=open_to_this_process)
     chance: Callable[[], float] = random.random
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -133,6 +137,7 @@ class World(Struct, kw_only=True):
 @contextmanager
 def real_world(config: Config) -> Iterator[World]:
     """The world that a configuration tells of."""
+    files = open_to_this_process()
     with (
         closing(open_store_or_wait(config.store_url)) as store,
         closing(Journal(config.journal_dir, fsync=config.settings.journal.fsync)) as journal,
@@ -142,8 +147,9 @@ def real_world(config: Config) -> Iterator[World]:
             store=store,
             journal=journal,
             counters=counters,
-            client=Client(upstream_settings(config)),
+            client=Client(upstream_settings(config), files),
             health=health_table(config),
+            files=files,
         )
 
 
@@ -204,6 +210,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
                 counters_check(counters),
                 journal_check(journal, config.journal_dir),
                 provider_check(world.health),
+                files_check(world.files),
             ]
         )
         openapi = OpenApi(lambda: describe(effect.config))
@@ -235,6 +242,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         cold = Cold([route for part in routes for route in part.routes()], voice)
         yield Worker(
             gate=Gate(chat, cold.app, keeper, voice),
+            files=world.files,
             keyring=keyring,
             client=client,
             counters=counters,

@@ -211,7 +211,7 @@ _ROWS = (
     ),
     Kind(
         "overloaded", 503, "gateway", True,
-        "The gateway has as many requests as it can carry, or is shutting down.",
+        "The gateway has as many requests or connections as it can carry, or is shutting down.",
         "Retry after the seconds that `Retry-After` says.",
     ),
     Kind(

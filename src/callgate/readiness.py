@@ -7,6 +7,7 @@ from pathlib import Path
 
 from callgate.effect import Effect
 from callgate.engine.healthtable import HealthTable
+from callgate.files import Files
 from callgate.store.base import Counters
 from callgate.store.journal import Journal, backlog
 from callgate.web.keyring import Keyring
@@ -112,3 +113,21 @@ def journal_check(journal: Journal, folder: Path) -> Check:
         return Finding(part="journal")
 
     return records
+
+
+def files_check(files: Files) -> Check:
+    """Whether more connections can be made."""
+
+    def opened() -> Finding:
+        if not files.lacking():
+            return Finding(part="files")
+        return Finding(
+            part="files",
+            state="degraded",
+            why=f"of the {files.limit:,} files that the process may have open all are in use but "
+            f"the {files.limit - files.bound} that are kept back: chat requests are refused",
+            fix="Let it open more (`LimitNOFILE` of the service, `ulimit -n`, `--ulimit nofile` of "
+            "a container): an open stream takes two; or add workers.",
+        )
+
+    return opened

@@ -8,6 +8,7 @@ from time import monotonic
 
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Timeouts
+from callgate.files import Files
 from callgate.upstream import failure
 from callgate.upstream.deadline import Sweeper
 from callgate.upstream.head import encode_head, encode_length
@@ -28,13 +29,15 @@ class Client:
     """Pools of keep-alive connections, one per origin; belongs to one event loop.
 
     A request is never written twice: a connection that is known to be dead is passed over before
-    anything is written, and one that dies later fails the request with `upstream_cut`.
+    anything is written, and one that dies later fails the request with `upstream_cut`. None is
+    made where the next of `files` is kept back.
     """
 
-    __slots__ = ("_closed", "_names", "_pools", "_sweeper", "_tls", "settings")
+    __slots__ = ("_closed", "_files", "_names", "_pools", "_sweeper", "_tls", "settings")
 
-    def __init__(self, settings: UpstreamSettings) -> None:
+    def __init__(self, settings: UpstreamSettings, files: Files | None = None) -> None:
         self.settings = settings
+        self._files = files
         self._pools: dict[Origin, Pool] = {}
         self._sweeper = Sweeper()
         self._tls = Tls(settings.ca_file, settings.ca_dir)
@@ -49,7 +52,7 @@ class Client:
         Where the answer is `streamed`, `Response.answering` has to be called at its first piece:
         until then `timeouts.first_token` runs. The caller owes the response a `close()`. Raises
         GatewayError of the types `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`,
-        `upstream_cut`, and `overloaded` once the client is closed.
+        `upstream_cut`, and `overloaded` once the client is closed or no file can be spared.
         """
         method, origin, path = request.method, request.origin, request.path
         headers, body = request.headers, request.body
@@ -103,7 +106,7 @@ class Client:
     def _open_pool(self, origin: Origin) -> Pool:
         if self._closed:
             raise failure.closed()
-        pool = Pool(origin, self.settings, self._tls, self._sweeper, self._names)
+        pool = Pool(origin, self.settings, self._tls, self._sweeper, self._names, self._files)
         self._pools[origin] = pool
         return pool
 

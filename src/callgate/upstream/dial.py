@@ -63,7 +63,8 @@ async def dial(
 ) -> Connection:
     """A connection that is ready for requests to `origin`.
 
-    Raises GatewayError `upstream_unreachable`. There is no bound of time here.
+    Raises GatewayError `upstream_unreachable`, or `overloaded` where no file is left to be one.
+    There is no bound of time here.
     """
     context = tls.context() if origin.scheme == "https" else None
     first = proxy.origin if proxy is not None else origin

@@ -11,6 +11,7 @@ import ssl
 
 from callgate.core.http import Origin
 from callgate.errors import GatewayError
+from callgate.files import SHORTAGE, shortage
 
 _TIMEOUTS = {
     "connect": "could not be connected to within {seconds:g} s (connect timeout)",
@@ -28,7 +29,12 @@ def timed_out(phase: str, host: str, seconds: float) -> GatewayError:
 
 
 def unreachable(host: str, exc: Exception) -> GatewayError:
-    """A connection that could not be made, from the exception of the event loop."""
+    """A connection that could not be made, from the exception of the event loop.
+
+    Where this process may open no more, that is not the provider's fault: `overloaded`.
+    """
+    if isinstance(exc, OSError) and exc.errno in SHORTAGE:
+        return shortage()
     return _error("upstream_unreachable", host, _reason(exc))
 
 

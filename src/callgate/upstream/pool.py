@@ -9,6 +9,7 @@ from time import monotonic
 from callgate.core.http import Headers, Origin
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
+from callgate.files import Files
 from callgate.upstream import failure
 from callgate.upstream.connection import Connection
 from callgate.upstream.deadline import Sweeper
@@ -28,8 +29,8 @@ class Pool:
     """
 
     __slots__ = (
-        "_dialling", "_members", "_tls", "_waiting", "closed", "heads", "host", "idle", "loop",
-        "names", "origin", "proxy", "settings", "sweeper",
+        "_dialling", "_files", "_members", "_tls", "_waiting", "closed", "heads", "host", "idle",
+        "loop", "names", "origin", "proxy", "settings", "sweeper",
     )  # fmt: skip
 
     def __init__(
@@ -39,6 +40,7 @@ class Pool:
         tls: Tls,
         sweeper: Sweeper,
         names: dict[bytes, str],
+        files: Files | None = None,
     ) -> None:
         self.origin = origin
         self.host = origin.netloc
@@ -51,6 +53,7 @@ class Pool:
         self.heads: dict[tuple[str, str, Headers], bytes] = {}
         self.closed = False
         self._tls = tls
+        self._files = files
         self._members: set[Connection] = set()
         self._dialling = 0
         # Resolved with a connection to use, or with None for the right to make one.
@@ -64,8 +67,8 @@ class Pool:
     async def connect(self, timeouts: Timeouts) -> Connection:
         """A connection, made or waited for, where `idle` has none.
 
-        Raises GatewayError `upstream_unreachable`, or `upstream_timeout` after the shorter of
-        the connect and the total timeout.
+        Raises GatewayError `upstream_unreachable`, `overloaded` where no file can be spared for
+        it, or `upstream_timeout` after the shorter of the connect and the total timeout.
         """
         seconds = min(timeouts.connect, timeouts.total)
         limit = monotonic() + seconds
@@ -120,6 +123,8 @@ class Pool:
     async def _dial(self, within: float, phase: str, seconds: float) -> Connection:
         """Make a connection; its place among `_dialling` has been taken."""
         try:
+            if self._files is not None and self._files.scarce():
+                raise self._files.refuse()
             async with asyncio.timeout(within) as timer:
                 connection = await dial(
                     self.loop, self.origin, self.proxy, self._tls, lambda: Connection(self)

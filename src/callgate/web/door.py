@@ -9,6 +9,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from callgate.core.forwarded import TrustedProxies
+from callgate.files import Files
 from callgate.web.gate import Gate
 from callgate.web.protocol import GateProtocol
 from callgate.web.settings import Bounds
@@ -21,12 +22,15 @@ class Door:
     when they tell whom they ask for; None: nobody is.
     """
 
-    __slots__ = ("_lines", "_told", "bounds", "gate", "proxies", "retiring")
+    __slots__ = ("_lines", "_told", "bounds", "files", "gate", "proxies", "retiring")
 
-    def __init__(self, gate: Gate, bounds: Bounds, proxies: TrustedProxies | None) -> None:
+    def __init__(
+        self, gate: Gate, bounds: Bounds, proxies: TrustedProxies | None, files: Files
+    ) -> None:
         self.gate = gate
         self.bounds = bounds
         self.proxies = proxies
+        self.files = files
         self.retiring = False
         self._told: list[tuple[bytes, bytes]] | None = None
         self._lines = b""

@@ -195,6 +195,7 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     ),
     "overloaded": (
         Reason("More than `server.max_requests` at once in a worker.", "Add workers or machines."),
+        Reason("A worker may open no more files.", "Raise `LimitNOFILE`; see `/ready`."),
         Reason("The gateway is stopping.", "Retry: another one answers, or it once it is back."),
     ),
     "provider_rate_limited": (

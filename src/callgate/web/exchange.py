@@ -109,7 +109,7 @@ class Exchange:
                 waiter.set_result(None)
 
     def fail(self, error: GatewayError) -> None:
-        """Give up on the rest of the body: `receive` raises the error."""
+        """Give up on the body: `receive` raises the error."""
         self._error = error
         self.wake()
 
@@ -119,6 +119,8 @@ class Exchange:
         """The request's whole body, where all of it is here already and within `limit` bytes."""
         if self.more or self.gone or self.complete or self._buffered > limit:
             return None
+        if self._error is not None:
+            return None
         pieces = self._pieces
         self._pieces = []
         self._buffered = 0
@@ -127,14 +129,16 @@ class Exchange:
     async def receive(self) -> Message:
         """The next piece of the request's body, as soon as there is one.
 
-        Raises GatewayError `request_timeout` where it does not come in time.
+        Raises the GatewayError that `fail` was told.
         """
         if self._expects_continue and not self.started:
             self._expects_continue = False
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while self.more and not self._pieces and not self.gone and not self.complete:
+        while not self.gone and not self.complete:
             if self._error is not None:
                 raise self._error
+            if self._pieces or not self.more:
+                break
             self._flow.resume_reading()
             self._waiter = asyncio.get_running_loop().create_future()
             await self._waiter

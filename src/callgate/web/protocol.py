@@ -17,6 +17,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from callgate.core.forwarded import FORWARDED_FOR, TrustedProxies
 from callgate.errors import GatewayError
+from callgate.files import shortage
 from callgate.web.chat import CHAT_PATH
 from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.flow import Flow
@@ -32,6 +33,7 @@ _CHAT_URL = CHAT_PATH.encode()
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
+_NOT_JUST_SO = 0.5
 _MAX_PIPELINED = 100
 
 
@@ -39,8 +41,8 @@ class GateProtocol(RequestReader):
     """A transport, the request in progress on it, and those that were sent ahead."""
 
     __slots__ = (
-        "_client", "_exchange", "_idle", "_loop", "_proxies", "_quiet_since", "_refused", "_scheme",
-        "_server", "_state", "_task", "_timer", "_waiting", "door", "flow", "transport",
+        "_client", "_exchange", "_idle", "_loop", "_proxies", "_quiet_since", "_refused", "_scarce",
+        "_scheme", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow", "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,6 +63,7 @@ class GateProtocol(RequestReader):
         self._refused: GatewayError | None = None
         self._quiet_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._scarce = False
 
     # --- the event loop's callbacks, and the server's -------------------------------------------
 
@@ -76,6 +79,8 @@ class GateProtocol(RequestReader):
             self._proxies = proxies
         if is_ssl(transport):
             self._scheme = "https"
+        accepted = transport.get_extra_info("socket")
+        self._scarce = accepted is not None and accepted.fileno() >= self.door.files.bound
         self._quiet_since = self._loop.time()
         self._watch()
 
@@ -126,6 +131,12 @@ class GateProtocol(RequestReader):
         elif not (self.door.retiring and exchange.started):
             exchange.keep_alive = False
 
+    def make_way(self) -> None:
+        """Close where it is idle, and not just so: others have need of its descriptor."""
+        idle = self._is_free() and not self.amid_head
+        if idle and self._loop.time() - self._quiet_since > _NOT_JUST_SO:
+            self.transport.close()
+
     def _close_soon(self) -> None:
         self._loop.call_later(_LAST_REQUEST, self._close_if_idle)
 
@@ -145,6 +156,9 @@ class GateProtocol(RequestReader):
         if len(self._waiting) >= _MAX_PIPELINED:
             return GatewayError("bad_http", "Too many requests were sent ahead")
         exchange = self._new_exchange()
+        if self._scarce:  # what it holds is kept back for those who look after the gateway
+            exchange.keep_alive = False
+            exchange.fail(shortage())
         if self._is_free():
             self._begin(exchange)
         else:
