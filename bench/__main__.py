@@ -64,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds per scenario")
     parser.add_argument("--seconds", type=float, help="seconds per round")
     parser.add_argument("--streams", type=int, help="streams held open for their memory")
+    parser.add_argument("--pause", type=float, help="seconds between events of such a stream")
     parser.add_argument("--records", type=int, help="records in a full store")
     parser.add_argument(
         "--write-page", action="store_true", help="make docs/comparison.md of this run's peers"
@@ -80,7 +81,7 @@ def _extent(arguments: argparse.Namespace) -> Extent:
     base = QUICK if arguments.quick else Extent()
     given = {
         name: value
-        for name in ("rounds", "seconds", "streams", "records")
+        for name in ("rounds", "seconds", "streams", "pause", "records")
         if (value := getattr(arguments, name)) is not None
     }
     return msgspec.structs.replace(base, **given)

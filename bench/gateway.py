@@ -40,6 +40,7 @@ provider = "anthropic"
 rate_limit = 1000000000
 {settings.tables}
 """
+_USUAL_ROOM = 10_000  # the defaults of `max_requests` and `max_connections`
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 _COMMAND = (sys.executable, "-m", "callgate")
 
@@ -56,6 +57,15 @@ class Settings(NamedTuple):
     tables: str = ""
     store: str = ""
     counters: str = "memory:"
+
+
+def room_for(streams: int) -> Settings:
+    """The defaults, but for the bounds that so many open streams would meet."""
+    if streams <= _USUAL_ROOM:
+        return Settings()
+    return Settings(
+        server=f"max_requests = {streams}", tables=f"[upstream]\nmax_connections = {streams}"
+    )
 
 
 class Gateway:

@@ -20,8 +20,8 @@ class Job(Struct, kw_only=True):
     `request` is the whole HTTP request. An answer is right if its status is 200, its body is whole,
     and, where `events` is given, it streams that many events ending in `[DONE]`; `marker` has to
     occur in the body, in a stream once per event that holds JSON. `stagger` is the pause in seconds
-    between the first requests of two connections; `warmup` the seconds whose latencies are left
-    out.
+    between the first requests of two connections; `at_once` how many streams to be held may be
+    asked for and not have begun; `warmup` the seconds whose latencies are left out.
     """
 
     mode: Mode
@@ -33,6 +33,7 @@ class Job(Struct, kw_only=True):
     events: int = 0
     marker: bytes = b""
     stagger: float = 0.0
+    at_once: int = 1
     warmup: float = 0.0
 
 

@@ -40,7 +40,9 @@ class Load:
 
     def run(self) -> Result:
         """Do the job."""
-        connections = [self._connect() for _ in range(self.job.connections)]
+        # Idle for long, a connection would be closed: those of streams are made one by one.
+        at_first = 0 if self.job.mode == "hold" else self.job.connections
+        connections = [self._connect() for _ in range(at_first)]
         self._started = time.monotonic_ns()
         self._counted_from = self._started + int(self.job.warmup * 1e9)
         match self.job.mode:
@@ -49,7 +51,7 @@ class Load:
             case "open":
                 self._at_rate(deque(connections))
             case "hold":
-                self._hold(connections)
+                self._hold()
         return self._result()
 
     def _closed(self, connections: list[Connection]) -> None:
@@ -82,15 +84,17 @@ class Load:
                     self._send(free.popleft(), late.popleft())
         timer.close()
 
-    def _hold(self, connections: list[Connection]) -> None:
-        self._start(connections)
-        end = time.monotonic() + _PATIENCE
-        while (running := self._running()) + self._errors < len(connections):
-            for fd, _ in self._poll.poll(0.1):
-                self._advance(fd)
-            if time.monotonic() > end:
+    def _hold(self) -> None:
+        """Begin streams at the pace at which they are answered, and hold them."""
+        asked: dict[int, Connection] = {}
+        for _ in range(self.job.connections):
+            connection = self._connect()
+            self._send(connection, time.monotonic_ns())
+            asked[connection.fileno()] = connection
+            if len(asked) >= self.job.at_once and not self._until_begun(asked, self.job.at_once):
                 break
-        print(running, flush=True)
+        self._until_begun(asked, 1)
+        print(self._running(), flush=True)
         self._poll.register(sys.stdin.fileno(), select.EPOLLIN)
         while True:
             for fd, _ in self._poll.poll():
@@ -98,6 +102,23 @@ class Load:
                     self._pending = 0  # cut by intention
                     return
                 self._advance(fd)
+
+    def _until_begun(self, asked: dict[int, Connection], most: int) -> bool:
+        """Read until fewer than `most` of those asked for have not begun; whether it came to that.
+
+        Gives up where nothing begins for as long as patience lasts.
+        """
+        end = time.monotonic() + _PATIENCE
+        while len(asked) >= most:
+            for fd, _ in self._poll.poll(0.1):
+                self._advance(fd)
+                connection = asked.get(fd)
+                if connection and (connection.first or self._open.get(fd) is not connection):
+                    del asked[fd]
+                    end = time.monotonic() + _PATIENCE
+            if time.monotonic() > end:
+                return False
+        return True
 
     def _running(self) -> int:
         """How many streams have begun and not ended."""

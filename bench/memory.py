@@ -9,23 +9,23 @@ from bench.cpu import request_job
 from bench.job import Job
 from bench.report import Figure, Target
 from bench.subject import Subject
-from bench.testbed import Testbed
+from bench.testbed import Extent, Testbed
 
 _PER_STREAM_KB = Target(40.0)
 _ENDLESS = 100_000
-_PAUSE_MS = 5_000
-_STAGGER = 0.0005
+_AT_ONCE = 100
 
 
-def _hold(subject: Subject, streams: int) -> Job:
+def _hold(subject: Subject, extent: Extent) -> Job:
+    pause_ms = int(extent.pause * 1000)
     return Job(
         mode="hold",
         port=subject.stream_port,
-        request=request.stream(subject.stream_port, subject.key, _ENDLESS, pause_ms=_PAUSE_MS),
+        request=request.stream(subject.stream_port, subject.key, _ENDLESS, pause_ms=pause_ms),
         events=_ENDLESS + request.OPENAI.extra_events,
-        connections=streams,
+        connections=extent.streams,
         marker=subject.marker,
-        stagger=_STAGGER,
+        at_once=_AT_ONCE,
     )
 
 
@@ -42,7 +42,7 @@ def memory(testbed: Testbed) -> list[Figure]:
         tree.settle()
         before = tree.pss_kb()
         loaded[subject.name].append(before / 1024)
-        with driver.held(_hold(subject, testbed.extent.streams), testbed.cores.load) as held:
+        with driver.held(_hold(subject, testbed.extent), testbed.cores.load) as held:
             tree.settle(limit=3)
             per_stream[subject.name].append((tree.pss_kb() - before) / max(held.streams, 1))
         if held.streams < testbed.extent.streams:

@@ -10,20 +10,21 @@ from msgspec import Struct
 
 from bench import driver, nginx
 from bench.cores import Cores
-from bench.gateway import Gateway
+from bench.gateway import Gateway, room_for
 from bench.job import Job, Result
 from bench.subject import CALLGATE, DIRECT, Subject, find_nginx
 
 
 class Extent(Struct, frozen=True, kw_only=True):
     """How long and how large; `streams` is how many are held open at once for their memory,
-    `records` how many a full store holds.
+    each with an event every `pause` seconds; `records` how many a full store holds.
     """
 
     rounds: int = 5
     seconds: float = 2.5
     warmup: float = 1.0
     streams: int = 5000
+    pause: float = 5.0
     starts: int = 5
     records: int = 1_000_000
 
@@ -78,7 +79,8 @@ def testbed(
             subjects.append(proxy)
         gateway = None
         if CALLGATE in wanted:
-            gateway = Gateway(folder / "gateway", port, cores.subject)
+            settings = room_for(extent.streams)
+            gateway = Gateway(folder / "gateway", port, cores.subject, settings)
             gateway.create_key()
             served = gateway.start()
             _stop_later(stack, served)

@@ -33,7 +33,6 @@ def room(testbed: Testbed, subjects: Sequence[Subject], idle: Mapping[str, float
             )
             testbed.run(asked)
             streams = prompt.job(subject, "hold", 0, chunks=_ENDLESS, connections=_STREAMS)
-            streams.stagger = 0.01
             streams.request = prompt.request(subject, 1000, _ENDLESS, _PAUSE_MS)
             with driver.held(streams, testbed.cores.load) as held:
                 tree.settle(limit=1.5)
