@@ -143,6 +143,7 @@ OPENAI = [
     b'{"content":"x","id":"c","choices":[{"index":0,"delta":{"content":"%s"}}]}',
     b'{"id":"c","choices":[{"index":0,"delta":{"content":null,"reasoning_content":"%s"}}]}',
     b'{"id":"c","choices":[{"index":0,"delta":{"content":"","reasoning":"%s","x":1}}]}',
+    b'{"id":"c","choices":[{"index":0,"delta":{"content":"%s","tool_calls":null}}]}',
     b'{"id":"c","choices":[{"index":1,"delta":{"content":"%s"}}]}',
     b'{"id":"c","choices":[{"delta":{"content":"%s"}}]}',
     b'{"id":"c","choices":[{"index":0,"delta":{"content":"%s"}},{"index":1,"delta":{}}]}',

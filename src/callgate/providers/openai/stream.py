@@ -74,7 +74,7 @@ class StreamDecoder(EventStream):
         index, delta = choice.get("index"), choice.get("delta")
         if type(index) is not int or index not in self._finished or type(delta) is not dict:
             return None
-        if choice.get("finish_reason") or "error" in choice or "tool_calls" in delta:
+        if choice.get("finish_reason") or "error" in choice or delta.get("tool_calls"):
             return None
         if body.get("usage") is not None or "x_groq" in body:
             return None
