@@ -17,10 +17,11 @@ PADDED = b'data: {"d":{"content":"hi"},"p":"xyz"}\n\n'
 SPACED = b'data: {"d":{"content":"hi"}   }\n\n'
 
 
-def begun(data: bytes) -> Run:
-    shown = marked(data, TEXTS, PADDINGS)
+def begun(event: bytes) -> Run:
+    shown = marked(event, TEXTS, PADDINGS)
     choice = {"index": 0, "delta": {"content": TEXT}, "finish_reason": None}
-    run = run_of(shown, Chunk(choices=[choice], extra={"p": PADDING, "q": 1}))
+    extra = {"p": PADDING, "q": 1} if event is PADDED else {}
+    run = run_of(shown, Chunk(choices=[choice], extra=extra))
     assert run is not None
     return run
 
@@ -54,9 +55,31 @@ def test_nothing_but_one_whole_event_is_taken(event: bytes) -> None:
     run = begun(event)
     assert not any(run.takes(event[:end]) for end in range(len(event)))
     assert not any(run.takes(event[start:]) for start in range(1, len(event)))
-    assert not run.takes(event + event)
+    assert not any(run.takes(event + event[:end]) for end in range(1, len(event)))
+    assert not run.takes(event + b"data: [DONE]\n\n")
+    assert not run.takes(b"\n\n" + event)
+    assert not run.takes(event + b"\n\n")
+    assert run.taken == 0
     assert not run.takes(event.replace(b"data", b"date"))
     assert run.takes(event)
+
+
+@pytest.mark.parametrize("event", [EVENT, PADDED, SPACED])
+def test_events_that_come_together_are_taken_together(event: bytes) -> None:
+    run = begun(event)
+    shown = [event.replace(b"hi", text).replace(b"xyz", text) for text in (b"a", b"bc", b"def")]
+    assert run.takes(b"".join(shown))
+    assert (run.text, run.taken) == ("abcdef", 6)
+    mould = mould_of(b'<"%b"|"%b">' % (TEXT.encode(), PADDING.encode()))
+    plain = mould_of(b'<"%b">' % TEXT.encode())
+    assert mould is not None
+    assert plain is not None
+    assert plain.cast(run) == b'<"a"><"bc"><"def">'
+    if event is PADDED:
+        assert mould.cast(run) == b'<"a"|"a"><"bc"|"bc"><"def"|"def">'
+    assert [one.choices[0]["delta"]["content"] for one in run.chunks()] == ["a", "bc", "def"]
+    assert run.takes(shown[1])
+    assert (run.text, run.taken, plain.cast(run)) == ("bc", 8, b'<"bc">')
 
 
 def test_padding_is_taken_as_it_is_and_none_that_has_escapes() -> None:
@@ -87,7 +110,7 @@ def test_cast_has_the_text_and_the_padding_of_what_was_taken_last() -> None:
     assert mould.cast(run) == '<"é/"|"xyz">'.encode()
     assert plain.cast(run) == '<"é/">'.encode()
     choice = {"index": 0, "delta": {"content": "é/"}, "finish_reason": None}
-    assert run.full() == Chunk(choices=[choice], extra={"p": "xyz", "q": 1})
+    assert run.chunks() == [Chunk(choices=[choice], extra={"p": "xyz", "q": 1})]
     assert run.chunk.choices[0]["delta"]["content"] == TEXT
 
 

@@ -106,7 +106,7 @@ async def test_what_differs_in_its_text_alone_is_given_as_such_where_that_is_wan
 
     def again(run: Run) -> bool:
         poured.append(run.text)
-        assert texts([run.full()]) == run.text
+        assert texts(run.chunks()) == run.text
         server.due.release()
         return run.text != "c"
 

@@ -25,8 +25,10 @@ _TEXT: Final = b'"<callgate:text>"'
 _PADDING: Final = b'"<callgate:padding>"'
 _MARK: Final = b"<callgate:"
 _QUOTE: Final = b'"'
-_QUOTE_BYTE: Final = 34  # as numbers, which `find` takes fastest
+_QUOTE_BYTE: Final = 34  # as numbers, which `in` takes fastest
 _BACKSLASH_BYTE: Final = 92
+_LF: Final = 10
+_END: Final = b"\n\n"
 _CLOSING: Final = b'"}] \n'
 _FIELDS: Final = ("content", "reasoning_content", "reasoning")
 
@@ -45,10 +47,16 @@ class Mould:
         self.after = after
 
     def cast(self, run: Run) -> bytes:
-        """The bytes with the text, and the padding, of the event that the run has taken last."""
+        """The bytes with the texts, and the padding, of what the run has taken last."""
+        last = self._filled(run.quoted, run.padding)
+        if not run.earlier:
+            return last
+        return b"".join([*(self._filled(*strings) for strings in run.earlier), last])
+
+    def _filled(self, quoted: bytes, padding: bytes) -> bytes:
         if self.between:
-            return self.before + run.quoted + self.between + run.padding + self.after
-        return self.before + run.quoted + self.after
+            return self.before + quoted + self.between + padding + self.after
+        return self.before + quoted + self.after
 
 
 def mould_of(marked: bytes) -> Mould | None:
@@ -79,13 +87,14 @@ def marked(data: bytes, text: re.Pattern[bytes], padding: re.Pattern[bytes] | No
 class Run:
     """Events in a row that are alike: `chunk` is what all of them mean, with TEXT for their text.
 
-    Of the event taken last, `text` is the text, `quoted` and `padding` are its strings as JSON.
-    `spoken` says that it is the answer's own text and no reasoning; `taken` counts the characters.
+    Of what was taken last, `text` is the text, `quoted` and `padding` are its last event's strings
+    as JSON, `earlier` those of the events that were taken with it. `spoken` says that it is the
+    answer's own text and no reasoning; `taken` counts the characters.
     """
 
     __slots__ = (
-        "_after", "_before", "_between", "_field", "_spaced", "chunk", "padding", "quoted",
-        "spoken", "taken", "text",
+        "_after", "_before", "_between", "_field", "_spaced", "chunk", "earlier", "padding",
+        "quoted", "spoken", "taken", "text",
     )  # fmt: skip
 
     def __init__(self, mould: Mould, chunk: Chunk, field: str) -> None:
@@ -94,6 +103,7 @@ class Run:
         self._field = field
         self.text = ""
         self.quoted = self.padding = b'""'
+        self.earlier: list[tuple[bytes, bytes]] = []
         self.taken = 0
         after = mould.after
         self._spaced = not mould.between and not after.strip(_CLOSING)  # may have spaces in it
@@ -102,54 +112,88 @@ class Run:
         self._after = _QUOTE + (after.replace(b" ", b"") if self._spaced else after)
 
     def takes(self, data: bytes) -> bool:
-        """Whether these bytes are one such event, and nothing else; then its text is taken."""
-        before, between, after = self._before, self._between, self._after
-        size, start = len(data), len(before) - 1
-        if size > _MOST or data[: start + 1] != before:
-            return False
-        last = size - len(after)  # where the last quote is expected
-        if between:
-            end = data.find(between, start + 1)
-            at = end + len(between) - 1
-            if end < 0 or last <= at or data[last:] != after:
-                return False
-            padding = data[at : last + 1]
-        elif last > start and data[last:] == after:
-            end = last
-            padding = b""
-        elif self._spaced:
-            end = data.rfind(_QUOTE_BYTE)
-            if end <= start or data[-3:] != after[-3:] or data[end:].replace(b" ", b"") != after:
-                return False
-            padding = b""
-        else:
-            return False
-        return self._take(data[start : end + 1], padding)
+        """Whether these bytes are such events, one or several, and nothing else.
 
-    def _take(self, quoted: bytes, padding: bytes) -> bool:
+        Then what they say is taken.
+        """
+        text = self._take(data)
+        if text:
+            if self.earlier:
+                self.earlier = []
+        else:
+            text = self._several(data)
+            if not text:
+                return False
+        self.text = text
+        self.taken += len(text)
+        return True
+
+    def _several(self, data: bytes) -> str:
+        if not data.endswith(_END) or data.count(_END) == 1 or not data.startswith(self._before):
+            return ""
+        texts: list[str] = []
+        earlier: list[tuple[bytes, bytes]] = []
+        for event in data[:-2].split(_END):
+            if texts:
+                earlier.append((self.quoted, self.padding))
+            text = self._take(event + _END)
+            if not text:
+                return ""
+            texts.append(text)
+        self.earlier = earlier
+        return "".join(texts)
+
+    def _take(self, data: bytes) -> str:
+        """The text of one event; none where it is no such event."""
+        before, between = self._before, self._between
+        start = len(before) - 1  # the first quote of the text
+        if len(data) > _MOST or data[: start + 1] != before:
+            return ""
+        end = self._end(data, start)
+        if end <= start:
+            return ""
+        padding = b""
+        if between:
+            padding = data[end + len(between) - 1 : len(data) - len(self._after) + 1]
+        quoted = data[start : end + 1]
+        if _LF in quoted or _LF in padding or _BACKSLASH_BYTE in padding:
+            return ""
         try:
             text: str = _string(quoted)
             if padding:
                 _string(padding)
-                if padding.find(_BACKSLASH_BYTE) >= 0:
-                    return False
         except (msgspec.MsgspecError, ValueError):
-            return False
-        if not text:
-            return False
-        if quoted.find(_BACKSLASH_BYTE) >= 0:  # there are several ways to escape
+            return ""
+        if _BACKSLASH_BYTE in quoted:  # there are several ways to escape
             quoted = _json(text)
-        self.text, self.quoted, self.padding = text, quoted, padding
-        self.taken += len(text)
-        return True
+        self.quoted, self.padding = quoted, padding
+        return text
 
-    def full(self) -> Chunk:
-        """The event taken last, as a chunk of its own."""
+    def _end(self, data: bytes, start: int) -> int:
+        """Where the text's last quote is; 0 where what follows is not what it has to be."""
+        between, after = self._between, self._after
+        last = len(data) - len(after)
+        if between:
+            end = data.find(between, start + 1)
+            fits = end > start and end + len(between) - 1 < last and data[last:] == after
+            return end if fits else 0
+        if data[last:] == after:
+            return last
+        end = data.rfind(_QUOTE_BYTE)
+        fits = self._spaced and data[-3:] == after[-3:] and data[end:].replace(b" ", b"") == after
+        return end if fits else 0
+
+    def chunks(self) -> list[Chunk]:
+        """What was taken last, as chunks of their own."""
+        strings = [*self.earlier, (self.quoted, self.padding)]
+        return [self._chunk(_string(quoted), padding) for quoted, padding in strings]
+
+    def _chunk(self, text: str, padding: bytes) -> Chunk:
         chunk = self.chunk
         choice: Json = chunk.choices[0]
-        delta = {**choice["delta"], self._field: self.text}
+        delta = {**choice["delta"], self._field: text}
         extra = {
-            name: _string(self.padding) if value == PADDING else value
+            name: _string(padding) if value == PADDING else value
             for name, value in chunk.extra.items()
         }
         return msgspec.structs.replace(chunk, choices=[{**choice, "delta": delta}], extra=extra)

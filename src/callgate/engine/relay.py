@@ -24,7 +24,7 @@ from callgate.upstream.transport import Transport, UpstreamResponse
 Outlet = Callable[[Sequence[Chunk]], bool]
 """Takes chunks at once; whether it takes more so."""
 Again = Callable[[Run], bool]
-"""Takes, at once, a chunk like others but for the text that the run has; whether it takes more."""
+"""Takes at once what a run took: chunks like its own but for the text. Whether it takes more."""
 
 _BREAKS = ("upstream_cut", "upstream_timeout")
 _LAST_WAIT = 1.0

@@ -26,7 +26,7 @@ class ChunkDecoder(Protocol):
     that have begun, after which only usage and that end may come. `failure` is what followed sound
     chunks in the same bytes: the next call raises it. `skipped` counts malformed events amid a
     sound stream. `run`, where it is not None, may be asked before `feed` whether it takes the next
-    bytes: these are then one more event like the one before, and are not fed.
+    bytes: these are then more events like the one before, and are not fed.
     """
 
     done: bool

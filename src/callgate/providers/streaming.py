@@ -103,17 +103,17 @@ class EventStream:
             self._run = None
         if not self._parser.between:
             return
-        if len(chunks) == 1:
+        if chunks:
             if self._wait:
                 self._wait -= 1
             else:
                 self._vain += 1
                 self._wait = self._vain // 2
-                self._run = self._begun(data) or self._run
+                self._run = self._begun(_last(data)) or self._run
         self.run = self._run
 
     def _begun(self, data: bytes) -> Run | None:
-        """The run that these bytes begin, if they are one event of a kind that makes one."""
+        """The run that these bytes begin, if they are an event of a kind that makes one."""
         marked = self._marked(data)
         event = only(marked)
         if event is None:
@@ -157,6 +157,11 @@ class EventStream:
             f"{deployment.provider} answered with {what}.",
             detail=redact(detail, (deployment.secret,)) if detail else None,
         )
+
+
+def _last(data: bytes) -> bytes:
+    """The last of the events that have come together."""
+    return data[data.rfind(b"\n\n", 0, -2) + 2 :] if data.count(b"\n\n") > 1 else data
 
 
 def cut() -> GatewayError:

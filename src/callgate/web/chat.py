@@ -267,11 +267,11 @@ class _ChunkWriter:
         return b"".join([self.write(chunk) for chunk in chunks])
 
     def again(self, run: Run) -> bytes:
-        """A chunk like others of its run, but for the text."""
+        """What a run has taken: chunks like its own but for the text."""
         if run is not self._run:
             self._run, self._mould = run, mould_of(self.write(run.chunk))
         mould = self._mould
-        return self.write(run.full()) if mould is None else mould.cast(run)
+        return self.all(run.chunks()) if mould is None else mould.cast(run)
 
     def usage(self) -> bytes:
         """The last chunk, which bears the usage of the whole answer."""
