@@ -102,6 +102,7 @@ async def outages(fleet: Fleet, extent: Extent, postgres: Postgres, cache: Redis
     if silent:
         faults.append(f"{len(silent)} answers without the header while the server was away")
     shares = alone(callers.answers, LIMITS, _PROCESSES)
+    through = judged(callers.answers, LIMITS, whole=False)
     waits = compared(callers.answers, spans, pulse.within)
     fleet.wait_exact()
     before = len(callers.answers)
@@ -116,10 +117,12 @@ async def outages(fleet: Fleet, extent: Extent, postgres: Postgres, cache: Redis
         Row("waits", waits.sound, waits.told),
         Row("told", not faults, "; ".join(faults) or "in /ready and X-Callgate-Degraded"),
         Row("shares", not shares.faults, _told(shares)),
+        Row("through", sound=True, told=_through(through)),
         _exact("exact again", late, _reasons(fleet, late, pulse)),
         _balanced(ledger),
     ]
     figures = {"outages": spans, "waits": waits, "shares": shares, "again": late}
+    figures["through"] = through
     return Scene(rows, {**_figures(callers), **figures})
 
 
@@ -283,6 +286,15 @@ def _told(windows: Windows) -> str:
         f"{len(windows.faults)} wrong"
     )
     return told + "".join(f"\n         {fault}" for fault in windows.faults[:5])
+
+
+def _through(windows: Windows) -> str:
+    """What a loss of the server has cost in exactness: nobody can know what it counted last."""
+    return (
+        f"{windows.windows:,} windows before, in and after the outages, {windows.mixed:,} in part "
+        f"by a process alone; {windows.admitted:,} admitted, {windows.above:,} above a limit, in "
+        f"{len(windows.over)} windows"
+    )
 
 
 def _balanced(ledger: Ledger) -> Row:

@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from callgate.core.limits import Draw, Period
-from callgate.store.base import Correction, Quota
+from callgate.core.quota import Correction, Quota
 from callgate.store.redis import key_of
 from callgate.store.remote import RemoteCounters
 from patience import PATIENCE

@@ -23,13 +23,14 @@ class TimedLink(SimulatedLink):
     """Answers after as many seconds as `lasting` says, and is read in a few turns of the loop."""
 
     lasting = 0.001
+    nonsense = False
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
         self.runs += 1
         await asyncio.sleep(self.lasting)
         for _ in range(3):
             await asyncio.sleep(0)
-        return [self._server.do(one) for one in commands]
+        return [None if self.nonsense else self._server.do(one) for one in commands]
 
 
 @asynccontextmanager
@@ -183,3 +184,19 @@ def test_a_beat_is_not_given_up_for_a_process_that_did_not_run() -> None:
             assert counters.outages == 1
 
     virtual.run(main())
+
+
+def test_a_server_that_answers_nonsense_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            link.nonsense = True
+            await asyncio.sleep(2.1)  # a beat
+            assert not (await counters.reserve("a", "m", 9, 1)).exact
+            await asyncio.sleep(5)
+            link.nonsense = False
+            await asyncio.sleep(1.1)
+            assert (await counters.reserve("a", "m", 9, 1)).exact
+
+    virtual.run(main())
+    assert "a defect in counting" in caplog.text

@@ -48,6 +48,14 @@ def test_the_server_can_be_told_of_windows_that_are_not_over() -> None:
     assert one.windows(130.0) == [("acme", "m", 100_000_000, 5)]
 
 
+def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
+    one = share()
+    one.counted("acme", "tokens", 900, until=160.0, opened=100_000_000)
+    for opened, delta in ((100_000_000, -600), (40_000_000, -200)):
+        one.amend("acme", [Correction("tokens", Period.WINDOW, opened, delta)])
+    assert one.windows(130.0) == [("acme", "tokens", 100_000_000, 300)]
+
+
 def test_a_window_that_has_ended_is_divided_anew() -> None:
     one = share()
     one.counted("acme", "m", 12, until=160.0, opened=100)

@@ -22,12 +22,12 @@ from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.store.attended import within
 from callgate.store.base import Caution
+from callgate.store.commands import Commands, granted
 from callgate.store.late import Late, given_back
-from callgate.store.link import Command, Link, LinkError
+from callgate.store.link import Link, LinkError
 from callgate.store.muster import Muster
 from callgate.store.outbox import Outbox
 from callgate.store.roster import Roster
-from callgate.store.scripts import DRAW, RECALL, SEED, SETTLE
 from callgate.store.share import Debt, Share
 
 _START_SECONDS = 2.0
@@ -39,7 +39,6 @@ _TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
 _SECOND_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _BATCH = 500
-_ENDLESS = 2**53 - 1
 _log = logging.getLogger("callgate.counters")
 
 
@@ -71,7 +70,7 @@ class RemoteCounters:
         self.decided_alone = 0
         self.outages = 0
         self._link = link
-        self._key = key
+        self._commands = Commands(key, own_clock=own_clock)
         self._own_clock = own_clock
         self._clock = clock
         self._timeout = timeout
@@ -98,7 +97,9 @@ class RemoteCounters:
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """Take all of these or none, in one step."""
-        answer = self._outbox.ask(self._draw(account, draws, now, look=False), account, draws)
+        answer = self._outbox.ask(
+            self._commands.draw(account, draws, now, look=False), account, draws
+        )
         try:
             said = await asyncio.shield(answer)
         except asyncio.CancelledError:
@@ -111,7 +112,7 @@ class RemoteCounters:
         if late is not None:
             grant = late.answer  # it may have come after all, before anybody has decided
         else:
-            grant = None if said is None else _granted(said, len(draws))
+            grant = None if said is None else granted(said, len(draws))
         if grant is None:
             return self._alone(late, account, draws, now)
         self._share.heard(account, draws, grant.levels, now - grant.now / 1e6)
@@ -119,8 +120,8 @@ class RemoteCounters:
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """How the counters of these draws stand, nothing taken; none of them while away."""
-        answer = await self._outbox.ask(self._draw(account, draws, now, look=True))
-        return () if answer is None else _granted(answer, len(draws)).levels
+        answer = await self._outbox.ask(self._commands.draw(account, draws, now, look=True))
+        return () if answer is None else granted(answer, len(draws)).levels
 
     def _alone(self, late: Late | None, account: str, draws: Sequence[Draw], now: float) -> Grant:
         self.decided_alone += 1
@@ -139,12 +140,12 @@ class RemoteCounters:
             said.abandoned = True
             self._follow(said, now)
         elif said is not None:
-            grant = _granted(said, len(draws))
+            grant = granted(said, len(draws))
             if grant.refused is None:
                 self.settle(account, given_back(draws[1:], grant.levels[1:]), now)
 
     def _heard(self, late: Late, answer: Sequence[int]) -> None:
-        late.answer = grant = _granted(answer, len(late.draws))
+        late.answer = grant = granted(answer, len(late.draws))
         now = self._clock()
         self._share.heard(late.account, late.draws, grant.levels, now - grant.now / 1e6)
         self._follow(late, now)
@@ -174,7 +175,9 @@ class RemoteCounters:
                     late.corrected(corrections)
                 corrections = self._share.settle(account, corrections, now)
                 if self.trouble is None:
-                    self._outbox.correct([*map(self._charge, self._share.debts(now))])
+                    self._outbox.correct(
+                        [*(self._commands.charge(owed, now) for owed in self._share.debts(now))]
+                    )
             else:
                 self._share.correct(account, corrections, now)
                 corrections = late.moved(corrections)
@@ -182,9 +185,8 @@ class RemoteCounters:
 
     def _correct(self, account: str, corrections: Sequence[Correction]) -> None:
         if corrections:
-            keys = tuple(self._key(account, one.name) for one in corrections)
-            said = tuple(part for one in corrections for part in (one.opened, one.delta))
-            self._outbox.correct([Command(SETTLE, keys, said)])
+            self._share.amend(account, corrections)
+            self._outbox.correct([self._commands.settle(account, corrections)])
 
     async def seed(
         self,
@@ -197,10 +199,8 @@ class RemoteCounters:
         again: bool = False,
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        answer = await self._outbox.ask(
-            Command(SEED, (self._key(account, name),), (begins, amount, int(again)))
-        )
-        return bool(answer)
+        command = self._commands.seed(account, name, begins, amount, again=again)
+        return bool(await self._outbox.ask(command))
 
     # The life of it
 
@@ -242,7 +242,9 @@ class RemoteCounters:
     async def _one(self, account: str, model: str, limit: int, now: float, *, look: bool) -> Quota:
         draw = Draw(model, limit, 1)
         draws = () if look else (draw,)
-        said = await self._outbox.ask(self._draw(account, (draw,), now, look=look), account, draws)
+        said = await self._outbox.ask(
+            self._commands.draw(account, (draw,), now, look=look), account, draws
+        )
         if said is None and look:
             return self._share.look(account, draw, now)
         if said is None or isinstance(said, Late):
@@ -258,15 +260,6 @@ class RemoteCounters:
         self._share.counted(account, model, used, until, opened)
         reset = (opened + WINDOW_US) / 1_000_000 if self._own_clock else until
         return Quota(not refused, limit, limit - used if used < limit else 0, reset)
-
-    def _draw(self, account: str, draws: Sequence[Draw], now: float, *, look: bool) -> Command:
-        said: list[int | str] = [self._time(now), int(look)]
-        for one in draws:
-            said += (one.begins, one.limit, one.amount)
-        return Command(DRAW, tuple(self._key(account, one.name) for one in draws), tuple(said))
-
-    def _time(self, now: float) -> int:
-        return int(now * 1_000_000) if self._own_clock else 0
 
     # Away and back
 
@@ -312,6 +305,10 @@ class RemoteCounters:
         except (LinkError, TimeoutError) as error:
             self.trouble = str(error) or "the server does not answer"
             return
+        except Exception as defect:  # or nobody would ever try again
+            _log.exception("a defect in counting")
+            self.trouble = type(defect).__name__
+            return
         _log.info("limits are counted on the server", extra={"processes": self._share.processes})
         self.trouble = None
         self._share.rejoin(self._clock())
@@ -327,6 +324,9 @@ class RemoteCounters:
             await within(_TOLD_SECONDS, told())
         except (LinkError, TimeoutError) as error:
             self._go_alone(str(error) or "the server does not answer")
+        except Exception as defect:
+            _log.exception("a defect in counting")
+            self._go_alone(type(defect).__name__)
 
     async def _look(self) -> None:
         """See now and then whether the server may forget what it counts."""
@@ -343,11 +343,7 @@ class RemoteCounters:
     async def _recall(self) -> None:
         """Tell a server that has lost its windows how they stood."""
         now = self._clock()
-        at = self._time(now)
-        told = [
-            Command(RECALL, (self._key(account, name),), (at, opened, used))
-            for account, name, opened, used in self._share.windows(now)
-        ]
+        told = [self._commands.recall(*one, now) for one in self._share.windows(now)]
         for first in range(0, len(told), _BATCH):
             async with asyncio.timeout(_REPAY_SECONDS):
                 await self._link.run(told[first : first + _BATCH])
@@ -361,10 +357,11 @@ class RemoteCounters:
                 return
             for first in range(0, max(len(debts), 1), _BATCH):
                 charged = debts[first : first + _BATCH]
+                charges = [self._commands.charge(owed, self._clock()) for owed in charged]
                 answers: Sequence[Any] = ()
                 try:
                     async with asyncio.timeout(_REPAY_SECONDS):
-                        answers = await self._link.run([*settled, *map(self._charge, charged)])
+                        answers = await self._link.run([*settled, *charges])
                 except BaseException as error:
                     answers = error.answers if isinstance(error, LinkError) else ()
                     self._share.owe(debts[first + _BATCH :])
@@ -383,16 +380,3 @@ class RemoteCounters:
                 _, at, *level = answer
                 back = self._share.paid(owed[0], Level(*level), now - at / 1e6)
                 self._correct(owed[0].account, back)
-
-    def _charge(self, owed: tuple[Debt, int]) -> Command:
-        (account, name, period, opened), amount = owed
-        begins = 0 if period is Period.WINDOW else opened
-        draws = [Draw(name, _ENDLESS, amount, period, begins)]
-        return self._draw(account, draws, self._clock(), look=False)
-
-
-def _granted(said: Sequence[int], count: int) -> Grant:
-    """What the server's script says of so many draws."""
-    refused, at, *words = said
-    levels = tuple(Level(*words[first : first + 3]) for first in range(0, 3 * count, 3))
-    return Grant(refused - 1 if refused else None, levels, at)

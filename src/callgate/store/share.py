@@ -97,6 +97,13 @@ class Share:
             self._windows.clear()
         self._windows[account, name] = (used, until, opened)
 
+    def amend(self, account: str, corrections: Sequence[Correction]) -> None:
+        """Note what the server is told to correct."""
+        for one in corrections:
+            used, until, opened = self._windows.get((account, one.name), (0, 0.0, 0))
+            if opened and opened == one.opened:
+                self._windows[account, one.name] = (max(0, used + one.delta), until, opened)
+
     def windows(self, now: float) -> list[tuple[str, str, int, int]]:
         """Account, name, beginning and count of each window that the server has told of."""
         return [
