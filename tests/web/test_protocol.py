@@ -10,6 +10,7 @@ import pytest
 
 from callgate.cli.build import compiled
 from callgate.errors import GatewayError
+from callgate.files import Files
 from callgate.web.body import Receive, Send
 from callgate.web.door import Door
 from callgate.web.exchange import EXCHANGE, Exchange
@@ -23,6 +24,8 @@ HALF = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nab"
 BOUNDS = Bounds(
     header_bytes=1000, head_seconds=8, body_seconds=8, idle_seconds=40, write_seconds=20
 )
+
+FILES = Files(64)
 
 
 class Clock:
@@ -60,6 +63,7 @@ class Transport:
 
     def __init__(self) -> None:
         self.written = b""
+        self.descriptor = 0
         self.unsent = 0
         self.did: list[str] = []
 
@@ -73,8 +77,16 @@ class Transport:
     def is_closing(self) -> bool:
         return "close" in self.did or "abort" in self.did
 
-    def get_extra_info(self, _name: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> Any:
+        return self if name == "socket" else None
+
+    def fileno(self) -> int:
+        return self.descriptor
+
+    def getpeername(self) -> tuple[str, int]:
+        return "127.0.0.1", 9
+
+    getsockname = getpeername
 
     def can_write_eof(self) -> bool:
         return True
@@ -115,14 +127,15 @@ class Gate:
 
 
 class Connection:
-    """A protocol among these."""
+    """A protocol among these, on such a descriptor."""
 
-    def __init__(self) -> None:
+    def __init__(self, descriptor: int = 9) -> None:
         self.clock, self.transport, self.gate = Clock(), Transport(), Gate()
         state: Any = type("State", (), {})()
         state.connections, state.tasks = set(), set()
         state.total_requests, state.default_headers = 0, []
-        door = Door(cast("Any", self.gate), BOUNDS, None)
+        door = Door(cast("Any", self.gate), BOUNDS, None, FILES)
+        self.transport.descriptor = descriptor
         self.protocol = GateProtocol(door, state, cast("Any", self.clock))
         self.protocol.connection_made(cast("Any", self.transport))
 
@@ -212,4 +225,34 @@ async def test_other_versions_are_not_spoken(version: bytes) -> None:
     await one.says(GET.replace(b"1.1", version))
     assert [error.kind.type for error in one.gate.refused] == ["bad_http"]
     assert not one.gate.served
+    one.protocol.connection_lost(None)
+
+
+async def test_on_a_descriptor_that_is_kept_back_one_request_is_served_and_no_body_read() -> None:
+    one = Connection(FILES.bound)
+    await one.answers()
+    await one.says(HALF + b"cd")
+    assert [error.kind.type for error in one.gate.refused] == ["overloaded"]
+    assert not one.gate.bodies
+    assert b"200 OK" in one.transport.written
+    assert b"connection: close" in one.transport.written
+    assert one.transport.did == ["close"]
+    one.protocol.connection_lost(None)
+
+
+async def test_only_who_has_been_idle_makes_way() -> None:
+    one = Connection(FILES.bound - 1)
+    one.protocol.make_way()  # it may be about to ask
+    await one.clock.pass_by(1)
+    await one.says(GET)
+    one.protocol.make_way()
+    await one.answers()
+    await one.says(GET[:5])
+    await one.clock.pass_by(1)
+    one.protocol.make_way()
+    assert one.transport.did == []
+    await one.says(GET[5:])
+    await one.clock.pass_by(1)
+    one.protocol.make_way()
+    assert one.transport.did == ["close"]
     one.protocol.connection_lost(None)
