@@ -288,6 +288,14 @@ def test_every_command_of_an_example_exists(path: Path) -> None:
             assert given <= options, f"callgate {' '.join(words)}"
 
 
+@pytest.mark.parametrize("path", PAGES, ids=named)
+def test_what_curl_is_to_send_is_said_to_be_json(path: Path) -> None:
+    """Without that it says that it sends a form, which is refused."""
+    for text in blocks(path, "", "sh", "bash"):
+        for command in re.findall(r"\bcurl (?:[^\n\\]|\\\n)*? -d '", text):
+            assert "Content-Type: application/json" in command, command
+
+
 def test_the_readme_names_the_two_commands() -> None:
     made = [words[1] for words in shell_lines(ROOT / "README.md") if words[0] == "make"]
     assert made[:2] == ["demo", "run"]

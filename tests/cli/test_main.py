@@ -127,6 +127,42 @@ def test_every_mistake_of_a_configuration_is_named(home: Home, arguments: tuple[
     assert "--config" in fix
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        *(
+            ((*command.split(), option, "caf\udce9"), "is not UTF-8")
+            for command, options in {
+                "logs": "--model --account --key",
+                "usage": "--model --account --key",
+                "why": "--model --account",
+                "bundle --since 1h": "--model",
+            }.items()
+            for option in options.split()
+        ),
+        (("logs", "--error", "rate_limit"), "did you mean 'rate_limited'?"),
+        (("keys", "create", "--name", "x", "--expires", "0d"), "no time at all"),
+        (("chaos", "--host", "a..b", "--port", "0"), "cannot listen on a..b port 0: no sound"),
+        (
+            ("serve", "--host", "caf\udce9", "--port", "0"),
+            "listen on caf\\udce9:0: no sound",
+        ),
+        (("serve", "--host", "", "--port", "0"), "cannot listen on :0: no sound"),
+    ],
+    ids=lambda part: " ".join(part[:-1]) if isinstance(part, tuple) else "",
+)
+def test_a_value_that_makes_no_sense_is_told_in_one_line(
+    home: Home, arguments: tuple[str, ...], told: str
+) -> None:
+    if arguments[0] == "chaos":
+        result = CliRunner().invoke(callgate, arguments)
+    else:
+        result = home.run(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line, _fix) = result.stderr.splitlines()
+    assert told in line
+
+
 def test_a_missing_configuration_that_was_named_is_told(home: Home) -> None:
     home.config.unlink()
     result = home.run("models")

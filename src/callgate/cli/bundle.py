@@ -21,7 +21,7 @@ from callgate.cli import looking
 from callgate.cli.build import compiled
 from callgate.cli.effect import in_effect
 from callgate.cli.logs import status_class
-from callgate.cli.options import Failure, config_option, duration, json_option, now_ms
+from callgate.cli.options import Failure, config_option, duration, json_option, now_ms, sought
 from callgate.cli.output import json_line, printable
 from callgate.cli.records import reading
 from callgate.cli.replay import reachable
@@ -50,7 +50,7 @@ _DEFAULT_LIMIT = 20
 @click.argument("request_ids", nargs=-1, metavar="ID…")
 @click.option("--since", type=duration, metavar="SPAN", help="Failures of the last 15m, 1h, …")
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 504, 5xx, …")
-@click.option("--model", metavar="NAME", help="Only requests for this model.")
+@click.option("--model", type=sought, metavar="NAME", help="Only requests for this model.")
 @click.option(
     "--limit",
     type=click.IntRange(1, 1000),

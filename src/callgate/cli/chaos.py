@@ -13,7 +13,7 @@ import click
 from callgate.chaos.faults import FAULTS, Fault
 from callgate.chaos.server import Chaos
 from callgate.cli.options import ConfigFailure, json_option
-from callgate.cli.output import json_line, table
+from callgate.cli.output import json_line, printable, table
 
 PORT = 9900
 BASES = {"openai": "/v1", "anthropic": "/v1", "gemini": "/v1beta", "bedrock": "", "cohere": "/v2"}
@@ -50,10 +50,14 @@ def chaos(host: str, port: int, pace: int, *, toml: bool, as_json: bool) -> None
     else:
         try:
             asyncio.run(_serve(Chaos(host, port, pace=pace / 1000)))
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        except (OSError, UnicodeError) as error:  # of a name that cannot be one, it is the latter
+            reason = "no sound host name"
+            if isinstance(error, OSError):
+                number = error.errno or 0  # a resolver's are below
+                reason = os.strerror(number) if number > 0 else error.strerror or str(error)
             raise ConfigFailure(
-                f"cannot listen on {host} port {port}: {reason}", "Choose another with --port."
+                f"cannot listen on {printable(host, 300)} port {port}: {reason}",
+                "Choose another with --host or --port.",
             ) from None
 
 

@@ -21,6 +21,7 @@ from callgate.cli.options import (
     duration,
     json_option,
     label,
+    lifetime,
     limit_option,
     model_limit,
     model_or_limit,
@@ -50,7 +51,7 @@ def keys() -> None:
     metavar="NAME",
     help="Who owns the key; an account's keys share its limits.",
 )
-@click.option("--expires", type=duration, metavar="SPAN", help="Refused after 30s, 12h, 90d, …")
+@click.option("--expires", type=lifetime, metavar="SPAN", help="Refused after 30s, 12h, 90d, …")
 @click.option(
     "--model",
     "allowed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import time
 from collections.abc import Iterable
@@ -9,11 +10,19 @@ from collections.abc import Iterable
 import click
 
 from callgate.cli.following import Follower
-from callgate.cli.options import config_option, duration, json_option, limit_option, now_ms
+from callgate.cli.options import (
+    config_option,
+    duration,
+    json_option,
+    limit_option,
+    now_ms,
+    sought,
+)
 from callgate.cli.output import json_line, moment, printable, status_style
 from callgate.cli.records import reading
 from callgate.config import Config
 from callgate.core.record import Record
+from callgate.errors import TAXONOMY
 from callgate.store.base import Query
 from callgate.support.timeline import duration as spelt
 
@@ -30,16 +39,28 @@ def status_class(text: str) -> int:
     return int(match[1] or match[2])
 
 
+def error_type(text: str) -> str:
+    """A type of error as the taxonomy has it, or `any`."""
+    if text != _ANY and text not in TAXONOMY:
+        near = difflib.get_close_matches(text, TAXONOMY, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else "; docs/troubleshooting.md has them all"
+        raise click.BadParameter(f"{text!r} is no type of error{hint}")
+    return text
+
+
 @click.command()
 @click.option("--follow", "-f", is_flag=True, help="Go on with new requests until interrupted.")
-@click.option("--model", metavar="NAME", help="Only requests for this model.")
+@click.option("--model", type=sought, metavar="NAME", help="Only requests for this model.")
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 404, 4xx, …")
-@click.option("--account", metavar="NAME", help="Only this account's requests.")
-@click.option("--key", "key_id", metavar="ID", help="Only requests with the key of this id.")
+@click.option("--account", type=sought, metavar="NAME", help="Only this account's requests.")
+@click.option(
+    "--key", "key_id", type=sought, metavar="ID", help="Only requests with the key of this id."
+)
 @click.option(
     "--error",
     is_flag=False,
     flag_value=_ANY,
+    type=error_type,
     metavar="[TYPE]",
     help="Only failures, or only those of a type such as rate_limited.",
 )

@@ -72,6 +72,23 @@ def duration(text: str) -> int:
     return span
 
 
+def lifetime(text: str) -> int:
+    """A duration that is more than none."""
+    span = duration(text)
+    if not span:
+        raise click.BadParameter(f"{text!r} is no time at all; write 30s, 15m, 12h or 90d")
+    return span
+
+
+def sought(text: str) -> str:
+    """What records are looked for by: any text that one may hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter("is not UTF-8") from None
+    return text
+
+
 def dollars(text: str) -> float:
     """An amount of US dollars above 0, at most a million, such as `12.50`."""
     if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) is None or not 0 < float(text) <= 1e6:

@@ -19,6 +19,7 @@ from callgate.cli.keys import add_key
 from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
 from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
+from callgate.cli.output import printable
 from callgate.cli.reloading import Reloading, overridden, secrets
 from callgate.cli.roles import roles
 from callgate.config import Config
@@ -160,12 +161,17 @@ def _listen(config: Config) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if not server.host:  # which would be every address
+            raise ValueError
         listener.bind((server.host, server.port))
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:  # what is no name of a host is one of these
         listener.close()
+        why, number = "no sound host name", None
+        if isinstance(error, OSError):
+            why, number = error.strerror or str(error), error.errno
         raise ConfigFailure(
-            f"cannot listen on {server.host}:{server.port}: {error.strerror}",
-            _UNUSABLE_ADDRESS.get(error.errno or 0, "Correct `server.host` or --host."),
+            f"cannot listen on {printable(server.host, 300)}:{server.port}: {why}",
+            _UNUSABLE_ADDRESS.get(number or 0, "Correct `server.host` or --host."),
         ) from None
     listener.listen(_BACKLOG)
     return listener

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from callgate.cli.budgets import narrowed, show, standings
 from callgate.cli.opening import opened
-from callgate.cli.options import config_option, json_option, limit_option
+from callgate.cli.options import config_option, json_option, limit_option, sought
 from callgate.cli.output import json_line, printable, table
 from callgate.config import Config
 from callgate.config.laying import laid
@@ -72,9 +72,11 @@ def _day(text: str) -> date:
 )  # fmt: skip
 @click.option("--since", type=_day, metavar="DAY", help="The first day: 2026-01-31, today, 30d, …")
 @click.option("--until", type=_day, metavar="DAY", help="The last day; it is included.")
-@click.option("--account", metavar="NAME", help="Only this account's.")
-@click.option("--key", "key_id", metavar="ID", help="Only those with the key of this id.")
-@click.option("--model", metavar="NAME", help="Only those that asked for this model.")
+@click.option("--account", type=sought, metavar="NAME", help="Only this account's.")
+@click.option(
+    "--key", "key_id", type=sought, metavar="ID", help="Only those with the key of this id."
+)
+@click.option("--model", type=sought, metavar="NAME", help="Only those that asked for this model.")
 @click.option(
     "--budgets", is_flag=True, help="Instead: what of each budget is spent in its day or month."
 )

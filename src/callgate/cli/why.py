@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import click
 
-from callgate.cli.options import ConfigFailure, Failure, config_option, json_option, now_ms
+from callgate.cli.options import (
+    ConfigFailure,
+    Failure,
+    config_option,
+    json_option,
+    now_ms,
+    sought,
+)
 from callgate.cli.output import printable
 from callgate.cli.records import reading
 from callgate.cli.show import looked_up, told
@@ -20,8 +27,10 @@ _LOOKUPS = "/v1/requests"
 @click.command()
 @click.argument("request_id", metavar="[ID]", required=False)
 @click.option("--last-error", is_flag=True, help="The newest request that failed.")
-@click.option("--model", metavar="NAME", help="The newest that failed for this model.")
-@click.option("--account", metavar="NAME", help="The newest that failed for this account.")
+@click.option("--model", type=sought, metavar="NAME", help="The newest that failed for this model.")
+@click.option(
+    "--account", type=sought, metavar="NAME", help="The newest that failed for this account."
+)
 @config_option
 @json_option
 def why(
