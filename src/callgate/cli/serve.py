@@ -69,7 +69,7 @@ def serve(
     logs.set_up(secrets(config))
     _probe_counters(config)
     with ExitStack() as stack:
-        listener = stack.enter_context(_listen(config))
+        listener = stack.enter_context(listen(config))
         lock = _hold(config, _url(listener), stack, beside=beside)
         config, local = _with_local_model(config, stack)
         key, effect = _store_at_start(config, fresh=fresh_key)
@@ -155,7 +155,8 @@ def _nothing() -> None:
     """There is no local model to watch."""
 
 
-def _listen(config: Config) -> socket.socket:
+def listen(config: Config) -> socket.socket:
+    """The socket that workers accept on. Raises ConfigFailure."""
     server = config.settings.server
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
