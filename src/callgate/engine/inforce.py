@@ -8,8 +8,8 @@ from callgate.core.allowance import Allowance, Rule, Scope, allowance_of, budget
 from callgate.core.models import Model
 from callgate.store.base import Key
 
-_Holder = tuple[Scope, str]
-"""Whose budget it is, by the account's name, the key's id or the model's name."""
+_Held = Mapping[str, Allowance | None]
+"""What each account, key or model has, by its name or id."""
 
 
 class InForce:
@@ -19,10 +19,12 @@ class InForce:
     be told what was spent meanwhile.
     """
 
-    __slots__ = ("_before",)
+    __slots__ = ("_accounts", "_keys", "_models")
 
     def __init__(self) -> None:
-        self._before: Mapping[_Holder, Allowance | None] = {}
+        self._accounts: _Held = {}
+        self._keys: _Held = {}
+        self._models: _Held = {}
 
     def look(
         self, accounts: Mapping[str, Allowance], models: Iterable[Model], keys: Collection[Key]
@@ -31,33 +33,36 @@ class InForce:
 
         Accounts and keys that were not there have spent nothing, so theirs are left out.
         """
-        names = {key.account for key in keys}
-        now: dict[_Holder, Allowance | None] = {}
-        owners: dict[_Holder, Collection[str]] = {}
-        for name in names:
-            now["account", name] = allowance_of(accounts, name)
-            owners["account", name] = (name,)
-        for key in keys:
-            now["key", key.id] = key.allowance
-            owners["key", key.id] = (key.account,)
-        before, self._before = self._before, now
-        new = now.keys() - before.keys()
-        known = [name for name in names if ("account", name) not in new]
-        for model in models:
-            now["model", model.name] = budgets_of(model)
-            owners["model", model.name] = known
-        return [
-            (account, rule)
-            for holder, allowance in now.items()
-            if allowance is not None and holder not in new
-            for rule in _entered(holder, allowance, before.get(holder))
-            for account in owners[holder]
+        of_accounts = {name: allowance_of(accounts, name) for name in {key.account for key in keys}}
+        of_keys = {key.id: key.allowance for key in keys}
+        of_models = {model.name: budgets_of(model) for model in models}
+        known = of_accounts.keys() & self._accounts.keys()
+        found = [
+            (name, rule)
+            for name in known
+            for rule in _entered("account", "", of_accounts[name], self._accounts[name])
         ]
+        found += [
+            (key.account, rule)
+            for key in keys
+            if key.allowance is not None and key.id in self._keys
+            for rule in _entered("key", key.id, key.allowance, self._keys[key.id])
+        ]
+        found += [
+            (account, rule)
+            for name, own in of_models.items()
+            for rule in _entered("model", name, own, self._models.get(name))
+            for account in known
+        ]
+        self._accounts, self._keys, self._models = of_accounts, of_keys, of_models
+        return found
 
 
-def _entered(holder: _Holder, allowance: Allowance, earlier: Allowance | None) -> list[Rule]:
-    """A holder's rules on money that it did not have earlier."""
-    scope, name = holder
-    subject = "" if scope == "account" else name
+def _entered(
+    scope: Scope, subject: str, now: Allowance | None, earlier: Allowance | None
+) -> list[Rule]:
+    """The rules on money that a holder has now, and did not have earlier."""
+    if now == earlier:  # as it is with nearly all
+        return []
     had = {rule.name for rule in budgets(scope, subject, earlier)}
-    return [rule for rule in budgets(scope, subject, allowance) if rule.name not in had]
+    return [rule for rule in budgets(scope, subject, now) if rule.name not in had]

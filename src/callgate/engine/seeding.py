@@ -15,6 +15,7 @@ from callgate.store.base import Counters, StoreError
 
 _RETRY_SECONDS = 5.0
 _MOST_PENDING = 10_000
+_PAUSE_EVERY = 64
 _log = logging.getLogger("callgate.budgets")
 
 
@@ -67,15 +68,25 @@ class Seeding:
         wanted = list(self._pending.values())
         oldest = min(begins for _, _, begins, _ in wanted)
         since = _day(oldest)
-        rows = await asyncio.to_thread(lambda: list(self._spent(since)))
-        for account, rule, begins, again in wanted:
-            amount = sum(nano(row.cost) for row in rows if bears(rule, account, row, _day(begins)))
+        rows = await asyncio.to_thread(lambda: _by_account(self._spent(since)))
+        for number, (account, rule, begins, again) in enumerate(wanted):
+            if number % _PAUSE_EVERY == 0:
+                await asyncio.sleep(0)  # a budget of everyone is one of thousands of accounts
+            own, first = rows.get(account, ()), _day(begins)
+            amount = sum(nano(row.cost) for row in own if bears(rule, account, row, first))
             if amount or not again:
                 counter = (account, rule.name, rule.period, begins)
                 await self._counters.seed(*counter, amount, again=again)
                 if again and (trouble := self._counters.trouble) is not None:
                     raise StoreError(trouble)  # nobody would ask for it once more
             self._pending.pop((account, rule.name), None)
+
+
+def _by_account(rows: Iterable[Spent]) -> dict[str, list[Spent]]:
+    found: dict[str, list[Spent]] = {}
+    for row in rows:
+        found.setdefault(row.account, []).append(row)
+    return found
 
 
 def _day(begins: int) -> date:
