@@ -21,6 +21,7 @@ from callgate.errors import GatewayError
 from callgate.providers.registry import VENDORS
 from callgate.upstream.client import Client, UpstreamSettings
 from callgate.upstream.credentials import Credentials
+from patience import PATIENCE
 from upstream.hostile import Hostile, Peer
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -152,6 +153,17 @@ async def test_defect_amid_pouring_is_raised_by_next_even_at_the_end(last: bytes
         await relay.pour(push)
         with pytest.raises(ZeroDivisionError):
             await relay.next()
+
+
+async def test_whole_answer_whose_end_does_not_come_is_taken_for_whole_after_a_second() -> None:
+    server = Server(said("a"), said("b", "stop"))
+    async with opened(server) as (relay, call):
+        assert texts(await relay.next() or ()) == "a"
+        server.due.release()
+        assert texts(await relay.next() or ()) == "b"
+        async with asyncio.timeout(PATIENCE):
+            assert await relay.next() is None
+        assert (call.finish_reason, "".join(relay.text)) == ("stop", "ab")
 
 
 async def test_who_takes_no_more_at_once_is_given_the_rest_by_next() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from callgate.core.http import Origin
 from callgate.core.models import Timeouts
+from callgate.errors import GatewayError
 from patience import PATIENCE, best_of
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, ok
@@ -207,3 +208,15 @@ async def test_timer_is_absent_while_nothing_is_open(ask):
             while not server.peers[0].closed:
                 await asyncio.sleep(0.002)
         assert (sweeper._handle, sweeper.items) == (None, set())
+
+
+async def test_what_follows_a_whole_answer_is_waited_for_no_longer_than_told(ask):
+    async with Hostile(after(HEAD + b"5\r\nhello\r\n")) as server:
+        response = await ask().send(server.origin)
+        assert await response.receive() == b"hello"
+        response.ending(SHORT)
+        response.ending(PATIENCE)  # no longer than was told first
+        with pytest.raises(GatewayError, match=rf"for {SHORT} s .silence timeout") as caught:
+            await asyncio.wait_for(response.receive(), PATIENCE / 2)
+        assert caught.value.kind.type == "upstream_timeout"
+        response.ending(SHORT)

@@ -63,7 +63,8 @@ def mould_of(marked: bytes) -> Mould | None:
     """The mould of bytes in which TEXT, and it may be PADDING behind it, stand once as strings."""
     before, text, rest = marked.partition(_TEXT)
     between, padding, after = rest.partition(_PADDING)
-    if not text or any(_MARK in part for part in (before, between, after)):
+    left = [part for part in (before, between, after) if part.find(_MARK) >= 0]
+    if not text or left:
         return None
     return Mould(before, between, after) if padding else Mould(before, b"", between)
 

@@ -26,7 +26,7 @@ def only(data: bytes) -> Event | None:
     What comes so between two events is passed over by a `Parser` to the same effect.
     """
     block = data[:-2]
-    if not data.endswith(b"\n\n") or b"\n\n" in block or _CR in block:
+    if not data.endswith(b"\n\n") or block.find(b"\n\n") >= 0 or _CR in block:
         return None
     return _parse(block)
 
@@ -113,7 +113,7 @@ class Parser:
         events: list[Event] = []
         for block in text.split(b"\n\n"):
             self._check(len(block))
-            if block.startswith(b"data: ") and b"\n" not in block:
+            if block.startswith(b"data: ") and _LF not in block:
                 events.append((_DEFAULT, block[6:]))
             elif (event := _parse(block)) is not None:
                 events.append(event)

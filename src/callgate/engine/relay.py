@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -265,10 +264,12 @@ class Relay:
 
 async def _last(response: UpstreamResponse) -> bytes:
     """What may follow a whole answer; nothing for a while is taken for its end."""
+    response.ending(_LAST_WAIT)
     try:
-        async with asyncio.timeout(_LAST_WAIT):
-            return await response.receive()
-    except TimeoutError:
+        return await response.receive()
+    except GatewayError as error:
+        if error.kind.type != "upstream_timeout":
+            raise
         return b""
 
 

@@ -204,6 +204,9 @@ class _Taped:
     def answering(self) -> None:
         self._response.answering()
 
+    def ending(self, seconds: float) -> None:
+        self._response.ending(seconds)
+
     def close(self) -> None:
         self._response.close()
 

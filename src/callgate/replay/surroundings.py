@@ -63,6 +63,9 @@ class RecordedResponse:
     def answering(self) -> None:
         """No clock runs."""
 
+    def ending(self, seconds: float) -> None:
+        """No clock runs."""
+
     def close(self) -> None:
         """Nothing is open."""
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.upstream import failure
@@ -123,6 +125,13 @@ class Connection(ResponseReader, asyncio.Protocol):
     def answering(self) -> None:
         """The first token of a stream has come: from now on only silence and the total count."""
         self._latest = self._total_at
+        if self.phase == BODY:
+            self._arm(monotonic() + self._timeouts.silence)
+
+    def ending(self, seconds: float) -> None:
+        """All that matters has come: no longer silence than this is waited for from now on."""
+        if self._timeouts.silence > seconds:
+            self._timeouts = msgspec.structs.replace(self._timeouts, silence=seconds)
         if self.phase == BODY:
             self._arm(monotonic() + self._timeouts.silence)
 

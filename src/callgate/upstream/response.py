@@ -124,6 +124,11 @@ class Response:
         if self._connection is not None:
             self._connection.answering()
 
+    def ending(self, seconds: float) -> None:
+        """The answer is whole: no longer silence than this is waited for from now on."""
+        if self._connection is not None:
+            self._connection.ending(seconds)
+
     def close(self) -> None:
         """Be done with the response; harmless when repeated.
 

@@ -44,6 +44,10 @@ class UpstreamResponse(Protocol):
         """The first piece of a streamed answer was among the bytes."""
         ...
 
+    def ending(self, seconds: float) -> None:
+        """The answer is whole: no longer silence than this is waited for from now on."""
+        ...
+
     def close(self) -> None:
         """Be done with the response."""
         ...

@@ -96,6 +96,9 @@ class StreamDecoder(EventStream):
         return chunks
 
     def _chunk(self, name: str, data: bytes) -> Chunk | None:
+        if data == _DONE:
+            self._end()
+            return None
         known = len(self._finished)
         try:
             return self._read(name, parse(data))
