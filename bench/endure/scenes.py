@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from bench.endure.callers import Callers, Load
 from bench.endure.fleet import FREE, GATEWAYS, LATE, LIMITS, WORKERS, Fleet, Gateway
 from bench.endure.ledger import Ledger, balanced
+from bench.endure.overruns import Departure, Overruns, explained
 from bench.endure.pulse import Pulse
 from bench.endure.servers import Postgres, Redis
 from bench.endure.waits import Span, compared
@@ -118,7 +119,7 @@ async def outages(fleet: Fleet, extent: Extent, postgres: Postgres, cache: Redis
         Row("told", not faults, "; ".join(faults) or "in /ready and X-Callgate-Degraded"),
         Row("shares", not shares.faults, _told(shares)),
         Row("through", sound=True, told=_through(through)),
-        _exact("exact again", late, _reasons(fleet, late, pulse)),
+        _exact("exact again", late, _overruns(fleet, late, pulse)),
         _balanced(ledger),
     ]
     figures = {"outages": spans, "waits": waits, "shares": shares, "again": late}
@@ -252,30 +253,23 @@ def _answered(callers: Callers) -> Row:
     return Row("answers", not (callers.broken or strange or cut), told)
 
 
-def _exact(name: str, windows: Windows, reasons: Sequence[str] = ()) -> Row:
-    told = _told(windows) + "".join(f"\n         {one}" for one in reasons[:10])
-    return Row(name, windows.full > 0 and not windows.faults, told)
+def _exact(name: str, windows: Windows, overruns: Overruns | None = None) -> Row:
+    """Nothing above a limit, but for what a machine that had no processor for Redis has done."""
+    sound = windows.full > 0 and not windows.faults
+    if overruns is None:
+        return Row(name, sound, _told(windows))
+    told = [_told(windows), f"{overruns.own} of those windows not by the machine"]
+    told += [f"\n         {one}" for one in overruns.told[:10]]
+    return Row(name, sound and not overruns.own, "; ".join(told))
 
 
-def _reasons(fleet: Fleet, windows: Windows, pulse: Pulse) -> list[str]:
-    """Of each window with requests above its limit: which gateway admitted them alone, and why."""
-    left = [sorted(gateway.departures()) for gateway in fleet.gateways]
-    told = []
-    for one in windows.over:
-        said = f"{one.account} at {one.model}, limit {one.limit}: {one.counted} counted"
-        for gateway, began in one.alone:
-            at, why = next(
-                ((at, why) for at, why in reversed(left[gateway]) if at <= began + 1),
-                (began, "unknown"),
-            )
-            kept = pulse.within(at - 0.1, at).kept
-            own, server = kept.get(f"gateway{gateway}", 0.0), kept.get("redis", 0.0)
-            said += (
-                f"; one alone by gateway{gateway}, {began - at:.2f} s after it was: {why}, when it "
-                f"was kept from a processor for {own:g} ms, Redis for {server:g} ms"
-            )
-        told.append(said)
-    return told
+def _overruns(fleet: Fleet, windows: Windows, pulse: Pulse) -> Overruns:
+    left = [
+        Departure(number, at, why)
+        for number, gateway in enumerate(fleet.gateways)
+        for at, why in gateway.departures()
+    ]
+    return explained(windows.over, left, pulse.within)
 
 
 def _told(windows: Windows) -> str:

@@ -19,7 +19,7 @@ class SimulatedServer:
     def __init__(self) -> None:
         self.levels: dict[str, Level] = {}
         self.frozen = 0.0
-        self.mark = b"mark"
+        self.mark, self.present = b"mark", 3
         self.unknown = 0  # draws of which nobody heard whether they were done
 
     def now(self) -> int:
@@ -32,7 +32,7 @@ class SimulatedServer:
 
     def do(self, command: Command) -> Any:
         acts: dict[Any, Callable[[Command], Any]] = {DRAW: self._draw, SETTLE: self._settle}
-        acts |= {BEAT: lambda _: [0, 3, self.mark], LEAVE: lambda _: 1}
+        acts |= {BEAT: lambda _: [0, self.present, self.mark], LEAVE: lambda _: 1}
         return acts[command.script](command)
 
     def _draw(self, command: Command) -> list[int]:

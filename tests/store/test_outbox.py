@@ -200,3 +200,25 @@ def test_a_server_that_answers_nonsense_is_tried_again(caplog: pytest.LogCapture
 
     virtual.run(main())
     assert "a defect in counting" in caplog.text
+
+
+@pytest.mark.parametrize(("others_after", "lost"), [(0.35, True), (60.0, True), (60.0, False)])
+def test_with_a_server_that_has_lost_all_it_counts_once_all_have_told_what_they_know(
+    others_after: float, lost: bool
+) -> None:
+    async def main() -> None:
+        link, loop = made(), asyncio.get_running_loop()
+        server = link._server
+        async with counting(link) as counters:
+            server.present = 1
+            if lost:
+                server.mark = b"another"
+            counters._go_alone("as if the server had gone")
+            loop.call_later(others_after, setattr, server, "present", 3)
+            begun = loop.time()
+            while counters.trouble is not None:
+                await asyncio.sleep(0.01)
+            waits = min(others_after, 1.0) if lost else 0.0
+            assert loop.time() - begun == pytest.approx(waits, abs=0.15)
+
+    virtual.run(main())

@@ -317,6 +317,18 @@ async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
         assert grant.levels[0].used == 200
 
 
+async def test_a_server_that_was_flushed_counts_anew(own_server: RedisServer) -> None:
+    async with started(own_server.url) as counters:
+        assert (await counters.reserve("acme", "m", 9, time.time())).remaining == 8
+        with own_server.client() as client:
+            client.flushall()
+        await counters._beat()
+        counters._go_alone("as if the server had gone")
+        await back(counters)
+        quota = await counters.reserve("acme", "m", 9, time.time())
+        assert (quota.remaining, quota.exact) == (8, True)
+
+
 async def test_a_server_that_was_started_anew_makes_no_share_larger(
     own_server: RedisServer,
 ) -> None:

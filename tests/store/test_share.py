@@ -56,6 +56,21 @@ def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
     assert one.windows(130.0) == [("acme", "tokens", 100_000_000, 300)]
 
 
+@pytest.mark.parametrize(
+    ("ends", "kept"),
+    [((110, 115, 170, 175, 180), ["2", "3", "4"]), ((130, 160, 170, 175, 180), ["4"])],
+    ids=["those that are over", "all, as too few are"],
+)
+def test_what_is_forgotten_to_make_room(
+    monkeypatch: pytest.MonkeyPatch, ends: tuple[float, ...], kept: list[str]
+) -> None:
+    monkeypatch.setattr("callgate.store.share._MOST_REMEMBERED", 4)
+    one = share()
+    for number, until in enumerate(ends):
+        one.counted("acme", str(number), 1, until, 1)
+    assert [name for _, name, _, _ in one.windows(0)] == kept
+
+
 def test_a_window_that_has_ended_is_divided_anew() -> None:
     one = share()
     one.counted("acme", "m", 12, until=160.0, opened=100)

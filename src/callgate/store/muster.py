@@ -10,6 +10,8 @@ from callgate.store.scripts import BEAT, LEAVE
 from callgate.store.share import Share
 
 _GONE_MS = 10_000
+_ASSEMBLE_SECONDS = 1.0
+_LOOKS = 10
 
 
 class Muster:
@@ -28,6 +30,7 @@ class Muster:
         self._keys = (processes, f"{processes}:mark:{{{processes}}}")
         self._roster = roster
         self._full_by = 0.0  # when every process that there is has registered again
+        self._missing = False
 
     def guess(self) -> None:
         """The server is away at the start: take the share of one among as many as there were."""
@@ -51,11 +54,20 @@ class Muster:
         # again before all have, the shares of few would be too large.
         whole = asyncio.get_running_loop().time() >= self._full_by
         known = self._share.processes
+        self._missing = answer[1] < known
         if whole or answer[1] >= known:
             self._share.place, self._share.processes = answer
         if self._roster is not None and self._share.processes != known:
             self._roster.write(self._share.processes)
         return mark
+
+    async def assembled(self) -> None:
+        """Wait until as many are back as there were, a second at most. Raises LinkError."""
+        for _ in range(_LOOKS):
+            if not self._missing:
+                return
+            await asyncio.sleep(_ASSEMBLE_SECONDS / _LOOKS)
+            await self.register()
 
     def leaving(self) -> Command:
         """What tells the server that this process ends."""

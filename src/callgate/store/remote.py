@@ -300,6 +300,8 @@ class RemoteCounters:
             await self._outbox.hear(_HEAR_SECONDS)
             if mark != self._mark:
                 await self._recall()
+                if self._mark is not None:  # each of the others knows how other windows stood
+                    await self._muster.assembled()
                 self._mark = mark
             await self._repay()
         except (LinkError, TimeoutError) as error:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from callgate.core.limits import Draw, Level, Period, ending
+from callgate.core.limits import WINDOW_US, Draw, Level, Period, ending
 from callgate.core.quota import Correction, Grant, Quota
 from callgate.store.memory import MemoryCounters
 
-_MOST_REMEMBERED = 100_000
+_MOST_REMEMBERED = 50_000
 
 
 class Debt(NamedTuple):
@@ -94,8 +94,14 @@ class Share:
         one account may have different limits.
         """
         if len(self._windows) >= _MOST_REMEMBERED:
-            self._windows.clear()
+            self._forget(until - WINDOW_US / 1e6)
         self._windows[account, name] = (used, until, opened)
+
+    def _forget(self, now: float) -> None:
+        """Make room: forget windows that are over, or all where too few are."""
+        self._windows = {place: one for place, one in self._windows.items() if one[1] > now}
+        if len(self._windows) > _MOST_REMEMBERED // 2:
+            self._windows.clear()
 
     def amend(self, account: str, corrections: Sequence[Correction]) -> None:
         """Note what the server is told to correct."""
