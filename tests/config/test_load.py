@@ -128,6 +128,21 @@ def test_variables_are_put_in_wherever_strings_stand(tmp_path: Path) -> None:
     assert config.models["m"].regions == ("us",)
 
 
+def test_white_space_around_a_variable_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"OPENAI_API_KEY": " sk-from-a-file\r\n"}
+    monkeypatch.chdir(tmp_path)
+    for config in (load(None, environ), loaded(tmp_path, OPENAI, environ)):
+        (deployment,) = config.models["gpt-4.1"].deployments
+        assert deployment.secret.reveal() == "sk-from-a-file"
+
+
+def test_a_credential_that_no_header_can_bear_is_told_and_not_shown(tmp_path: Path) -> None:
+    (told,) = mistakes(tmp_path, "[providers.openai]\napi_key = 'sk-hid\u2026den'\n")
+    assert told.endswith("providers.openai.api_key: holds a character that no HTTP header may have")
+
+
 def test_a_variable_that_is_missing_is_named_and_no_secret_is_shown(tmp_path: Path) -> None:
     text = OPENAI + "base_url = 'ftp://${OPENAI_API_KEY}'\n[store]\nurl = '${DB}'\n"
     found = "\n".join(mistakes(tmp_path, text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -23,6 +24,7 @@ _OPTIONS = (
     "credentials_file", "guardrail_identifier", "guardrail_version", "guardrail_trace",
     "prefill",
 )  # fmt: skip
+_UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _UNBOUND = Origin("http", "127.0.0.1", 0)
 """The local model's server has no port before it runs; `config.bound` puts it in."""
 
@@ -43,6 +45,7 @@ class Providers:
         self._local = local
         self._told: set[str] = set()
         for name, table in tables.items():
+            self.mistakes += _unsendable(name, table)
             vendor = self._vendor(name, table)
             if vendor is not None:
                 self._place(name, table, vendor)
@@ -51,9 +54,9 @@ class Providers:
     def of_environment(cls, environ: Mapping[str, str]) -> Providers:
         """The providers whose usual variable is set, and the local model where it is installed."""
         tables = {
-            name: ProviderTable(api_key=environ[vendor.env])
+            name: ProviderTable(api_key=environ[vendor.env].strip())
             for name, vendor in VENDORS.items()
-            if vendor.env and vendor.base_url and environ.get(vendor.env)
+            if vendor.env and vendor.base_url and environ.get(vendor.env, "").strip()
         }
         if installed():
             tables[LOCAL] = ProviderTable(dialect="local")
@@ -168,6 +171,15 @@ class Providers:
 
 def _credentials(table: ProviderTable) -> tuple[str, ...]:
     return table.api_key, table.session_token, table.access_key_id
+
+
+def _unsendable(name: str, table: ProviderTable) -> list[str]:
+    """What is wrong with credentials that no header can bear (RFC 9110, 5.5)."""
+    return [
+        f"providers.{name}.{field}: holds a character that no HTTP header may have"
+        for field in ("api_key", "session_token", "access_key_id")
+        if _UNSENDABLE.search(getattr(table, field)) is not None
+    ]
 
 
 def _keyed(vendor: Vendor, table: ProviderTable) -> Vendor:

@@ -168,7 +168,11 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
 
 
 def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[str]) -> Any:
-    """Replace `${VAR}` in every string of a TOML value."""
+    """Replace `${VAR}` in every string of a TOML value.
+
+    White space around a variable is nobody's intent: secrets that are read from files end in a
+    line break.
+    """
     if isinstance(value, dict):
         return {
             key: _expand(item, environ, f"{path}.{key}" if path else key, mistakes)
@@ -183,7 +187,7 @@ def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[st
         name = match[1]
         if name not in environ:
             mistakes.append(f"{path}: the environment variable {name} is not set")
-        return environ.get(name, match[0])
+        return environ[name].strip() if name in environ else match[0]
 
     return _VARIABLE.sub(read, value)
 
