@@ -12,8 +12,10 @@ import asyncio
 import contextlib
 import threading
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,7 +45,9 @@ class Strain(NamedTuple):
     kept: Mapping[str, float] = {}
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
+    """How long a process was kept from a processor in a slot between two looks."""
+
     role: str
     pid: int
     begun: float
@@ -58,7 +62,7 @@ class Pulse:
         self._upstream = upstream
         self._roles = roles
         self._direct: list[tuple[float, float]] = []
-        self._kept: list[_Kept] = []
+        self._kept: list[Kept] = []
         self._stop = threading.Event()
 
     async def run(self) -> None:
@@ -87,14 +91,13 @@ class Pulse:
     def within(self, begun: float, ended: float) -> Strain:
         """What the machine did between these (Unix seconds), and a tenth of a second beside."""
         begun, ended = begun - _BESIDE, ended + _BESIDE
-        direct = max(
-            (took for began, took in self._direct if began + took >= begun and began <= ended),
-            default=0.0,
-        )
+        first = bisect_left(self._direct, begun, key=sum)
+        asked = takewhile(lambda one: one[0] <= ended, islice(self._direct, first, None))
+        direct = max((took for _, took in asked), default=0.0)
         processes: dict[tuple[str, int], float] = defaultdict(float)
-        for one in self._kept:
-            if one.ended >= begun and one.begun <= ended:
-                processes[one.role, one.pid] += one.ms
+        first = bisect_left(self._kept, begun, key=lambda one: one.ended)
+        for one in takewhile(lambda one: one.begun <= ended, islice(self._kept, first, None)):
+            processes[one.role, one.pid] += one.ms
         kept: dict[str, float] = {}
         for (role, _), ms in processes.items():
             kept[role] = round(max(kept.get(role, 0.0), ms), 1)
@@ -112,7 +115,7 @@ class Pulse:
                         ms = (waited - before.get(pid, waited)) / 1e6
                         before[pid] = waited
                         if ms >= 1:
-                            self._kept.append(_Kept(role, pid, begun, now, ms))
+                            self._kept.append(Kept(role, pid, begun, now, ms))
             begun = now
 
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from bench.endure.pulse import Pulse
+from bench.endure.pulse import Kept, Pulse
 
 from provider import Provider, running
 
@@ -29,3 +29,19 @@ async def noted(provider: Provider) -> None:
         await noting
     assert pulse.within(0, 1) == (0.0, {})
     assert set(pulse.within(0, 2e9).kept) <= {"own"}
+
+
+def test_what_lies_within_a_span_is_found() -> None:
+    pulse = Pulse(0, dict)
+    pulse._direct = [(100.0, 0.01), (100.05, 0.3), (100.35, 0.02), (101.0, 0.5)]
+    pulse._kept = [
+        Kept("redis", 1, 99.9, 100.0, 7.0),
+        Kept("redis", 1, 100.0, 100.05, 20.0),
+        Kept("gateway0", 2, 100.0, 100.05, 5.0),
+        Kept("gateway0", 3, 100.05, 100.1, 30.0),
+        Kept("redis", 1, 100.05, 100.1, 20.0),
+        Kept("redis", 1, 101.0, 101.1, 90.0),
+    ]
+    assert pulse.within(100.19, 100.3) == (300.0, {"redis": 20.0, "gateway0": 30.0})
+    assert pulse.within(100.11, 100.12) == (300.0, {"redis": 40.0, "gateway0": 30.0})
+    assert pulse.within(100.7, 100.71) == (0.0, {})
