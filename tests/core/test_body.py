@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from functools import reduce
 from typing import Any
@@ -47,8 +48,12 @@ NOT_JSON = [
     (b'{"zz": "\xff"}', "the body is not valid UTF-8 at byte 8 (line 1, column 9)"),
     (b'{"model": "m\xed\xa0\x80"}', "the body is not valid UTF-8 at byte 12 (line 1, column 13)"),
     (b'{"n": 1e999, "zz": "\xff"}', "the body is not valid UTF-8 at byte 20 (line 1, column 21)"),
+    (b"model=m", "the body is not valid JSON: invalid character at byte 0 (line 1, column 1)"),
     (b'\xef\xbb\xbf{"model": "m"}',
-     "the body is not valid JSON: invalid character at byte 0 (line 1, column 1)"),
+     "the body is not valid JSON: it begins with a byte order mark, which JSON has none of"),
+    ('\ufeff{"model": "m"}'.encode("utf-16-le"),
+     "the body is not valid JSON: it is UTF-16, and has to be UTF-8"),
+    (gzip.compress(b"{}"), "the body is not valid JSON: it is compressed by gzip"),
     (b"[" * 100_000, "the body must be a JSON object, got an array"),
     (b'{"a":' * 100_000, "the body is nested deeper than 64 levels"),
     (b'{"zz":' + b"[" * 64 + b"]" * 64 + b"}", "the body is nested deeper than 64 levels"),

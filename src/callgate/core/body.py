@@ -29,6 +29,15 @@ _NO_STEPS = bytes(set(range(256)) - set(b'[]{}"'))
 _STARTS: Mapping[bytes, str] = MappingProxyType(
     {b"[": "an array", b'"': "a string", b"t": "a boolean", b"f": "a boolean", b"n": "null"}
 )
+_MARKS: Mapping[bytes, str] = MappingProxyType(
+    {
+        b"\xef\xbb\xbf": "it begins with a byte order mark, which JSON has none of",
+        b"\xff\xfe": "it is UTF-16, and has to be UTF-8",
+        b"\xfe\xff": "it is UTF-16, and has to be UTF-8",
+        b"\x1f\x8b": "it is compressed by gzip",
+    }
+)
+"""What a body in another form begins with."""
 
 
 class _OutOfRange:
@@ -107,6 +116,9 @@ def _at(body: bytes, position: int) -> str:
 
 
 def _reason(body: bytes, error: Exception) -> str:
+    other = next((what for mark, what in _MARKS.items() if body.startswith(mark)), None)
+    if other is not None:
+        return other
     said = _SAID.match(str(error))
     if said:
         return f"{said[1]}{_at(body, int(said[2]))}"
