@@ -8,8 +8,9 @@ from callgate.chaos.answer import SENTENCE
 from callgate.chaos.server import Chaos
 from callgate.core.chat import Chunk
 from callgate.core.http import HttpResponse, split_url
-from callgate.core.models import Deployment, Model, Target
+from callgate.core.models import Deployment, Model
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.registry import VENDORS, dialect
 from patience import PATIENCE

@@ -12,9 +12,10 @@ import pytest
 
 from callgate.core.chat import Usage
 from callgate.core.http import Origin
-from callgate.core.models import Deployment, Model, Target, Vendor
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.record import Attempt
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.engine.hedge import Race, Runner
 from callgate.errors import GatewayError

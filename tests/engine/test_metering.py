@@ -14,9 +14,10 @@ from callgate.core.allowance import Allowance, Rule, Spent, rules
 from callgate.core.chat import Usage
 from callgate.core.http import Origin
 from callgate.core.limits import Draw, Period, beginning
-from callgate.core.models import Deployment, Model, Price, Target, Vendor
+from callgate.core.models import Deployment, Model, Price, Vendor
 from callgate.core.pricing import NANO
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.metering import Metering

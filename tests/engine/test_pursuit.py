@@ -10,10 +10,11 @@ import pytest
 from callgate.core.breaker import BreakerSettings
 from callgate.core.chat import ChatRequest
 from callgate.core.http import Origin
-from callgate.core.models import Deployment, Model, Target, Vendor
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.record import Attempt
 from callgate.core.retry import Budget
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.course import Leg

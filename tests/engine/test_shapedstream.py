@@ -9,8 +9,9 @@ import msgspec
 
 from callgate.core.chat import Chunk
 from callgate.core.http import Origin
-from callgate.core.models import Deployment, Model, Target
+from callgate.core.models import Deployment, Model
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.dialect import Bedrock
@@ -42,7 +42,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def bedrock(model: str = CLAUDE, **options: str) -> Target:
     target = target_of("bedrock", upstream_model=model)
-    return target._replace(
+    return target.replace(
         deployment=msgspec.structs.replace(target.deployment, options=dict(options))
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 
 from .samples import Record, target_of
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 
 from .gemini_types import encoded, sent
@@ -19,7 +19,7 @@ PNG = "iVBORw0KGgo="
 
 def gemini(model: str = "gemini-2.5-flash", vendor: str = "gemini", **options: str) -> Target:
     target = target_of(vendor, upstream_model=model)
-    return target._replace(deployment=msgspec.structs.replace(target.deployment, options=options))
+    return target.replace(deployment=msgspec.structs.replace(target.deployment, options=options))
 
 
 def config(body: dict[str, Any], model: str = "gemini-2.5-flash") -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from google.genai import types
 
 from callgate.core.http import HttpRequest
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.providers.registry import dialect
 

@@ -10,8 +10,9 @@ from msgspec import Raw
 
 from callgate.core.chat import ChatBody, ChatRequest, Message
 from callgate.core.http import HttpResponse, split_url
-from callgate.core.models import Deployment, Model, Target, Vendor
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.providers.registry import VENDORS
 
 SECRET = "sk-planted-8f1c2d3e4b5a69788796a5b4"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callgate.core.chat import ChatResponse
 from callgate.core.http import HttpResponse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic
 

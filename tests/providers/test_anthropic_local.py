@@ -11,7 +11,8 @@ import pytest
 
 from callgate.core.chat import Chunk
 from callgate.core.http import HttpResponse, split_url
-from callgate.core.models import Deployment, Model, Target, Timeouts
+from callgate.core.models import Deployment, Model, Timeouts
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 from callgate.local.process import LocalServer

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from callgate.core.http import HttpResponse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.providers.anthropic.dialect import Anthropic
 
 from .anthropic_wire import sent

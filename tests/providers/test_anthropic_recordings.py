@@ -13,8 +13,8 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import BaseModel, ValidationError
 
 from callgate.core.chat import Chunk, Usage
-from callgate.core.models import Target
 from callgate.core.present import chunk_event, chunk_head, response_json
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from callgate.core.http import HttpResponse, split_url
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
@@ -35,7 +35,7 @@ def azure(base_url: str, *, vendor: str = "azure", model: str = "gpt 4o", **opti
     target = target_of(vendor, upstream_model=model)
     origin, path = split_url(base_url)
     at = msgspec.structs.replace(target.deployment, origin=origin, path=path, options=options)
-    return target._replace(deployment=at)
+    return target.replace(deployment=at)
 
 
 @pytest.mark.parametrize(

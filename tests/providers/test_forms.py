@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from callgate.core.http import Origin
-from callgate.core.models import Deployment, Model, Target, Vendor
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.secret import Secret
 from callgate.core.structured import Forms
+from callgate.core.target import Target
 from callgate.providers.forms import forms_of
 from callgate.providers.registry import VENDORS
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from callgate.core.chat import ChatResponse, Chunk
 from callgate.core.http import HttpResponse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.registry import dialect
 

@@ -97,7 +97,7 @@ def test_vertex_ai_s_place(base: str | None, model: str, options: dict[str, str]
     if base is not None:
         origin, path = split_url(base)
         moved = msgspec.structs.replace(target.deployment, origin=origin, path=path)
-        target = target._replace(deployment=moved)
+        target = target.replace(deployment=moved)
     request = encoded({"messages": HELLO}, target)
     assert f"{request.origin}{request.path}" == url + ":generateContent"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 
 from .test_openai_stream import DONE, chunks_of, failure_of, piece
 

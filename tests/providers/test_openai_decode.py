@@ -9,7 +9,7 @@ import pytest
 
 from callgate.core.chat import ChatResponse, Usage
 from callgate.core.http import HttpResponse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import usage_of
 from callgate.providers.openai.dialect import OpenAI

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET, request_of, target_of

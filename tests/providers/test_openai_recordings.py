@@ -13,8 +13,8 @@ from openai.types.chat.completion_create_params import CompletionCreateParams
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from callgate.core.chat import Chunk, Usage
-from callgate.core.models import Target
 from callgate.core.present import chunk_event, chunk_head, response_json
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.dialect import OpenAI
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.core.chat import Chunk
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.stream import StreamDecoder
 

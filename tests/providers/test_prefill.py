@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.providers.prefill import prefill_of
 from callgate.providers.registry import VENDORS
 
@@ -17,7 +17,7 @@ def target(vendor: str, model: str, path: str = "/v1", **options: str) -> Target
     deployment = msgspec.structs.replace(
         given.deployment, vendor=VENDORS[vendor], upstream_model=model, path=path, options=options
     )
-    return given._replace(deployment=deployment)
+    return given.replace(deployment=deployment)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def deployment(model: str = MODELS[0], *, token: str = "", **options: str) -> De
 
 def request(at: Deployment) -> HttpRequest:
     body = {"model": "m", "messages": [{"role": "user", "content": "Grüße"}]}
-    target = target_of("bedrock")._replace(deployment=at)
+    target = target_of("bedrock").replace(deployment=at)
     return Bedrock().encode(parse_chat(json.dumps(body).encode()), target)
 
 

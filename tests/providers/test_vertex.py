@@ -12,7 +12,7 @@ import pytest
 
 from callgate.catalogue import load
 from callgate.core.http import HttpResponse, split_url
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 from callgate.providers.registry import DIALECTS, VENDORS
@@ -31,7 +31,7 @@ def vertex(model: str, base: str = "", **options: str) -> Target:
     if base:
         origin, path = split_url(base)
         made = msgspec.structs.replace(made, origin=origin, path=path)
-    return target._replace(deployment=made)
+    return target.replace(deployment=made)
 
 
 def encoded(target: Target, **body: Any) -> tuple[str, dict[str, str], dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
 import pytest
 
 from callgate.core.http import HttpRequest, Origin
@@ -15,7 +14,7 @@ ORIGIN = Origin("https", "api.example.com", 443)
 
 def request(**changes: object) -> HttpRequest:
     made = HttpRequest("POST", ORIGIN, "/v1/x", (("a", "b"),), b"")
-    return msgspec.structs.replace(made, **changes)
+    return made.replace(**changes)
 
 
 def test_head_is_complete() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from callgate.core.value import Value
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -52,17 +52,23 @@ def split_url(url: str) -> tuple[Origin, str]:
     return Origin(parts.scheme, parts.hostname, port), parts.path.rstrip("/")
 
 
-class HttpRequest(Struct, frozen=True):
+class HttpRequest(Value):
     """A request to an upstream. `path` holds the query string too; header names are lower case.
 
     `host`, `content-length` and `accept-encoding` are the connection's business, not given here.
     """
 
-    method: str
-    origin: Origin
-    path: str
-    headers: Headers
-    body: bytes
+    __slots__ = ("body", "headers", "method", "origin", "path")
+    __match_args__ = ("method", "origin", "path", "headers", "body")
+
+    def __init__(
+        self, method: str, origin: Origin, path: str, headers: Headers, body: bytes
+    ) -> None:
+        self.method = method
+        self.origin = origin
+        self.path = path
+        self.headers = headers
+        self.body = body
 
     def with_headers(self, headers: Headers) -> HttpRequest:
         """The same request with other headers."""
@@ -72,9 +78,13 @@ class HttpRequest(Struct, frozen=True):
         return f"<HttpRequest {self.method} {self.origin}{self.path} {len(self.body)} bytes>"
 
 
-class HttpResponse(Struct, frozen=True):
+class HttpResponse(Value):
     """A whole response of an upstream; header names are lower case, repeated ones comma-joined."""
 
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+    __slots__ = ("body", "headers", "status")
+    __match_args__ = ("status", "headers", "body")
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body

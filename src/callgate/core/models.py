@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -142,10 +142,3 @@ class Absent(Struct, frozen=True, kw_only=True):
     retired: bool = False
     successor: str | None = None
     regions: Sequence[str] = ()
-
-
-class Target(NamedTuple):
-    """Where one attempt goes."""
-
-    model: Model
-    deployment: Deployment

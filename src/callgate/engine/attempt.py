@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
+from time import perf_counter_ns
 
 from callgate.core.captured import Exchange, Failure
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
 from callgate.core.secret import Secret
+from callgate.core.target import Target
 from callgate.core.trace import headers
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
@@ -60,7 +60,7 @@ class Try:
         self._credentials = credentials
         self._exchange: Exchange | None = None
         self._secrets: tuple[Secret, ...] = ()
-        self._started = self._counted = time.perf_counter_ns()
+        self._started = self._counted = perf_counter_ns()
         self.target = target
         self.dialect: Dialect = DIALECTS[deployment.vendor.dialect]
         self.response: UpstreamResponse | None = None
@@ -166,13 +166,13 @@ class Try:
 
     def count_time(self) -> None:
         """Count the time since the last count as the upstream's."""
-        now = time.perf_counter_ns()
+        now = perf_counter_ns()
         self._call.upstream_ns += now - self._counted
         self._counted = now
 
     def mark_first_token(self) -> None:
         """Note the time of the first piece of answer, if it is the first."""
-        now = time.perf_counter_ns()
+        now = perf_counter_ns()
         if self.attempt.first_token_us is None:
             self.attempt.first_token_us = (now - self._started) // 1000
         if self._call.first_token_ns is None:

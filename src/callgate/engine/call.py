@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from callgate.core.chat import ChatRequest, Usage
-from callgate.core.models import Model, Target
+from callgate.core.models import Model
 from callgate.core.quota import Quota
 from callgate.core.record import Attempt, Record, Splice
+from callgate.core.target import Target
 from callgate.core.trace import TraceContext
 from callgate.core.validate import prompt_bytes
 from callgate.core.withheld import withhold
@@ -89,7 +90,7 @@ class Call:
     def __init__(self, request_id: str, arrived: float, method: str, path: str) -> None:
         self.request_id = request_id
         self.arrived = arrived
-        self.started = time.perf_counter_ns()
+        self.started = perf_counter_ns()
         self.method = method
         self.path = path
         self.headers: Iterable[tuple[bytes, bytes]] = ()
@@ -127,7 +128,7 @@ class Call:
 
     def elapsed_us(self) -> int:
         """Microseconds since the request arrived."""
-        return (time.perf_counter_ns() - self.started) // 1000
+        return (perf_counter_ns() - self.started) // 1000
 
     def last_at(self, target: Target) -> Attempt:
         """The latest attempt at a target; another one's may be under way beside it."""
@@ -142,7 +143,7 @@ class Call:
     def server_timing(self) -> str:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
         upstream, queue = self.upstream_ns, self.queue_ns
-        gateway = time.perf_counter_ns() - self.started - upstream - queue
+        gateway = perf_counter_ns() - self.started - upstream - queue
         told = f"gateway;dur={_ms(gateway)}, upstream;dur={_ms(upstream)}"
         return f"{told}, queue;dur={_ms(queue)}" if queue else told
 

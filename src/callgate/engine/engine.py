@@ -9,9 +9,10 @@ from typing import Final, Protocol
 import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
-from callgate.core.models import Price, Target
+from callgate.core.models import Price
 from callgate.core.pricing import cost, total_cost, with_tier
 from callgate.core.splice import Splice
+from callgate.core.target import Target
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call

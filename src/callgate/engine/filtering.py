@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from callgate.core.chat import ChatRequest, ChatResponse, Usage
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.errors import GatewayError

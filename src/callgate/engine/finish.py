@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json
 from callgate.core.gathering import Gatherer, as_chunks
-from callgate.core.models import Target
 from callgate.core.redact import redact
 from callgate.core.steps import RefusedError, size, take
+from callgate.core.target import Target
 from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
 from callgate.engine.call import Call
 from callgate.engine.course import Leg

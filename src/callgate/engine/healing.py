@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from callgate.core.chat import ChatRequest, Chunk
-from callgate.core.models import Deployment, Target
+from callgate.core.models import Deployment
 from callgate.core.prefill import can_go_on, prefilled, takes_beginning
 from callgate.core.record import Splice as Place
 from callgate.core.retry import reaction
 from callgate.core.splice import Matched, Prefilled, Splice, stem
+from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.course import Leg

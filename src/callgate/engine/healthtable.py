@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Set
+from time import monotonic
 
 from callgate.core.breaker import BreakerSettings
 from callgate.core.health import Health
@@ -33,17 +33,19 @@ class HealthTable(dict[str, Health]):
         for id_ in self.keys() - deployment_ids:
             del self[id_]
 
-    def succeeded(self, deployment: Deployment, seconds: float, *, stream: bool) -> None:
-        """Take an answer into account that came, or began, after so many seconds."""
+    def succeeded(
+        self, deployment: Deployment, now: float, seconds: float, *, stream: bool
+    ) -> None:
+        """Take an answer into account that came, or began, at `now`, after so many seconds."""
         health = self[deployment.id]
         if health.paces is not None:
             health.paces[stream].add(seconds)
-        if health.succeeded(time.monotonic(), seconds):
+        if health.succeeded(now, seconds):
             _log.warning("circuit closed", extra={"deployment": deployment.id})
 
     def failed(self, deployment: Deployment, error: GatewayError) -> bool:
         """Take a failure into account; whether it has opened the circuit."""
-        now, health = time.monotonic(), self[deployment.id]
+        now, health = monotonic(), self[deployment.id]
         if error.kind.type == "provider_rate_limited":
             health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
         elif reaction(error).blames and health.failed(now):
@@ -53,7 +55,7 @@ class HealthTable(dict[str, Health]):
 
     def all_out(self, model: Model) -> GatewayError:
         """What to say where none of a model's deployments may be asked."""
-        now = time.monotonic()
+        now = monotonic()
         healths = [self[one.id] for one in model.deployments]
         wait = max(1.0, min(health.back_in(now) for health in healths))
         if any(health.resting(now) for health in healths):

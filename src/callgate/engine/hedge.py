@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 

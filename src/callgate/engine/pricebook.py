@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callgate.core.models import Price, Target
+from callgate.core.models import Price
+from callgate.core.target import Target
 
 
 class PriceBook:
@@ -20,7 +21,7 @@ class PriceBook:
 
     def price(self, target: Target) -> Price | None:
         """The price at a target, if it is known: the model's own, or the list's by the factor."""
-        model, deployment = target
+        model, deployment = target.model, target.deployment
         if model.price is not None:
             return model.price
         try:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
 import msgspec
 
 from callgate.core.chat import ChatRequest
-from callgate.core.models import Deployment, Model, Target
+from callgate.core.models import Deployment, Model
 from callgate.core.record import LEFT_ALONE, Attempt
 from callgate.core.retry import Budget, Decision, State, decide, reaction
 from callgate.core.routing import order
+from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.engine.course import Leg
 from callgate.engine.healthtable import HealthTable
@@ -101,12 +102,12 @@ class Pursuit:
 
     async def _try_model(self, way: _Way[T], at: int) -> T:
         call, leg = way.call, way.course[at]
-        ways = order(leg.model.deployments, self.health_table, time.monotonic(), self._chance)
+        ways = order(leg.model.deployments, self.health_table, monotonic(), self._chance)
         if len(ways) < len(leg.model.deployments):
             out = [one.id for one in leg.model.deployments if one not in ways]
             call.notes.append(LEFT_ALONE + ", ".join(out))
             if call.tape is not None:
-                now = time.monotonic()
+                now = monotonic()
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ways:
             raise self.health_table.all_out(leg.model)
@@ -146,14 +147,14 @@ class Pursuit:
     async def _attempt(self, way: _Way[T], leg: Leg, deployment: Deployment) -> T:
         """One attempt, with the deployment's health kept."""
         health = self.health_table[deployment.id]
-        started = time.monotonic()
+        started = monotonic()
         probe = health.begin(started)
         try:
             answer = await way.go(Target(leg.model, deployment), leg.request)
         finally:
             health.end(probe=probe)
-        seconds = time.monotonic() - started
-        self.health_table.succeeded(deployment, seconds, stream=bool(leg.request.body.stream))
+        now, stream = monotonic(), bool(leg.request.body.stream)
+        self.health_table.succeeded(deployment, now, now - started, stream=stream)
         return answer
 
     async def _race(
@@ -188,14 +189,14 @@ class Pursuit:
             rival,
             lambda error: not _may_leave(error, leg),
         )
-        started = time.monotonic()
+        started = monotonic()
         try:
             return await race.run()
         finally:
             if race.winner is not race.second:  # what the caller is told is of who answered
                 call.quota, call.model, call.token_quota = quota, model, tokens
             if race.broken_off is race.first:
-                pace.add(time.monotonic() - started)  # it would have taken this long at least
+                pace.add(monotonic() - started)  # it would have taken this long at least
             for error, target in race.unheard():
                 self.learn(target.deployment, error)
 
@@ -203,7 +204,7 @@ class Pursuit:
         self, way: _Way[T], at: int, first: Deployment, rest: Sequence[Deployment]
     ) -> tuple[Leg, Deployment] | None:
         """Who is asked beside the first; a fallback's window is drawn on for it."""
-        call, now = way.call, time.monotonic()
+        call, now = way.call, monotonic()
         if len(call.attempts) + 1 >= self._budget.attempts:
             return None
         for deployment in rest:

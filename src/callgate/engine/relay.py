@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
-from callgate.core.models import Target
 from callgate.core.mould import Run
 from callgate.core.pricing import with_tier
 from callgate.core.record import Attempt
 from callgate.core.splice import Splice
+from callgate.core.target import Target
 from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from callgate.core.chat import ChatRequest, Chunk
 from callgate.core.conformance import MAX_WORK
-from callgate.core.models import Target
 from callgate.core.structured_stream import Transcript, Unwrapping
+from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.engine.healing import HealingStream
 from callgate.engine.relay import Again, Outlet

@@ -17,10 +17,10 @@ import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json, Usage
 from callgate.core.conformance import Checker
-from callgate.core.models import Target
 from callgate.core.record import Attempt
 from callgate.core.repair import repair, said_once
 from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
+from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers, schema_of

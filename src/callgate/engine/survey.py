@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from callgate.core.http import HttpResponse
-from callgate.core.models import Deployment, Model, Target, Timeouts
+from callgate.core.models import Deployment, Model, Timeouts
 from callgate.core.survey import Answer, Standing
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.aliases import find
 from callgate.providers.auth import authorize

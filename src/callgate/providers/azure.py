@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from callgate.core.chat import ChatRequest
 from callgate.core.http import HttpRequest
-from callgate.core.models import Deployment, Target
+from callgate.core.models import Deployment
+from callgate.core.target import Target
 from callgate.providers.openai.dialect import PATH, OpenAI
 
 API_VERSION = "2024-10-21"

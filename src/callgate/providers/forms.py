@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from callgate.core.models import Model, Target
+from callgate.core.models import Model
 from callgate.core.structured import Forms
+from callgate.core.target import Target
 
 _NONE = Forms(schema=None, object=False, tool="")
 _JSON = Forms(schema=None)

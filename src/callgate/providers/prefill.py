@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from callgate.core.models import Target
 from callgate.core.prefill import Prefill
+from callgate.core.target import Target
 
 _PLAIN = Prefill()
 _ECHOING = Prefill(echoes=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from callgate.core.chat import Chunk
 from callgate.core.jsontext import parse, strict
-from callgate.core.models import Target
 from callgate.core.mould import Run, run_of
 from callgate.core.redact import redact
 from callgate.core.sse import Event, Parser, only
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 
 MAX_SKIPPED = 3

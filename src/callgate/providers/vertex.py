@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder, Dialect
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from time import time, time_ns
 from typing import Any
 
 from callgate.core.ids import uuid7
@@ -50,7 +50,7 @@ class Gate:
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} is served")
         path = scope["path"]
-        call = Call(self._request_id(), time.time(), scope["method"], path)
+        call = Call(self._request_id(), time(), scope["method"], path)
         call.headers = scope["headers"]
         if self._counters.trouble is not None:
             call.degraded = True
@@ -80,14 +80,14 @@ class Gate:
 
     def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
         """Record a request that never became one; gives its id and the body to answer with."""
-        call = Call(self._request_id(), time.time(), "", "")
+        call = Call(self._request_id(), time(), "", "")
         call.client = client
         call.error, call.status = error, error.kind.status
         self._chat.engine.settle(call)
         return call.request_id, self._voice.error_body(call, error)
 
     def _request_id(self) -> str:
-        return uuid7(time.time_ns() // 1_000_000, self._chance.getrandbits(80))
+        return uuid7(time_ns() // 1_000_000, self._chance.getrandbits(80))
 
     async def _serve_cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         call.path = redact(call.path[:_MAX_PATH])  # a key may have got into it

@@ -10,8 +10,8 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic import errors as anthropic_errors
 from callgate.providers.anthropic.answer import (

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.retry_after import retry_after
 from callgate.providers.wording import MESSAGES

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from callgate.core.chat import ChatBody, ChatRequest, Json
 from callgate.core.fault import Findings, Full
 from callgate.core.fieldpath import join
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.messages import Conversation
 from callgate.providers.anthropic.models import Family, family

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from callgate.core.chat import ChatRequest, Json
 from callgate.core.http import HttpRequest
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic
 from callgate.providers.anthropic.request import FILES_BETA

@@ -12,8 +12,8 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.bedrock import errors as bedrock_errors

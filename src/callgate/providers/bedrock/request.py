@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from callgate.core.chat import ChatBody, ChatRequest, Json
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported

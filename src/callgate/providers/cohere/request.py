@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from callgate.core.chat import ChatBody, ChatRequest, Json, NamedTool, Tool
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.cohere.messages import message_of, refusal, unsupported

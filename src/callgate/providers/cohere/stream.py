@@ -11,8 +11,8 @@ from typing import Any
 
 from callgate.core.chat import Chunk, Json
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.sse import Event
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.cohere.answer import (
     FAILED,

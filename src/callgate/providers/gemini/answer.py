@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from callgate.core.chat import Json
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.gemini import signature
 from callgate.providers.gemini.models import is_vertex

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from callgate.core.chat import ChatBody, ChatRequest, Json
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.providers.gemini.media import resolution_of
 from callgate.providers.gemini.models import family_of, invalid, unsupported

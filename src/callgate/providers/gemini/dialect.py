@@ -16,7 +16,7 @@ from callgate.core.chat import ChatRequest, ChatResponse, Json
 from callgate.core.fieldpath import value_at
 from callgate.core.http import HttpRequest, HttpResponse, Origin
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.gemini import errors as gemini_errors

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 from callgate.core.chat import Json
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.retry_after import LONGEST, duration, retry_after
 from callgate.providers.wording import MESSAGES

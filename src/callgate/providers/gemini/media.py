@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from callgate.core.chat import Json, Message, Part
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.providers.gemini.models import invalid, is_vertex, unsupported
 
 _EXTENSIONS: Mapping[str, str] = MappingProxyType(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from callgate.core.chat import Json, Message, Part
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.providers.gemini import signature
 from callgate.providers.gemini.media import media_of, part_of, parts_of
 from callgate.providers.gemini.models import Family, family_of, invalid, unsupported

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from callgate.core.models import Target
+from callgate.core.target import Target
 from callgate.errors import GatewayError
 
 Thinking = Literal["none", "budget", "level"]

@@ -13,8 +13,8 @@ from msgspec import Raw
 from callgate.core.chat import OWN_FIELDS, ChatRequest, ChatResponse, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder

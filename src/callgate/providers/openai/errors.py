@@ -13,8 +13,8 @@ from types import MappingProxyType
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Target
 from callgate.core.redact import redact
+from callgate.core.target import Target
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.providers.openai.fault import Fault, clip, read
 from callgate.providers.retry_after import retry_after
