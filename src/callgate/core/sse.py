@@ -63,16 +63,10 @@ class Parser:
 
         Raises GatewayError `bad_upstream_reply` for an event beyond the bound.
         """
-        size = len(data)
-        if (  # one whole event, as nearly every read brings it
-            self._between
-            and data.find(_LF) == size - 2
-            and data[:6] == b"data: "
-            and data[-1] == _LF
-            and _CR not in data
-            and size <= self._limit
-        ):
-            return [(_DEFAULT, data[6:-2])]
+        if self._between and data[:6] == b"data: " and data[-2:] == b"\n\n":
+            line = data[6:-2]  # one whole event, as nearly every read brings it
+            if _LF not in line and _CR not in line and len(data) <= self._limit:
+                return [(_DEFAULT, line)]
         events = self._any(data)
         self._between = not (self._buffer or self._after_cr or self._fresh)
         return events
