@@ -154,6 +154,18 @@ def test_a_server_that_hangs_is_late_also_for_a_process_that_is_held_up() -> Non
     virtual.run(main())
 
 
+def test_what_is_asked_after_the_process_was_held_up_has_nothing_to_get_back() -> None:
+    async def main() -> None:
+        link = made()
+        async with counting(link) as counters:
+            await counters.reserve("a", "m", 9, 1)
+            virtual.stall(0.3)
+            link.lasting = 30.0  # asked before anybody has looked at the time
+            assert await waited(counters.reserve("a", "m", 9, 1)) <= LONGEST + 1e-6
+
+    virtual.run(main())
+
+
 def test_a_process_that_is_always_held_up_is_excused_three_times_and_no_more() -> None:
     async def main() -> None:
         link = made()

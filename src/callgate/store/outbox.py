@@ -219,11 +219,12 @@ class Outbox:
         now = loop.time()
         lost = now - self._due
         if lost > self._slot:
-            self._asked_at += lost
+            self._asked_at = min(self._asked_at + lost, now)
             for write in self._in_flight.values():
                 if write.excuses:
                     write.excuses -= 1
-                    write.ends = max(write.ends + lost, now + self._slot)
+                    ends = max(write.ends + lost, now + self._slot)
+                    write.ends = min(ends, now + self._timeout)
         late = next((task for task, one in self._in_flight.items() if one.ends <= now), None)
         if late is None:
             self._watch(now)
