@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -36,12 +37,40 @@ async def granted(*_: Any) -> None:
     return None
 
 
-async def test_a_fallback_that_could_not_be_asked_is_not_said_to_have_been() -> None:
-    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+def of_acme() -> Call:
     call = Call("id", 0.0, "POST", "/")
     call.key = Key(
         id="k", digest=b"", hint="", name="k", account="acme", created=0, region="us"
     )  # fmt: skip
+    return call
+
+
+async def test_who_answers_while_another_is_let_in_was_not_hedged() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x", "fallback_config": {"hedge": true}}')
+    healths = HealthTable(BreakerSettings())
+    for _ in range(100):
+        healths["one"].pace(stream=False).add(0.0)
+    call, asked, letting_in = of_acme(), [], asyncio.Event()
+
+    async def answers(target: Target, _request: ChatRequest) -> str:
+        asked.append(target.model.name)
+        await letting_in.wait()
+        return target.model.name
+
+    async def reserve(*_: Any) -> None:
+        letting_in.set()
+        for _ in range(5):  # the server that counts answers later than the provider
+            await asyncio.sleep(0)
+
+    pursuit = Pursuit(healths, Budget(), reserve, lambda: 0.0, granted)
+    course = [leg("one", request), leg("two", request)]
+    assert await pursuit.run(call, course, answers) == "one"
+    assert (asked, call.notes) == (["one"], [])
+
+
+async def test_a_fallback_that_could_not_be_asked_is_not_said_to_have_been() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    call = of_acme()
     healths = HealthTable(BreakerSettings())
     healths["two"].rest(time.monotonic(), 60)
 

@@ -172,19 +172,21 @@ class Pursuit:
             found = await self._rival(way, at, deployment, rest)
             if found is None:
                 return None
-            call.notes.append(
-                f"{HEDGED}{deployment.id} took longer than {delay:.3f} s, "
-                f"so {found[1].id} was asked too"
-            )
-            return runner(*found)
+            beside, other = found
 
-        def runner(leg: Leg, deployment: Deployment) -> Runner[T]:
-            target = Target(leg.model, deployment)
-            return Runner(target, lambda: self._attempt(way, leg, deployment))
+            async def go() -> T:
+                # Said here: the first may have answered while the fallback's window was drawn on.
+                call.notes.append(
+                    f"{HEDGED}{deployment.id} took longer than {delay:.3f} s, "
+                    f"so {other.id} was asked too"
+                )
+                return await self._attempt(way, beside, other)
+
+            return Runner(Target(beside.model, other), go)
 
         race = Race(
             call,
-            runner(leg, deployment),
+            Runner(Target(leg.model, deployment), lambda: self._attempt(way, leg, deployment)),
             delay,
             rival,
             lambda error: not _may_leave(error, leg),
