@@ -12,7 +12,7 @@ import pytest
 
 import virtual
 from callgate.core.limits import Draw
-from callgate.store.link import Command
+from callgate.store.link import Command, LinkError
 from callgate.store.remote import RemoteCounters
 from store.simulated import SimulatedLink, SimulatedServer
 
@@ -232,5 +232,45 @@ def test_with_a_server_that_has_lost_all_it_counts_once_all_have_told_what_they_
                 await asyncio.sleep(0.01)
             waits = min(others_after, 1.0) if lost else 0.0
             assert loop.time() - begun == pytest.approx(waits, abs=0.15)
+
+    virtual.run(main())
+
+
+class PartlyFull(TimedLink):
+    """A cluster of which the server that has the account `full` refuses to count while it is so."""
+
+    full = True
+
+    async def run(self, commands: Sequence[Command]) -> Sequence[Any]:
+        answers = list(await super().run(commands))
+        refused = [
+            at for at, one in enumerate(commands) if self.full and one.keys[0].startswith("full:")
+        ]
+        if refused:
+            raise LinkError(
+                "out of memory",
+                [None if at in refused else one for at, one in enumerate(answers)],
+                refused,
+            )
+        return answers
+
+
+@pytest.mark.parametrize(("lasting", "most"), [(30, 1), (150, 4)])
+def test_counting_does_not_come_and_go_while_one_server_of_a_cluster_is_full(
+    lasting: int, most: int
+) -> None:
+    async def main() -> None:
+        link, loop = PartlyFull(SimulatedServer(), Random(1), 0.0), asyncio.get_running_loop()
+        async with counting(link) as counters:
+            for _ in range(lasting * 10):
+                # Nothing is left of its share, so nothing is owed either.
+                await counters.reserve("full", "m", 0, loop.time())
+                await counters.reserve("other", "m", 9, loop.time())
+                await asyncio.sleep(0.1)
+            assert counters.outages <= most
+            link.full = False
+            await asyncio.sleep(1.5)
+            assert (await counters.reserve("full", "m", 9, loop.time())).exact
+            assert counters.outages <= most
 
     virtual.run(main())

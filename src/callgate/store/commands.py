@@ -10,6 +10,8 @@ from callgate.store.link import Command
 from callgate.store.scripts import DRAW, RECALL, SEED, SETTLE
 from callgate.store.share import Debt
 
+_DRAWS = 2  # where the draws begin in what DRAW is told; of each the third is the amount
+
 
 class Commands:
     """`key` gives the key of a counter from account and name.
@@ -27,6 +29,13 @@ class Commands:
         for one in draws:
             said += (one.begins, one.limit, one.amount)
         return Command(DRAW, tuple(self._key(account, one.name) for one in draws), tuple(said))
+
+    def nothing(self, refused: Command) -> Command:
+        """As a reservation that was refused, but of nothing."""
+        said = [
+            0 if at >= _DRAWS and at % 3 == 1 else one for at, one in enumerate(refused.arguments)
+        ]
+        return refused._replace(arguments=tuple(said))
 
     def charge(self, owed: tuple[Debt, int], now: float) -> Command:
         """Count what was taken without the server's knowing, whatever the limit."""

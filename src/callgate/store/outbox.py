@@ -64,6 +64,7 @@ class Outbox:
         heard: Callable[[Late, Any], None],
     ) -> None:
         self.open = False
+        self.refused: Command | None = None  # a reservation that the server has refused to count
         self._link = link
         self._timeout = timeout
         self._slot = timeout / SLOTS
@@ -180,6 +181,8 @@ class Outbox:
             answers = await self._link.run([*corrections, *(one.command for one in batch)])
         except LinkError as error:
             answers = error.answers
+            asked = [at - len(corrections) for at in error.refused if at >= len(corrections)]
+            self.refused = next((batch[at].command for at in asked if batch[at].draws), None)
             # One of a server that is full. Refused once more, it is dropped by whoever repays.
             again = [one for at, one in enumerate(corrections) if at in error.refused]
             self._corrections[:0] = again[: _MOST_SETTLED - len(self._corrections)]

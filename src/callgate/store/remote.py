@@ -34,6 +34,7 @@ _START_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
 _HEAR_SECONDS = 1.0  # for what is under way, from when the server answers anew
 _REPAY_SECONDS = 10.0
+_REFUSED_SECONDS = 60.0  # after which one counter that cannot be used holds up no others
 _BEAT_SECONDS = 2.0
 _TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
@@ -80,6 +81,7 @@ class RemoteCounters:
         )
         self._outbox = Outbox(link, timeout, lost=self._go_alone, heard=self._heard)
         self._returning = False
+        self._left_at = 0.0
         self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
         self._mark: object = None  # of the server, as long as it has lost nothing
         self._keeper: asyncio.Task[None] | None = None
@@ -268,6 +270,7 @@ class RemoteCounters:
             self.trouble = why
             self.outages += 1
             self._returning = True
+            self._left_at = self._clock()
             _log.error("limits are counted by each process alone", extra={"detail": why})
             self._wake.set()
         self._outbox.close()
@@ -296,6 +299,7 @@ class RemoteCounters:
                 if self._returning:
                     self._muster.begin_anew()
                 mark = await self._muster.register()
+                await self._try_again()
                 await self._look()
             await self._outbox.hear(_HEAR_SECONDS)
             if mark != self._mark:
@@ -316,6 +320,14 @@ class RemoteCounters:
         self._share.rejoin(self._clock())
         self._outbox.open = True
         self._outbox.resume()
+
+    async def _try_again(self) -> None:
+        """A server that has refused to count, one of a cluster perhaps, may go on refusing."""
+        refused = self._outbox.refused
+        if refused is not None:
+            if self._clock() < self._left_at + _REFUSED_SECONDS:
+                await self._link.run([self._commands.nothing(refused)])
+            self._outbox.refused = None
 
     async def _beat(self) -> None:
         async def told() -> None:
