@@ -26,14 +26,15 @@ class Files:
     """Descriptors below `bound` are for connections; those from there up to `limit` are kept back.
 
     A new descriptor is the lowest that is free (POSIX, `open`), so that its number tells whether
-    all below it are in use.
+    all below it are in use. `refusals` counts who was refused one.
     """
 
-    __slots__ = ("_refused", "bound", "limit")
+    __slots__ = ("_refused", "bound", "limit", "refusals")
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.bound = limit - min(_KEPT_BACK, limit // _SHARE_KEPT_BACK)
+        self.refusals = 0
         self._refused = -_JUST
 
     def scarce(self) -> bool:
@@ -47,6 +48,7 @@ class Files:
 
     def refuse(self) -> GatewayError:
         """What to tell whoever would have needed one."""
+        self.refusals += 1
         self._refused = monotonic()
         return shortage()
 

@@ -174,11 +174,12 @@ async def _sync_journal(config: Config, worker: Worker) -> None:
 
 async def _watch_files(files: Files, connections: Collection[object]) -> None:
     """Where connections have taken all the files that they may, close idle ones, and say so."""
-    told = -_WARN_AGAIN
+    told, seen = -_WARN_AGAIN, 0
     while True:
         await asyncio.sleep(_WATCH_FILES)
-        if not files.lacking():
+        if files.refusals == seen and not files.scarce():
             continue
+        seen = files.refusals
         for connection in cast("Collection[GateProtocol]", tuple(connections)):
             connection.make_way()
         if time.monotonic() - told > _WARN_AGAIN:
