@@ -256,3 +256,19 @@ async def test_only_who_has_been_idle_makes_way() -> None:
     one.protocol.make_way()
     assert one.transport.did == ["close"]
     one.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(
+    ("version", "sent", "told"), [(b"1.1", b"ab", 1), (b"1.1", b"abcd", 0), (b"1.0", b"ab", 0)]
+)
+async def test_who_can_wait_for_it_and_does_is_told_to_go_on(
+    version: bytes, sent: bytes, told: int
+) -> None:
+    one = Connection()
+    await one.answers()
+    head = HALF.removesuffix(b"ab").replace(b"1.1", version)
+    await one.says(head.replace(b"\r\n\r\n", b"\r\nexpect: 100-continue\r\n\r\n") + sent)
+    assert one.transport.written.count(b"100 Continue") == told
+    await one.says(b"abcd"[len(sent) :])
+    assert b"".join(one.gate.bodies) == b"abcd"
+    one.protocol.connection_lost(None)

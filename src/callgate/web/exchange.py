@@ -81,7 +81,11 @@ class Exchange:
         self._transport = connection.transport
         self._flow = connection.flow
         expected = headers.get(b"expect")
-        self._expects_continue = expected is not None and expected.lower() == b"100-continue"
+        self._expects_continue = (
+            expected is not None
+            and expected.lower() == b"100-continue"
+            and scope["http_version"] != "1.0"  # which knows of no such thing (RFC 9110, 10.1.1)
+        )
         self._head = b""
         self._head_only = scope["method"] == "HEAD"
         self._pieces: list[bytes] = []
@@ -131,7 +135,7 @@ class Exchange:
 
         Raises the GatewayError that `fail` was told.
         """
-        if self._expects_continue and not self.started:
+        if self._expects_continue and self.more and not self.started:
             self._expects_continue = False
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         while not self.gone and not self.complete:
