@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import msgspec
 import pytest
 
 from callgate.core.chat import Usage
-from callgate.core.entry import Entry, EntryAttempt, EntryUsage, entries_of, entry_of
+from callgate.core.entry import Entry, EntryAttempt, EntryUsage, Kind, entries_of, entry_of
 from callgate.core.record import Attempt, Record
 from samples import answered, attempt, booked, cut, failed, refused
+
+ADDED = ("body", "kind")
 
 
 @pytest.mark.parametrize("make", [answered, refused, failed, cut])
 def test_an_entry_says_what_its_record_says(make: type[Record]) -> None:
     record = make()
     (entry,) = booked(record)
-    said = {name: getattr(record, name) for name in Entry.__struct_fields__ if name != "body"}
+    said = {name: getattr(record, name) for name in Entry.__struct_fields__ if name not in ADDED}
     attempts = [(one.model, one.provider, one.deployment, one.error) for one in record.attempts]
     del said["attempts"], said["usage"]
     assert {name: getattr(entry, name) for name in said} == said
@@ -46,7 +50,7 @@ def test_the_tokens_are_those_of_the_record() -> None:
 def test_the_fields_stand_in_the_order_of_the_record(
     part: type[msgspec.Struct], whole: type[msgspec.Struct]
 ) -> None:
-    names = [name for name in part.__struct_fields__ if name != "body"]
+    names = [name for name in part.__struct_fields__ if name not in ADDED]
     assert names == sorted(names, key=whole.__struct_fields__.index)
 
 
@@ -60,3 +64,19 @@ def test_what_is_no_record_is_told_from_those_that_are(bad: bytes) -> None:
     entries, refused = entries_of([good, bad, good])
     assert [entry.body for entry in entries] == [good, good]
     assert refused == [bad]
+
+
+def test_records_are_of_one_kind_that_differ_in_nothing_metrics_tell_them_by() -> None:
+    alike = [answered(), answered(total_us=1), answered(attempts=[attempt(host="h")], key_id="k")]
+    others = [
+        answered(attempts=[]), answered(attempts=[attempt(), attempt()]),
+        answered(attempts=[attempt(error="rate_limited")]), answered(model="other"),
+        answered(model_served="other"), answered(provider="other"), answered(status=201),
+        answered(stream=True), answered(error="stream_cut"),
+    ]  # fmt: skip
+    entries, _ = entries_of([msgspec.json.encode(one) for one in (*alike, *others)])
+    kinds = Counter(entry.kind for entry in entries)
+    assert list(kinds.values()) == [len(alike)] + [1] * len(others)
+    for entry in entries:
+        for name in Kind.__slots__:
+            assert getattr(entry.kind, name) == getattr(entry, name)

@@ -31,7 +31,7 @@ class EntryUsage(Struct, gc=False):
     estimated: bool = False
 
 
-class EntryAttempt(Struct, gc=False):
+class EntryAttempt(Struct, frozen=True, gc=False):
     """Of `core.record.Attempt`."""
 
     model: str
@@ -40,10 +40,28 @@ class EntryAttempt(Struct, gc=False):
     error: str | None = None
 
 
+class Kind:
+    """What metrics tell records by, the same object for all that are alike and read together.
+
+    So they are told apart once, by what their words are, and from then on by the object.
+    """
+
+    __slots__ = ("attempts", "error", "model", "model_served", "provider", "status", "stream")
+
+    def __init__(self, entry: Entry) -> None:
+        self.model = entry.model
+        self.model_served = entry.model_served
+        self.provider = entry.provider
+        self.status = entry.status
+        self.stream = entry.stream
+        self.error = entry.error
+        self.attempts = entry.attempts
+
+
 class Entry(Struct, gc=False):
     """Of `core.record.Record`; the fields stand in its order, in which they are found fastest.
 
-    `body` is the record's JSON, whole.
+    `body` is the record's JSON, whole; `kind` a `Kind`.
     """
 
     request_id: str
@@ -62,9 +80,10 @@ class Entry(Struct, gc=False):
     upstream_us: int = 0
     first_token_us: int | None = None
     gateway_us: int = 0
-    attempts: list[EntryAttempt] = []
+    attempts: tuple[EntryAttempt, ...] = ()
     notes: Sequence[str] = ()
     body: bytes = b""
+    kind: Any = None
 
 
 _decode = msgspec.json.Decoder(Entry).decode
@@ -74,15 +93,28 @@ def entry_of(record: bytes) -> Entry:
     """The entry of a record, given as its JSON. Raises ValueError where it is no record."""
     entry = _decode(record)  # msgspec's errors are ValueErrors
     entry.body = record
+    entry.kind = Kind(entry)
     return entry
 
 
 def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
     """The entries of these records, and those that are no records."""
     entries, refused = [], []
+    kinds: dict[tuple[object, ...], Kind] = {}
     for record in records:
         try:
-            entries.append(entry_of(record))
+            entry = _decode(record)
         except ValueError:
             refused.append(record)
+            continue
+        entry.body = record
+        words = (
+            entry.model, entry.model_served, entry.provider, entry.status, entry.stream,
+            entry.error, entry.attempts,
+        )  # fmt: skip
+        kind = kinds.get(words)
+        if kind is None:
+            kinds[words] = kind = Kind(entry)
+        entry.kind = kind
+        entries.append(entry)
     return entries, refused

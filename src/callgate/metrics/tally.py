@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from callgate.core.entry import Entry, EntryUsage
+from callgate.core.entry import Entry, EntryUsage, Kind
 from callgate.core.pricing import count_of
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.families import FAMILIES
@@ -17,9 +16,6 @@ _MAX_SERIES = 2000
 _OTHER = "other"
 _LIMITED = frozenset({"rate_limited", "budget_exhausted"})
 Labels = tuple[str, ...]
-
-_Kind = tuple[str | None, str | None, int, str | None, bool]
-"""Model and provider that served, status, error, and whether it was streamed."""
 
 
 class Series(Struct, array_like=True):
@@ -46,39 +42,45 @@ class Tally:
 
     def observe(self, entries: Iterable[Entry]) -> None:
         """Count these records."""
-        kinds: dict[_Kind, list[Entry]] = {}
+        kinds: dict[Kind, list[Entry]] = {}
         for entry in entries:
-            kind = (entry.model_served, entry.provider, entry.status, entry.error, entry.stream)
-            alike = kinds.get(kind)
-            if alike is None:
-                kinds[kind] = [entry]
-            else:
-                alike.append(entry)
+            try:
+                kinds[entry.kind].append(entry)
+            except KeyError:
+                kinds[entry.kind] = [entry]
+        tried: dict[Labels, list[Entry]] = {}
         for kind, alike in kinds.items():
             self._count(kind, alike)
+            if kind.attempts:
+                served = (kind.model_served or "", kind.provider or "")
+                tried.setdefault(served, []).extend(alike)
+        for target, those in tried.items():
+            self._count_tried(target, those)
 
     def snapshot(self) -> Snapshot:
         """All series as they stand."""
         counted = {name: list(series.values()) for name, series in self._series.items() if series}
         return {**counted, "callgate_counted_since_seconds": [Series((), self._since)]}
 
-    def _count(self, kind: _Kind, entries: list[Entry]) -> None:
-        served, by, status, error, stream = kind
-        target = model, provider = served or "", by or ""
-        labels = (model, provider, str(status), error or "", "true" if stream else "false")
-        self._add("callgate_requests", labels, len(entries))
-        tried = [entry for entry in entries if entry.attempts]
+    def _count(self, kind: Kind, entries: list[Entry]) -> None:
+        """Count records of a kind."""
+        model, error, times = kind.model or "", kind.error, len(entries)
+        streamed = "true" if kind.stream else "false"
+        served = (kind.model_served or "", kind.provider or "")
+        self._add("callgate_requests", (*served, str(kind.status), error or "", streamed), times)
         if error in _LIMITED:
             # A limit is of a model that is served, so this name is none that a stranger made up.
-            decided = [(entry.model or "", error) for entry in entries]
-        else:
-            decided = [(entry.attempts[0].model, "admitted") for entry in tried]
-        self._add_each("callgate_limit_decisions", decided)
+            self._add("callgate_limit_decisions", (model, error), times)
+        elif kind.attempts:
+            admitted = kind.attempts[0].model
+            self._add("callgate_limit_decisions", (admitted, "admitted"), times)
+        for attempt in kind.attempts:
+            outcome = attempt.error or "done"
+            tried = (attempt.model, attempt.provider, attempt.deployment, outcome)
+            self._add("callgate_attempts", tried, times)
         for entry in entries:
             if entry.notes:
-                self._count_notes(entry.model or "", entry.notes)
-        if tried:
-            self._count_tried(target, tried)
+                self._count_notes(model, entry.notes)
 
     def _count_notes(self, model: str, notes: Sequence[str]) -> None:
         # The limits come after the model's name has been found to be one that is served.
@@ -90,13 +92,7 @@ class Tally:
                 self._add("callgate_budget_warnings", (model, scope))
 
     def _count_tried(self, target: Labels, entries: list[Entry]) -> None:
-        """Count records of one target that have attempts."""
-        attempts = [
-            (attempt.model, attempt.provider, attempt.deployment, attempt.error or "done")
-            for entry in entries
-            for attempt in entry.attempts
-        ]
-        self._add_each("callgate_attempts", attempts)
+        """Count what records of one target that have attempts took."""
         used = [entry.usage for entry in entries if entry.usage is not None]
         if used:
             self._count_tokens(target, used)
@@ -126,10 +122,6 @@ class Tally:
         for kind, reported in parts.items():
             if tokens := sum(map(count_of, filter(None, reported))):
                 self._add("callgate_tokens", (*target, kind), tokens)
-
-    def _add_each(self, family: str, labels: Iterable[Labels]) -> None:
-        for one, times in Counter(labels).items():
-            self._add(family, one, times)
 
     def _add(self, family: str, labels: Labels, amount: float = 1.0) -> None:
         self._of(family, labels).value += amount

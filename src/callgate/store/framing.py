@@ -34,9 +34,11 @@ def unframe(data: bytes, start: int = 0, end: int | None = None) -> bytes | None
 
     None where the line is damaged. Copies nothing but the record.
     """
-    record = data[start + _HEAD_BYTES : end]
-    head = b"cg1 %08x %08x " % (len(record), crc32(record))
-    return record if data.startswith(head, start, end) else None
+    begin = start + _HEAD_BYTES
+    record = data[begin:end]
+    numbers = hexlify(_NUMBERS.pack(len(record), crc32(record)), b" ", 4)
+    # Cut out and compared: to ask what a line starts with costs twice as much.
+    return record if record and data[start:begin] == b"cg1 %b " % numbers else None
 
 
 def salvage(line: bytes) -> list[bytes]:

@@ -6,7 +6,7 @@ by id alone goes to one day's index, and a day past retention is dropped as a wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 
@@ -23,7 +23,7 @@ from callgate.store.overrides import SqlOverrides
 from callgate.store.refusals import DATABASE, fix_of
 from callgate.store.sql import SqlKeys, SqlRequestLog, floor, said, writing
 from callgate.store.tables import usage
-from callgate.store.usage import adding
+from callgate.store.usage import COLUMNS, Total, adding
 
 _NAMES = ("postgresql", "postgresql+psycopg", "postgres")
 _EXPECTED = (
@@ -110,7 +110,8 @@ class PostgresRequestLog(SqlRequestLog):
         return deleted
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, adding(insert(usage)))
+        super().__init__(engine)
+        self._add_usage = adding(insert(usage))
 
     def _insert(self, connection: Connection, rows: Mapping[bytes, Entry]) -> Collection[bytes]:
         days = {_day_of(id_) for id_ in rows}
@@ -131,6 +132,10 @@ class PostgresRequestLog(SqlRequestLog):
         except exc.DataError as error:
             # No later attempt would fare better with it, and it must not hold up the others.
             raise ValueError(f"not a record: {said(error)}") from None
+
+    def _add(self, connection: Connection, totals: Sequence[Total]) -> None:
+        rows = [dict(zip(COLUMNS, total, strict=True)) for total in totals]
+        connection.execute(self._add_usage, rows)
 
 
 def _storable(text: str | None) -> str | None:

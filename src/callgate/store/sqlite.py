@@ -6,7 +6,7 @@ import fcntl
 import math
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -23,7 +23,7 @@ from callgate.store.base import Store, StoreError
 from callgate.store.overrides import SqlOverrides
 from callgate.store.sql import SqlKeys, SqlRequestLog, answering
 from callgate.store.tables import records, usage
-from callgate.store.usage import adding
+from callgate.store.usage import COLUMNS, Total, adding
 
 _NAMES = ("sqlite", "sqlite+pysqlite")
 _BUSY_SECONDS = 5.0
@@ -62,7 +62,7 @@ class SqliteRequestLog(SqlRequestLog):
     """Records in one table."""
 
     def __init__(self, engine: Engine) -> None:
-        super().__init__(engine, adding(insert(usage)))
+        super().__init__(engine)
         columns = [column.name for column in records.columns]
         # OR FAIL: the transaction is undone as a whole, so SQLite need not keep in a file what
         # would undo a statement of many rows alone.
@@ -72,6 +72,8 @@ class SqliteRequestLog(SqlRequestLog):
         # third less than one by one, since the cursors stay where they are.
         row = f"({', '.join('?' * len(columns))})"
         self._insert_one, self._insert_many = one, one.replace(row, ", ".join([row] * _ROWS))
+        add = adding(insert(usage)).compile(dialect=engine.dialect, column_keys=list(COLUMNS))
+        self._add_usage = str(add)
 
     def _insert(self, connection: Connection, rows: Mapping[bytes, Entry]) -> Collection[bytes]:
         # Shuts out other writers, so that what is above the last row afterwards is new and ours.
@@ -103,6 +105,10 @@ class SqliteRequestLog(SqlRequestLog):
             return rows.keys()
         new = connection.exec_driver_sql("SELECT id FROM records WHERE rowid > ?", (last,))
         return new.scalars().all()
+
+    def _add(self, connection: Connection, totals: Sequence[Total]) -> None:
+        rows = [(day.isoformat(), *rest) for day, *rest in totals]
+        connection.exec_driver_sql(self._add_usage, rows)
 
 
 def _path(url: str) -> Path:

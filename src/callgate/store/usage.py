@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Insert, func, select
 from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-from callgate.core.entry import Entry
+from callgate.core.entry import Entry, Kind
 from callgate.store.base import USAGE_COUNTS, USAGE_DIMENSIONS, Usage, UsageQuery
 from callgate.store.tables import usage
 
@@ -24,30 +24,52 @@ _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _KEY = ("day", *USAGE_DIMENSIONS)
 _SUMS = (*USAGE_COUNTS, "cost_usd")
+COLUMNS = (*_KEY, *_SUMS)
+"""Those of `usage`, in its order."""
 # More than any request can use, and little enough for a sum of millions of mistakes.
 _MOST_TOKENS = 2**40
 
 
+Total = tuple[Any, ...]
+"""A row of `usage`, its values in the order of `COLUMNS`, the day first."""
 _Group = tuple[int, str | None, str | None, str | None, str | None, str | None]
 
 
-def totals_of(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """What these records add to the totals, as rows of `usage`, in the order of its key."""
-    groups: dict[_Group, list[Entry]] = {}
+def totals_of(entries: Iterable[Entry]) -> list[Total]:
+    """What these records add to the totals, in the order of its key."""
+    callers: dict[tuple[Kind, str | None, str | None], list[Entry]] = {}
     for entry in entries:
-        status, served = entry.status, entry.model_served
+        caller = (entry.kind, entry.account, entry.key_id)
+        try:
+            callers[caller].append(entry)
+        except KeyError:
+            callers[caller] = [entry]
+    groups: dict[_Group, list[Entry]] = {}
+    for (kind, account, key_id), alike in callers.items():
+        status, served = kind.status, kind.model_served
         # A name that no model has is the caller's own word: it must not fill the table.
-        model = entry.model if served or status == 429 or status >= 500 else None
-        day = entry.time // _DAY_MS
-        group = (day, entry.account, entry.key_id, model, served, entry.provider)
-        alike = groups.get(group)
-        if alike is None:
-            groups[group] = [entry]
-        else:
-            alike.append(entry)
+        model = kind.model if served or status == 429 or status >= 500 else None
+        for day, those in _by_day(alike):
+            group = (day, account, key_id, model, served, kind.provider)
+            known = groups.get(group)
+            if known is None:
+                groups[group] = those
+            else:
+                known += those
     rows = [(tuple(one or "" for one in group[1:]), group[0], groups[group]) for group in groups]
     rows.sort(key=itemgetter(0, 1))
     return [_row(day, words, _sums(alike)) for words, day, alike in rows]
+
+
+def _by_day(entries: list[Entry]) -> Iterable[tuple[int, list[Entry]]]:
+    times = [entry.time for entry in entries]
+    first, last = min(times) // _DAY_MS, max(times) // _DAY_MS
+    if first == last:
+        return [(first, entries)]
+    days: dict[int, list[Entry]] = {}
+    for entry in entries:
+        days.setdefault(entry.time // _DAY_MS, []).append(entry)
+    return days.items()
 
 
 def _sums(entries: list[Entry]) -> list[float]:
@@ -71,10 +93,10 @@ def _sums(entries: list[Entry]) -> list[float]:
     ]
 
 
-def _row(day: int, words: tuple[str, ...], sums: list[float]) -> dict[str, Any]:
+def _row(day: int, words: tuple[str, ...], sums: list[float]) -> Total:
     told = date.fromordinal(min(max(_EPOCH + day, 1), date.max.toordinal()))
-    storable = (word.replace("\0", "\ufffd") for word in words)
-    return dict(zip((*_KEY, *_SUMS), (told, *storable, *sums), strict=True))
+    storable = [word.replace("\0", "\ufffd") for word in words]
+    return (told, *storable, *sums)
 
 
 def _whole(counts: list[int]) -> int:
@@ -96,7 +118,7 @@ def _count(value: object) -> int:
 
 
 def adding(insert: PostgresInsert | SqliteInsert) -> Insert:
-    """The statement that adds rows of `totals_of` to what is there."""
+    """The statement that adds a row of `totals_of` to what is there."""
     sums = {name: usage.c[name] + insert.excluded[name] for name in _SUMS}
     return insert.on_conflict_do_update(index_elements=list(_KEY), set_=sums)
 

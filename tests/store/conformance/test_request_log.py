@@ -56,7 +56,14 @@ def test_of_a_large_batch_in_any_order_what_is_new_is_kept(log: RequestLog) -> N
     assert [total.requests for total in log.usage(UsageQuery())] == [230]
 
 
-@pytest.mark.parametrize("bad", ["", "x", "0199", "é" * 36, "0" * 31 + "x"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "", "x", "0199", "é" * 36, "0" * 31 + "x", "0" * 36, "0" * 35, "-" * 36, " " * 36,
+        "00000000-0000-7000-8000-00000000000-", "00000000-0000-7000-8000 000000000000",
+        "0000000-00000-7000-8000-000000000000", "00000000-0000-7000-8000-0000000000  ",
+    ],
+)  # fmt: skip
 def test_what_has_no_id_is_refused_with_the_whole_batch(log: RequestLog, bad: str) -> None:
     good = answered()
     with pytest.raises(ValueError, match="not a record"):
