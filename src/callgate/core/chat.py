@@ -9,7 +9,6 @@ dialect is translated into.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
@@ -217,7 +216,7 @@ class ChatRequest(Struct, frozen=True):
     """
 
     body: ChatBody
-    raw: Mapping[str, Raw]
+    raw: dict[str, Raw]
     messages: list[Message]
     unknown: tuple[str, ...] = ()
 

@@ -42,6 +42,3 @@ class Completion(Struct):
     http_status_code: int
     llm_status_code: int
     response_time: int
-
-
-COMPLETION_FIELDS = frozenset(Completion.__struct_fields__)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 
-_decode = msgspec.json.Decoder().decode
+_decode: Final = msgspec.json.Decoder().decode
 _LONE_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
 _REPLACEMENT = "\ufffd"
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from callgate.core.chat import ChatResponse, Chunk, Json, Usage
-from callgate.core.completion import COMPLETION_FIELDS, Completion, ToldUsage
+from callgate.core.completion import Completion, ToldUsage
 from callgate.core.record import Attempt
 from callgate.errors import GatewayError
 
@@ -24,6 +24,7 @@ DOCS_PATH = "/errors/"
 _json: Final = msgspec.json.Encoder().encode
 
 
+_OWN_FIELDS: Final = frozenset(Completion.__struct_fields__)
 _HEAD_FIELDS: Final = frozenset(
     {"id", "object", "created", "model", "request_id", "choices", "usage", "error"}
 )
@@ -57,7 +58,7 @@ def response_json(
             response_time_ns,
         )
     )
-    extra = {name: value for name, value in answer.extra.items() if name not in COMPLETION_FIELDS}
+    extra = {name: value for name, value in answer.extra.items() if name not in _OWN_FIELDS}
     return b"%b,%b" % (_encode(extra)[:-1], told[1:]) if extra else told
 
 

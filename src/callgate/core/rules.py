@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from callgate.core.chat import (
     MAX_PARTS,
@@ -32,7 +32,7 @@ _NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "assistant": (),
     }
 )
-_SPEAKS = frozenset({"system", "developer", "user", "assistant"})
+_SPEAKS: Final = frozenset({"system", "developer", "user", "assistant"})
 """Roles for which a text is enough."""
 
 _INSTEAD_OF_CONTENT = (
@@ -245,7 +245,7 @@ def is_plain(body: ChatBody, given: Iterable[str]) -> bool:
     return True
 
 
-_SCRUTINISED = _OPEN | frozenset(RULES)
+_SCRUTINISED: Final = _OPEN | frozenset(RULES)
 
 
 def examine(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Final
 
 import msgspec
 from msgspec import Raw
@@ -27,10 +28,11 @@ from callgate.errors import GatewayError
 MAX_TOLD = 50
 MAX_STRANGE = 100
 
-_RAW = msgspec.json.Decoder(dict[str, Raw])
-_BODY = msgspec.json.Decoder(ChatBody)
+_RAW: Final = msgspec.json.Decoder(dict[str, Raw])
+_BODY: Final = msgspec.json.Decoder(ChatBody)
 _GENERIC = msgspec.json.Decoder()
 _NULL = Raw(b"null")
+_ASKED: Final = PROMPT_FIELDS
 
 _ORDER: Mapping[str, int] = MappingProxyType(
     {name: place for place, name in enumerate(ChatBody.__struct_fields__)}
@@ -84,10 +86,7 @@ def prompt_bytes(request: ChatRequest) -> Raw:
 
 def parameters(request: ChatRequest) -> dict[str, Raw]:
     """Every top-level field as received, but for what was asked."""
-    fields = dict(request.raw)
-    for name in PROMPT_FIELDS:
-        fields.pop(name, None)
-    return fields
+    return {name: value for name, value in request.raw.items() if name not in _ASKED}
 
 
 def output_limit(request: ChatRequest, most: int) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from callgate.core.chat import Json, Usage
 from callgate.errors import GatewayError
 
-MAX_COUNT = 2**53
+MAX_COUNT: Final = 2**53
 
 FINISH_REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -51,7 +51,7 @@ _FAILURES: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 
-_PLAIN = frozenset(
+_PLAIN: Final = frozenset(
     {
         "prompt_tokens", "completion_tokens", "total_tokens",
         "prompt_tokens_details", "completion_tokens_details",
@@ -168,9 +168,11 @@ def _plain_usage(raw: Json) -> Usage | None:
     for name in raw:
         if name not in _PLAIN:
             return None
-    read, written = raw.get("prompt_tokens"), raw.get("completion_tokens")
-    if type(read) is not int or type(written) is not int:
+    of_prompt, of_answer = raw.get("prompt_tokens"), raw.get("completion_tokens")
+    if type(of_prompt) is not int or type(of_answer) is not int:
         return None
+    read: int = of_prompt
+    written: int = of_answer
     total = read + written
     if raw.get("total_tokens") != total or not 0 <= read <= total <= MAX_COUNT:
         return None
