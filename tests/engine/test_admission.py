@@ -4,48 +4,63 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
+from typing import cast
 
 import pytest
 
 from callgate.core.allowance import Allowance
+from callgate.core.directory import Directory
+from callgate.core.http import Origin
 from callgate.core.limits import Draw
-from callgate.core.models import Model
+from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.quota import Grant, Quota
 from callgate.core.record import COUNTED_ALONE
+from callgate.core.secret import Secret
 from callgate.core.validate import parse_chat
 from callgate.engine.admission import Admission
 from callgate.engine.call import Call
+from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
-from callgate.store.base import Key
+from callgate.store.base import Counters, Key
 from callgate.store.memory import MemoryCounters
 
-MODEL = Model(name="m", deployments=(SimpleNamespace(),))  # type: ignore[arg-type]
+DEPLOYMENT = Deployment(
+    id="p/m",
+    provider="p",
+    vendor=Vendor(name="p", dialect="openai"),
+    upstream_model="m",
+    origin=Origin("http", "localhost", 1),
+    path="",
+    secret=Secret(""),
+)
+MODEL = Model(name="m", deployments=(DEPLOYMENT,))
 KEY = Key(id="k", digest=b"", hint="", name="k", account="acme", created=0, region="us")
 
 
-class Counting(MemoryCounters):
-    """Counts alone where it is told so."""
+class Counting:
+    """Counts alone where it is told so. What it is not asked for here it does not have."""
 
-    alone = False
+    def __init__(self) -> None:
+        self.alone = False
+        self._counters = MemoryCounters()
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
-        found = await super().reserve(account, model, limit, now)
+        found = await self._counters.reserve(account, model, limit, now)
         return found.replace(exact=not self.alone)
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
-        found = await super().draw(account, draws, now)
+        found = await self._counters.draw(account, draws, now)
         return found.replace(exact=not self.alone)
 
 
-def made(counters: Counting, **accounts: Allowance) -> tuple[Admission, Call]:
+def made(counting: Counting, **accounts: Allowance) -> tuple[Admission, Call]:
+    counters = cast("Counters", counting)
     metering = Metering(counters, accounts, [MODEL], lambda _target: None, warn_at=0.8)
-    nobody: Any = None
+    directory = Directory({MODEL.name: MODEL}, {}, region="us", endpoints={})
     call = Call("id", time.time(), "POST", "/")
     call.request, call.key = parse_chat(b'{"model": "m", "prompt": "Hi", "max_tokens": 9}'), KEY
-    return Admission(nobody, counters, "us", nobody, metering), call
+    return Admission(directory, counters, "us", Checkers(), metering), call
 
 
 @pytest.mark.parametrize("away_when_it_came", [False, True])
