@@ -11,8 +11,9 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "directory", "health", "http", "ids", "jsontext", "limits", "mould", "present",
-        "pricing", "quota", "routing", "rules", "secret", "sse", "target", "validate", "value",
+        "body", "directory", "forwarded", "health", "http", "ids", "jsontext", "limits", "mould",
+        "present", "pricing", "quota", "routing", "rules", "secret", "sse", "target", "validate",
+        "value",
     ),
     "engine": (
         "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",
