@@ -48,6 +48,12 @@ def test_a_missing_model_is_named_in_the_documented_words(client: httpx.Client) 
     assert error["param"] == "model"
 
 
+def test_a_name_that_is_no_models_is_not_kept(client: httpx.Client, gateway: Gateway) -> None:
+    response = client.post(CHAT, json={**GOOD, "model": "x" * 1_000_000})
+    told(response, "invalid_field")
+    assert len(json.dumps(gateway.record(response.headers["x-request-id"]))) < 2000
+
+
 def test_every_wrong_field_is_named_with_its_path(client: httpx.Client, gateway: Gateway) -> None:
     wrong = {
         "model": "test-ok",

@@ -230,7 +230,7 @@ class ChatRequest(Struct, frozen=True):
 class Named(Struct):
     """The model that a body names, whatever else may be wrong with it."""
 
-    model: str
+    model: Name
 
 
 class Usage(Struct, kw_only=True, omit_defaults=True):
