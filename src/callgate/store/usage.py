@@ -73,24 +73,40 @@ def _by_day(entries: list[Entry]) -> Iterable[tuple[int, list[Entry]]]:
 
 
 def _sums(entries: list[Entry]) -> list[float]:
-    """The records of a group added up: the values of `_SUMS`."""
-    used = [entry.usage for entry in entries if entry.usage is not None]
-    costs = [entry.cost_usd for entry in entries if entry.usage is not None]
-    known = [cost for cost in costs if cost is not None]
-    inputs = [usage.input_details for usage in used if usage.input_details is not None]
-    outputs = [usage.output_details for usage in used if usage.output_details is not None]
+    """The records of a group added up: the values of `_SUMS`.
+
+    In one pass, since most groups are of few records where many keys are in use.
+    """
+    errors = unpriced = estimated = 0
+    taken = cached = written = given = reasoned = 0
+    spent = 0.0
+    for entry in entries:
+        if entry.status >= 400 or entry.error is not None:
+            errors += 1
+        used = entry.usage
+        if used is None:
+            continue
+        cost = entry.cost_usd
+        if cost is None:
+            unpriced += 1
+        else:
+            spent += cost
+        if used.estimated:
+            estimated += 1
+        taken += _count(used.input_tokens)
+        given += _count(used.output_tokens)
+        details = used.input_details
+        if details is not None:
+            if details.cached_tokens:
+                cached += _count(details.cached_tokens)
+            if details.cache_write_tokens:
+                written += _count(details.cache_write_tokens)
+        details = used.output_details
+        if details is not None and details.reasoning_tokens:
+            reasoned += _count(details.reasoning_tokens)
     return [
-        len(entries),
-        sum([entry.status >= 400 or entry.error is not None for entry in entries]),
-        len(costs) - len(known),
-        sum([usage.estimated for usage in used]),
-        _whole([usage.input_tokens for usage in used]),
-        _parts([details.cached_tokens for details in inputs]),
-        _parts([details.cache_write_tokens for details in inputs]),
-        _whole([usage.output_tokens for usage in used]),
-        _parts([details.reasoning_tokens for details in outputs]),
-        sum(known),
-    ]
+        len(entries), errors, unpriced, estimated, taken, cached, written, given, reasoned, spent,
+    ]  # fmt: skip
 
 
 def _row(day: int, words: tuple[str, ...], sums: list[float]) -> Total:
@@ -99,22 +115,11 @@ def _row(day: int, words: tuple[str, ...], sums: list[float]) -> Total:
     return (told, *storable, *sums)
 
 
-def _whole(counts: list[int]) -> int:
-    """The sum of what a request used; each for itself is looked at where one makes no sense."""
-    if counts and min(counts) >= 0 and max(counts) <= _MOST_TOKENS:
-        return sum(counts)
-    return _parts(counts)
-
-
-def _parts(counts: Iterable[Any]) -> int:
-    """The sum of parts of it, which may be anything; most of them are nothing."""
-    return sum(map(_count, filter(None, counts)))
-
-
 def _count(value: object) -> int:
-    if not isinstance(value, int):
-        return 0
-    return min(max(value, 0), _MOST_TOKENS)
+    """What a provider tells of a request, which may be anything, as far as it makes sense."""
+    if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return _MOST_TOKENS if isinstance(value, int) and value > 0 else 0
 
 
 def adding(insert: PostgresInsert | SqliteInsert) -> Insert:
