@@ -89,8 +89,23 @@ def test_what_is_left_counts_by_the_server_once_it_was_charged() -> None:
     assert amount == 2
     assert one.paid(debt, Level(opened=95_000_000, used=7), ahead=0.0) == []
     one.rejoin(101.0)
-    assert admitted(one, ONE, 110.0) == 1  # of five that were left
-    assert admitted(one, ONE, 156.0) == 1  # of all, one of them taken
+    assert admitted(one, ONE, 110.0) == 0  # it has had its share of this minute
+    assert admitted(one, ONE, 160.0) == 2
+
+
+def test_going_alone_again_it_has_its_part_of_what_is_left_then_within_its_share() -> None:
+    one = share()
+    wide = ONE.replace(limit=60)
+    one.counted("acme", "m", 50, until=160.0, opened=100_000_000)
+    assert admitted(one, wide, 105.0) == 2  # of ten
+    for debt, _ in one.debts(106.0):
+        one.paid(debt, Level(opened=100_000_000, used=53), ahead=0.0)
+    one.rejoin(106.0)
+    assert admitted(one, wide, 110.0) == 2  # of seven
+    for debt, _ in one.debts(111.0):
+        one.paid(debt, Level(opened=100_000_000, used=0), ahead=0.0)
+    one.rejoin(111.0)
+    assert admitted(one, wide, 112.0) == 6  # ten is its share of all, four of them taken
 
 
 TOKENS = Draw("tokens", 6000, 300)

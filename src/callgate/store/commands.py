@@ -40,6 +40,8 @@ class Commands:
     def charge(self, owed: tuple[Debt, int], now: float) -> Command:
         """Count what was taken without the server's knowing, whatever the limit."""
         (account, name, period, opened), amount = owed
+        if amount < 0 and period is Period.WINDOW:
+            return self.settle(account, [Correction(name, period, opened, amount)])
         begins = 0 if period is Period.WINDOW else opened
         return self.draw(account, [Draw(name, MOST, amount, period, begins)], now, look=False)
 

@@ -390,7 +390,7 @@ class RemoteCounters:
         for owed, answer in zip_longest(debts, answers):
             if answer is None:
                 self._share.owe([owed])
-            else:
+            elif owed[1] > 0:
                 _, at, *level = answer
                 back = self._share.paid(owed[0], Level(*level), now - at / 1e6)
                 self._correct(owed[0].account, back)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from callgate.core.limits import WINDOW_US, Draw, Level, Period, ending
+from callgate.core.limits import MOST, WINDOW_US, Draw, Level, Period, ending
 from callgate.core.quota import Correction, Grant, Quota
 from callgate.store.memory import MemoryCounters
 
@@ -37,6 +37,8 @@ class Share:
         self._alone = MemoryCounters()
         self._seen: dict[tuple[str, str], Level] = {}
         self._windows: dict[tuple[str, str], tuple[int, float, int]] = {}
+        # What was taken here of a window when the server went; it has counted that too.
+        self._before: dict[tuple[str, str], int] = {}
         self._debts: dict[Debt, int] = {}
         self._charged: dict[Debt, int] = {}  # when the window on the server opened that has it
 
@@ -132,16 +134,21 @@ class Share:
                 self._seen[account, draw.name] = level
 
     def debts(self, now: float) -> list[tuple[Debt, int]]:
-        """What has to be charged to the server now that it is back; each is given once."""
+        """What has to be charged to the server now that it is back; each is given once.
+
+        What was charged too much is less than nothing, `opened` then of the window that has it. Of
+        a window that the server was told nothing of, it need not know that.
+        """
         debts, self._debts = self._debts, {}
         at = now * 1_000_000
-        return [
-            (debt, amount)
-            for debt, amount in debts.items()
-            if at < ending(debt.period, debt.opened)
-            # What is too much in a window of which the server was told nothing, it need not know.
-            and (amount > 0 or (amount and debt.period is not Period.WINDOW))
-        ]
+        due: list[tuple[Debt, int]] = []
+        for debt, amount in debts.items():
+            if amount < 0 and debt.period is Period.WINDOW:
+                if debt in self._charged:
+                    due.append((debt._replace(opened=self._charged[debt]), amount))
+            elif amount and at < ending(debt.period, debt.opened):
+                due.append((debt, amount))
+        return due
 
     def owe(self, debts: Sequence[tuple[Debt, int]]) -> None:
         """Take debts back that could not be paid; less than nothing lowers them."""
@@ -165,8 +172,14 @@ class Share:
         return [Correction(debt.name, debt.period, level.opened, self._debts.pop(debt))]
 
     def rejoin(self, now: float) -> None:
-        """The server counts again, what was counted here too: should it go, its word is newer."""
+        """The server counts again, and knows what was spent here of budgets.
+
+        Windows that were counted here stay: should it go once more, no share is given out twice.
+        """
+        windows = self._alone.windows(now)
         self._alone.close()
+        self._alone.absorb(windows, now)
+        self._before.clear()
         at = now * 1_000_000
         self._charged = {
             debt: opened
@@ -179,13 +192,21 @@ class Share:
         self._alone.close()
         self._seen.clear()
         self._windows.clear()
+        self._before.clear()
         self._debts.clear()
         self._charged.clear()
 
     def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
             used, until, _ = self._windows.get((account, draw.name), (0, 0.0, 0))
-            return self._part(max(0, draw.limit - used)) if now < until else self.of(draw.limit)
+            share = self.of(draw.limit)
+            if now >= until:
+                return share
+            before = self._before.get((account, draw.name))
+            if before is None:
+                before = MOST - self._alone.look(account, draw.name, MOST, now).remaining
+                self._before[account, draw.name] = before
+            return min(share, before + self._part(max(0, draw.limit - used)))
         seen = self._seen.get((account, draw.name))
         spent = seen.used if seen is not None and seen.opened == draw.begins else 0
         left = self.of(max(0, draw.limit - spent))
