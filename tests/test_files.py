@@ -19,6 +19,19 @@ def test_files_are_scarce_where_the_next_one_is_kept_back() -> None:
     assert not Files(1 << 20).scarce()
 
 
+def test_files_are_lacking_for_a_while_where_somebody_was_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 5.0
+    monkeypatch.setattr("callgate.files.monotonic", lambda: now)
+    files = Files(1 << 20)
+    assert not files.lacking()
+    files.refuse()
+    assert files.lacking()
+    now += 60
+    assert not files.lacking()
+
+
 def test_a_process_may_have_open_as_many_as_it_can_be_let() -> None:
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 1 << 20 if most == resource.RLIM_INFINITY else min(most, 1 << 20)

@@ -19,7 +19,7 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE})
 
 _ENOUGH = 1 << 20
 _KEPT_BACK, _SHARE_KEPT_BACK = 256, 8
-_JUST = 1.0
+_JUST = 10.0
 
 
 class Files:

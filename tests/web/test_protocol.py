@@ -243,16 +243,16 @@ async def test_on_a_descriptor_that_is_kept_back_one_request_is_served_and_no_bo
 async def test_only_who_has_been_idle_makes_way() -> None:
     one = Connection(FILES.bound - 1)
     one.protocol.make_way()  # it may be about to ask
-    await one.clock.pass_by(1)
+    await one.clock.pass_by(6)
     await one.says(GET)
     one.protocol.make_way()
     await one.answers()
     await one.says(GET[:5])
-    await one.clock.pass_by(1)
+    await one.clock.pass_by(6)
     one.protocol.make_way()
     assert one.transport.did == []
     await one.says(GET[5:])
-    await one.clock.pass_by(1)
+    await one.clock.pass_by(6)
     one.protocol.make_way()
     assert one.transport.did == ["close"]
     one.protocol.connection_lost(None)

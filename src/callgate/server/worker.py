@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
 import socket
 import time
-from collections.abc import Collection
 from contextlib import closing
 from types import FrameType
 from typing import cast
@@ -18,8 +16,8 @@ import uvloop
 
 from callgate.app import Worker, build_worker
 from callgate.config import Config
-from callgate.files import Files
 from callgate.metrics.sheets import Sheet
+from callgate.server import filewatch
 from callgate.server.supervisor import RETIRE, Ready, orphaned
 from callgate.web.door import Door
 from callgate.web.protocol import GateProtocol
@@ -29,11 +27,8 @@ _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
 _SYNC_EVERY = 1.0
 _LOOK_EVERY, _LOOK_SELDOM, _LOOK_PAUSE = 2.0, 10.0, 200.0  # seconds; times what a look took
-_WATCH_FILES, _WARN_AGAIN = 0.5, 60.0
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
-
-_log = logging.getLogger("callgate.worker")
 
 
 def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
@@ -119,7 +114,9 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 _tell_figures(config, worker),
                 _look_at_limits(config, worker),
                 _sync_journal(config, worker),
-                _watch_files(worker.files, server.server_state.connections),
+                filewatch.watch(
+                    worker.files, cast("set[GateProtocol]", server.server_state.connections)
+                ),
                 _follow(supervisor, server),
             )
         ]
@@ -170,28 +167,6 @@ async def _sync_journal(config: Config, worker: Worker) -> None:
     while config.settings.journal.fsync == "second":
         await asyncio.sleep(_SYNC_EVERY)
         await asyncio.to_thread(worker.sync_journal)
-
-
-async def _watch_files(files: Files, connections: Collection[object]) -> None:
-    """Where connections have taken all the files that they may, close idle ones, and say so."""
-    told, seen = -_WARN_AGAIN, 0
-    while True:
-        await asyncio.sleep(_WATCH_FILES)
-        if files.refusals == seen and not files.scarce():
-            continue
-        seen = files.refusals
-        for connection in cast("Collection[GateProtocol]", tuple(connections)):
-            connection.make_way()
-        if time.monotonic() - told > _WARN_AGAIN:
-            told = time.monotonic()
-            _log.warning(
-                "no file is left for another connection: new chat requests are refused",
-                extra={
-                    "files": files.limit,
-                    "kept_back": files.limit - files.bound,
-                    "fix": "Let it open more (`LimitNOFILE`, `ulimit -n`), or add workers.",
-                },
-            )
 
 
 async def _say_last_words(server: uvicorn.Server) -> None:

@@ -33,7 +33,7 @@ _CHAT_URL = CHAT_PATH.encode()
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
-_NOT_JUST_SO = 0.5
+_NOT_JUST_SO = 5.0
 _MAX_PIPELINED = 100
 
 
