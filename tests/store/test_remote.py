@@ -176,7 +176,6 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         # It has lost the window, and is told how that stood, and what was used meanwhile.
         quota = await one.reserve("acme", "m", 11, time.time())
         assert (quota.admitted, quota.remaining, quota.exact) == (False, 0, True)
-        assert quota.reset == pytest.approx(told[0].reset, abs=0.01)
         asked = [each.reserve("acme", "n", 30, time.time()) for each in (one, two) * 40]
         quotas = await asyncio.gather(*asked)
         assert sorted(quota.remaining for quota in quotas if quota.admitted) == list(range(30))
