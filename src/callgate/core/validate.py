@@ -86,7 +86,10 @@ def prompt_bytes(request: ChatRequest) -> Raw:
 
 def parameters(request: ChatRequest) -> dict[str, Raw]:
     """Every top-level field as received, but for what was asked."""
-    return {name: value for name, value in request.raw.items() if name not in _ASKED}
+    fields = dict(request.raw)
+    for name in _ASKED:
+        fields.pop(name, None)
+    return fields
 
 
 def output_limit(request: ChatRequest, most: int) -> int:

@@ -25,7 +25,6 @@ from callgate.providers.openai.stream import StreamDecoder
 PATH: Final = "/chat/completions"
 
 _DROPPED: Final = OWN_FIELDS | {"prompt", "max_tokens", "max_completion_tokens"}
-_OWN: Final = frozenset({"id", "object", "created", "model", "choices", "usage", "error"})
 _HEADERS: Final = (("content-type", "application/json"), ("accept", "application/json"))
 _STREAM_HEADERS: Final = (("content-type", "application/json"), ("accept", "text/event-stream"))
 _USUAL_REASONS: Final = ("stop", "length")
@@ -68,13 +67,13 @@ class OpenAI:
             raise _bad("JSON that is no object", response, target)
         if body.get("error"):
             raise openai_errors.from_object(body, target)
-        choices = body.get("choices")
+        choices = body.pop("choices", None)
         if not isinstance(choices, list) or not choices:
             if body.get("object") == "error":
                 raise openai_errors.from_object(body, target)
             raise _bad("an answer without choices", response, target)
-        id_ = body.get("id")
-        if not isinstance(id_, str):
+        id_, created, model = body.pop("id", ""), body.pop("created", 0), body.pop("model", "")
+        if type(id_) is not str:
             id_ = ""
         for at, choice in enumerate(choices):
             if _is_usual(choice, at):
@@ -82,18 +81,19 @@ class OpenAI:
             fault = _choice(choice, at, id_, target)
             if fault:
                 raise _bad(fault, response, target)
-        usage = usage_of(body.get("usage"))
+        usage = usage_of(body.pop("usage", None))
         if usage is None:
             groq = body.get("x_groq")
             usage = usage_of(groq.get("usage")) if isinstance(groq, dict) else None
-        model = body.get("model")
+        body.pop("object", None)
+        body.pop("error", None)
         return ChatResponse(
             id=id_,
-            created=integer(body.get("created")),
+            created=integer(created),
             model=model if isinstance(model, str) else "",
             choices=choices,
             usage=usage,
-            extra={name: value for name, value in body.items() if name not in _OWN},
+            extra=body,
         )
 
     def decoder(self, target: Target) -> ChunkDecoder:
@@ -116,19 +116,19 @@ class OpenAI:
 
 def _is_usual(choice: Any, at: int) -> bool:
     """Whether the choice is text as OpenAI sends it; completes it then. Most choices are."""
-    if not isinstance(choice, dict):
+    try:
+        message, reason = choice["message"], choice["finish_reason"]
+        usual = (
+            reason in _USUAL_REASONS
+            and choice["index"] == at
+            and choice.get("logprobs") is None
+            and type(message["content"]) is str
+            and message["role"] == "assistant"
+            and "tool_calls" not in message
+            and "error" not in choice
+        )
+    except (KeyError, TypeError):
         return False
-    message, reason = choice.get("message"), choice.get("finish_reason")
-    usual = (
-        isinstance(message, dict)
-        and reason in _USUAL_REASONS
-        and choice.get("index") == at
-        and choice.get("logprobs") is None
-        and isinstance(message.get("content"), str)
-        and message.get("role") == "assistant"
-        and "tool_calls" not in message
-        and "error" not in choice
-    )
     if usual:
         choice.setdefault("native_finish_reason", reason)
     return usual
