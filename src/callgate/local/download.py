@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -71,13 +73,12 @@ def _watch(pip: subprocess.Popen[bytes], folder: Path, size: int, progress: Prog
 
 
 def _bytes_in(folder: Path) -> int:
-    """The size of the largest file below `folder`; files may go while it looks."""
+    """The size of the largest file below `folder`; files and folders may go while it looks."""
     largest = 0
-    for path in folder.rglob("*"):
-        try:
-            largest = max(largest, path.stat().st_size)
-        except OSError:
-            continue
+    for parent, _, names in os.walk(folder):  # which passes over a folder that has gone
+        for name in names:
+            with suppress(OSError):
+                largest = max(largest, Path(parent, name).stat().st_size)
     return largest
 
 
