@@ -20,8 +20,10 @@ COMPILED = {
         "lines", "metering", "pricebook", "pursuit", "relay",
     ),
     "providers": (
-        "anthropic/stream", "auth", "azure", "cohere/stream", "openai/answer", "openai/calls",
-        "openai/dialect", "openai/stream", "streaming",
+        "anthropic/answer", "anthropic/messages", "anthropic/parts", "anthropic/request",
+        "anthropic/sampling", "anthropic/stream", "auth", "azure",
+        "cohere/stream", "openai/answer", "openai/calls", "openai/dialect", "openai/stream",
+        "streaming",
     ),
     "store": ("appender", "framing", "journal", "lone", "memory"),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from binascii import crc32
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any
 
 from callgate.core.chat import FunctionCall, Json, Message
 from callgate.core.fault import Findings
@@ -39,11 +40,11 @@ class Conversation:
         self.turns: list[Json] = []
         self._later: list[Json] = []  # system blocks that wait for a user turn to end
         self._system_turns = system_turns
-        self._signed = signed
+        self._sealed = signed
         self._found = found
         self._legacy_ids: dict[str, str] = {}  # by the function's name, its latest call
         for index, message in enumerate(messages):
-            self._ROLES[message.role](self, message, f"messages[{index}]")
+            _ROLES[message.role](self, message, f"messages[{index}]")
         self._settle()
 
     def blocks(self) -> Iterable[Json]:
@@ -81,7 +82,7 @@ class Conversation:
             self._legacy_ids[name] = id_ = f"call_{path[9:-1]}"
             calls.append(self._call(id_, message.function_call, f"{path}.function_call"))
         thoughts = thoughts_of(message.reasoning_details or ())
-        if self._signed:
+        if self._sealed:
             thoughts = [one for one in thoughts if one.block.get("signature") != ""]
         if message.content.__class__ is str:
             blocks = _woven(message.content, thoughts, calls)
@@ -155,14 +156,18 @@ class Conversation:
                 self.system += self._later
             self._later = []
 
-    _ROLES: ClassVar[Mapping[str, Callable[[Conversation, Message, str], None]]] = {
-        "system": _instruct,
-        "developer": _instruct,
-        "user": _user,
-        "assistant": _assistant,
-        "tool": _tool,
-        "function": _function,
+
+# ruff: noqa: SLF001  # the table stands behind the class whose methods it names
+_ROLES: Mapping[str, Callable[[Conversation, Message, str], None]] = MappingProxyType(
+    {
+        "system": Conversation._instruct,
+        "developer": Conversation._instruct,
+        "user": Conversation._user,
+        "assistant": Conversation._assistant,
+        "tool": Conversation._tool,
+        "function": Conversation._function,
     }
+)
 
 
 def call_id(given: str) -> str:
