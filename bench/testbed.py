@@ -20,7 +20,7 @@ class Extent(Struct, frozen=True, kw_only=True):
     each with an event every `pause` seconds; `records` how many a full store holds.
     """
 
-    rounds: int = 5
+    rounds: int = 6  # as few as an interval of 95 % confidence can be told from
     seconds: float = 2.5
     warmup: float = 1.0
     streams: int = 5000
