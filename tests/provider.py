@@ -26,6 +26,7 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 2},
     "completion_tokens_details": {"reasoning_tokens": 1},
 }
+KEY = b"sk-planted-provider-key-000001"
 WORDS = ("Hello", " from", " the", " provider.")
 
 
@@ -84,6 +85,14 @@ def event(writer: Writer, value: object) -> None:
     writer.write(b"%x\r\n%b\r\n" % (len(data), data))
 
 
+def done(writer: Writer, finish: str | None = None) -> None:
+    """The end of a stream, and of its body; with the reason, where it was not given yet."""
+    if finish is not None:
+        event(writer, chunk({}, finish))
+    event(writer, b"[DONE]")
+    writer.write(b"0\r\n\r\n")
+
+
 def chunk(delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
     return {
         "id": "chatcmpl-up",
@@ -108,19 +117,16 @@ async def ok(provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
         }
         for index in range(count)
     ]
-    send_json(
-        writer,
-        200,
-        {
-            "id": "chatcmpl-up",
-            "object": "chat.completion",
-            "created": 1700000000,
-            "model": "upstream-model-0613",
-            "choices": choices,
-            "usage": USAGE,
-            "system_fingerprint": "fp_1",
-        },
-    )
+    whole = {
+        "id": "chatcmpl-up",
+        "object": "chat.completion",
+        "created": 1700000000,
+        "model": "upstream-model-0613",
+        "choices": choices,
+        "usage": USAGE,
+        "system_fingerprint": "fp_1",
+    }
+    send_json(writer, 200, whole)
 
 
 async def stream(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
@@ -131,8 +137,7 @@ async def stream(_provider: Provider, writer: Writer, body: dict[str, Any]) -> N
     event(writer, chunk({}, "stop"))
     if (body.get("stream_options") or {}).get("include_usage"):
         event(writer, {**chunk({}), "choices": [], "usage": USAGE})
-    event(writer, b"[DONE]")
-    writer.write(b"0\r\n\r\n")
+    done(writer)
 
 
 async def tools(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
@@ -160,8 +165,7 @@ async def withheld(_provider: Provider, writer: Writer, body: dict[str, Any]) ->
     writer.write(head(200, "text/event-stream"))
     event(writer, chunk({"role": "assistant", "content": ""}))
     event(writer, chunk({}, "content_filter"))
-    event(writer, b"[DONE]")
-    writer.write(b"0\r\n\r\n")
+    done(writer)
 
 
 async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
@@ -190,8 +194,7 @@ async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> Non
         event(writer, chunk({"tool_calls": fragment} if named else {"content": piece}))
     event(writer, chunk({}, "tool_calls" if named else "stop"))
     event(writer, {**chunk({}), "choices": [], "usage": USAGE})
-    event(writer, b"[DONE]")
-    writer.write(b"0\r\n\r\n")
+    done(writer)
 
 
 async def cut(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
@@ -244,9 +247,7 @@ async def paused(provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     await writer.drain()
     await told(provider.go_on)
     event(writer, chunk({"content": "".join(WORDS[1:])}))
-    event(writer, chunk({}, "stop"))
-    event(writer, b"[DONE]")
-    writer.write(b"0\r\n\r\n")
+    done(writer, "stop")
 
 
 async def spelt(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
@@ -256,20 +257,15 @@ async def spelt(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
         event(writer, {**chunk({"content": letter}), "obfuscation": "x" * (ord(letter) % 9)})
         await writer.drain()
         await asyncio.sleep(0.001)
-    event(writer, chunk({}, "stop"))
-    event(writer, b"[DONE]")
-    writer.write(b"0\r\n\r\n")
+    done(writer, "stop")
 
 
-async def html(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
-    page = b"<html>Bad gateway at sk-planted-provider-key-000001</html>"
-    writer.write(head(200, "text/html", len(page)) + page)
+def page(status: int, text: bytes) -> Answer:
+    async def answer(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+        """What stands between here and the provider answers in its place."""
+        writer.write(head(status, "text/html", len(text)) + text)
 
-
-async def page(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
-    """What stands between here and the provider answers in its place, at length."""
-    text = b"<html>No server is available for sk-planted-provider-key-000001" + b" and" * 2000
-    writer.write(head(502, "text/html", len(text)) + text)
+    return answer
 
 
 async def silent(provider: Provider, _writer: Writer, _body: dict[str, Any]) -> None:
@@ -349,8 +345,8 @@ ANSWERS: dict[str, Answer] = {
     "endless": endless,
     "paused": paused,
     "spelt": spelt,
-    "html": html,
-    "page": page,
+    "html": page(200, b"<html>Bad gateway at " + KEY + b"</html>"),
+    "page": page(502, b"<html>No server is available for " + KEY + b" and" * 2000),
     "silent": silent,
     "mumbling": mumbling,
     "bad-key": echo_key,

@@ -61,7 +61,7 @@ def open_to_this_process() -> Files:
     """What the process may have open, once that has been raised as far as it may raise it."""
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _ENOUGH if most == resource.RLIM_INFINITY else min(most, _ENOUGH)
-    if limit not in (resource.RLIM_INFINITY, wanted) and limit < wanted:
+    if limit != resource.RLIM_INFINITY and limit < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
             limit = wanted

@@ -18,7 +18,6 @@ from click.testing import CliRunner, Result
 import redisserver
 from callgate.cli.main import callgate
 from callgate.store.opening import open_store
-from callgate.support.doctor import of_refused_counters
 from lists import Lists, Reply, listing
 from patience import PATIENCE
 
@@ -358,12 +357,6 @@ def test_a_server_that_counts_and_is_asked(tmp_path: Path) -> None:
         server.kill()
         found = of(run(tmp_path, text, "--offline", "--json"), "counters")
     assert (found["state"], "Start the server" in found["fix"]) == ("problem", True)
-
-
-def test_a_refusal_to_count_is_told_with_its_fix() -> None:
-    found = of_refused_counters("counters.url: redis://h: READONLY; name the primary")
-    assert found.what == "counters.url: redis://h: READONLY"
-    assert found.fix.startswith("Name the primary. ")
 
 
 def test_a_folder_that_others_may_enter(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -109,3 +110,16 @@ async def counters(
     yield opened
     await opened.stop()
     opened.close()
+
+
+@pytest.fixture(params=list(PROGRAMS))
+def program(request: pytest.FixtureRequest) -> str:
+    """Each server that there is, as a program."""
+    return PROGRAMS[request.param]
+
+
+async def back(counters: RemoteCounters) -> None:
+    """Wait until the server counts again."""
+    async with asyncio.timeout(PATIENCE):
+        while counters.trouble is not None:
+            await asyncio.sleep(0.01)

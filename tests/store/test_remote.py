@@ -25,8 +25,8 @@ from callgate.store.redis import RedisLink
 from callgate.store.remote import RemoteCounters
 from callgate.store.roster import Roster
 from patience import PATIENCE, best_of
-from redisserver import PROGRAMS, RedisServer
-from store.conftest import remote
+from redisserver import RedisServer
+from store.conftest import back, remote
 
 
 class CountingLink(RedisLink):
@@ -54,24 +54,11 @@ async def started(server: str | RedisLink, **options: Any) -> AsyncIterator[Remo
         counters.close()
 
 
-@pytest.fixture(params=list(PROGRAMS))
-def program(request: pytest.FixtureRequest) -> str:
-    """Each server that there is, as a program."""
-    return PROGRAMS[request.param]
-
-
 @pytest.fixture
 def own_server(program: str) -> Iterator[RedisServer]:
     """A server that a test may kill."""
     with redisserver.running(program=program) as server:
         yield server
-
-
-async def back(counters: RemoteCounters) -> None:
-    """Wait until the server counts again."""
-    async with asyncio.timeout(PATIENCE):
-        while counters.trouble is not None:
-            await asyncio.sleep(0.01)
 
 
 async def exact(counters: RemoteCounters) -> None:
@@ -372,59 +359,3 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
             assert one._share.processes == 2
         await one._muster.register()
         assert (one._share.processes, one._share.place) == (1, 0)
-
-
-@pytest.mark.full
-async def test_a_cluster_that_moves_slots_and_loses_the_server_of_the_setting_counts_on(
-    program: str,
-) -> None:
-    with redisserver.clustered(masters=3, program=program) as servers:
-        first, second, third = servers
-        prefix = f"test:{uuid4()}"
-        counters = remote(first.url, timeout=PATIENCE, prefix=prefix)
-        await counters.start()
-
-        async def places(model: str) -> int:
-            asked = (counters.reserve(f"a{n % 30}", model, 5, time.time()) for n in range(300))
-            return sum(quota.admitted for quota in await asyncio.gather(*asked))
-
-        assert await places("m") == 150
-        held = [server.client().dbsize() for server in servers]
-        assert min(held) > 0
-        slots = {f"a{n}": first.ask("KEYSLOT", f"a{n}") for n in range(30)}
-        mine = redisserver.slots_of(0, 3)
-        account, slot = next(pair for pair in slots.items() if pair[1] in mine)
-        first.move(slot, second, [third])
-        assert not (await counters.reserve(account, "m", 5, time.time())).admitted
-        assert await places("n") == 150
-        assert counters.outages == 0
-
-        first.kill()
-        second.take_over(mine, [third])
-        await places("o")
-        await back(counters)
-        assert counters.outages == 1
-        assert await places("p") == 150
-        assert counters.trouble is None
-        await counters.stop()
-
-
-async def test_a_cluster_counts_as_well(program: str) -> None:
-    with redisserver.clustered(program=program) as (server,):
-        counters = remote(server.url, timeout=PATIENCE)
-        await counters.start()
-        assert counters.trouble is None
-        asked = (counters.reserve(f"a{n % 5}", f"m{n % 3}", 10, time.time()) for n in range(300))
-        quotas = await asyncio.gather(*asked)
-        assert sum(quota.admitted for quota in quotas) == 150
-        draws = [Draw("m", 5, 1), Draw("tokens", 100, 30), Draw("spend", 9, 1, Period.DAY, 1)]
-        grant = await counters.draw("{odd} account", draws, time.time())
-        with server.client() as client:
-            client.config_set("maxmemory", 1 << 30)
-            client.config_set("maxmemory-policy", "volatile-ttl")
-        counters._look_at = 0
-        await counters._beat()
-        assert counters.caution is not None
-        assert "volatile-ttl" in counters.caution.what
-        assert [level.used for level in grant.levels] == [1, 30, 1]
-        await counters.stop()
