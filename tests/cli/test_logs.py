@@ -63,6 +63,8 @@ def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) ->
         (("--error", "--limit", "2"), "failed cut"),
         (("--error", "unauthorized"), "refused"),
         (("--since", "1h"), "answered refused failed cut"),
+        (("--until", "1h"), "old"),
+        (("--since", "3h", "--until", "2500ms"), "old answered refused"),
         (("--status", "2xx", "--account", "other"), "cut"),
     ],
     ids=" ".join,
@@ -100,10 +102,25 @@ def test_reading_where_there_is_no_store_says_so_and_makes_none(home: Home) -> N
 
 
 def test_wrong_filters_are_named(home: Home) -> None:
-    for arguments in (("--status", "600"), ("--status", "4x"), ("--since", "ages")):
+    for arguments in (
+        ("--status", "600"),
+        ("--status", "4x"),
+        ("--since", "ages"),
+        ("--until", "--since"),
+        ("--since", "1h", "--until", "2h"),
+        ("--until", "1h", "--follow"),
+    ):
         result = home.run("logs", *arguments)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert arguments[1] in result.stderr
+        assert arguments[0] in result.stderr
+
+
+def test_times_are_taken_as_a_line_tells_them(home: Home) -> None:
+    records = [samples.answered(ago_ms=ago) for ago in (3000, 2000, 1000)]
+    home.ship(*records)
+    told = home.run("logs").stdout.splitlines()[1].partition("  ")[0]
+    assert listed(home, "--since", told) == [record.request_id for record in records[1:]]
+    assert listed(home, "--until", told) == [records[0].request_id]
 
 
 class TestFollower:

@@ -151,6 +151,15 @@ def test_a_variable_that_is_missing_is_named_and_no_secret_is_shown(tmp_path: Pa
     assert ENVIRON["OPENAI_API_KEY"] not in found
 
 
+@pytest.mark.parametrize("text", ["${OPENAI_API_KEY", "a${", "${}", "${1}", "${A:-sk-hid}"])
+def test_a_variable_that_is_not_closed_is_named_with_its_place(tmp_path: Path, text: str) -> None:
+    (told,) = mistakes(tmp_path, f"[providers.openai]\napi_key = '{text}'\n")
+    assert "providers.openai.api_key: holds `${` without the name of a variable and `}`" in told
+    assert "sk-hid" not in told
+    with pytest.raises(ConfigError):
+        load(tmp_path / "callgate.toml", ENVIRON, secrets=False)
+
+
 def test_records_can_be_looked_at_without_the_secrets(tmp_path: Path) -> None:
     file = tmp_path / "callgate.toml"
     file.write_text(OPENAI)

@@ -39,6 +39,7 @@ def test_without_parameters_it_is_the_newest_of_the_account() -> None:
         ("since", "1970-01-02", {"since": 86_400_000}),
         ("since", "1970-01-01T00:00:01Z", {"since": 1000}),
         ("since", "1970-01-01T02:00:01 02:00", {"since": 1000}),  # its + was not encoded
+        ("since", "1970-01-02 00:00:01.500", {"since": 86_401_500}),
         ("until", "1960-01-01", {"until": 0}),
     ],
 )

@@ -21,7 +21,15 @@ from callgate.cli import looking
 from callgate.cli.build import compiled
 from callgate.cli.effect import in_effect
 from callgate.cli.logs import status_class
-from callgate.cli.options import Failure, config_option, duration, json_option, now_ms, sought
+from callgate.cli.options import (
+    Failure,
+    config_option,
+    in_order,
+    json_option,
+    now_ms,
+    sought,
+    time_options,
+)
 from callgate.cli.output import json_line, printable
 from callgate.cli.records import reading
 from callgate.cli.replay import reachable
@@ -48,7 +56,7 @@ _DEFAULT_LIMIT = 20
 
 @click.command()
 @click.argument("request_ids", nargs=-1, metavar="ID…")
-@click.option("--since", type=duration, metavar="SPAN", help="Failures of the last 15m, 1h, …")
+@time_options("failures")
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 504, 5xx, …")
 @click.option("--model", type=sought, metavar="NAME", help="Only requests for this model.")
 @click.option(
@@ -85,6 +93,7 @@ def bundle(
     config: Config,
     request_ids: Sequence[str],
     since: int | None,
+    until: int | None,
     status: int | None,
     model: str | None,
     limit: int,
@@ -102,10 +111,11 @@ def bundle(
     redactor = Redactor(secrets_of(config))
     if checked is not None:
         return _check(checked, redactor, as_json=as_json)
-    if not request_ids and since is None and status is None:
-        raise click.UsageError("name requests, or choose them by --since or --status")
+    in_order(since, until)
+    if not request_ids and since is None and until is None and status is None:
+        raise click.UsageError("name requests, or choose them by --since, --until or --status")
     with reading(config) as records:
-        found = _chosen(config, records, request_ids, since, status, model, limit)
+        found = _chosen(config, records, request_ids, since, until, status, model, limit)
         cases = [_case(config, records, one, with_payload=with_payload) for one in found]
     effect = in_effect(config)
     facts = {
@@ -182,6 +192,7 @@ def _chosen(
     records: Records,
     request_ids: Sequence[str],
     since: int | None,
+    until: int | None,
     status: int | None,
     model: str | None,
     limit: int,
@@ -192,7 +203,8 @@ def _chosen(
     query = Query(
         model=model,
         status=status,
-        since=None if since is None else now_ms() - since,
+        since=since,
+        until=until,
         limit=limit,
     )
     found = records.find(query, None if status is not None else _failed)

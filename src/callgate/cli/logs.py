@@ -12,11 +12,12 @@ import click
 from callgate.cli.following import Follower
 from callgate.cli.options import (
     config_option,
-    duration,
+    in_order,
     json_option,
     limit_option,
     now_ms,
     sought,
+    time_options,
 )
 from callgate.cli.output import json_line, moment, printable, status_style
 from callgate.cli.records import reading
@@ -64,7 +65,7 @@ def error_type(text: str) -> str:
     metavar="[TYPE]",
     help="Only failures, or only those of a type such as rate_limited.",
 )
-@click.option("--since", type=duration, metavar="SPAN", help="Only the last 30s, 15m, 1h, …")
+@time_options("requests")
 @config_option
 @json_option
 @limit_option(20, "requests, the newest")
@@ -78,6 +79,7 @@ def logs(
     key_id: str | None,
     error: str | None,
     since: int | None,
+    until: int | None,
     limit: int,
     as_json: bool,
 ) -> None:
@@ -85,6 +87,9 @@ def logs(
 
     The line ends with the error's type and message where something went wrong.
     """
+    in_order(since, until)
+    if follow and until is not None:
+        raise click.UsageError("--follow goes on with new requests; leave out --until")
     query = Query(
         account=account,
         key_id=key_id,
@@ -92,7 +97,8 @@ def logs(
         status=status,
         error=None if error == _ANY else error,
         failed=error == _ANY,
-        since=None if since is None else now_ms() - since,
+        since=since,
+        until=until,
         limit=limit,
     )
     with reading(config) as records:

@@ -14,6 +14,7 @@ import click
 
 from callgate.cli.noun import TOLD
 from callgate.config import Config, ConfigError, load
+from callgate.core.instant import instant, span
 from callgate.core.keys import is_region
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,10 +25,6 @@ NOT_FOUND, USAGE = 1, 2
 _WITH_SECRETS = ("serve", "check")
 """The commands that use the providers' keys."""
 
-_DURATION = re.compile(r"([0-9]{1,9})\s*(ms|s|m|h|d|w)")
-_MILLISECONDS = {
-    "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000,
-}  # fmt: skip
 _LONGEST = 100 * 366 * 86_400_000
 _MAX_LIMIT = 10**9
 _NAME_LENGTH = 100
@@ -63,21 +60,28 @@ class ConfigFailure(Failure):
 
 def duration(text: str) -> int:
     """A span such as `30s`, `15m`, `12h` or `90d` in milliseconds."""
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
+    found = span(text.strip().lower())
+    if found is None:
         raise click.BadParameter(f"{text!r} is no duration; write 30s, 15m, 12h or 90d")
-    span = int(match[1]) * _MILLISECONDS[match[2]]
-    if span > _LONGEST:
+    if found > _LONGEST:
         raise click.BadParameter(f"{text!r} is longer than a hundred years")
-    return span
+    return found
 
 
 def lifetime(text: str) -> int:
     """A duration that is more than none."""
-    span = duration(text)
-    if not span:
+    found = duration(text)
+    if not found:
         raise click.BadParameter(f"{text!r} is no time at all; write 30s, 15m, 12h or 90d")
-    return span
+    return found
+
+
+def moment_of(text: str) -> int:
+    """A point in time, in Unix milliseconds: so long ago, or a date and time."""
+    try:
+        return instant(text.strip(), now_ms())
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from None
 
 
 def sought(text: str) -> str:
@@ -161,6 +165,30 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
         function
     )
+
+
+def time_options(what: str) -> Callable[[F], F]:
+    """Give the command a `since` and an `until`, both in Unix milliseconds or None."""
+
+    def add(function: F) -> F:
+        until = click.option(
+            "--until", type=moment_of, metavar="TIME", help=f"Only {what} before then."
+        )
+        since = click.option(
+            "--since",
+            type=moment_of,
+            metavar="TIME",
+            help=f"Only {what} from then on: 15m or 1h ago, 2026-01-31T12:00:00Z, …",
+        )
+        return since(until(function))
+
+    return add
+
+
+def in_order(since: int | None, until: int | None) -> None:
+    """Raises click.BadParameter where nothing can lie between the two."""
+    if since is not None and until is not None and until <= since:
+        raise click.BadParameter("is not after --since", param_hint="--until")
 
 
 def limit_option(default: int | None, what: str) -> Callable[[F], F]:

@@ -25,7 +25,7 @@ from callgate.core.forwarded import TrustedProxies, networks_of
 from callgate.core.models import Model
 from callgate.upstream.proxy import Proxies, parse_proxies
 
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 _MAX_FILE_BYTES = 4 * 2**20
 DEFAULT_FILE = Path("callgate.toml")
 
@@ -131,9 +131,10 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(str(file), [f"is not TOML: {error}"]) from None
     mistakes: list[str] = []
-    table = _expand(table, environ, "", mistakes)
-    if not secrets:
-        mistakes.clear()
+    unset: list[str] = []
+    table = _expand(table, environ, "", mistakes, unset)
+    if secrets:
+        mistakes += unset
     report = shape.inspect(table, Settings)
     mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
     mistakes += [f"{key}: no such setting{_near(key)}" for key in report.unknown]
@@ -167,7 +168,9 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
     )
 
 
-def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[str]) -> Any:
+def _expand(
+    value: Any, environ: Mapping[str, str], path: str, mistakes: list[str], unset: list[str]
+) -> Any:
     """Replace `${VAR}` in every string of a TOML value.
 
     White space around a variable is nobody's intent: secrets that are read from files end in a
@@ -175,19 +178,26 @@ def _expand(value: Any, environ: Mapping[str, str], path: str, mistakes: list[st
     """
     if isinstance(value, dict):
         return {
-            key: _expand(item, environ, f"{path}.{key}" if path else key, mistakes)
+            key: _expand(item, environ, f"{path}.{key}" if path else key, mistakes, unset)
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [_expand(item, environ, f"{path}[{at}]", mistakes) for at, item in enumerate(value)]
+        return [
+            _expand(item, environ, f"{path}[{at}]", mistakes, unset)
+            for at, item in enumerate(value)
+        ]
     if not isinstance(value, str):
         return value
 
     def read(match: re.Match[str]) -> str:
         name = match[1]
-        if name not in environ:
-            mistakes.append(f"{path}: the environment variable {name} is not set")
-        return environ[name].strip() if name in environ else match[0]
+        if name is None:  # nothing of what follows is told: a secret may stand there
+            mistakes.append(f"{path}: holds `${{` without the name of a variable and `}}` after it")
+        elif name in environ:
+            return environ[name].strip()
+        else:
+            unset.append(f"{path}: the environment variable {name} is not set")
+        return match[0]
 
     return _VARIABLE.sub(read, value)
 

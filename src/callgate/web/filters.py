@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
 from callgate.core.ids import is_request_id
+from callgate.core.instant import instant
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.store.base import Query
 
@@ -19,10 +19,9 @@ USUAL = 20
 
 _LONGEST = 256
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
-_SPAN = re.compile(r"([0-9]{1,6})(s|m|h|d)")
-_MILLISECONDS = MappingProxyType({"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000})
 _NUMBER = re.compile(r"[0-9]{1,15}")
-_IN_MILLISECONDS = 10**11  # a number from here on: in seconds it would be a year beyond 5000
+# A + that was not encoded is a space by now; it stands between a time and its offset.
+_PLUS = re.compile(r"(?<=[0-9:.T]{3}) (?=[0-9]{2}:?[0-9]{2}$)")
 
 
 def read_filters(given: Iterable[tuple[str, str]], account: str, now: int) -> Query:
@@ -79,11 +78,11 @@ def _error(value: str, _now: int) -> dict[str, Any]:
 
 
 def _since(value: str, now: int) -> dict[str, Any]:
-    return {"since": _instant(value, now)}
+    return {"since": instant(_PLUS.sub("+", value), now)}
 
 
 def _until(value: str, now: int) -> dict[str, Any]:
-    return {"until": _instant(value, now)}
+    return {"until": instant(_PLUS.sub("+", value), now)}
 
 
 def _limit(value: str, _now: int) -> dict[str, Any]:
@@ -110,24 +109,6 @@ _READERS: Mapping[str, Callable[[str, int], dict[str, Any]]] = MappingProxyType(
     }
 )
 NAMES = tuple(_READERS)
-
-
-def _instant(value: str, now: int) -> int:
-    """A span before now, Unix time, or a date and time, UTC unless it says otherwise; in ms."""
-    if (span := _SPAN.fullmatch(value)) is not None:
-        return max(now - int(span[1]) * _MILLISECONDS[span[2]], 0)
-    if _NUMBER.fullmatch(value):
-        number = int(value)
-        return number if number >= _IN_MILLISECONDS else number * 1000
-    try:
-        moment = datetime.fromisoformat(value.replace(" ", "+"))  # what was a + before decoding
-        moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return max(int(moment.timestamp() * 1000), 0)
-    except (ValueError, OverflowError):
-        raise ValueError(
-            "must be a span such as 15m, 24h or 7d, a time such as 2026-01-31T12:00:00Z, or Unix "
-            "time in s or ms"
-        ) from None
 
 
 def _unknown(name: str) -> str:
