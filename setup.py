@@ -11,13 +11,13 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "directory", "forwarded", "health", "http", "ids", "jsontext", "limits", "mould",
-        "present", "pricing", "quota", "routing", "rules", "secret", "sse", "target", "validate",
+        "body", "directory", "forwarded", "health", "http", "ids", "jsontext", "limits", "present",
+        "pricing", "quota", "routing", "rules", "secret", "sse", "target", "template", "validate",
         "value",
     ),
     "engine": (
-        "admission", "attempt", "call", "course", "engine", "filtering", "healing", "healthtable",
-        "lines", "metering", "pricebook", "pursuit", "relay",
+        "accesslog", "admission", "attempt", "call", "candidates", "contentfilter", "engine",
+        "failover", "healing", "healthtable", "metering", "pricebook", "relay",
     ),
     "providers": (
         "anthropic/answer", "anthropic/messages", "anthropic/parts", "anthropic/request",
@@ -25,7 +25,7 @@ COMPILED = {
         "cohere/stream", "openai/answer", "openai/calls", "openai/dialect", "openai/stream",
         "streaming",
     ),
-    "store": ("appender", "framing", "journal", "lone", "memory"),
+    "store": ("appender", "framing", "handover", "journal", "memory"),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
         "authentication", "body", "chat", "credentials", "door", "exchange", "flow", "gate",

@@ -20,8 +20,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from callgate.app import REPLAYED, build_worker, describe
+from callgate.cli.listgroup import ListGroup
 from callgate.cli.main import COMMANDS, callgate
-from callgate.cli.noun import Noun
 from callgate.config import load
 from callgate.config.settings import Settings
 from callgate.errors import TAXONOMY
@@ -245,7 +245,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         command = callgate.get_command(click.Context(callgate), name)
         assert command is not None
         if isinstance(command, click.Group):
-            if isinstance(command, Noun):
+            if isinstance(command, ListGroup):
                 yield name, command.commands["list"]
             for inner, subcommand in command.commands.items():
                 yield f"{name} {inner}", subcommand

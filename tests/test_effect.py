@@ -186,7 +186,7 @@ def test_a_defect_in_laying_leaves_what_is_in_effect(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("callgate.effect.laid", broken)
+    monkeypatch.setattr("callgate.effect.overlaid", broken)
     put(store, "model", "plain", rate_limit=8)
     effect.read()
     effect.apply()

@@ -29,16 +29,16 @@ from callgate.core.retry import Budget
 from callgate.core.secret import Secret
 from callgate.core.survey import Answer
 from callgate.effect import Effect
+from callgate.engine.accesslog import AccessLog
+from callgate.engine.activebudgets import ActiveBudgets
 from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
-from callgate.engine.filling import Filling
+from callgate.engine.failover import Failover
 from callgate.engine.healthtable import HealthTable
-from callgate.engine.inforce import InForce
-from callgate.engine.lines import RequestLines
+from callgate.engine.limitlevels import LimitLevels
 from callgate.engine.metering import Metering
 from callgate.engine.pricebook import PriceBook
-from callgate.engine.pursuit import Pursuit
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
@@ -54,7 +54,7 @@ from callgate.readiness import (
     store_check,
 )
 from callgate.store.base import Counters, Keys, Store, StoreError
-from callgate.store.counting import open_counters
+from callgate.store.counters import open_counters
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
@@ -70,17 +70,17 @@ from callgate.web.authentication import Authenticator
 from callgate.web.chat import Chat
 from callgate.web.cold import Cold
 from callgate.web.errorpages import ErrorPages
+from callgate.web.errorwriter import ErrorWriter
 from callgate.web.gate import Gate
 from callgate.web.keyring import Companion, Keyring
 from callgate.web.lookups import Lookups
 from callgate.web.metrics import Metrics
-from callgate.web.openapi import OpenApi, document
+from callgate.web.models import Models
+from callgate.web.openapi.document import OpenApi, document
 from callgate.web.requests import Requests
 from callgate.web.settings import ChatSettings
 from callgate.web.status import Status
 from callgate.web.taping import Taping
-from callgate.web.v1 import Models
-from callgate.web.voice import Voice
 
 REPLAYED = (
     "region", "region_endpoints", "server", "retry", "breaker", "streams", "support", "budgets",
@@ -99,7 +99,7 @@ class Worker(Struct):
     counters: Counters
     seeding: Seeding
     budgets: Callable[[], Iterable[tuple[str, Rule]]]
-    filling: Filling
+    limit_levels: LimitLevels
     models: Models
     changed: asyncio.Event
     prices: PriceBook
@@ -158,7 +158,9 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
     """Everything that one process needs to serve callers; blocks on the store to read the keys."""
     settings = config.settings
     support = settings.support
-    voice = Voice(contact=support.contact, status_url=support.status_url, docs_url=support.docs_url)
+    errors = ErrorWriter(
+        contact=support.contact, status_url=support.status_url, docs_url=support.docs_url
+    )
     with ExitStack() as stack:
         world = stack.enter_context(real_world(config)) if world is None else world
         keyring, effect = load_store(world.store, config)
@@ -172,21 +174,21 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         spending = partial(spent_since, world.store.requests, config.journal_dir)
         seeding = Seeding(counters, spending)
         metering.born = seeding.want
-        keyring.changed = partial(look_at_budgets, InForce(), effect, keyring, seeding)
+        keyring.changed = partial(look_at_budgets, ActiveBudgets(), effect, keyring, seeding)
         keyring.changed()
-        filling = Filling(counters, lambda now: metering.met(keyring.all(), now))
+        limit_levels = LimitLevels(counters, lambda now: metering.met(keyring.all(), now))
         budget = Budget(**msgspec.structs.asdict(settings.retry))
-        pursuit = Pursuit(world.health, budget, admission.reserve, world.chance, world.pause)
+        failover = Failover(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(
             admission,
             client,
             journal,
             config.region,
             book.price,
-            pursuit,
+            failover,
             Shaping(checkers),
             mid_stream=settings.streams.mid_stream,
-            lines=RequestLines(access=settings.server.access_log),
+            lines=AccessLog(access=settings.server.access_log),
         )
         authenticator = Authenticator(keyring, config.region, settings.region_endpoints)
         chat = Chat(
@@ -200,7 +202,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
                 queue_timeout=settings.server.queue_timeout,
                 trace_share=settings.traces.share if settings.traces.endpoint else None,
             ),
-            voice,
+            errors,
         )
         models = Models(config.directory)
         status = Status(
@@ -239,33 +241,35 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         effect.followers.append(follow)
         metrics = Metrics(config.metrics_dir, Secret(settings.metrics.token))
         routes = (models, requests, status, openapi, ErrorPages(), metrics)
-        cold = Cold([route for part in routes for route in part.routes()], voice)
+        cold = Cold([route for part in routes for route in part.routes()], errors)
         yield Worker(
-            gate=Gate(chat, cold.app, keeper, voice),
+            gate=Gate(chat, cold.app, keeper, errors),
             files=world.files,
             keyring=keyring,
             client=client,
             counters=counters,
             seeding=seeding,
             budgets=lambda: metering.budgets(keyring.all(), effect.config.models.values()),
-            filling=filling,
+            limit_levels=limit_levels,
             models=models,
             changed=changed,
             prices=book,
             price_file=config.data_dir / "prices.json",
             sync_journal=journal.sync,
-            figures=partial(figures, chat, status, world, filling),
+            figures=partial(figures, chat, status, world, limit_levels),
         )
 
 
-def look_at_budgets(in_force: InForce, effect: Effect, keyring: Keyring, seeding: Seeding) -> None:
+def look_at_budgets(
+    active: ActiveBudgets, effect: Effect, keyring: Keyring, seeding: Seeding
+) -> None:
     """Have budgets that come into force know what was spent while they were not."""
     config, now = effect.config, time.time_ns() // 1000
-    for account, rule in in_force.look(config.allowances, config.models.values(), keyring.all()):
+    for account, rule in active.look(config.allowances, config.models.values(), keyring.all()):
         seeding.want(account, rule, beginning(rule.period, now), again=True)
 
 
-def figures(chat: Chat, status: Status, world: World, filling: Filling) -> Snapshot:
+def figures(chat: Chat, status: Status, world: World, limit_levels: LimitLevels) -> Snapshot:
     """What this worker is doing, for the metrics."""
     now = time.monotonic()
     return gauges(
@@ -278,7 +282,7 @@ def figures(chat: Chat, status: Status, world: World, filling: Filling) -> Snaps
         held=world.journal.held,
         lost=world.journal.lost,
         degraded=[finding.part for finding in status.readiness().findings],
-        filled=filling.seen,
+        filled=limit_levels.seen,
     )
 
 

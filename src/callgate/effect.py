@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from callgate.config import Config
-from callgate.config.laying import Laid, Passed, laid
+from callgate.config.overlay import Overlaid, Passed, overlaid
 from callgate.core.override import Override
 from callgate.store.base import Overrides
 
@@ -33,7 +33,7 @@ class Effect:
         self._overrides = overrides
         self._remember = remember
         self._known: Sequence[Override] | None = None
-        self._next: Laid | None = None
+        self._next: Overlaid | None = None
 
     def read(self) -> None:
         """Read the overrides, and make of them what is to be in effect. Blocks.
@@ -48,11 +48,11 @@ class Effect:
     def restore(self, overrides: Sequence[Override]) -> None:
         """As `read`, of overrides that were remembered."""
         try:
-            self._next = laid(self._given, overrides)
+            self._next = overlaid(self._given, overrides)
         except Exception as defect:  # keys have to be followed all the same
             _log.exception("what operators have set cannot be put into effect")
             why = (f"{type(defect).__name__}: see the gateway's log",)
-            self._next = Laid(self.config, (Passed("model", "*", why),))
+            self._next = Overlaid(self.config, (Passed("model", "*", why),))
         self._known = overrides
 
     def apply(self) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from callgate.core.chat import Chunk
 from callgate.core.models import Deployment, Model
-from callgate.core.mould import Run
 from callgate.core.secret import Secret
 from callgate.core.target import Target
+from callgate.core.template import Run
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.relay import Relay

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from callgate.core.accumulator import Accumulator
 from callgate.core.chat import ChatResponse
-from callgate.core.gathering import Gatherer
 from callgate.core.http import HttpResponse
 from callgate.core.steps import RefusedError, take
 from callgate.providers.registry import dialect
@@ -139,11 +139,11 @@ def whole(vendor: str, body: bytes) -> ChatResponse:
 def gathered(vendor: str, body: bytes) -> ChatResponse:
     target = target_of(vendor)
     decoder = dialect(target.deployment.vendor.dialect).decoder(target)
-    gatherer = Gatherer()
+    accumulator = Accumulator()
     for at in range(0, len(body), 64):
-        gatherer.take(decoder.feed(body[at : at + 64]))
-    gatherer.take(decoder.close())
-    return gatherer.answer()
+        accumulator.take(decoder.feed(body[at : at + 64]))
+    accumulator.take(decoder.close())
+    return accumulator.answer()
 
 
 WAYS: Sequence[tuple[str, Any, Any]] = (

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.core.chat import Chunk
-from callgate.core.mould import Mould, Run, mould_of
 from callgate.core.present import chunk_event, chunk_head
+from callgate.core.template import Run, Template, template_of
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.stream import StreamDecoder as AnthropicDecoder
 from callgate.providers.openai.stream import StreamDecoder as OpenAIDecoder
@@ -42,7 +42,7 @@ class Writer:
     def __init__(self) -> None:
         self.head = b""
         self.run: Run | None = None
-        self.mould: Mould | None = None
+        self.template: Template | None = None
 
     def all(self, chunks: Sequence[Chunk]) -> list[bytes]:
         for chunk in chunks:
@@ -53,9 +53,9 @@ class Writer:
 
     def again(self, run: Run) -> list[bytes]:
         if run is not self.run:
-            self.run, self.mould = run, mould_of(chunk_event(self.head, run.chunk))
+            self.run, self.template = run, template_of(chunk_event(self.head, run.chunk))
         full = self.all(run.chunks())
-        assert self.mould is None or self.mould.cast(run) == b"".join(full)
+        assert self.template is None or self.template.fill(run) == b"".join(full)
         return full
 
 

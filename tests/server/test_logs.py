@@ -10,8 +10,8 @@ import pytest
 
 from callgate.core.ids import uuid7
 from callgate.core.secret import Secret
+from callgate.engine.accesslog import AccessLog
 from callgate.engine.call import Call
-from callgate.engine.lines import RequestLines
 from callgate.errors import GatewayError
 from callgate.server.logs import JsonLines
 from callgate.web.defect import internal_error
@@ -89,7 +89,7 @@ def test_who_gets_a_line(
     caplog: pytest.LogCaptureFixture, kind: str | None, access: bool, level: str | None
 ) -> None:
     caplog.set_level(logging.INFO)
-    RequestLines(access=access).settled(ended(kind))
+    AccessLog(access=access).settled(ended(kind))
     assert [record.levelname for record in caplog.records] == ([level] if level else [])
     for record in caplog.records:
         told = json.loads(JsonLines([Secret(SECRET)]).format(record))
@@ -102,7 +102,7 @@ def test_who_gets_a_line(
 def test_a_defect_is_one_line_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     call = ended(defect=True)
     assert not caplog.records
-    RequestLines(access=True).settled(call)
+    AccessLog(access=True).settled(call)
     (record,) = caplog.records
     assert "ZeroDivisionError" in json.loads(JsonLines([]).format(record))["traceback"]
 

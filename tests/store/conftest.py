@@ -13,11 +13,11 @@ import pytest
 
 import redisserver
 from callgate.store.base import Counters, Store
+from callgate.store.mapped import MappedCounters
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
 from callgate.store.redis import RedisLink, key_of
 from callgate.store.remote import RemoteCounters
-from callgate.store.shared import SharedCounters
 from patience import PATIENCE
 from pgserver import PostgresServer
 from redisserver import PROGRAMS, RedisServer
@@ -25,7 +25,7 @@ from redisserver import PROGRAMS, RedisServer
 STORES = ("sqlite", "postgres")
 COUNTERS: dict[str, Callable[[Path, int], Counters]] = {
     "memory": lambda _folder, capacity: MemoryCounters(capacity),
-    "shared": lambda folder, capacity: SharedCounters(folder / "limits.table", capacity),
+    "shared": lambda folder, capacity: MappedCounters(folder / "limits.table", capacity),
 }
 
 

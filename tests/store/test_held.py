@@ -50,7 +50,7 @@ class Pair:
     async def exact(self) -> None:
         """Wait until the slow one counts on the server, and has told it all."""
         async with asyncio.timeout(PATIENCE):
-            while self.slow.trouble is not None or self.slow._outbox.corrections:
+            while self.slow.trouble is not None or self.slow._pipeline.corrections:
                 await asyncio.sleep(0.005)
             # Corrections that have gone out are answered before what is asked after them.
             while not (await self.slow.peek("acme", "m", LIMIT, time.time())).exact:
@@ -63,7 +63,7 @@ async def pair(redis_server: RedisServer) -> AsyncIterator[Pair]:
         both = Pair(redis_server, proxy, f"test:{uuid4()}")
         await both.other.start()
         await both.slow.start()
-        await both.other._muster.register()
+        await both.other._membership.register()
         await both.exact()
         yield both
         proxy.asking.set()

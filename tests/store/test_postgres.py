@@ -17,7 +17,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, event
 
-from callgate.cli import looking
+from callgate.cli import probes
 from callgate.config import load
 from callgate.store import tables
 from callgate.store.base import Query, Store, StoreAwayError, StoreError
@@ -187,7 +187,7 @@ def test_a_check_of_the_set_up_makes_no_tables(
     for one, told in ((empty, "the first start makes the tables"), (url, "opens, at revision")):
         file = tmp_path / "callgate.toml"
         file.write_text(f'[store]\nurl = "{one}"\n')
-        found = looking.store(load(file, {}))
+        found = probes.store(load(file, {}))
         assert told in found.what
     assert postgres.execute(TABLES, empty) == []
 

@@ -14,7 +14,7 @@ import redis
 
 import redisserver
 from callgate.store.base import Caution, StoreError
-from callgate.store.counting import probe_counters
+from callgate.store.counters import probe_counters
 from callgate.store.redis import key_of, shown
 from redisserver import PROGRAMS, RedisServer
 

@@ -87,13 +87,13 @@ async def test_what_a_caller_drew_who_left_meanwhile_is_given_back(
         day = beginning(Period.DAY, time.time_ns() // 1000)
         draws = [Draw("m", 30, 1), Draw("\tspend", 1000, 400, Period.DAY, day)]
         left = asyncio.create_task(counters.draw("acme", draws, time.time()))
-        while not counters._outbox.under_way:
+        while not counters._pipeline.under_way:
             await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
         async with asyncio.timeout(PATIENCE):
-            while counters._outbox.under_way or counters._outbox.corrections:
+            while counters._pipeline.under_way or counters._pipeline.corrections:
                 await asyncio.sleep(0.005)
         nothing = [Draw("m", 30, 0), draws[1].replace(amount=0)]
         asked, spent = (await counters.draw("acme", nothing, time.time())).levels
@@ -137,7 +137,7 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         started(own_server.url, prefix=prefix) as one,
         started(own_server.url, prefix=prefix) as two,
     ):
-        await one._muster.register()  # now that both are there
+        await one._membership.register()  # now that both are there
         told = [await each.reserve("acme", "m", 11, time.time()) for each in (one, two)]
         assert all(quota.exact for quota in told)
         await one.peek("acme", "m", 11, time.time())  # so that both know what is left
@@ -323,7 +323,7 @@ async def test_a_server_that_was_started_anew_makes_no_share_larger(
         started(own_server.url, prefix=prefix) as first,
         started(own_server.url, prefix=prefix) as second,
     ):
-        await first._muster.register()
+        await first._membership.register()
         own_server.kill()
         for one in (first, second):
             assert not (await one.reserve("acme", "m", 5, time.time())).exact
@@ -355,7 +355,7 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
     prefix = f"test:{uuid4()}"
     async with started(redis_server.url, prefix=prefix) as one:
         async with started(redis_server.url, prefix=prefix):
-            await one._muster.register()
+            await one._membership.register()
             assert one._share.processes == 2
-        await one._muster.register()
+        await one._membership.register()
         assert (one._share.processes, one._share.place) == (1, 0)

@@ -12,9 +12,9 @@ from callgate.cli.build import compiled
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH, Chat
+from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import EXCHANGE
 from callgate.web.gate import Gate
-from callgate.web.voice import Voice
 
 
 @pytest.mark.skipif(compiled(), reason="a compiled gate takes no stand-in for the chat route")
@@ -38,7 +38,7 @@ async def test_the_record_of_a_caller_who_leaves_while_a_limit_is_looked_up_is_k
     async def never(*_: Any) -> Any:
         raise AssertionError
 
-    gate = Gate(cast("Chat", Refusing()), never, cast("Any", None), cast("Voice", None))
+    gate = Gate(cast("Chat", Refusing()), never, cast("Any", None), cast("ErrorWriter", None))
     scope = {
         "type": "http", "method": "POST", "path": CHAT_PATH, "headers": [], "client": None,
         EXCHANGE: SimpleNamespace(gone=True),

@@ -92,7 +92,7 @@ async def test_known_keys_are_never_asked_for() -> None:
     ring = Keyring(store, Clock())
     ring.load()
     for _ in range(1000):
-        assert ring.recall(b"1") is not None
+        assert ring.cached(b"1") is not None
     assert (await ring.find(b"1")).digest == b"1"
     assert store.asked == 0
 
@@ -153,7 +153,7 @@ async def test_while_the_store_is_away_known_keys_go_on_and_others_are_told_so()
     ring = Keyring(store, Clock())
     ring.load()
     store.away = True
-    assert ring.recall(b"1") is not None
+    assert ring.cached(b"1") is not None
     with pytest.raises(GatewayError) as caught:
         await ring.find(b"2")
     assert (caught.value.kind.type, caught.value.kind.status) == ("keys_unavailable", 503)
@@ -193,7 +193,7 @@ async def test_a_store_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.Monke
         assert {str(error.kind.type) for error in results if isinstance(error, GatewayError)} == {
             "keys_unavailable"
         }
-        assert ring.recall(b"1") is not None
+        assert ring.cached(b"1") is not None
         while ring.trouble != "no answer for 0.05 s while reading keys":
             await asyncio.sleep(0.01)
         assert store.hanging <= 3  # not one thread more for each question and each second
@@ -219,9 +219,9 @@ def test_keys_are_remembered_for_a_start_without_the_store(tmp_path: Path) -> No
     store.away = True
     ring = load_keys(store, remembered)
     assert ring.trouble is not None
-    assert ring.recall(b"2") == key(b"2")
+    assert ring.cached(b"2") == key(b"2")
     with pytest.raises(GatewayError):
-        ring.recall(b"1")
+        ring.cached(b"1")
     (tmp_path / "keys.json").write_text("[{")
     with pytest.raises(StoreError):
         load_keys(store, remembered)
@@ -232,10 +232,10 @@ async def test_a_key_that_has_ended(end: str) -> None:
     clock = Clock()
     ring = Keyring(Store(key(b"1", **{end: 1_000_500})), clock)
     ring.load()
-    assert ring.recall(b"1") is not None
+    assert ring.cached(b"1") is not None
     clock.now += 0.5
     with pytest.raises(GatewayError, match="Unauthorized - Invalid or missing API key"):
-        ring.recall(b"1")
+        ring.cached(b"1")
     with pytest.raises(GatewayError):
         await ring.find(b"1")
 

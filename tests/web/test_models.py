@@ -15,8 +15,8 @@ from callgate.core.http import Origin
 from callgate.core.models import Absent, Deployment, Model, Price, Vendor
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
-from callgate.web.openapi import document
-from callgate.web.v1 import Models
+from callgate.web.models import Models
+from callgate.web.openapi.document import document
 
 SECRET = "sk-test-provider-key"
 

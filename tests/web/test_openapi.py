@@ -17,8 +17,8 @@ from callgate.core.present import chunk_event, chunk_head, error_json, response_
 from callgate.core.record import Attempt
 from callgate.core.validate import parse_chat
 from callgate.errors import TAXONOMY, GatewayError
-from callgate.web.fieldnotes import NOTES
-from callgate.web.openapi import OpenApi, document
+from callgate.web.openapi.document import OpenApi, document
+from callgate.web.openapi.fields import NOTES
 
 ID = "019b0000-0000-7000-8000-000000000000"
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

@@ -6,7 +6,7 @@ import httpx
 import jsonschema
 from starlette.applications import Starlette
 
-from callgate.web.openapi import document
+from callgate.web.openapi.document import document
 from callgate.web.shapes import Finding
 from callgate.web.status import Check, Status
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import click
 
-from callgate.cli.noun import Noun
+from callgate.cli.listgroup import ListGroup
 from callgate.cli.opening import opened
 from callgate.cli.options import (
     Failure,
@@ -20,13 +20,13 @@ from callgate.cli.overriding import Change, Given, change, edited
 from callgate.cli.settingoptions import OF_ACCOUNTS, Said, edits, setting_options
 from callgate.cli.settingview import of_account, spoken, tell_all, tell_changes, told
 from callgate.config import Config
-from callgate.config.laying import Laid, laid
+from callgate.config.overlay import Overlaid, overlaid
 from callgate.core.allowance import EVERYONE
 from callgate.core.override import Override
 from callgate.store.base import Key
 
 
-@click.group(cls=Noun)
+@click.group(cls=ListGroup)
 def accounts() -> None:
     """List accounts and change their limits. A running gateway follows within 2 s."""
 
@@ -39,7 +39,7 @@ def list_accounts(*, config: Config, limit: int | None, as_json: bool) -> None:
     """List the accounts that have keys or limits. `*` is whoever has no limits of its own."""
     with opened(config) as store:
         keys = store.keys.all()
-        effect = laid(config, store.overrides.all())
+        effect = overlaid(config, store.overrides.all())
     for one in effect.passed:
         if one.kind == "account":
             note(printable(str(one)))
@@ -83,7 +83,7 @@ def set_account(*, config: Config, name: str, as_json: bool, **given: Said | Non
     if not wanted:
         raise click.UsageError("nothing to change: say what with one of the options")
 
-    def edit(was: Laid, present: Override | None) -> Given:
+    def edit(was: Overlaid, present: Override | None) -> Given:
         del was
         return edited(present, wanted)
 
@@ -97,7 +97,7 @@ def set_account(*, config: Config, name: str, as_json: bool, **given: Said | Non
 def reset(*, config: Config, name: str, as_json: bool) -> None:
     """Take back all that was set of an account: the configuration holds again."""
 
-    def edit(was: Laid, present: Override | None) -> None:
+    def edit(was: Overlaid, present: Override | None) -> None:
         if present is None and name not in was.config.settings.accounts:
             raise Failure(
                 f"account {printable(name)!r} has no limits of its own",
@@ -107,7 +107,7 @@ def reset(*, config: Config, name: str, as_json: bool) -> None:
     _tell(name, config, change(config, "account", name, edit), "is reset", as_json=as_json)
 
 
-def _names(config: Config, effect: Laid, keys: Iterable[Key]) -> set[str]:
+def _names(config: Config, effect: Overlaid, keys: Iterable[Key]) -> set[str]:
     return {*config.settings.accounts, *effect.of("account"), *(key.account for key in keys)}
 
 

@@ -17,7 +17,7 @@ import click
 import msgspec
 
 from callgate.capture import files
-from callgate.cli import looking
+from callgate.cli import probes
 from callgate.cli.build import compiled
 from callgate.cli.effect import in_effect
 from callgate.cli.logs import status_class
@@ -258,7 +258,7 @@ def _health(config: Config) -> dict[str, Any]:
     ready = _ready(config)
     if ready is not None:
         return {"from": "GET /ready", **ready}
-    looked = [looking.configuration(config), looking.store(config), *looking.files(config)]
+    looked = [probes.configuration(config), probes.store(config), *probes.files(config)]
     return {"from": "callgate check --offline; the gateway did not answer", "findings": looked}
 
 

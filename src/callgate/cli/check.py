@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from callgate.cli import looking
+from callgate.cli import probes
 from callgate.cli.effect import in_effect
 from callgate.cli.options import config_option, json_option, now_ms
 from callgate.cli.output import json_line, printable
@@ -57,18 +57,18 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
 
 def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     effect = in_effect(config)
-    yield looking.configuration(effect.config)
-    yield looking.store(config)
+    yield probes.configuration(effect.config)
+    yield probes.store(config)
     yield from doctor.of_overrides(
         {kind: len(effect.of(kind)) for kind in ("model", "account")},
         [(one.kind, one.name, one.why) for one in effect.passed],
     )
     config = effect.config
-    yield looking.counters(config)
-    yield from looking.proxies(config)
-    yield from looking.files(config)
-    yield from looking.extras(config)
-    yield from looking.local_model(config)
+    yield probes.counters(config)
+    yield from probes.proxies(config)
+    yield from probes.files(config)
+    yield from probes.extras(config)
+    yield from probes.local_model(config)
     models = config.models.values()
     yield from doctor.of_retirements(models, datetime.fromtimestamp(now_ms() / 1000, UTC).date())
     used = {deployment.provider for model in models for deployment in model.deployments}

@@ -12,7 +12,7 @@ from callgate.cli.keychange import change
 from callgate.cli.keylimits import overrides, warn_of_unknown
 from callgate.cli.keylookup import find_key
 from callgate.cli.keyview import public, row, state, tell_new
-from callgate.cli.noun import Noun
+from callgate.cli.listgroup import ListGroup
 from callgate.cli.opening import opened
 from callgate.cli.options import (
     Failure,
@@ -36,7 +36,7 @@ from callgate.core.captured import KeyMode
 from callgate.store.base import Key, Keys
 
 
-@click.group(cls=Noun, commands=[change])
+@click.group(cls=ListGroup, commands=[change])
 def keys() -> None:
     """Create, list, change, revoke and rotate keys. A running gateway follows within 2 s."""
 

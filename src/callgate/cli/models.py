@@ -11,16 +11,16 @@ import click
 from callgate.catalogue import CatalogueEntry
 from callgate.catalogue import load as load_catalogue
 from callgate.cli.effect import in_effect
+from callgate.cli.listgroup import ListGroup
 from callgate.cli.modelset import add, remove, reset, set_model, show
-from callgate.cli.noun import Noun
 from callgate.cli.options import config_option, json_option, limit_option, now_ms
 from callgate.cli.output import json_line, note, printable, table
 from callgate.cli.settingview import state_of
 from callgate.config import Config
-from callgate.config.laying import Laid
+from callgate.config.overlay import Overlaid
 
 
-@click.group(cls=Noun, commands=[add, set_model, show, reset, remove])
+@click.group(cls=ListGroup, commands=[add, set_model, show, reset, remove])
 def models() -> None:
     """List the models that can be called, or change them while gateways run."""
 
@@ -39,7 +39,7 @@ def list_models(*, config: Config, everything: bool, limit: int | None, as_json:
     _list(in_effect(config), everything=everything, limit=limit, as_json=as_json)
 
 
-def _list(effect: Laid, *, everything: bool, limit: int | None, as_json: bool) -> None:
+def _list(effect: Overlaid, *, everything: bool, limit: int | None, as_json: bool) -> None:
     config, given = effect.config, effect.of("model")
     rows = list(_served(config))
     if everything:

@@ -23,7 +23,7 @@ from callgate.cli.settingoptions import (
 )
 from callgate.cli.settingview import of_model, state_of, tell_all, tell_changes, told
 from callgate.config import Config
-from callgate.config.laying import Laid
+from callgate.config.overlay import Overlaid
 from callgate.core.override import Override
 
 WAYS = (PROVIDER, UPSTREAM_MODEL, DEPLOYMENT)
@@ -50,7 +50,7 @@ def add(
     if not wanted.keys() & {"provider", "deployments"}:
         raise click.UsageError("say where it is to be had: --provider, or --deployment")
 
-    def edit(was: Laid, present: Override | None) -> Given:
+    def edit(was: Overlaid, present: Override | None) -> Given:
         if present is not None or name in was.config.settings.models or name in was.config.models:
             raise Failure(
                 f"model {printable(name)!r} is there already ({state_of(name, was.config)})",
@@ -75,7 +75,7 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
     if not wanted:
         raise click.UsageError("nothing to change: say what with one of the options")
 
-    def edit(was: Laid, present: Override | None) -> Given:
+    def edit(was: Overlaid, present: Override | None) -> Given:
         _demand(name, was.config, present)
         fresh = edited(present, wanted)
         table = config.settings.models.get(name)
@@ -95,7 +95,7 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
 def reset(*, config: Config, name: str, as_json: bool) -> None:
     """Take back all that was set of a model: the configuration holds again."""
 
-    def edit(was: Laid, present: Override | None) -> None:
+    def edit(was: Overlaid, present: Override | None) -> None:
         _demand(name, was.config, present)
 
     _tell(name, config, change(config, "model", name, edit), "is reset", as_json=as_json)
@@ -108,7 +108,7 @@ def reset(*, config: Config, name: str, as_json: bool) -> None:
 def remove(*, config: Config, name: str, as_json: bool) -> None:
     """Take away a model that was added. One of the configuration can be left unoffered."""
 
-    def edit(was: Laid, present: Override | None) -> None:
+    def edit(was: Overlaid, present: Override | None) -> None:
         _demand(name, was.config, present)
         if present is None or name in config.settings.models or name in config.models:
             raise Failure(

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from callgate.cli.noun import TOLD
+from callgate.cli.listgroup import TOLD
 from callgate.config import Config, ConfigError, load
 from callgate.core.instant import instant, span
 from callgate.core.keys import is_region

@@ -11,7 +11,7 @@ from callgate.cli.opening import opened
 from callgate.cli.options import REMOVED, ConfigFailure, Failure, now_ms
 from callgate.cli.output import printable
 from callgate.config import Config
-from callgate.config.laying import Laid, given_in, laid
+from callgate.config.overlay import Overlaid, given_in, overlaid
 from callgate.core.override import Kind, Override
 
 Given = dict[str, Any]
@@ -21,13 +21,13 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 class Change(NamedTuple):
     """What was in effect before and is now; `done` says whether anything was set or taken back."""
 
-    was: Laid
-    now: Laid
+    was: Overlaid
+    now: Overlaid
     done: bool
 
 
 def change(
-    config: Config, kind: Kind, name: str, edit: Callable[[Laid, Override | None], Given | None]
+    config: Config, kind: Kind, name: str, edit: Callable[[Overlaid, Override | None], Given | None]
 ) -> Change:
     """Set what `edit` makes of what is set of this one; None or nothing takes it back.
 
@@ -39,11 +39,11 @@ def change(
     def settings(found: Sequence[Override]) -> str | None:
         others = [one for one in found if (one.kind, one.name) != (kind, name)]
         mine = [one for one in found if (one.kind, one.name) == (kind, name)]
-        was = laid(config, found)
+        was = overlaid(config, found)
         wanted = edit(was, mine[0] if mine else None)
         text = _encode(wanted).decode() if wanted else None
         fresh = [] if text is None else [Override(kind=kind, name=name, settings=text, changed=0)]
-        now = laid(config, [*others, *fresh])
+        now = overlaid(config, [*others, *fresh])
         mistakes = [
             why
             for one in now.passed

@@ -25,10 +25,10 @@ from callgate.cli.roles import roles
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
-from callgate.config.laying import laid
+from callgate.config.overlay import overlaid
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
-from callgate.local.reviver import Reviver
+from callgate.local.watchdog import Watchdog
 from callgate.local.weights import find
 from callgate.server import logs
 from callgate.server.folderlock import FolderLock
@@ -98,7 +98,7 @@ def _no_model(config: Config) -> ConfigFailure:
 
 def _probe_counters(config: Config) -> None:
     """A server that cannot be used from the beginning is a mistake, not an outage."""
-    from callgate.store.counting import probe_counters
+    from callgate.store.counters import probe_counters
 
     try:
         probe_counters(config.settings.counters.url, region=config.region)
@@ -133,7 +133,7 @@ def _supervise(
     local: LocalServer | None,
     lock: FolderLock | None,
 ) -> int:
-    revive = Reviver(local) if local is not None else _nothing
+    revive = Watchdog(local) if local is not None else _nothing
 
     def tick() -> None:
         revive()
@@ -226,7 +226,7 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
         overrides = store.overrides.all()
         RememberedKeys(config.data_dir / "keys.json").write(keys)
         RememberedOverrides(config.data_dir / "overrides.json").write(overrides)
-        return made, laid(config, overrides).config
+        return made, overlaid(config, overrides).config
 
 
 def _url(listener: socket.socket) -> str:

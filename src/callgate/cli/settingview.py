@@ -10,7 +10,7 @@ import msgspec
 
 from callgate.cli.output import printable
 from callgate.config import Config
-from callgate.config.laying import Laid, models_of
+from callgate.config.overlay import Overlaid, models_of
 from callgate.config.settings import AccountTable
 from callgate.core.allowance import EVERYONE
 from callgate.core.models import RATES, Model, Price
@@ -43,7 +43,7 @@ class Value(NamedTuple):
 Values = Mapping[str, Value]
 
 
-def of_model(name: str, config: Config, effect: Laid) -> Values:
+def of_model(name: str, config: Config, effect: Overlaid) -> Values:
     """The settings of a model; none at all for an unknown one."""
     given = effect.of("model").get(name, {})
     plain, fresh = _facts(name, config), _facts(name, effect.config)
@@ -73,7 +73,7 @@ def state_of(name: str, config: Config) -> str:
     return "needs one of its providers"
 
 
-def of_account(name: str, config: Config, effect: Laid) -> Values:
+def of_account(name: str, config: Config, effect: Overlaid) -> Values:
     """The limits of an account."""
     given = effect.of("account")
     plain, fresh = config.settings.accounts, effect.config.settings.accounts

@@ -15,7 +15,7 @@ from callgate.cli.opening import opened
 from callgate.cli.options import config_option, json_option, limit_option, sought
 from callgate.cli.output import json_line, printable, table
 from callgate.config import Config
-from callgate.config.laying import laid
+from callgate.config.overlay import overlaid
 from callgate.store.base import Usage, UsageQuery
 from callgate.store.journal import backlog
 
@@ -141,7 +141,7 @@ def _budgets(
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             raise click.UsageError(f"--budgets is of the present day and month; leave out --{name}")
     with opened(config) as store:
-        effect = laid(config, store.overrides.all()).config
+        effect = overlaid(config, store.overrides.all()).config
         found = standings(effect, store, time.time())
     found = narrowed(found, account=account, key_id=key_id, model=model)[:limit]
     if not as_json:

@@ -8,8 +8,8 @@ from callgate.core.models import Model
 from callgate.core.record import COUNTED_ALONE
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
+from callgate.engine.candidates import Candidate, entries, overridden, told_of
 from callgate.engine.checkers import Checkers
-from callgate.engine.course import Leg, entries, overridden, told_of
 from callgate.engine.metering import Metering, note_share
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
@@ -47,17 +47,17 @@ class Admission:
         call.model = model = self._allowed(key, name)
         return model
 
-    def course(self, key: Key, request: ChatRequest, model: Model) -> list[Leg]:
+    def candidates(self, key: Key, request: ChatRequest, model: Model) -> list[Candidate]:
         """The models that may answer, checked one and all before any upstream is touched.
 
         Raises GatewayError for what the model cannot honour; what is wrong with a fallback is
         named by its place, such as `fallbacks[1].model`.
         """
         self._check(request, model)
-        legs = [Leg(model, request, "model")]
+        candidates = [Candidate(model, request, "model")]
         body = request.body
         if body.fallbacks is None and not model.fallbacks:
-            return legs
+            return candidates
         own = body.fallbacks is not None
         for at, entry in enumerate(entries(request, model)):
             try:
@@ -73,29 +73,29 @@ class Admission:
                 if own:
                     raise told_of(error, at) from None
                 continue
-            legs.append(Leg(fallback, changed, f"fallbacks[{at}].model"))
-        return legs
+            candidates.append(Candidate(fallback, changed, f"fallbacks[{at}].model"))
+        return candidates
 
-    async def enter(self, call: Call, key: Key, course: list[Leg]) -> list[Leg]:
+    async def enter(self, call: Call, key: Key, candidates: list[Candidate]) -> list[Candidate]:
         """Take one request from the account's window for the first model that has any left.
 
-        Gives the course from there on. Raises GatewayError `rate_limited` where none has; the
+        Gives the candidates from it on. Raises GatewayError `rate_limited` where none has; the
         state of the window is on the call either way. Before that, the form that each answer has
         to take is looked at; raises what `Checkers.of` raises.
         """
-        for at, leg in enumerate(course):
-            if leg.request.body.response_format is not None:
-                await self._check_form(leg.request, at)
+        for at, candidate in enumerate(candidates):
+            if candidate.request.body.response_format is not None:
+                await self._check_form(candidate.request, at)
         refusal: GatewayError | None = None
-        for at, leg in enumerate(course):
+        for at, candidate in enumerate(candidates):
             try:
-                await self.reserve(call, key, leg.model)
+                await self.reserve(call, key, candidate.model)
             except GatewayError as error:
                 refusal = refusal or error
-                if len(course) > 1:
-                    call.notes.append(f"{leg.model.name!r} was passed over: {error.message}")
+                if len(candidates) > 1:
+                    call.notes.append(f"{candidate.model.name!r} was passed over: {error.message}")
             else:
-                return course[at:]
+                return candidates[at:]
         assert refusal is not None
         raise refusal
 

@@ -13,15 +13,15 @@ from callgate.core.models import Price
 from callgate.core.pricing import cost, total_cost, with_tier
 from callgate.core.splice import Splice
 from callgate.core.target import Target
+from callgate.engine.accesslog import AccessLog
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
-from callgate.engine.course import Leg
-from callgate.engine.filtering import check, leaves
-from callgate.engine.finish import Whole, finished, gathered, needs_whole
+from callgate.engine.candidates import Candidate
+from callgate.engine.contentfilter import check, leaves
+from callgate.engine.failover import Failover
 from callgate.engine.healing import HealingStream, continues
-from callgate.engine.lines import RequestLines
-from callgate.engine.pursuit import Pursuit
+from callgate.engine.postprocess import Whole, finished, gathered, needs_whole
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.engine.shapedstream import ShapedStream
 from callgate.engine.shaping import Shaping
@@ -67,11 +67,11 @@ class Engine:
         journal: Sink,
         region: str,
         prices: Callable[[Target], Price | None],
-        pursuit: Pursuit,
+        failover: Failover,
         shaping: Shaping,
         *,
         mid_stream: str = "continue",
-        lines: RequestLines | None = None,
+        lines: AccessLog | None = None,
     ) -> None:
         self.admission = admission
         self._client = client
@@ -79,12 +79,12 @@ class Engine:
         self._journal = journal
         self._region = region
         self._prices = prices
-        self._pursuit = pursuit
+        self._failover = failover
         self._mid_stream = mid_stream
-        self._lines = lines or RequestLines()
+        self._lines = lines or AccessLog()
         self._shaping = shaping
 
-    async def complete(self, call: Call, course: Sequence[Leg]) -> ChatResponse:
+    async def complete(self, call: Call, candidates: Sequence[Candidate]) -> ChatResponse:
         """The whole answer to a call, be it streamed by the provider. Raises GatewayError."""
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
@@ -93,11 +93,11 @@ class Engine:
                 answer = await self._finished(call, target, request)
             else:
                 answer = await Try(call, target, self._client, self._credentials).whole(request)
-            if body.fallback_config is not None and leaves(course, target, request):
+            if body.fallback_config is not None and leaves(candidates, target, request):
                 check(call, target, answer)
             return answer
 
-        answer = await self._pursuit.run(call, course, ask)
+        answer = await self._failover.run(call, candidates, ask)
         call.usage = with_tier(answer.usage, answer.extra)
         if call.parts and call.usage is not None and call.target is not None:
             call.parts.append((call.target, call.usage))  # what was refused had its price too
@@ -125,14 +125,14 @@ class Engine:
             return await gathered(call, relay)
         return await Try(call, target, self._client, self._credentials).whole(request)
 
-    async def stream(self, call: Call, course: Sequence[Leg]) -> Stream:
+    async def stream(self, call: Call, candidates: Sequence[Candidate]) -> Stream:
         """The answer to a call that streams, once its first content is here; enter it at once.
 
         Where it has to be finished as a whole, all of it is waited for.
         """
-        formed = any(leg.request.body.response_format is not None for leg in course)
-        if needs_whole(course) or (formed and self._shaping.holds_back(course)):
-            return Whole(await self.complete(call, course))
+        formed = any(candidate.request.body.response_format is not None for candidate in candidates)
+        if needs_whole(candidates) or (formed and self._shaping.holds_back(candidates)):
+            return Whole(await self.complete(call, candidates))
 
         shaped = ShapedStream(call, self._shaping) if formed else None
 
@@ -141,8 +141,8 @@ class Engine:
                 request = shaped.asked(target, request)
             return Relay(call, request, target, self._client, self._credentials, splice)
 
-        going_on = continues(course, self._mid_stream)
-        stream = HealingStream(call, course, self._pursuit, connect, continues=going_on)
+        going_on = continues(candidates, self._mid_stream)
+        stream = HealingStream(call, candidates, self._failover, connect, continues=going_on)
         await stream.open()
         if shaped is None:
             return stream

@@ -16,9 +16,9 @@ from callgate.core.splice import Matched, Prefilled, Splice, stem
 from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
-from callgate.engine.course import Leg
-from callgate.engine.filtering import leaves, note_price, withheld
-from callgate.engine.pursuit import Pursuit
+from callgate.engine.candidates import Candidate
+from callgate.engine.contentfilter import leaves, note_price, withheld
+from callgate.engine.failover import Failover
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.errors import GatewayError
 from callgate.providers.prefill import prefill_of
@@ -32,29 +32,39 @@ _REFUSALS = ("provider_rejected", "unsupported_field")
 class HealingStream:
     """The streamed answer to a call. Open it, then use it as a context, as a `Relay`.
 
-    An answer that breaks off is pursued further: at the targets of the course that are left, or at
-    the same one where there are none, by the pursuit's own rules and budget. A target that takes a
+    An answer that breaks off is continued by a candidate that is left, or by the same target where
+    there is none, by the failover's own rules and budget. A target that takes a
     beginning is given it, any other answers anew and has to begin with exactly what was delivered.
     Where nobody goes on, the failure that broke the answer off is raised.
     """
 
     __slots__ = (
-        "_call", "_connect", "_continues", "_course", "_failed", "_plain", "_probe", "_pursuit",
-        "_relay", "_text", "_thought", "_way",
+        "_call",
+        "_candidates",
+        "_connect",
+        "_continues",
+        "_failed",
+        "_failover",
+        "_plain",
+        "_probe",
+        "_relay",
+        "_text",
+        "_thought",
+        "_way",
     )  # fmt: skip
 
     def __init__(
         self,
         call: Call,
-        course: Sequence[Leg],
-        pursuit: Pursuit,
+        candidates: Sequence[Candidate],
+        failover: Failover,
         connect: Connect,
         *,
         continues: bool,
     ) -> None:
         self._call = call
-        self._course = course
-        self._pursuit = pursuit
+        self._candidates = candidates
+        self._failover = failover
         self._connect = connect
         self._continues = continues
         self._failed: set[str] = set()  # deployments that an answer broke off at
@@ -67,7 +77,7 @@ class HealingStream:
 
     async def open(self) -> None:
         """Wait for the first content. Raises GatewayError where no target has any."""
-        self._attach(await self._pursuit.run(self._call, self._course, self._begin))
+        self._attach(await self._failover.run(self._call, self._candidates, self._begin))
 
     def __enter__(self) -> HealingStream:
         return self
@@ -104,7 +114,7 @@ class HealingStream:
     async def _begin(self, target: Target, request: ChatRequest) -> Relay:
         relay = self._connect(target, request, None)
         await relay.open()
-        if relay.withheld and leaves(self._course, target, request):
+        if relay.withheld and leaves(self._candidates, target, request):
             self._leave(relay)
         return relay
 
@@ -119,7 +129,7 @@ class HealingStream:
 
     def _attach(self, relay: Relay) -> None:
         self._relay = relay
-        health = self._pursuit.health_table[relay.target.deployment.id]
+        health = self._failover.health_table[relay.target.deployment.id]
         self._probe = health.begin(time.monotonic())
 
     def _detach(self, error: BaseException | None) -> None:
@@ -128,7 +138,7 @@ class HealingStream:
         assert relay is not None
         self._relay = None
         relay.__exit__(type(error), error, None)
-        self._pursuit.health_table[relay.target.deployment.id].end(probe=self._probe)
+        self._failover.health_table[relay.target.deployment.id].end(probe=self._probe)
         assert call.usage is not None  # the provider's, or an estimate
         call.parts.append((relay.target, call.usage))
         if call.splices or isinstance(error, GatewayError):
@@ -143,42 +153,48 @@ class HealingStream:
         self._detach(error)
         deployment = target.deployment
         self._failed.add(deployment.id)
-        at = next(n for n, leg in enumerate(self._course) if leg.model.name == target.model.name)
-        leg = self._course[at]
-        if not self._may_continue(error, leg):
-            self._pursuit.learn(deployment, error)
+        at = next(
+            n
+            for n, candidate in enumerate(self._candidates)
+            if candidate.model.name == target.model.name
+        )
+        candidate = self._candidates[at]
+        if not self._may_continue(error, candidate):
+            self._failover.learn(deployment, error)
             relay.attempt.reason = "what was delivered is not to be continued"
             raise error
-        left = [one for one in leg.model.deployments if one.id not in self._failed]
-        course = [one for one in self._course[at + 1 :] if can_go_on(one.request)]
+        left = [one for one in candidate.model.deployments if one.id not in self._failed]
+        candidates = [one for one in self._candidates[at + 1 :] if can_go_on(one.request)]
         entered = bool(left)
         if left:
-            course.insert(0, _only(leg, left))
-        decision = self._pursuit.judge(
-            call, leg, deployment, error, others=bool(course), broken=relay.attempt
+            candidates.insert(0, _only(candidate, left))
+        decision = self._failover.judge(
+            call, candidate, deployment, error, others=bool(candidates), broken=relay.attempt
         )
         if decision.action == "stop":
             raise error
         said = sum(map(len, self._text))
         attempt = relay.attempt
         attempt.reason = f"{error.kind.type} after {said} characters"
-        if course:
+        if candidates:
             attempt.decision = "continue the answer at the next target"
         else:
             attempt.decision = f"continue the answer in {decision.wait:.1f} s"
-            course, entered = [_only(leg, [deployment])], True
-            await self._pursuit.pause(decision.wait)
-        await self._go_on(course, error, entered=entered)
+            candidates, entered = [_only(candidate, [deployment])], True
+            await self._failover.pause(decision.wait)
+        await self._go_on(candidates, error, entered=entered)
 
-    async def _go_on(self, course: list[Leg], error: GatewayError, *, entered: bool) -> None:
+    async def _go_on(
+        self, candidates: list[Candidate], error: GatewayError, *, entered: bool
+    ) -> None:
         call = self._call
         call.usage = None
         try:
-            relay = await self._pursuit.run(call, course, self._resume, entered=entered)
+            relay = await self._failover.run(call, candidates, self._resume, entered=entered)
         except GatewayError as further:
             call.notes.append(f"the answer could not be continued: {further.message}")
             raise error from None
-        self._course = course
+        self._candidates = candidates
         self._attach(relay)
         assert self._way is not None
         call.splices.append(self._way)
@@ -212,8 +228,8 @@ class HealingStream:
         attempt = len(self._call.attempts) - 1
         self._way = Place(characters=len(text), attempt=attempt, way=way)  # type: ignore[arg-type]
 
-    def _may_continue(self, error: GatewayError, leg: Leg) -> bool:
-        config = leg.request.body.fallback_config
+    def _may_continue(self, error: GatewayError, candidate: Candidate) -> bool:
+        config = candidate.request.body.fallback_config
         if error.kind.type == "content_filtered":
             elsewhere = config is not None and config.on_content_filter
         else:
@@ -223,17 +239,17 @@ class HealingStream:
             and self._continues
             and self._plain
             and self._call.finish_reason is None
-            and can_go_on(leg.request)
+            and can_go_on(candidate.request)
         )
 
 
-def continues(course: Sequence[Leg], default: str) -> bool:
+def continues(candidates: Sequence[Candidate], default: str) -> bool:
     """Whether a stream that breaks off is to be continued; `default` where the caller is silent."""
-    config = course[0].request.body.fallback_config
+    config = candidates[0].request.body.fallback_config
     wish = config.mid_stream if config is not None else None
     return (wish or default) == "continue"
 
 
-def _only(leg: Leg, deployments: Sequence[Deployment]) -> Leg:
-    model = msgspec.structs.replace(leg.model, deployments=tuple(deployments))
-    return Leg(model, leg.request, leg.param)
+def _only(candidate: Candidate, deployments: Sequence[Deployment]) -> Candidate:
+    model = msgspec.structs.replace(candidate.model, deployments=tuple(deployments))
+    return Candidate(model, candidate.request, candidate.param)

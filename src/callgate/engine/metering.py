@@ -29,7 +29,7 @@ Born = Callable[[str, Rule, int], None]
 
 
 class Reservation:
-    """What was taken for one model of a call's course; the first draw is the request itself."""
+    """What was taken for one candidate of a call; the first draw is the request itself."""
 
     __slots__ = ("draws", "grant", "model", "rules")
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from callgate.core.chat import ChatRequest, Chunk, Json, Usage
-from callgate.core.mould import Run
 from callgate.core.pricing import with_tier
 from callgate.core.record import Attempt
 from callgate.core.splice import Splice
 from callgate.core.target import Target
+from callgate.core.template import Run
 from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call
-from callgate.engine.filtering import WITHHELD
+from callgate.engine.contentfilter import WITHHELD
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.upstream.credentials import Credentials

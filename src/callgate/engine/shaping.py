@@ -3,7 +3,7 @@
 `core.structured` says how a target is asked, `core.conformance` whether an answer conforms. Under
 `strict`, and for `json_object`, an answer that was finished conforms or is not given: it is
 repaired, asked for once more with its faults named, and in the end refused with
-`schema_violation`, upon which the pursuit goes on to other targets. Without `strict` what is
+`schema_violation`, upon which the failover goes on to other targets. Without `strict` what is
 wrong is noted, in the record and in the answer's `metadata`.
 """
 
@@ -23,8 +23,8 @@ from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
+from callgate.engine.candidates import Candidate
 from callgate.engine.checkers import Checkers, schema_of
-from callgate.engine.course import Leg
 from callgate.errors import GatewayError
 from callgate.providers.forms import forms_of
 
@@ -102,20 +102,23 @@ class Shaping:
                 call.notes.append(words)
         return made
 
-    def holds_back(self, course: Sequence[Leg]) -> bool:
-        """Whether a streamed answer on this course is to be seen only when it is whole."""
+    def holds_back(self, candidates: Sequence[Candidate]) -> bool:
+        """Whether a streamed answer of these candidates is to be seen only when it is whole."""
         return any(
-            leg.request.body.response_format is not None and self._holds_back(leg) for leg in course
+            candidate.request.body.response_format is not None and self._holds_back(candidate)
+            for candidate in candidates
         )
 
-    def _holds_back(self, leg: Leg) -> bool:
-        form = leg.request.body.response_format
+    def _holds_back(self, candidate: Candidate) -> bool:
+        form = candidate.request.body.response_format
         if form is None or form.type == "text":
             return False
         if schema_of(form)[1]:
             return True
-        targets = [Target(leg.model, deployment) for deployment in leg.model.deployments]
-        return any(plan(leg.request, forms_of(one)).way in _BY_WORDS for one in targets)
+        targets = [
+            Target(candidate.model, deployment) for deployment in candidate.model.deployments
+        ]
+        return any(plan(candidate.request, forms_of(one)).way in _BY_WORDS for one in targets)
 
     async def _once(
         self,

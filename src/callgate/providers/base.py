@@ -11,8 +11,8 @@ from typing import Protocol
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
 from callgate.core.http import HttpRequest, HttpResponse
-from callgate.core.mould import Run
 from callgate.core.target import Target
+from callgate.core.template import Run
 from callgate.errors import GatewayError
 
 

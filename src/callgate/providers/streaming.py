@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from callgate.core.chat import Chunk
 from callgate.core.jsontext import parse, strict
-from callgate.core.mould import Run, run_of
 from callgate.core.redact import redact
 from callgate.core.sse import Event, Parser, only
 from callgate.core.target import Target
+from callgate.core.template import Run, run_of
 from callgate.errors import GatewayError
 
 MAX_SKIPPED = 3
@@ -86,7 +86,7 @@ class EventStream:
         return True
 
     def _marked(self, data: bytes) -> bytes:
-        """An event with marks in place of its text; see `core.mould`. Empty where it has none."""
+        """An event with marks in place of its text (`core.template`); empty where it has none."""
         return b""
 
     def _plain(self, name: str, body: object) -> Chunk | None:

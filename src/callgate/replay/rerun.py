@@ -31,7 +31,7 @@ from callgate.core.secret import Secret
 from callgate.engine.healthtable import HealthTable
 from callgate.engine.hedge import HEDGED
 from callgate.errors import GatewayError
-from callgate.replay.surroundings import (
+from callgate.replay.world import (
     NoOverrides,
     NoRequests,
     RecordedCounters,

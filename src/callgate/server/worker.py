@@ -157,7 +157,7 @@ async def _look_at_limits(config: Config, worker: Worker) -> None:
     """Keep what the figures tell of limits on tokens and money a few seconds old."""
     while config.metrics_dir is not None:
         began = time.process_time()
-        await worker.filling.look(time.time())
+        await worker.limit_levels.look(time.time())
         took = time.process_time() - began
         await asyncio.sleep(min(max(_LOOK_EVERY, took * _LOOK_PAUSE), _LOOK_SELDOM))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from callgate.core.limits import MOST, Draw, Level, Period
 from callgate.core.quota import Correction, Grant
 from callgate.store.link import Command
-from callgate.store.scripts import DRAW, RECALL, SEED, SETTLE
+from callgate.store.scripts import DRAW, RESTORE, SEED, SETTLE
 from callgate.store.share import Debt
 
 _DRAWS = 2  # where the draws begin in what DRAW is told; of each the third is the amount
@@ -55,10 +55,10 @@ class Commands:
         """Tell a calendar counter what was spent before its birth."""
         return Command(SEED, (self._key(account, name),), (begins, amount, int(again)))
 
-    def recall(self, account: str, name: str, opened: int, used: int, now: float) -> Command:
+    def restore(self, account: str, name: str, opened: int, used: int, now: float) -> Command:
         """Tell how a window stood."""
         said = (self._time(now), opened, used)
-        return Command(RECALL, (self._key(account, name),), said)
+        return Command(RESTORE, (self._key(account, name),), said)
 
     def _time(self, now: float) -> int:
         return int(now * 1_000_000) if self._own_clock else 0

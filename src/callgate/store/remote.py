@@ -1,6 +1,6 @@
 """Counters on a server that many gateways share, and what happens while it is away.
 
-One round trip a request, in one write for many (`store.outbox`). An answer that is not there in
+One round trip a request, in one write for many (`store.pipeline`). An answer that is not there in
 time counts as none. From the first such moment on nobody waits any more: each
 process goes on by itself, with its share of every limit, while one task tries to get the server
 back; then it hears what is still under way (`store.late`), tells the server what was used
@@ -20,15 +20,15 @@ from typing import Any
 
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.quota import Correction, Grant, Quota, quota
-from callgate.store.attended import within
 from callgate.store.base import Caution
 from callgate.store.commands import Commands, granted
 from callgate.store.late import Late, given_back
 from callgate.store.link import Link, LinkError
-from callgate.store.muster import Muster
-from callgate.store.outbox import Outbox
+from callgate.store.membership import Membership
+from callgate.store.pipeline import Pipeline
 from callgate.store.roster import Roster
 from callgate.store.share import Debt, Share
+from callgate.store.waiting import within
 
 _START_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
@@ -76,10 +76,10 @@ class RemoteCounters:
         self._clock = clock
         self._timeout = timeout
         self._share = Share(workers)
-        self._muster = Muster(
+        self._membership = Membership(
             link, self._share, process=process, processes=processes, roster=roster
         )
-        self._outbox = Outbox(link, timeout, lost=self._go_alone, heard=self._heard)
+        self._pipeline = Pipeline(link, timeout, lost=self._go_alone, heard=self._heard)
         self._returning = False
         self._left_at = 0.0
         self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
@@ -99,7 +99,7 @@ class RemoteCounters:
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
         """Take all of these or none, in one step."""
-        answer = self._outbox.ask(
+        answer = self._pipeline.ask(
             self._commands.draw(account, draws, now, look=False), account, draws
         )
         try:
@@ -122,7 +122,7 @@ class RemoteCounters:
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """How the counters of these draws stand, nothing taken; none of them while away."""
-        answer = await self._outbox.ask(self._commands.draw(account, draws, now, look=True))
+        answer = await self._pipeline.ask(self._commands.draw(account, draws, now, look=True))
         return () if answer is None else granted(answer, len(draws)).levels
 
     def _alone(self, late: Late | None, account: str, draws: Sequence[Draw], now: float) -> Grant:
@@ -177,7 +177,7 @@ class RemoteCounters:
                     late.corrected(corrections)
                 corrections = self._share.settle(account, corrections, now)
                 if self.trouble is None:
-                    self._outbox.correct(
+                    self._pipeline.correct(
                         [*(self._commands.charge(owed, now) for owed in self._share.debts(now))]
                     )
             else:
@@ -188,7 +188,7 @@ class RemoteCounters:
     def _correct(self, account: str, corrections: Sequence[Correction]) -> None:
         if corrections:
             self._share.amend(account, corrections)
-            self._outbox.correct([self._commands.settle(account, corrections)])
+            self._pipeline.correct([self._commands.settle(account, corrections)])
 
     async def seed(
         self,
@@ -202,7 +202,7 @@ class RemoteCounters:
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
         command = self._commands.seed(account, name, begins, amount, again=again)
-        return bool(await self._outbox.ask(command))
+        return bool(await self._pipeline.ask(command))
 
     # The life of it
 
@@ -213,7 +213,7 @@ class RemoteCounters:
                 await self._connect()
         if self.trouble is not None:
             self._returning = True
-            self._muster.guess()
+            self._membership.guess()
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
@@ -222,14 +222,14 @@ class RemoteCounters:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
-        await self._outbox.hear(self._timeout)
+        await self._pipeline.hear(self._timeout)
         if self.trouble is None:
-            last = [*self._outbox.take_corrections(), self._muster.leaving()]
+            last = [*self._pipeline.take_corrections(), self._membership.leaving()]
             with suppress(LinkError, TimeoutError):
                 async with asyncio.timeout(self._timeout):
                     await self._link.run(last)
         self.trouble = "stopped"
-        self._outbox.close()
+        self._pipeline.close()
         await self._link.aclose()
 
     def retire(self) -> None:
@@ -244,7 +244,7 @@ class RemoteCounters:
     async def _one(self, account: str, model: str, limit: int, now: float, *, look: bool) -> Quota:
         draw = Draw(model, limit, 1)
         draws = () if look else (draw,)
-        said = await self._outbox.ask(
+        said = await self._pipeline.ask(
             self._commands.draw(account, (draw,), now, look=look), account, draws
         )
         if said is None and look:
@@ -273,7 +273,7 @@ class RemoteCounters:
             self._left_at = self._clock()
             _log.error("limits are counted by each process alone", extra={"detail": why})
             self._wake.set()
-        self._outbox.close()
+        self._pipeline.close()
 
     async def _keep(self) -> None:
         """Tell the server that this process is there; get it back when it was away."""
@@ -297,15 +297,15 @@ class RemoteCounters:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 await self._link.connect()
                 if self._returning:
-                    self._muster.begin_anew()
-                mark = await self._muster.register()
+                    self._membership.begin_anew()
+                mark = await self._membership.register()
                 await self._try_again()
                 await self._look()
-            await self._outbox.hear(_HEAR_SECONDS)
+            await self._pipeline.hear(_HEAR_SECONDS)
             if mark != self._mark:
                 await self._recall()
                 if self._mark is not None:  # each of the others knows how other windows stood
-                    await self._muster.assembled()
+                    await self._membership.assembled()
                 self._mark = mark
             await self._repay()
         except (LinkError, TimeoutError) as error:
@@ -318,20 +318,20 @@ class RemoteCounters:
         _log.info("limits are counted on the server", extra={"processes": self._share.processes})
         self.trouble = None
         self._share.rejoin(self._clock())
-        self._outbox.open = True
-        self._outbox.resume()
+        self._pipeline.open = True
+        self._pipeline.resume()
 
     async def _try_again(self) -> None:
         """A server that has refused to count, one of a cluster perhaps, may go on refusing."""
-        refused = self._outbox.refused
+        refused = self._pipeline.refused
         if refused is not None:
             if self._clock() < self._left_at + _REFUSED_SECONDS:
                 await self._link.run([self._commands.nothing(refused)])
-            self._outbox.refused = None
+            self._pipeline.refused = None
 
     async def _beat(self) -> None:
         async def told() -> None:
-            self._mark = await self._muster.register()
+            self._mark = await self._membership.register()
             await self._look()
 
         try:
@@ -357,7 +357,7 @@ class RemoteCounters:
     async def _recall(self) -> None:
         """Tell a server that has lost its windows how they stood."""
         now = self._clock()
-        told = [self._commands.recall(*one, now) for one in self._share.windows(now)]
+        told = [self._commands.restore(*one, now) for one in self._share.windows(now)]
         for first in range(0, len(told), _BATCH):
             async with asyncio.timeout(_REPAY_SECONDS):
                 await self._link.run(told[first : first + _BATCH])
@@ -365,7 +365,7 @@ class RemoteCounters:
     async def _repay(self) -> None:
         """Correct and charge on the server what is known now, as far as it still counts."""
         while True:  # meanwhile there may be more
-            settled = self._outbox.take_corrections()
+            settled = self._pipeline.take_corrections()
             debts = self._share.debts(self._clock())
             if not (settled or debts):
                 return

@@ -135,7 +135,7 @@ return 1
 where one that knows that already is to have counted at least so much.
 """
 
-RECALL = _script(
+RESTORE = _script(
     _NOW
     + """
 local key, began, known = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -196,5 +196,5 @@ is kept for longer than a window: another one tells that the server has lost wha
 LEAVE = _script("return redis.call('ZREM', KEYS[1], ARGV[1])")
 """KEYS: the set of processes. ARGV: the name of the one that ends."""
 
-SCRIPTS = (DRAW, SETTLE, SEED, RECALL, BEAT, LEAVE)
+SCRIPTS = (DRAW, SETTLE, SEED, RESTORE, BEAT, LEAVE)
 """Every script."""

@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 
+from callgate.core.accumulator import Accumulator
 from callgate.core.captured import Captured
 from callgate.core.chat import Chunk
-from callgate.core.gathering import Gatherer
 from callgate.core.scrub import scrub
 from callgate.core.sse import Parser
 from callgate.errors import GatewayError
@@ -77,13 +77,13 @@ def _answered(captured: Captured) -> list[Json]:
 
 
 def _streamed(answer: bytes) -> Sequence[Any]:
-    parser, gatherer = Parser(), Gatherer()
+    parser, accumulator = Parser(), Accumulator()
     try:
         for _, data in (*parser.feed(answer), *parser.close()):
             choices = _object(data).get("choices")
             if isinstance(choices, list):
-                gatherer.take([Chunk(choices=[one for one in choices if isinstance(one, dict)])])
-        return gatherer.answer().choices
+                accumulator.take([Chunk(choices=[one for one in choices if isinstance(one, dict)])])
+        return accumulator.answer().choices
     except _UNREADABLE:
         return ()
 

@@ -11,26 +11,26 @@ import msgspec
 
 from callgate.core.captured import HEADER, Failure
 from callgate.core.chat import Chunk, Named
-from callgate.core.mould import Mould, Run, mould_of
 from callgate.core.present import chunk_event, chunk_head, response_json
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
+from callgate.core.template import Run, Template, template_of
 from callgate.core.trace import TraceContext, begun, received
 from callgate.core.validate import parameters, parse_chat
 from callgate.engine.call import Call
-from callgate.engine.course import Leg
+from callgate.engine.candidates import Candidate
 from callgate.engine.engine import Engine, Stream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 from callgate.web.authentication import Authenticator
 from callgate.web.body import Receive, Send, read_body
 from callgate.web.defect import internal_error
+from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import EXCHANGE, Direct
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 from callgate.web.settings import ChatSettings
 from callgate.web.taping import Taping
-from callgate.web.voice import Voice
 
 CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
@@ -50,13 +50,13 @@ class Chat:
         authenticator: Authenticator,
         taping: Taping,
         settings: ChatSettings,
-        voice: Voice,
+        errors: ErrorWriter,
     ) -> None:
         self.engine = engine
         self._taping = taping
         self._authenticator = authenticator
         self._settings = settings
-        self._voice = voice
+        self._errors = errors
         self.streams = 0
         self.queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
 
@@ -118,15 +118,15 @@ class Chat:
                 raise
         if call.tape is not None:
             call.tape.read(body)
-        course = await self._admit(call, key, body)
-        if course[0].request.body.stream:
+        candidates = await self._admit(call, key, body)
+        if candidates[0].request.body.stream:
             self.streams += 1
             try:
-                await self._stream(call, course, send, exchange)
+                await self._stream(call, candidates, send, exchange)
             finally:
                 self.streams -= 1
         else:
-            await self._whole(call, course, send, exchange)
+            await self._whole(call, candidates, send, exchange)
 
     async def look_at_quota(self, call: Call) -> None:
         """Fill in the state of the window for a call that was refused before it reserved."""
@@ -136,7 +136,7 @@ class Chat:
             except GatewayError:
                 return  # an error about limits must not hide the one that is being told
 
-    async def _admit(self, call: Call, key: Key, body: bytes) -> list[Leg]:
+    async def _admit(self, call: Call, key: Key, body: bytes) -> list[Candidate]:
         admission = self.engine.admission
         try:
             if len(body) > _LARGE:  # it may take long, and others are waiting
@@ -148,7 +148,7 @@ class Chat:
             raise
         call.request, call.parameters = request, parameters(request)
         model = admission.choose(call, key, request.body.model)
-        return await admission.enter(call, key, admission.course(key, request, model))
+        return await admission.enter(call, key, admission.candidates(key, request, model))
 
     def _note_model(self, call: Call, key: Key, body: bytes) -> None:
         """A body with mistakes may still name its model: limits can then be told."""
@@ -158,9 +158,9 @@ class Chat:
             return
 
     async def _whole(
-        self, call: Call, course: list[Leg], send: Send, exchange: Direct | None
+        self, call: Call, candidates: list[Candidate], send: Send, exchange: Direct | None
     ) -> None:
-        answer = await self.engine.complete(call, course)
+        answer = await self.engine.complete(call, candidates)
         assert call.target is not None
         body = response_json(
             answer,
@@ -179,13 +179,13 @@ class Chat:
     async def _stream(
         self,
         call: Call,
-        course: list[Leg],
+        candidates: list[Candidate],
         send: Send,
         exchange: Direct | None,
     ) -> None:
         chunks = _ChunkWriter(call)
         try:
-            with await self.engine.stream(call, course) as relay:
+            with await self.engine.stream(call, candidates) as relay:
                 headers = headers_for(call, EVENT_STREAM)
                 headers.append((b"cache-control", b"no-cache"))
                 headers.append((b"x-accel-buffering", b"no"))
@@ -205,7 +205,7 @@ class Chat:
                 raise
             tail = self._broken_off(call, stopping())
         else:
-            tail = chunks.usage() + _DONE if course[0].request.wants_usage else _DONE
+            tail = chunks.usage() + _DONE if candidates[0].request.wants_usage else _DONE
         call.response_bytes += len(tail)
         self.engine.settle(call)
         await send(piece(tail, more=False))
@@ -243,19 +243,19 @@ class Chat:
         """The in-band event that ends a stream which failed after its first byte."""
         call.error, call.status = error, error.kind.status
         call.notes.append("the response had begun with status 200; the error was sent in-band")
-        return event(self._voice.error_body(call, error))
+        return event(self._errors.body(call, error))
 
 
 class _ChunkWriter:
     """Writes the chunks of one answer as server-sent events, all under the first one's id."""
 
-    __slots__ = ("_call", "_head", "_mould", "_run")
+    __slots__ = ("_call", "_head", "_run", "_template")
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._head = b""
         self._run: Run | None = None
-        self._mould: Mould | None = None  # of the chunks of that run
+        self._template: Template | None = None  # of the chunks of that run
 
     def write(self, chunk: Chunk) -> bytes:
         return chunk_event(self._head or self._begin(chunk), chunk)
@@ -269,9 +269,9 @@ class _ChunkWriter:
     def again(self, run: Run) -> bytes:
         """What a run has taken: chunks like its own but for the text."""
         if run is not self._run:
-            self._run, self._mould = run, mould_of(self.write(run.chunk))
-        mould = self._mould
-        return self.all(run.chunks()) if mould is None else mould.cast(run)
+            self._run, self._template = run, template_of(self.write(run.chunk))
+        template = self._template
+        return self.all(run.chunks()) if template is None else template.fill(run)
 
     def usage(self) -> bytes:
         """The last chunk, which bears the usage of the whole answer."""

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp
 from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
+from callgate.web.errorwriter import ErrorWriter
 from callgate.web.reply import advice
-from callgate.web.voice import Voice
 
 
 class _Routes(Starlette):
@@ -28,10 +28,10 @@ class _Routes(Starlette):
 
 
 class Cold:
-    """The cold side. Failures are told in the words of `voice`."""
+    """The cold side. Failures are told by `errors`."""
 
-    def __init__(self, routes: Sequence[Route], voice: Voice) -> None:
-        self._voice = voice
+    def __init__(self, routes: Sequence[Route], errors: ErrorWriter) -> None:
+        self._errors = errors
         self._paths = [CHAT_PATH, *(route.path for route in routes)]
         self.app = _Routes(
             routes=list[BaseRoute](routes),
@@ -56,7 +56,7 @@ class Cold:
         assert isinstance(error, GatewayError)
         call = request.scope["state"]["call"]
         call.error = error
-        body = self._voice.error_body(call, error)
+        body = self._errors.body(call, error)
         response = Response(body, error.kind.status, media_type="application/json")
         response.raw_headers += advice(error)
         return response

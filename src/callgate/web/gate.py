@@ -20,10 +20,10 @@ from callgate.errors import GatewayError
 from callgate.web.body import Message, Receive, Send
 from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
+from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import EXCHANGE
 from callgate.web.reply import DEGRADED, error_headers, send_whole
 from callgate.web.taping import taped
-from callgate.web.voice import Voice
 
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -34,14 +34,14 @@ _LEFT = "The caller closed the connection"
 
 
 class Gate:
-    """The ASGI application. Failures are told in the words of `voice`."""
+    """The ASGI application. Failures are told by `errors`."""
 
-    def __init__(self, chat: Chat, cold: App, keeper: Keeper, voice: Voice) -> None:
+    def __init__(self, chat: Chat, cold: App, keeper: Keeper, errors: ErrorWriter) -> None:
         self._keeper = keeper
         self._chat = chat
         self._counters = chat.engine.admission.counters
         self._cold = cold
-        self._voice = voice
+        self._errors = errors
         # Seeded by the system, for each process anew; an id is no secret.
         self._chance = random.Random()  # noqa: S311
 
@@ -84,7 +84,7 @@ class Gate:
         call.client = client
         call.error, call.status = error, error.kind.status
         self._chat.engine.settle(call)
-        return call.request_id, self._voice.error_body(call, error)
+        return call.request_id, self._errors.body(call, error)
 
     def _request_id(self) -> str:
         return uuid7(time_ns() // 1_000_000, self._chance.getrandbits(80))
@@ -118,7 +118,7 @@ class Gate:
         except asyncio.CancelledError:  # the caller left meanwhile
             self._chat.engine.settle(call)
             raise
-        body = self._voice.error_body(call, error)
+        body = self._errors.body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)
         if call.tape is not None:

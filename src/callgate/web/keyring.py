@@ -129,7 +129,7 @@ class Keyring:
             dead_at = key.dead_at()
             by_header[header] = (key, dead_at / 1000 if dead_at is not None else math.inf)
 
-    def recall(self, digest: bytes) -> Key | None:
+    def cached(self, digest: bytes) -> Key | None:
         """The live key of this digest, if it is in memory.
 
         Raises GatewayError `unauthorized` where it has expired or been revoked.
@@ -151,7 +151,7 @@ class Keyring:
 
         Raises GatewayError `unauthorized`, or `keys_unavailable` where the store cannot say.
         """
-        key = self.recall(digest)
+        key = self.cached(digest)
         if key is not None:
             return key
         if self.trouble is not None:  # `keep_fresh` knows when it is over, and reads every key
@@ -167,7 +167,7 @@ class Keyring:
         asked = self._clock()
         async with self._one_query:
             now = self._clock()
-            key = self.recall(digest)
+            key = self.cached(digest)
             if key is not None:
                 return key
             if self._misses.get(digest, 0) > now:
@@ -186,7 +186,7 @@ class Keyring:
                 self._remember_miss(digest, now)
                 raise refusal()
             known[digest] = key
-        return self.recall(digest) or key
+        return self.cached(digest) or key
 
     def _unavailable(self) -> GatewayError:
         return GatewayError(

@@ -21,8 +21,8 @@ from callgate.support.story import ExplainedRecord
 from callgate.web.authentication import Authenticator
 from callgate.web.chat import note_client
 from callgate.web.filters import read_filters
-from callgate.web.lookup_operations import PATH
 from callgate.web.lookups import Lookups
+from callgate.web.openapi.lookups import PATH
 from callgate.web.shapes import RequestList, RequestSummary
 
 T = TypeVar("T")

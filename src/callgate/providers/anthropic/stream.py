@@ -11,9 +11,9 @@ from typing import Final
 
 from callgate.core.chat import Chunk
 from callgate.core.jsontext import parse
-from callgate.core.mould import Run, marked
 from callgate.core.sse import Event
 from callgate.core.target import Target
+from callgate.core.template import Run, marked
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.errors import from_object
 from callgate.providers.anthropic.events import Events

@@ -11,9 +11,9 @@ from typing import Any
 from callgate.core.chat import Chunk, Json
 from callgate.core.eventstream import Message, Parser
 from callgate.core.jsontext import parse
-from callgate.core.mould import Run
 from callgate.core.redact import redact
 from callgate.core.target import Target
+from callgate.core.template import Run
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.answer import extra_of, finish_reason, usage_of
 from callgate.providers.bedrock.blocks import Blocks

@@ -11,9 +11,9 @@ from typing import Any
 
 from callgate.core.chat import Chunk, Json
 from callgate.core.jsontext import parse
-from callgate.core.mould import Run
 from callgate.core.sse import Event, Parser
 from callgate.core.target import Target
+from callgate.core.template import Run
 from callgate.errors import GatewayError
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.errors import bad_reply, blocked, from_object

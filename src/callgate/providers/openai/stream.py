@@ -11,9 +11,9 @@ from typing import Final
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.jsontext import parse
-from callgate.core.mould import marked
 from callgate.core.sse import Event
 from callgate.core.target import Target
+from callgate.core.template import marked
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import (
     finish,

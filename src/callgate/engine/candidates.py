@@ -1,0 +1,77 @@
+"""The candidates of a call: the models that may answer it, in order, each with its own request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from callgate.core.chat import ChatRequest, Json
+from callgate.core.models import Model
+from callgate.core.validate import parse_chat
+from callgate.errors import GatewayError
+
+_FIXED = ("stream", "fallbacks", "fallback_config")
+_encode = msgspec.json.Encoder().encode
+
+
+class Candidate:
+    """A model that may answer. `param` is the field that names it."""
+
+    __slots__ = ("model", "param", "request")
+
+    def __init__(self, model: Model, request: ChatRequest, param: str) -> None:
+        self.model = model
+        self.request = request
+        self.param = param
+
+
+def entries(request: ChatRequest, model: Model) -> list[Json]:
+    """The fallbacks of a request, or the model's own where it names none; as many as wanted."""
+    body = request.body
+    if body.fallbacks is None:
+        given: list[Json] = [{"model": name} for name in model.fallbacks]
+    else:
+        given = body.fallbacks
+    depth = body.fallback_config.depth if body.fallback_config is not None else None
+    return given if depth is None else given[:depth]
+
+
+def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
+    """The request as the fallback at position `at` has it: what it does not name is the original's.
+
+    Raises GatewayError with the path of what is wrong, such as `fallbacks[1].temperature`.
+    """
+    for name in _FIXED:
+        if name in entry:
+            raise GatewayError(
+                "invalid_field",
+                f"Invalid request: fallbacks[{at}].{name} cannot be overridden",
+                param=f"fallbacks[{at}].{name}",
+            )
+    fields: Mapping[str, Any] = {
+        **{name: value for name, value in request.raw.items() if name != "fallbacks"},
+        **entry,
+    }
+    if "prompt" in entry or "messages" in entry:
+        replaced = "messages" if "prompt" in entry else "prompt"
+        fields = {name: value for name, value in fields.items() if name != replaced}
+    try:
+        return parse_chat(_encode(fields))
+    except GatewayError as error:
+        raise told_of(error, at) from None
+
+
+def told_of(error: GatewayError, at: int) -> GatewayError:
+    """The error as one of the fallback at position `at`."""
+    where = f"fallbacks[{at}]"
+    param = f"{where}.{error.param}" if error.param else where
+    return GatewayError(
+        error.kind.type,
+        f"{where}: {error.message}",
+        param=param,
+        errors=[f"{where}: {one}" for one in error.errors],
+        cause=error.cause,
+        fix=error.fix,
+    )

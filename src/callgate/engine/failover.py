@@ -1,0 +1,337 @@
+"""Failover: attempt after attempt, candidate after candidate, until one succeeds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+import msgspec
+
+from callgate.core.chat import ChatRequest
+from callgate.core.models import Deployment, Model
+from callgate.core.record import LEFT_ALONE, Attempt
+from callgate.core.retry import Budget, Decision, State, decide, reaction
+from callgate.core.routing import order
+from callgate.core.target import Target
+from callgate.engine.call import Call
+from callgate.engine.candidates import Candidate
+from callgate.engine.healthtable import HealthTable
+from callgate.engine.hedge import HEDGED, SHARE, Race, Runner
+from callgate.errors import GatewayError
+from callgate.store.base import Key
+
+T = TypeVar("T")
+Send = Callable[[Target, ChatRequest], Awaitable[T]]
+Reserve = Callable[[Call, Key, Model], Awaitable[None]]
+
+_NEXT = "go to the next target"
+_ONWARD = (_NEXT, "fall back to ", "continue the answer ")
+
+
+class _Run(Generic[T]):
+    """What one call asks for. `drawn`: the models whose window the call has been counted in."""
+
+    __slots__ = ("call", "candidates", "drawn", "send")
+
+    def __init__(
+        self, call: Call, candidates: Sequence[Candidate], send: Send[T], drawn: set[str]
+    ) -> None:
+        self.call = call
+        self.candidates = candidates
+        self.send = send
+        self.drawn = drawn
+
+
+class Failover:
+    """Finds an answer for each call. `reserve` takes a request from a fallback's window,
+    `pause` waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        health_table: HealthTable,
+        budget: Budget,
+        reserve: Reserve,
+        chance: Callable[[], float],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self.health_table = health_table
+        self._budget = budget
+        self._without_retry = msgspec.structs.replace(budget, per_target=1)
+        self._reserve = reserve
+        self._chance = chance
+        self.pause = pause
+
+    async def run(
+        self, call: Call, candidates: Sequence[Candidate], send: Send[T], *, entered: bool = True
+    ) -> T:
+        """The first success of `send` at one of the candidates' deployments.
+
+        `entered` says that the account's window for the first model has been drawn on. Each
+        attempt leaves its trail on the call. Raises GatewayError: the last failure.
+        """
+        run = _Run(call, candidates, send, {candidates[0].model.name} if entered else set())
+        failure: GatewayError | None = None
+        window = 0  # tokens that are known not to be enough
+        try:
+            for at, candidate in enumerate(candidates):
+                if window and not _is_wider(candidate.model, window):
+                    call.notes.append(
+                        f"fallback {candidate.model.name!r} was passed over: its window of "
+                        f"{candidate.model.context_length} tokens is not larger"
+                    )
+                    continue
+                # Into the first model the request has been let already.
+                if (at or not run.drawn) and not await self._may_enter(run, candidate):
+                    failure = failure or _nobody_left(candidate.model)
+                    continue
+                try:
+                    return await self._try_model(run, at)
+                except GatewayError as error:
+                    if failure is None or error.kind.type != "circuit_open":
+                        failure = error
+                    if not _may_leave(error, candidate) or self._is_spent(call):
+                        _note_end(call, error)
+                        raise
+                    if error.kind.type == "context_too_long":
+                        window = max(window, candidate.model.context_length)
+            assert failure is not None
+            _note_end(call, failure)
+            raise failure
+        finally:
+            failure = None  # it refers to this frame; see `Connection.surrender`
+
+    async def _try_model(self, run: _Run[T], at: int) -> T:
+        call, candidate = run.call, run.candidates[at]
+        ready = order(candidate.model.deployments, self.health_table, monotonic(), self._chance)
+        if len(ready) < len(candidate.model.deployments):
+            out = [one.id for one in candidate.model.deployments if one not in ready]
+            call.notes.append(LEFT_ALONE + ", ".join(out))
+            if call.tape is not None:
+                now = monotonic()
+                call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
+        if not ready:
+            raise self.health_table.all_out(candidate.model)
+        for number, deployment in enumerate(ready, 1):
+            rest = ready[number:]
+            others = bool(rest) or at + 1 < len(run.candidates)
+            try:
+                return await self._try_deployment(run, at, deployment, rest, others)
+            except GatewayError as error:
+                same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
+                if number == len(ready) or same or self._is_spent(call):
+                    raise
+        raise AssertionError("the last deployment either answers or raises")
+
+    async def _try_deployment(
+        self,
+        run: _Run[T],
+        at: int,
+        deployment: Deployment,
+        rest: Sequence[Deployment],
+        others: bool,
+    ) -> T:
+        call, candidate = run.call, run.candidates[at]
+        hedged = others and not call.attempts and _wants_hedge(candidate)
+        while True:
+            try:
+                if hedged:
+                    hedged = False
+                    return await self._race(run, at, deployment, rest)
+                return await self._attempt(run, candidate, deployment)
+            except GatewayError as error:
+                decision = self.judge(call, candidate, deployment, error, others=others)
+                if decision.action != "retry":
+                    raise
+            await self.pause(decision.wait)
+
+    async def _attempt(self, run: _Run[T], candidate: Candidate, deployment: Deployment) -> T:
+        """One attempt, with the deployment's health kept."""
+        health = self.health_table[deployment.id]
+        started = monotonic()
+        probe = health.begin(started)
+        try:
+            answer = await run.send(Target(candidate.model, deployment), candidate.request)
+        finally:
+            health.end(probe=probe)
+        now, stream = monotonic(), bool(candidate.request.body.stream)
+        self.health_table.succeeded(deployment, now, now - started, stream=stream)
+        return answer
+
+    async def _race(
+        self, run: _Run[T], at: int, deployment: Deployment, rest: Sequence[Deployment]
+    ) -> T:
+        """One attempt and, where it takes longer than most have, a second one elsewhere."""
+        call, candidate = run.call, run.candidates[at]
+        pace = self.health_table[deployment.id].pace(stream=bool(candidate.request.body.stream))
+        delay = pace.quantile(SHARE)
+        if delay is None:
+            return await self._attempt(run, candidate, deployment)
+        quota, model, tokens = call.quota, call.model, call.token_quota
+
+        async def rival() -> Runner[T] | None:
+            found = await self._rival(run, at, deployment, rest)
+            if found is None:
+                return None
+            beside, other = found
+
+            async def go() -> T:
+                # Said here: the first may have answered while the fallback's window was drawn on.
+                call.notes.append(
+                    f"{HEDGED}{deployment.id} took longer than {delay:.3f} s, "
+                    f"so {other.id} was asked too"
+                )
+                return await self._attempt(run, beside, other)
+
+            return Runner(Target(beside.model, other), go)
+
+        race = Race(
+            call,
+            Runner(
+                Target(candidate.model, deployment),
+                lambda: self._attempt(run, candidate, deployment),
+            ),
+            delay,
+            rival,
+            lambda error: not _may_leave(error, candidate),
+        )
+        started = monotonic()
+        try:
+            return await race.run()
+        finally:
+            if race.winner is not race.second:  # what the caller is told is of who answered
+                call.quota, call.model, call.token_quota = quota, model, tokens
+            if race.broken_off is race.first:
+                pace.add(monotonic() - started)  # it would have taken this long at least
+            for error, target in race.unheard():
+                self.learn(target.deployment, error)
+
+    async def _rival(
+        self, run: _Run[T], at: int, first: Deployment, rest: Sequence[Deployment]
+    ) -> tuple[Candidate, Deployment] | None:
+        """Who is asked beside the first; a fallback's window is drawn on for it."""
+        call, now = run.call, monotonic()
+        if len(call.attempts) + 1 >= self._budget.attempts:
+            return None
+        for deployment in rest:
+            if deployment.id != first.id and self.health_table[deployment.id].available(now):
+                return run.candidates[at], deployment
+        for candidate in run.candidates[at + 1 :]:
+            for deployment in order(
+                candidate.model.deployments, self.health_table, now, self._chance
+            ):
+                if deployment.id != first.id:
+                    refusal = await self._is_granted(run, candidate)
+                    return None if refusal is not None else (candidate, deployment)
+        return None
+
+    def judge(
+        self,
+        call: Call,
+        candidate: Candidate,
+        deployment: Deployment,
+        error: GatewayError,
+        *,
+        others: bool,
+        broken: Attempt | None = None,
+    ) -> Decision:
+        """What follows the failure of the latest attempt; noted on it and on the deployment.
+
+        Every attempt of the call at the deployment counts, whatever came between. `broken` is one
+        whose answer broke off, in place of the latest: nobody has waited for another until now.
+        """
+        if self.learn(deployment, error):
+            call.notes.append(f"the circuit of {deployment.id} opened")
+        config = candidate.request.body.fallback_config
+        budget = self._budget if config is None or config.retry else self._without_retry
+        tries = sum(one.deployment == deployment.id for one in call.attempts)
+        waited = 0.0 if broken is not None else call.elapsed_us() / 1e6
+        state = State(max(tries, 1), len(call.attempts), waited)
+        others = others and _may_leave(error, candidate)
+        decision = decide(error, state, budget, others=others, chance=self._chance())
+        if broken is not None or call.attempts:
+            _note(broken or call.attempts[-1], decision)
+        return decision
+
+    async def _may_enter(self, run: _Run[T], candidate: Candidate) -> bool:
+        """Whether the account has a request left for a model; it is taken then."""
+        call = run.call
+        refusal = await self._is_granted(run, candidate)
+        if refusal is not None:
+            call.notes.append(
+                f"fallback {candidate.model.name!r} was passed over: {refusal.message}"
+            )
+            return False
+        if call.attempts and call.attempts[-1].model != candidate.model.name:
+            call.attempts[-1].decision = f"fall back to {candidate.model.name}"
+        return True
+
+    async def _is_granted(self, run: _Run[T], candidate: Candidate) -> GatewayError | None:
+        """Draw on the account's window for a model, once in a request; why not, if it is empty."""
+        call = run.call
+        assert call.key is not None
+        if candidate.model.name not in run.drawn:
+            try:
+                await self._reserve(call, call.key, candidate.model)
+            except GatewayError as error:
+                return error
+            run.drawn.add(candidate.model.name)
+        return None
+
+    def _is_spent(self, call: Call) -> bool:
+        return len(call.attempts) >= self._budget.attempts
+
+    def learn(self, deployment: Deployment, error: GatewayError) -> bool:
+        """Take a failure into account for the deployment; whether it has opened its circuit."""
+        return self.health_table.failed(deployment, error)
+
+
+_SAME_FOR_ALL = ("context_too_long", "content_filtered")
+_LAST = MappingProxyType(
+    {
+        "context_too_long": "no target with a larger window remains",
+        "content_filtered": "it is passed on, unless `fallback_config.on_content_filter` is true",
+    }
+)
+
+
+def _nobody_left(model: Model) -> GatewayError:
+    return GatewayError("rate_limited", f"Nothing is left for the fallback {model.name!r}")
+
+
+def _wants_hedge(candidate: Candidate) -> bool:
+    config = candidate.request.body.fallback_config
+    return candidate.model.hedge if config is None or config.hedge is None else config.hedge
+
+
+def _may_leave(error: GatewayError, candidate: Candidate) -> bool:
+    """Whether another model could fare better."""
+    kind = error.kind.type
+    if kind == "unsupported_field":  # the caller's own choice of model has to be told
+        return candidate.param != "model"
+    if kind == "content_filtered":
+        config = candidate.request.body.fallback_config
+        return config is not None and config.on_content_filter
+    return reaction(error).elsewhere
+
+
+def _is_wider(model: Model, window: int) -> bool:
+    """Whether the model may take what does not fit into `window` tokens."""
+    return not model.context_length or model.context_length > window
+
+
+def _note_end(call: Call, error: GatewayError) -> None:
+    """Where there was nobody to go to after all, the last attempt says so."""
+    attempt = call.attempts[-1] if call.attempts else None
+    if attempt is not None and attempt.decision.startswith(_ONWARD):
+        attempt.decision = "stop"
+        attempt.reason = _LAST.get(error.kind.type, "no other target could be asked")
+
+
+def _note(attempt: Attempt, decision: Decision) -> None:
+    words = {"retry": f"retry in {decision.wait:.1f} s", "next": _NEXT}
+    attempt.decision = words.get(decision.action, "stop")
+    attempt.reason = decision.reason

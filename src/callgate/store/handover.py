@@ -1,0 +1,73 @@
+"""Counters of a worker that counts alone, and hands over to the one that follows it.
+
+A reload starts the new worker before the old one retires, a restart after the old one has ended.
+Either way the old one leaves its open windows in a file as it goes, and the new one adds them to
+its own as soon as they are there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from callgate.store.memory import MemoryCounters, Window
+
+_WATCH_SECONDS = 15.0
+_LOOK_EVERY = 0.02
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Window]).decode
+
+
+class HandoverCounters(MemoryCounters):
+    """`MemoryCounters` that outlive their process in `path`, unless that is killed."""
+
+    def __init__(self, path: Path, capacity: int = 1_000_000) -> None:
+        super().__init__(capacity)
+        self._path = path
+        self._handed_over = False
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Take over what the last one has left, now or soon."""
+        self._take_over()
+        self._watch = asyncio.create_task(self._watch_for_more())
+
+    async def stop(self) -> None:
+        """Leave the open windows to whoever follows."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+        self.retire()
+
+    def retire(self) -> None:
+        """Leave the open windows to whoever follows. What comes after it is counted here alone."""
+        if self._handed_over:
+            return
+        self._handed_over = True
+        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        with suppress(OSError, ValueError):  # then windows begin anew, as after a fall
+            fresh.unlink(missing_ok=True)
+            told = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(told, "wb") as file:
+                file.write(_encode(self.windows(time.time())))
+            fresh.replace(self._path)
+
+    def _take_over(self) -> bool:
+        try:
+            left = self._path.read_bytes()
+            self._path.unlink()
+            self.absorb(_decode(left), time.time())
+        except (OSError, ValueError):
+            return False
+        return True
+
+    async def _watch_for_more(self) -> None:
+        end = time.monotonic() + _WATCH_SECONDS
+        while time.monotonic() < end and not self._handed_over and not self._take_over():
+            await asyncio.sleep(_LOOK_EVERY)

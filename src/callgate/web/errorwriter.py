@@ -1,0 +1,48 @@
+"""How failures are told: the error body, with the operator's own words woven in."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec import Struct
+
+from callgate.core.present import DOCS_PATH, error_json
+from callgate.engine.call import Call
+from callgate.errors import GatewayError
+
+_HOST = re.compile(rb"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class ErrorWriter(Struct, frozen=True, kw_only=True):
+    """What errors say beside the failure. `docs_url` empty: this gateway's own page on the type.
+
+    The link to that is made from the `Host` that the caller itself has named, and from
+    `X-Forwarded-Proto` where a proxy that opens TLS says so; nobody else gets to see it.
+    """
+
+    contact: str = ""
+    status_url: str = ""
+    docs_url: str = ""
+
+    def body(self, call: Call, error: GatewayError) -> bytes:
+        """The failure of a call, as a body or as the last event of a stream."""
+        return error_json(
+            error,
+            request_id=call.request_id,
+            attempts=call.attempts,
+            support_contact=self.contact,
+            status_url=self.status_url,
+            docs_url=self.docs_url or _own_pages(call),
+        )
+
+
+def _own_pages(call: Call) -> str:
+    host, scheme = b"", b"http"
+    for name, value in call.headers:
+        if name == b"host":
+            host = value
+        elif name == b"x-forwarded-proto" and value == b"https":
+            scheme = value
+    if not _HOST.fullmatch(host):
+        return DOCS_PATH
+    return f"{scheme.decode()}://{host.decode()}{DOCS_PATH}"

@@ -1,0 +1,296 @@
+"""Counters in a table that processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import stat
+import struct
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callgate.core.quota import Quota
+from callgate.errors import GatewayError
+from callgate.store import mapped
+from callgate.store.base import StoreError
+from callgate.store.mapped import MappedCounters
+from store.children import child
+
+NOW = 1_800_000_000.0
+
+# Reserves at once, says what it was told.
+RESERVE = """
+import asyncio, sys
+from pathlib import Path
+from callgate.store.mapped import MappedCounters
+
+async def main(path, count, limit, now):
+    counters = MappedCounters(path)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    quotas = await asyncio.gather(
+        *(counters.reserve("acme", "m", limit, now) for _ in range(count))
+    )
+    print(*(quota.remaining for quota in quotas if quota.admitted))
+
+asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])))
+"""
+
+# Reserves for ever, in a small table whose windows change hands all the time.
+CHURN = """
+import asyncio, random, sys
+from pathlib import Path
+from callgate.errors import GatewayError
+from callgate.store.mapped import MappedCounters
+
+async def main(path, now):
+    counters = MappedCounters(path)
+    print("ready", flush=True)
+    while True:
+        now += random.random() * 20
+        try:
+            await counters.reserve(f"a{random.randrange(12)}", "m", 5, now)
+        except GatewayError:
+            pass
+
+asyncio.run(main(Path(sys.argv[1]), float(sys.argv[2])))
+"""
+
+# Holds every lock of the file.
+HOLD = """
+import fcntl, sys
+file = open(sys.argv[1], "r+b")
+fcntl.lockf(file, fcntl.LOCK_EX)
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+
+
+def reserve(counters: MappedCounters, *arguments: Any) -> Quota:
+    return asyncio.run(counters.reserve(*arguments))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "limits.table"
+
+
+def keys_in(path: Path) -> list[bytes]:
+    """The keys of all slots that bear one."""
+    data = path.read_bytes()
+    (slots,) = struct.unpack_from("=Q", data, 16)
+    keys = [data[64 + slot * 16 : 80 + slot * 16] for slot in range(slots)]
+    return [key for key in keys if any(key)]
+
+
+def test_processes_together_admit_exactly_the_limit_without_a_gap(path: Path) -> None:
+    limit = 500
+    with ExitStack() as stack:
+        children = [stack.enter_context(child(RESERVE, path, 200, limit, NOW)) for _ in range(8)]
+        for process in children:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in children:
+            assert process.stdin is not None
+            process.stdin.write("\n")
+            process.stdin.flush()
+        remaining = [int(word) for process in children for word in process.communicate()[0].split()]
+    assert sorted(remaining) == list(range(limit))
+
+
+def test_windows_outlive_the_processes(path: Path) -> None:
+    for remaining in (2, 1, 0):
+        counters = MappedCounters(path)
+        assert reserve(counters, "acme", "m", 3, NOW).remaining == remaining
+        counters.close()
+
+
+def test_killed_processes_leave_a_sound_table_and_no_lock(path: Path) -> None:
+    counters = MappedCounters(path, slots=16)
+    chance = random.Random(7)
+    for _ in range(2):
+        with ExitStack() as stack:
+            children = [stack.enter_context(child(CHURN, path, NOW)) for _ in range(3)]
+            for process in children:
+                assert process.stdout is not None
+                assert process.stdout.readline() == "ready\n"
+            for process in children:
+                time.sleep(chance.random() * 0.03)
+                process.kill()
+                process.wait()
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(mapped, "_PATIENCE", 60.0)  # a lock that is left ends it
+                    told = [reserve(counters, f"a{n}", "m", 5, NOW) for n in range(12)]
+                assert all(0 <= quota.remaining <= 5 for quota in told)
+        keys = keys_in(path)
+        assert len(set(keys)) == len(keys) <= 16
+    later = NOW + 10**8
+    assert [reserve(counters, "a3", "m", 5, later).remaining for _ in range(6)] == [
+        4, 3, 2, 1, 0, 0,
+    ]  # fmt: skip
+    counters.close()
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Fuse:
+    """Memory that lets a number of stores through; the next one is cut in half, and none after."""
+
+    def __init__(self, memory: Any, stores: int) -> None:
+        self.memory, self.stores = memory, stores
+
+    def __getitem__(self, at: Any) -> Any:
+        return self.memory[at]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.memory, name)
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        self.stores -= 1
+        if self.stores < 0:
+            if isinstance(at, slice):  # a word is stored whole, a key may not be
+                half = at.start + len(value) // 2
+                self.memory[at.start : half] = value[: len(value) // 2]
+            raise Killed
+        self.memory[at] = value
+
+
+@pytest.mark.parametrize("words", range(4))
+@pytest.mark.parametrize("used", [0, 1, 4])
+@pytest.mark.parametrize("place", ["same", "other"])
+@pytest.mark.parametrize("later", [1, 61])
+def test_between_any_two_stores_the_table_is_sound(
+    path: Path, words: int, used: int, place: str, later: int
+) -> None:
+    counters = MappedCounters(path, slots=1)
+    for _ in range(used):
+        reserve(counters, "same", "m", 5, NOW)
+    for memory in ("_words", "_map"):
+        setattr(counters, memory, Fuse(getattr(counters, memory), words))
+    try:
+        taken = reserve(counters, place, "m", 5, NOW + later).admitted
+    except (Killed, GatewayError):
+        taken = False
+    for memory in ("_words", "_map"):
+        setattr(counters, memory, getattr(counters, memory).memory)
+    counters.close()
+    after = MappedCounters(path, slots=1)
+    same_window = place == "same" and later < 60
+    if place == "same" or later > 60 or not used:
+        left = 5 - 1 - taken - (used if same_window else 0)
+        # At most the request of the killed process is counted without having been made.
+        told = reserve(after, place, "m", 5, NOW + later)
+        assert max(left - 1, 0) <= told.remaining <= max(left, 0)
+    else:
+        with pytest.raises(GatewayError):
+            reserve(after, place, "m", 5, NOW + later)
+        assert reserve(after, "same", "m", 5, NOW + later).remaining == 4 - used
+    after.close()
+
+
+async def test_a_stopped_process_holds_up_its_slots_and_not_the_event_loop(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped, "_PATIENCE", 0.2)
+    counters = MappedCounters(path)
+    await counters.reserve("acme", "m", 3, NOW)
+    with child(HOLD, path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        waiting = asyncio.create_task(counters.reserve("acme", "m", 3, NOW))
+        turns = 0
+        while not waiting.done():
+            await asyncio.sleep(0.001)
+            turns += 1
+        assert turns > 3
+        with pytest.raises(GatewayError) as told:
+            waiting.result()
+        assert told.value.kind.type == "limits_unavailable"
+    assert (await counters.reserve("acme", "m", 3, NOW)).remaining == 1
+    counters.close()
+
+
+def test_the_file_is_for_its_owner_alone(path: Path) -> None:
+    MappedCounters(path).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+def test_an_existing_file_keeps_its_number_of_slots(path: Path) -> None:
+    MappedCounters(path, slots=16).close()
+    size = path.stat().st_size
+    counters = MappedCounters(path, slots=99)
+    assert reserve(counters, "acme", "m", 3, NOW).admitted
+    counters.close()
+    assert path.stat().st_size == size
+
+
+@pytest.mark.parametrize("left", [0, 8, 4000])
+def test_a_file_that_a_killed_process_left_unfinished_is_finished(path: Path, left: int) -> None:
+    path.parent.mkdir()
+    path.write_bytes(bytes(left))
+    counters = MappedCounters(path, slots=256)
+    assert reserve(counters, "acme", "m", 3, NOW).admitted
+    counters.close()
+
+
+def test_a_table_of_another_layout_is_replaced_under_who_still_uses_it(path: Path) -> None:
+    old = MappedCounters(path, slots=16)
+    with path.open("r+b") as file:
+        file.seek(8)
+        file.write(struct.pack("=Q", 99))
+    new = MappedCounters(path, slots=16)
+    assert [reserve(new, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
+    assert reserve(old, "acme", "m", 1, NOW).admitted
+    old.close()
+    new.close()
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [b"precious", b"precious" * 1000, bytes(10_000) + b"x"])
+def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> None:
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"counters\.url"):
+        MappedCounters(path, slots=16)
+    assert path.read_bytes() == content
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"counters\.url"):
+        MappedCounters(tmp_path / "file" / "limits.table")
+
+
+def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> None:
+    one, other = MappedCounters(path, slots=2), MappedCounters(path, slots=2)
+    assert [reserve(one, "a", "m", 3, NOW).remaining for _ in range(2)] == [2, 1]
+    for account in ("b", "c"):
+        assert reserve(other, account, "m", 3, NOW + 61).remaining == 2
+    with pytest.raises(GatewayError):
+        reserve(one, "a", "m", 3, NOW + 62)
+    assert asyncio.run(one.peek("a", "m", 3, NOW + 62)).remaining == 3
+    assert reserve(other, "b", "m", 3, NOW + 63).remaining == 1
+    assert reserve(one, "a", "m", 3, NOW + 122).remaining == 2
+    one.close()
+    other.close()
+
+
+def test_what_a_process_remembers_of_places_is_bounded(path: Path) -> None:
+    counters = MappedCounters(path, slots=16)
+    for number in range(100):
+        assert reserve(counters, f"a{number}", "m", 1, NOW + 61 * number).admitted
+    assert len(counters._hints) <= 16
+    counters.close()
+
+
+def test_closing_twice_is_harmless(path: Path) -> None:
+    counters = MappedCounters(path, slots=16)
+    counters.close()
+    counters.close()

@@ -1,0 +1,102 @@
+"""A server that has lost its windows is told how they stood, by each process that knows of any."""
+
+from __future__ import annotations
+
+import time
+from itertools import permutations
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from callgate.store.link import Command
+from callgate.store.redis import RedisLink
+from callgate.store.scripts import BEAT, DRAW, RESTORE
+from redisserver import RedisServer
+
+NOW = time.time_ns() // 1000
+BEGAN = NOW - 20_000_000
+
+
+class Window:
+    """One of a server, empty at first."""
+
+    def __init__(self, server: RedisServer) -> None:
+        self._server = server
+        self._link = RedisLink(server.url)
+        self._key = f"test:{uuid4()}"
+
+    async def run(self, *commands: Command) -> list[Any]:
+        await self._link.connect()
+        try:
+            return list(await self._link.run(commands))
+        finally:
+            await self._link.aclose()
+
+    def restore(self, used: int, began: int = BEGAN, now: int = NOW) -> Command:
+        return Command(RESTORE, (self._key,), (now, began, used))
+
+    def draw(self, amount: int, now: int = NOW) -> Command:
+        return Command(DRAW, (self._key,), (now, 0, 0, 2**53 - 1, amount))
+
+    def stands(self) -> tuple[int, int]:
+        with self._server.client() as client:
+            opened, used = client.hmget(self._key, "o", "u")
+        return int(opened or 0), int(used or 0)
+
+
+@pytest.fixture
+def window(redis_server: RedisServer) -> Window:
+    return Window(redis_server)
+
+
+async def test_a_window_that_is_lost_is_there_again_until_it_ends(window: Window) -> None:
+    await window.run(window.restore(8))
+    assert window.stands() == (BEGAN, 8)
+    await window.run(window.draw(1, BEGAN + 59_999_999))
+    assert window.stands() == (BEGAN, 9)
+    await window.run(window.draw(1, BEGAN + 60_000_000))
+    assert window.stands() == (BEGAN + 60_000_000, 1)
+
+
+@pytest.mark.parametrize("order", list(permutations(((8, 2), (11, 1), (9, 4)))), ids=str)
+async def test_in_whichever_order_processes_come_back_it_stands_the_same(
+    window: Window, order: tuple[tuple[int, int], ...]
+) -> None:
+    for known, alone in order:
+        await window.run(window.restore(known), window.draw(alone))
+    assert window.stands() == (BEGAN, 11 + 2 + 1 + 4)
+
+
+async def test_what_was_counted_anew_before_anybody_knew_better_is_added(window: Window) -> None:
+    await window.run(window.draw(3), window.restore(5), window.restore(5), window.restore(6))
+    assert window.stands() == (BEGAN, 3 + 6)
+
+
+async def test_a_window_that_was_kept_stays_as_it_is(window: Window) -> None:
+    await window.run(window.draw(3, BEGAN), window.restore(9))
+    assert window.stands() == (BEGAN, 3)
+
+
+async def test_a_window_that_is_over_is_not_brought_back(window: Window) -> None:
+    await window.run(window.restore(5, now=BEGAN + 60_000_000))
+    assert window.stands() == (0, 0)
+
+
+async def test_what_was_told_of_one_window_says_nothing_of_the_next(window: Window) -> None:
+    later = BEGAN + 60_000_000
+    await window.run(window.restore(8), window.draw(1, later), window.restore(5, later, later + 1))
+    assert window.stands() == (later, 1)
+
+
+async def test_the_mark_is_the_same_for_all_until_the_server_has_lost_it(
+    window: Window, redis_server: RedisServer
+) -> None:
+    keys = (f"test:{uuid4()}", f"test:{uuid4()}")
+    beats = [Command(BEAT, keys, (name, 10_000)) for name in ("one", "two", "one")]
+    (_, _, first), (_, _, second), (_, _, third) = await window.run(*beats)
+    assert first == second == third
+    with redis_server.client() as client:
+        client.delete(keys[1])
+    ((_, _, other),) = await window.run(beats[1])
+    assert other != first
