@@ -71,11 +71,11 @@ def cases(postgres: Postgres, cache: Redis) -> list[Case]:
         Case("counters: nobody there", "counters.url", f"redis://:{PASSWORD}@127.0.0.1:1", "start"),
         Case("counters: no socket", "counters.url", f"unix://:{PASSWORD}@{socket}-no", "start"),
         Case("counters: wrong password", "counters.url", other, "correct"),
-        Case("counters: no rights", "counters.url", user, "correct"),
+        Case("counters: no rights", "counters.url", user, "rights"),
         Case(
-            "counters: other keys only", "counters.url", user.replace("barred", "walled"), "correct"
+            "counters: other keys only", "counters.url", user.replace("barred", "walled"), "rights"
         ),
-        Case("counters: no such number", "counters.url", f"unix://{socket}?db=99", "correct"),
+        Case("counters: no such number", "counters.url", f"unix://{socket}?db=99", "choose"),
     ]
 
 
