@@ -61,6 +61,17 @@ def test_a_name_that_a_stranger_made_up_is_no_label() -> None:
     assert values(found, "callgate_requests") == {("", "", "404", "x", "false"): 9}
 
 
+def test_refused_or_failed_without_an_attempt_is_told_of_the_model_asked_for() -> None:
+    found = counted(
+        record(status=429, model="m", error="rate_limited"),
+        record(status=503, model="m", error="circuit_open"),
+    )
+    assert values(found, "callgate_requests") == {
+        ("m", "", "429", "rate_limited", "false"): 1,
+        ("m", "", "503", "circuit_open", "false"): 1,
+    }
+
+
 def test_series_are_bounded() -> None:
     found = counted(*(answered(error=f"e{i}") for i in range(2100)))
     assert len(found["callgate_requests"]) == 2001

@@ -123,10 +123,12 @@ def test_a_database_that_cannot_be_used_is_told_and_left_alone(postgres: Postgre
     )
     name = walled.partition("?")[0].rpartition("/")[2]
     postgres.execute("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    postgres.execute("CREATE DATABASE none ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
     for url, why in (
         (theirs, r"tables of something else.*store\.url"),
         (standby, r"can only be read.*primary.*store\.url"),
         (postgres.url("latin"), r"encoding LATIN1.*UTF8.*store\.url"),
+        (postgres.url("none"), r"encoding SQL_ASCII.*UTF8.*store\.url"),
         (postgres.url(name, "walled", PASSWORD), r"store\.url.*too few rights.*owner"),
         (postgres.url("absent"), r'store\.url.*"absent" does not exist.*correct'),
     ):

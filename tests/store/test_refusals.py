@@ -29,6 +29,8 @@ from callgate.store.refusals import COUNTERS, DATABASE, Fixes, fix_of
         (COUNTERS, "[SSL: WRONG_VERSION_NUMBER] wrong version number", "redis://"),
         (COUNTERS, "Error while reading: (104, 'Connection reset by peer')", "rediss://"),
         (COUNTERS, "Protocol Error: b'HTTP/1.1 400 Bad Request'", "no Redis answers there"),
+        (COUNTERS, "Error 2 connecting to /x/s. No such file or directory.", "socket's path"),
+        (COUNTERS, "Error 13 connecting to /x/s. Permission denied.", "unixsocketperm"),
         (COUNTERS, "Error 111 connecting to 127.0.0.1:1. Connection refused", "otherwise"),
         (DATABASE, 'FATAL: password authentication failed for user "a"', "%40"),
         (DATABASE, "fe_sendauth: no password supplied", "user and the password"),

@@ -44,9 +44,13 @@ class Kind:
     """What metrics tell records by, the same object for all that are alike and read together.
 
     So they are told apart once, by what their words are, and from then on by the object.
+    `model_known` is the model that was asked for, where there is one of that name: any other is the
+    caller's own word, and must not fill tables.
     """
 
-    __slots__ = ("attempts", "error", "model", "model_served", "provider", "status", "stream")
+    __slots__ = (
+        "attempts", "error", "model", "model_known", "model_served", "provider", "status", "stream",
+    )  # fmt: skip
 
     def __init__(self, entry: Entry) -> None:
         self.model = entry.model
@@ -56,6 +60,8 @@ class Kind:
         self.stream = entry.stream
         self.error = entry.error
         self.attempts = entry.attempts
+        known = entry.model_served or entry.status == 429 or entry.status >= 500
+        self.model_known = entry.model if known else None
 
 
 class Entry(Struct, gc=False):

@@ -66,8 +66,8 @@ class Tally:
         """Count records of a kind."""
         model, error, times = kind.model or "", kind.error, len(entries)
         streamed = "true" if kind.stream else "false"
-        served = (kind.model_served or "", kind.provider or "")
-        self._add("callgate_requests", (*served, str(kind.status), error or "", streamed), times)
+        answered = (kind.model_served or kind.model_known or "", kind.provider or "")
+        self._add("callgate_requests", (*answered, str(kind.status), error or "", streamed), times)
         if error in _LIMITED:
             # A limit is of a model that is served, so this name is none that a stranger made up.
             self._add("callgate_limit_decisions", (model, error), times)

@@ -32,11 +32,12 @@ _EXPECTED = (
 )
 _START = "start PostgreSQL, or correct host and port in store.url"
 _RESTORE = "restore it, or name another in store.url"
-# What libpq is told unless store.url says otherwise (seconds, but for the last):
+# What libpq is told unless store.url says otherwise (times in seconds, but for the last):
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _CONNECTING = {
     "connect_timeout": "3",
     "application_name": "callgate",
+    "client_encoding": "utf8",  # a server without an encoding would send bytes that are no text
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",

@@ -46,6 +46,8 @@ COUNTERS: Fixes = (
     ("protocol error", "no Redis answers there: correct host and port in counters.url"),
     ("connection reset", "if the server wants TLS, write rediss:// in counters.url"),
     ("closed by server", "if the server wants TLS, write rediss:// in counters.url"),
+    ("error 2 connecting", "start the server, or correct the socket's path in counters.url"),
+    ("error 13 connecting", "let this user into the socket's folder, and set unixsocketperm 770"),
 )
 
 DATABASE: Fixes = (

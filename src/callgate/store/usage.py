@@ -46,11 +46,8 @@ def totals_of(entries: Iterable[Entry]) -> list[Total]:
             callers[caller] = [entry]
     groups: dict[_Group, list[Entry]] = {}
     for (kind, account, key_id), alike in callers.items():
-        status, served = kind.status, kind.model_served
-        # A name that no model has is the caller's own word: it must not fill the table.
-        model = kind.model if served or status == 429 or status >= 500 else None
         for day, those in _by_day(alike):
-            group = (day, account, key_id, model, served, kind.provider)
+            group = (day, account, key_id, kind.model_known, kind.model_served, kind.provider)
             known = groups.get(group)
             if known is None:
                 groups[group] = those
