@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
@@ -13,11 +12,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from callgate.core.redact import redact
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.reply import advice
+from callgate.web.strays import unknown_path
 
 
 class _Routes(Starlette):
@@ -50,7 +49,7 @@ class Cold:
             response = await self._failure(request, told)
             response.headers["allow"] = allowed
             return response
-        return await self._failure(request, self._unknown_path(request.url.path))
+        return await self._failure(request, unknown_path(request.url.path, self._paths))
 
     async def _failure(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, GatewayError)
@@ -60,14 +59,3 @@ class Cold:
         response = Response(body, error.kind.status, media_type="application/json")
         response.raw_headers += advice(error)
         return response
-
-    def _unknown_path(self, path: str) -> GatewayError:
-        folded = "/" + path[:256].strip("/").replace("//", "/")
-        candidates = [folded, f"/v1{folded}", folded.removesuffix("/chat/completions")]
-        near = [
-            match
-            for candidate in candidates
-            for match in difflib.get_close_matches(candidate, self._paths, n=1, cutoff=0.8)
-        ]
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return GatewayError("path_not_found", f"No such path: {redact(path[:256])!r}{hint}")

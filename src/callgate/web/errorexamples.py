@@ -160,6 +160,17 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
             "`callgate keys list` tells the operator which; ask for a new one.",
         ),
     ),
+    "path_not_found": (
+        Reason(
+            "The client's `base_url` lacks `/v1`, or has more.",
+            "It is this gateway's address with `/v1` behind it, once.",
+        ),
+        Reason(
+            "The client speaks another API: Anthropic's Messages, OpenAI's Responses, Ollama's.",
+            "Use one for OpenAI's Chat Completions; it reaches every model.",
+        ),
+        Reason("There is a slash at the end.", "Leave it out."),
+    ),
     "model_not_found": (
         Reason("The name is misspelt.", "The message offers the nearest names."),
         Reason("The operator has no provider for it.", "`GET /v1/models` lists what is served."),

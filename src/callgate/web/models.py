@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -81,6 +82,8 @@ class Models:
         Raises GatewayError `model_not_found`, `model_retired` or `model_not_in_region`.
         """
         name: str = request.path_params["model"]
+        if not name:
+            raise HTTPException(404)
         body = self._one.get(name)
         return _json(self._one[self._directory.find(name).name] if body is None else body)
 

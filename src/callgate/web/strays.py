@@ -1,0 +1,158 @@
+"""Requests to paths that are not served: what was probably meant, and what to change.
+
+What clients of other APIs ask for is known by its path: Anthropic's Messages
+(https://docs.anthropic.com/en/api/messages), OpenAI's Responses, Completions and other endpoints
+(https://platform.openai.com/docs/api-reference), Gemini's
+(https://ai.google.dev/api/generate-content), Bedrock's
+(https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html), Ollama's
+(https://github.com/ollama/ollama/blob/main/docs/api.md).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from callgate.core.present import DOCS_PATH
+from callgate.core.redact import redact
+from callgate.errors import TAXONOMY, GatewayError
+from callgate.web.chat import CHAT_PATH
+
+_LONGEST = 256
+_LISTED = "`/openapi.json` lists what is served."
+_ONE_API = (
+    "`POST /v1/chat/completions` takes requests in OpenAI's form for the models of every vendor"
+)
+
+
+class _Way(NamedTuple):
+    """A path that is asked for often. `hint` ends the message."""
+
+    form: re.Pattern[str]
+    hint: str
+    cause: str
+    fix: str
+
+
+def _way(form: str, hint: str, cause: str, fix: str) -> _Way:
+    return _Way(re.compile(form, re.IGNORECASE), hint, cause, fix)
+
+
+_MEANT_CHAT = f"; did you mean {CHAT_PATH!r}?"
+_ONLY_CHAT = "; only chat completions are served here"
+_BASE_URL = (
+    "Set the client's `base_url` to this gateway's address with `/v1` behind it, once: the client "
+    "adds `/chat/completions` itself."
+)
+_WAYS = (
+    _way(
+        r"/.+/chat/completions/chat/completions", _MEANT_CHAT,
+        "The client adds `/chat/completions` to a `base_url` that ends with it already.",
+        _BASE_URL,
+    ),
+    _way(
+        r"/openai/deployments/.+", _MEANT_CHAT,
+        "This is a path of Azure's API; a client for Azure was pointed at this gateway.",
+        f"Use a client for OpenAI in place of the one for Azure. {_BASE_URL}",
+    ),
+    _way(
+        r"(/.+)?/v1/v1/.+", "", "The client adds `/v1` to a `base_url` that ends with it already.",
+        "Leave `/v1` away from the `base_url`, or from the path that you add to it.",
+    ),
+    _way(
+        r"(/.+)?/chat/completions?", _MEANT_CHAT,
+        "What stands before `/chat/completions` is not `/v1`, or something is misspelt.",
+        _BASE_URL,
+    ),
+    _way(
+        r"(/v1)?/(embeddings|audio|images|videos|moderations|files|uploads|batches|fine_tuning|"
+        r"vector_stores|assistants|threads|realtime|rerank|understanding)(/.*)?|"
+        r"/v2/(transcript|upload)(/.*)?",
+        _ONLY_CHAT,
+        "The path is another API's than that of chat.",
+        "Ask the provider of that API itself, with its own key and address.",
+    ),
+    _way(
+        r"(/.+)?/messages(/.+)?", _MEANT_CHAT,
+        "This is a path of Anthropic's Messages API, which is not served here.",
+        f"Use a client for OpenAI: {_ONE_API}, Anthropic's too.",
+    ),
+    _way(
+        r"(/.+)?/responses(/.+)?", _MEANT_CHAT,
+        "This is a path of OpenAI's Responses API, which is not served here.",
+        "Use Chat Completions: `client.chat.completions.create` in OpenAI's SDKs, "
+        "`use_responses_api=False` in LangChain, `openai.chat(…)` in the AI SDK.",
+    ),
+    _way(
+        r"(/v1)?/(engines/.+/)?completions", _MEANT_CHAT,
+        "This is OpenAI's older Completions API, which is not served here.",
+        f"Send the same `prompt` to `{CHAT_PATH}`, which takes it in place of `messages`.",
+    ),
+    _way(
+        r"/v1(alpha|beta)?/.+:(stream)?generatecontent|/v1beta/.+", _MEANT_CHAT,
+        "This is a path of Gemini's API, which is not served here.",
+        f"Use a client for OpenAI: {_ONE_API}, Google's too.",
+    ),
+    _way(
+        r"/model/.+/(converse|invoke).*", _MEANT_CHAT,
+        "This is a path of Bedrock's API, which is not served here.",
+        f"Use a client for OpenAI: {_ONE_API}, those on Bedrock too.",
+    ),
+    _way(
+        r"/api/(chat|generate)", _MEANT_CHAT,
+        "This is a path of Ollama's API, which is not served here.",
+        f"Use a client for OpenAI: {_ONE_API}.",
+    ),
+    _way(
+        r"/(v1)?", "", "This is where the API begins, and no route of it.",
+        f"`GET /v1/models` lists the models, `POST {CHAT_PATH}` asks one; {_LISTED}",
+    ),
+    _way(
+        r"/(docs|redoc|swagger.*|openapi(\.ya?ml)?|api-docs)", "; did you mean '/openapi.json'?",
+        "No pages are served, only the document that they would be made from.",
+        "Open `/openapi.json` with a viewer of OpenAPI documents.",
+    ),
+    _way(
+        r"/(livez?|liveness|ping|healthcheck|status)", "; did you mean '/health'?",
+        "No such path is served.",
+        "`/health` says whether the process lives, `/ready` whether it can do its work.",
+    ),
+)  # fmt: skip
+
+
+def unknown_path(path: str, served: Sequence[str]) -> GatewayError:
+    """The `path_not_found` for a path, given those that are served."""
+    asked = path[:_LONGEST]
+    folded = "/" + re.sub("/{2,}", "/", asked).strip("/")
+    hint, cause, fix = _nearest(asked, folded, [one for one in served if "{" not in one])
+    return GatewayError(
+        "path_not_found", f"No such path: {redact(asked)!r}{hint}", cause=cause, fix=fix
+    )
+
+
+def _nearest(asked: str, folded: str, served: Sequence[str]) -> tuple[str, str | None, str | None]:
+    if folded in served:
+        slash = "Leave out the slash at the end" if asked == f"{folded}/" else "Mind the slashes"
+        return f"; did you mean {folded!r}?", None, f"{slash}: the path is `{folded}`."
+    if folded.startswith(DOCS_PATH):
+        return _error_type(folded.removeprefix(DOCS_PATH))
+    for way in _WAYS:
+        if way.form.fullmatch(folded):
+            return way.hint or _meant(folded, served), way.cause, way.fix
+    return _meant(folded, served), None, None
+
+
+def _meant(folded: str, served: Sequence[str]) -> str:
+    for candidate in (folded, f"/v1{folded}", folded.replace("/v1/v1/", "/v1/")):
+        near = difflib.get_close_matches(candidate.lower(), served, n=1, cutoff=0.8)
+        if near:
+            return f"; did you mean {near[0]!r}?"
+    return ""
+
+
+def _error_type(name: str) -> tuple[str, str | None, str | None]:
+    near = difflib.get_close_matches(name, TAXONOMY, n=1, cutoff=0.6)
+    hint = f"; did you mean {DOCS_PATH + near[0]!r}?" if near else ""
+    return hint, "There is no error of this type.", f"`{DOCS_PATH.rstrip('/')}` lists the types."
