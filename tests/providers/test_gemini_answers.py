@@ -71,6 +71,13 @@ def test_finish_reasons(theirs: str, ours: str) -> None:
     assert (piece["finish_reason"], piece["native_finish_reason"]) == (ours, theirs)
 
 
+def test_an_answer_without_text_or_calls_has_content_all_the_same() -> None:
+    picture = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
+    for part in (picture, {"text": "Hm.", "thought": True}):
+        message = decoded(answer(part, finishReason="STOP")).choices[0]["message"]
+        assert message["content"] == ""
+
+
 @pytest.mark.parametrize(("reason", "ours"), [(3, "SAFETY"), (9, "MALFORMED_FUNCTION_CALL")])
 def test_numbers_of_vertex_ai_are_reasons_too(reason: int, ours: str) -> None:
     vertex = target_of("vertex")

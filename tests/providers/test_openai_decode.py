@@ -159,6 +159,10 @@ def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:
     }
 
 
+def test_an_empty_list_of_calls_is_none(target: Target) -> None:
+    assert "tool_calls" not in choice_of(target, {**SAID, "tool_calls": []})["message"]
+
+
 def test_content_that_is_an_object_becomes_its_json(target: Target) -> None:
     message = choice_of(target, {"role": "assistant", "content": {"é": [1, None]}})["message"]
     assert message["content"] == '{"é":[1,null]}'

@@ -21,7 +21,9 @@ class Vendor(Struct, frozen=True, kw_only=True):
     `env` is the variable that usually holds the key; `max_tokens_field` the field by which the
     vendor takes the output limit; `stream_usage` whether `stream_options.include_usage` may be
     sent; `request_id_header` where it puts its own request id; `{region}` in `base_url` stands for
-    the provider's region, `default_region` where none is configured.
+    the provider's region, `default_region` where none is configured. `answer_fields` are what it
+    takes of an earlier answer besides content and calls, None where it passes over what it does
+    not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Vendor(Struct, frozen=True, kw_only=True):
     stream_usage: bool = True
     request_id_header: str = "x-request-id"
     default_region: str = ""
+    answer_fields: frozenset[str] | None = None
+    thoughts_in_parts: bool = False
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):

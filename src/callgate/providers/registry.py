@@ -48,15 +48,18 @@ _ROWS = (
     # The model that Callgate itself runs: llama.cpp's server on loopback, with a key of its own.
     Vendor(name="local", dialect="local"),
     Vendor(name="openai-compatible", dialect="openai"),
-    # https://console.groq.com/docs/openai
+    # https://console.groq.com/docs/openai; an earlier answer's fields are those of
+    # https://console.groq.com/docs/api-reference#chat-create, and others refused
     Vendor(
         name="groq",
         dialect="openai",
         base_url="https://api.groq.com/openai/v1",
         env="GROQ_API_KEY",
         max_tokens_field="max_completion_tokens",
+        answer_fields=frozenset({"function_call", "reasoning"}),
     ),
-    # https://docs.mistral.ai/api/: usage comes with the last chunk, and asking is refused
+    # https://docs.mistral.ai/api/: usage comes with the last chunk, and asking is refused; so are
+    # fields of an earlier answer that it does not know
     Vendor(
         name="mistral",
         dialect="openai",
@@ -64,6 +67,8 @@ _ROWS = (
         env="MISTRAL_API_KEY",
         stream_usage=False,
         request_id_header="mistral-correlation-id",
+        answer_fields=frozenset(),
+        thoughts_in_parts=True,
     ),
     # https://api-docs.deepseek.com/
     Vendor(
@@ -102,13 +107,14 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         env="FIREWORKS_API_KEY",
     ),
-    # https://inference-docs.cerebras.ai/resources/openai
+    # https://inference-docs.cerebras.ai/resources/openai; of earlier reasoning it takes `reasoning`
     Vendor(
         name="cerebras",
         dialect="openai",
         base_url="https://api.cerebras.ai/v1",
         env="CEREBRAS_API_KEY",
         max_tokens_field="max_completion_tokens",
+        answer_fields=frozenset({"reasoning"}),
     ),
     # https://docs.ollama.com/api/openai-compatibility
     Vendor(name="ollama", dialect="openai", base_url="http://127.0.0.1:11434/v1"),

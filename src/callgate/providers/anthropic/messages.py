@@ -123,7 +123,9 @@ class Conversation:
             try:
                 arguments = parse(function.arguments.encode("utf-8", "replace"))
             except ValueError:
-                arguments = None
+                arguments = function.arguments
+            if arguments is None:  # Groq says `null` for no arguments
+                arguments = {}
             if type(arguments) is not dict:
                 self._found.fault(f"{path}.arguments", "expected a JSON object")
                 arguments = {}

@@ -20,6 +20,7 @@ from callgate.providers.anthropic.parts import holds_files
 from callgate.providers.anthropic.sampling import sampling_of
 from callgate.providers.anthropic.thinking import settle
 from callgate.providers.anthropic.tools import tools_of
+from callgate.providers.echo import strange
 
 FILES_BETA = "files-api-2025-04-14"
 _MAX_TOLD = 50
@@ -68,7 +69,7 @@ def encode(request: ChatRequest, target: Target, *, system_turns: bool = True) -
     encoder = _Encoder(request, target, found)
     encoded = None
     try:
-        for path in request.unknown:
+        for path in strange(request) if request.unknown else ():
             found.fault(path, "not supported by this provider")
         encoded = encoder.encode(system_turns=system_turns)
     except Full:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from callgate.core.chat import Json, Message, Part, ToolCall
 from callgate.core.jsontext import parse
@@ -19,20 +20,26 @@ Thought = tuple[int, int, Json]
 """Characters of text and number of calls before it, and its block."""
 
 _TTLS = ("5m", "1h")
+_OPENROUTER = "anthropic-claude-v1"
+_KINDS: Mapping[str, str] = MappingProxyType(
+    {"reasoning.text": "thinking", "reasoning.encrypted": "redacted_thinking"}
+)
 
 
 class Conversation:
     """What becomes of the messages; built once per request.
 
     `system` and `messages` are Converse's own fields; `tools_used` says whether a tool was called
-    in them. Raises GatewayError with the path of what Converse has no place for.
+    in them. `thoughts` says that the model takes back what it thought. Raises GatewayError with the
+    path of what Converse has no place for.
     """
 
-    def __init__(self, messages: list[Message]) -> None:
+    def __init__(self, messages: list[Message], *, thoughts: bool) -> None:
         self.system: list[Json] = []
         self.messages: list[Json] = []
         self.tools_used = False
         self._documents = Documents()
+        self._thoughts = thoughts
         for index, message in enumerate(messages):
             path = f"messages[{index}]"
             if message.role in ("system", "developer"):
@@ -79,7 +86,7 @@ class Conversation:
             for number, call in enumerate(message.tool_calls or ())
         ]
         self.tools_used = self.tools_used or bool(calls)
-        thoughts = list(_reasoning(message, path))
+        thoughts = list(_reasoning(message, path)) if self._thoughts else []
         refusal = _text(message.refusal)
         if isinstance(message.content, list):
             said = self._content(message, path)
@@ -166,7 +173,9 @@ def _call(call: ToolCall, path: str) -> Json:
     try:
         value = parse(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
     except ValueError:
-        value = None
+        value = arguments
+    if value is None:  # Groq says `null` for no arguments
+        value = {}
     if not isinstance(value, dict):
         raise invalid(f"{path}.function.arguments", "must be the text of a JSON object")
     return {"toolUse": {"toolUseId": call_id(call.id), "name": call.function.name, "input": value}}
@@ -190,13 +199,18 @@ def _woven(text: str, thoughts: list[Thought], calls: list[Json]) -> list[Json]:
 
 
 def _reasoning(message: Message, path: str) -> Iterator[Thought]:
-    """Earlier reasoning that bears its signature; what bears none cannot be handed back."""
+    """Earlier reasoning of Claude that bears its signature; Claude takes no other, and other
+    models take none at all. OpenRouter's entries tell in `format` whose they are.
+    """
     for number, detail in enumerate(message.reasoning_details or ()):
-        kind = detail.get("type")
+        kind = str(detail.get("type"))
         signature, data = detail.get("signature"), detail.get("data")
-        text = detail.get("thinking" if kind == "thinking" else "text")
+        text = detail.get("thinking")
         where = f"{path}.reasoning_details[{number}]"
-        if kind in ("thinking", "reasoning.text") and isinstance(signature, str) and signature:
+        whose = detail.get("format")
+        if whose == _OPENROUTER or (whose is None and kind == "reasoning.text"):
+            kind, text = _KINDS.get(kind, ""), detail.get("text") or ""
+        if kind == "thinking" and isinstance(signature, str) and signature:
             if not isinstance(text, str):
                 raise invalid(where, "must have the text that the signature is of")
             block: Json = {"reasoningText": {"text": text, "signature": signature}}

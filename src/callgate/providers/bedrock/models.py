@@ -79,6 +79,9 @@ _FAMILIES = tuple(
 
 _OTHER = Family()
 
+# An application's profile does not tell its model.
+_MAY_BE_CLAUDE = re.compile(_PREFIX + r"anthropic\.|:application-inference-profile/")
+
 LEAST_BUDGET = 1024
 _SHARES: Mapping[str, float] = MappingProxyType(
     {"minimal": 0.1, "low": 0.2, "medium": 0.5, "high": 0.8, "xhigh": 0.9, "max": 0.95}
@@ -126,6 +129,11 @@ def family_of(upstream_model: str) -> Family:
         if pattern.search(upstream_model):
             return family
     return _OTHER
+
+
+def takes_thoughts(upstream_model: str) -> bool:
+    """Whether earlier reasoning may be handed back: Nova for one refuses it, its own too."""
+    return _MAY_BE_CLAUDE.search(upstream_model) is not None
 
 
 def budget_for(effort: str, max_tokens: int | None) -> int | None:

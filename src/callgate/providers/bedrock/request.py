@@ -16,8 +16,14 @@ from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.messages import Conversation
-from callgate.providers.bedrock.models import Family, family_of, thinking_fields
+from callgate.providers.bedrock.models import (
+    Family,
+    family_of,
+    takes_thoughts,
+    thinking_fields,
+)
 from callgate.providers.bedrock.tools import output_config, tool_config
+from callgate.providers.echo import strange
 
 _REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -55,8 +61,6 @@ _GUARDRAIL: Mapping[str, str] = MappingProxyType(
         "guardrail_trace": "trace",
     }
 )
-_OWN_OUTPUT = re.compile(r"messages\[\d+\]\.content_parts")
-"""What an answer held besides text; a caller may send the message back as it came."""
 
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
@@ -71,7 +75,8 @@ def converse(request: ChatRequest, target: Target) -> Json:
     deployment, body = target.deployment, request.body
     options, family = deployment.options, family_of(deployment.upstream_model)
     _refuse(request, family)
-    conversation = Conversation(request.messages)
+    thoughts = takes_thoughts(deployment.upstream_model)
+    conversation = Conversation(request.messages, thoughts=thoughts)
     fields: Json = {"messages": conversation.messages}
     if conversation.system:
         fields["system"] = conversation.system
@@ -100,7 +105,7 @@ def converse(request: ChatRequest, target: Target) -> Json:
 def _refuse(request: ChatRequest, family: Family) -> None:
     """Tell every field that cannot be honoured at once."""
     body = request.body
-    paths = [path for path in request.unknown if not _OWN_OUTPUT.match(path)]
+    paths = strange(request)
     for name, idle in _REFUSED.items():
         value = getattr(body, name)
         if value is not None and name not in family.fields and value not in idle:

@@ -5,7 +5,6 @@ https://docs.cohere.com/reference/chat
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -14,6 +13,7 @@ from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.cohere.messages import message_of, refusal, unsupported
+from callgate.providers.echo import strange
 
 _REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -59,8 +59,6 @@ _BUDGETS: Mapping[str, int] = MappingProxyType(
 _CHOICES: Mapping[str, str | None] = MappingProxyType(
     {"auto": None, "none": "NONE", "required": "REQUIRED", "any": "REQUIRED"}
 )
-_OWN_OUTPUT = re.compile(r"messages\[\d+\]\.content_parts")
-"""What an answer held besides text; a caller may send the message back as it came."""
 
 
 def chat(request: ChatRequest, target: Target) -> Json:
@@ -102,7 +100,7 @@ def chat(request: ChatRequest, target: Target) -> Json:
 
 
 def _refuse(request: ChatRequest) -> None:
-    paths = [path for path in request.unknown if not _OWN_OUTPUT.match(path)]
+    paths = strange(request)
     for name, idle in _REFUSED.items():
         value = getattr(request.body, name)
         if value is not None and value not in idle:

@@ -19,6 +19,7 @@ from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
+from callgate.providers.echo import strange
 from callgate.providers.gemini import errors as gemini_errors
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.config import generation_config, safety_settings
@@ -127,7 +128,7 @@ def _choice(candidate: Any, at: int, id_: str, target: Target) -> Json:
     message.update(gathered.take((content or {}).get("parts")))
     for call in message.get("tool_calls", ()):
         del call["index"]
-    if message["content"] is None and len(message) == 2:
+    if message["content"] is None and "tool_calls" not in message:
         message["content"] = ""
     sources = annotations_of(candidate)
     if sources:
@@ -150,7 +151,7 @@ def _pictures(request: ChatRequest) -> dict[int, list[Json]]:
     Raises GatewayError `unsupported_field` for every other unknown field.
     """
     found: dict[int, list[Json]] = {}
-    for path in request.unknown:
+    for path in strange(request):
         match = _IMAGES.fullmatch(path)
         at = int(match[1]) if match else -1
         if not 0 <= at < len(request.messages) or request.messages[at].role != "assistant":

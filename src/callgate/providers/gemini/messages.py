@@ -129,12 +129,15 @@ class Conversation:
 
     def _arguments(self, call: Any, path: str) -> Json:
         text = call.function.arguments
+        arguments: Any
         if not text.strip():
             return {}
         try:
             arguments = parse(text.encode("utf-8", "replace"))
         except ValueError:
-            arguments = None
+            arguments = text
+        if arguments is None:  # Groq says `null` for no arguments
+            arguments = {}
         if not isinstance(arguments, dict):
             raise invalid(f"{path}.function.arguments", "Gemini takes a JSON object only")
         return arguments

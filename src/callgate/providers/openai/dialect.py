@@ -20,6 +20,7 @@ from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.openai import errors as openai_errors
 from callgate.providers.openai.answer import complete_call, finish, flatten, integer, usage_of
+from callgate.providers.openai.history import sent_back
 from callgate.providers.openai.stream import StreamDecoder
 
 PATH: Final = "/chat/completions"
@@ -45,6 +46,8 @@ class OpenAI:
             name: value for name, value in raw.items() if name not in _DROPPED
         }
         fields["model"] = deployment.upstream_model
+        if vendor.answer_fields is not None and body.messages is not None:
+            fields["messages"] = sent_back(request, deployment)
         if body.messages is None and "prompt" in raw:
             fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
         fields[vendor.max_tokens_field] = output_limit(request, target.model.max_output_tokens)
@@ -155,7 +158,8 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     if not _textual(message):
         return "a message whose content is no text"
     calls: object = message.get("tool_calls")
-    if calls is None:
+    if calls is None or calls == []:  # an empty list is vLLM's; OpenAI refuses to have it back
+        message.pop("tool_calls", None)
         return ""
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         return "tool calls that are no list of objects"

@@ -1,0 +1,85 @@
+"""Earlier answers among the messages, for servers that refuse what they do not know.
+
+Most servers of the dialect pass over fields that mean nothing to them, so that an answer can be
+sent back as it came, whoever gave it. Groq, Mistral and Cerebras refuse the whole request
+instead. They get an answer without what only tells how it came about: reasoning that they have no
+field for, signatures, sources, nulls. What the caller has added by itself stays.
+
+Mistral's own reasoning came as parts of the content and goes back so:
+https://docs.mistral.ai/capabilities/reasoning/
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.models import Deployment
+
+TOLD: Final = frozenset(
+    {
+        "annotations", "audio", "citations", "content_parts", "executed_tools", "extra_content",
+        "function_call", "images", "parsed", "reasoning", "reasoning_content",
+        "reasoning_details", "refusal",
+    }
+)  # fmt: skip
+"""What answers bear besides content and tool calls."""
+
+_ABOUT_CALLS: Final = ("extra_content", "index")
+_NULL: Final = Raw(b"null")
+_ALWAYS_THINKS: Final = "magistral"
+_messages: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_calls: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[str, Any]]:
+    """The messages with earlier answers as the deployment's server takes them."""
+    raw = request.raw["messages"]
+    if all(message.role != "assistant" for message in request.messages):
+        return raw
+    vendor = deployment.vendor
+    in_parts = vendor.thoughts_in_parts and _thinks(request.body, deployment.upstream_model)
+    taken = vendor.answer_fields or frozenset()
+    messages: list[dict[str, Any]] = []
+    for given, message in zip(_messages(raw), request.messages, strict=True):
+        if message.role != "assistant":
+            messages.append(given)
+            continue
+        turn: dict[str, Any] = {
+            name: value
+            for name, value in given.items()
+            if name not in TOLD or (name in taken and value != _NULL)
+        }
+        thought = message.reasoning_content or message.reasoning
+        if thought and in_parts:
+            turn["content"] = _with_thought(thought, given.get("content"))
+        elif message.refusal and not message.content:
+            turn["content"] = message.refusal
+        if message.tool_calls:
+            turn["tool_calls"] = [
+                {name: value for name, value in call.items() if name not in _ABOUT_CALLS}
+                for call in _calls(given["tool_calls"])
+            ]
+        messages.append(turn)
+    return messages
+
+
+def _thinks(body: ChatBody, upstream_model: str) -> bool:
+    """Whether the model is one that reasons, so that it knows what such a part is."""
+    return _ALWAYS_THINKS in upstream_model or body.reasoning_effort not in (None, "none")
+
+
+def _with_thought(thought: str, content: Raw | None) -> list[Json | Raw]:
+    parts: list[Json | Raw] = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": thought}]}
+    ]
+    value = None if content is None else msgspec.json.decode(content)
+    if isinstance(value, str) and value:
+        parts.append({"type": "text", "text": value})
+    elif isinstance(value, list):
+        parts += value
+    return parts
