@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from callgate.core.chat import Chunk
 from callgate.core.jsontext import parse, strict
-from callgate.core.redact import redact
 from callgate.core.sse import Event, Parser, only
 from callgate.core.target import Target
 from callgate.core.template import Run, run_of
 from callgate.errors import GatewayError
+from callgate.providers.failure import bad_reply
 
 MAX_SKIPPED = 3
 MAX_BODY_BYTES = 1 << 20
@@ -148,15 +148,10 @@ class EventStream:
             refusal = None
         if refusal is not None:
             return refusal
-        return self._bad("a body that is no stream", body[:200].decode("utf-8", "replace"))
+        return self._bad("a body that is no stream", body)
 
-    def _bad(self, what: str, detail: str | None = None) -> GatewayError:
-        deployment = self._target.deployment
-        return GatewayError(
-            "bad_upstream_reply",
-            f"{deployment.provider} answered with {what}.",
-            detail=redact(detail, (deployment.secret,)) if detail else None,
-        )
+    def _bad(self, what: str, body: bytes = b"") -> GatewayError:
+        return bad_reply(what, body, self._target)
 
 
 def _last(data: bytes) -> bytes:

@@ -10,7 +10,6 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic import errors as anthropic_errors
@@ -25,6 +24,7 @@ from callgate.providers.anthropic.reasoning import detail_of
 from callgate.providers.anthropic.request import encode
 from callgate.providers.anthropic.stream import StreamDecoder
 from callgate.providers.base import ChunkDecoder
+from callgate.providers.failure import bad_reply
 
 PATH = "/messages"
 VERSION = "2023-06-01"
@@ -70,15 +70,15 @@ class Anthropic:
         try:
             body = parse(response.body)
         except ValueError:
-            raise _bad("a body that is not JSON", response, target) from None
+            raise bad_reply("a body that is not JSON", response.body, target) from None
         if not isinstance(body, dict):
-            raise _bad("JSON that is no object", response, target)
+            raise bad_reply("JSON that is no object", response.body, target)
         if body.get("type") == "error" or body.get("error"):
             raise anthropic_errors.from_object(body, target)
         try:
             return _answer(body)
         except ValueError as fault:
-            raise _bad(str(fault), response, target) from None
+            raise bad_reply(str(fault), response.body, target) from None
 
     def decoder(self, target: Target) -> ChunkDecoder:
         return StreamDecoder(target)
@@ -164,13 +164,3 @@ def _message(content: list[object]) -> tuple[Json, list[Json]]:
         if value:
             message[name] = value
     return message, others
-
-
-def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
-    deployment = target.deployment
-    start = response.body[:200].decode("utf-8", "replace")
-    return GatewayError(
-        "bad_upstream_reply",
-        f"{deployment.provider} answered with {what}.",
-        detail=redact(start, (deployment.secret,)),
-    )

@@ -13,13 +13,10 @@ from typing import NamedTuple
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
-from callgate.errors import TAXONOMY, GatewayError
+from callgate.errors import GatewayError
+from callgate.providers.failure import CLOUDFLARE, MAX_TEXT, STATUS, by_status, clip, failure
 from callgate.providers.retry_after import retry_after
-from callgate.providers.wording import MESSAGES
-
-_MAX_TEXT = 1000
 
 _TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -48,22 +45,7 @@ _TYPES: Mapping[str, str] = MappingProxyType(
 )
 _ABOUT_REQUEST = frozenset({"invalid_request_error", "invalid_argument", "failed_precondition"})
 
-_STATUS: Mapping[int, str] = MappingProxyType(
-    {
-        401: "provider_credentials",
-        402: "provider_refused",
-        403: "provider_refused",
-        404: "provider_model_missing",
-        405: "provider_model_missing",
-        408: "upstream_timeout",
-        413: "provider_request_too_large",
-        429: "provider_rate_limited",
-        504: "upstream_timeout",
-        522: "upstream_timeout",  # Cloudflare: the origin's connection timed out
-        524: "upstream_timeout",  # Cloudflare: the origin's answer timed out
-    }
-)
-_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
+_STATUS: Mapping[int, str] = MappingProxyType({**STATUS, **CLOUDFLARE, 402: "provider_refused"})
 
 _WORDINGS = tuple(
     (re.compile(pattern), kind)
@@ -106,7 +88,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         fault = _read(parse(response.body))
     except ValueError:
-        fault = Fault(response.body[:_MAX_TEXT].decode("utf-8", "replace").strip())
+        fault = Fault(clip(response.body[:MAX_TEXT].decode("utf-8", "replace")))
     return _error(fault, response.status, target, retry_after(response.headers))
 
 
@@ -120,33 +102,19 @@ def _read(value: object) -> Fault:
         value = value[0]
     error = value.get("error") if isinstance(value, dict) else value
     if isinstance(error, str):
-        return Fault(error.strip()[:_MAX_TEXT])
+        return Fault(clip(error))
     if not isinstance(error, dict):
         return Fault()
     text, kind = error.get("message"), error.get("type") or error.get("status")
     return Fault(
-        text.strip()[:_MAX_TEXT] if isinstance(text, str) else "",
+        clip(text) if isinstance(text, str) else "",
         kind.lower()[:100] if isinstance(kind, str) else "",
     )
 
 
 def _error(fault: Fault, status: int, target: Target, wait: float | None) -> GatewayError:
-    kind = _kind(fault, status)
-    deployment = target.deployment
-    text = redact(fault.text, (deployment.secret,))
-    origin = TAXONOMY[kind].origin
-    return GatewayError(
-        kind,
-        MESSAGES[kind].format(
-            provider=deployment.provider,
-            model=target.model.name,
-            status=status,
-            text=text or f"status {status} without a message",
-        ),
-        param=_param(fault.text) if origin == "client" else None,
-        retry_after=wait if origin == "upstream" else None,
-        detail=f"status {status} {redact(fault.type, (deployment.secret,))}: {text}"[:_MAX_TEXT],
-    )
+    kind, param = _kind(fault, status), _param(fault.text)
+    return failure(kind, target, status, fault.text, code=fault.type, param=param, wait=wait)
 
 
 def _kind(fault: Fault, status: int) -> str:
@@ -158,7 +126,7 @@ def _kind(fault: Fault, status: int) -> str:
                 return kind
     if fault.type in _ABOUT_REQUEST and status in (200, 400, 409, 422):
         return "provider_rejected"
-    return _STATUS.get(status) or _CLASS.get(status // 100, "bad_upstream_reply")
+    return by_status(_STATUS, status)
 
 
 def _param(text: str) -> str | None:

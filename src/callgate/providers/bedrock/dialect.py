@@ -12,7 +12,6 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
@@ -20,6 +19,7 @@ from callgate.providers.bedrock import errors as bedrock_errors
 from callgate.providers.bedrock.answer import extra_of, finish_reason, message_of, usage_of
 from callgate.providers.bedrock.request import converse
 from callgate.providers.bedrock.stream import StreamDecoder
+from callgate.providers.failure import bad_reply
 from callgate.providers.strict import Malformed
 
 REQUEST_ID = "x-amzn-requestid"
@@ -57,11 +57,11 @@ class Bedrock:
         try:
             body = parse(response.body)
         except ValueError:
-            raise _bad("a body that is not JSON", response, target) from None
+            raise bad_reply("a body that is not JSON", response.body, target) from None
         output = body.get("output") if isinstance(body, dict) else None
         message = output.get("message") if isinstance(output, dict) else None
         if not isinstance(message, dict):
-            raise _bad("an answer without a message", response, target)
+            raise bad_reply("an answer without a message", response.body, target)
         try:
             finish, native = finish_reason(body.get("stopReason"))
             choice = {
@@ -72,7 +72,7 @@ class Bedrock:
                 "native_finish_reason": native,
             }
         except Malformed as error:
-            raise _bad(str(error), response, target) from None
+            raise bad_reply(str(error), response.body, target) from None
         return ChatResponse(
             id=response.headers.get(REQUEST_ID, ""),
             created=0,
@@ -87,13 +87,3 @@ class Bedrock:
 
     def error(self, response: HttpResponse, target: Target) -> GatewayError:
         return bedrock_errors.from_response(response, target)
-
-
-def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
-    start = response.body[:200].decode("utf-8", "replace")
-    deployment = target.deployment
-    return GatewayError(
-        "bad_upstream_reply",
-        f"{deployment.provider} answered with {what}.",
-        detail=redact(start, (deployment.secret, deployment.session_token)),
-    )

@@ -13,14 +13,12 @@ from types import MappingProxyType
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
-from callgate.errors import TAXONOMY, GatewayError
+from callgate.errors import GatewayError
+from callgate.providers.failure import STATUS, by_status, clip, failure
 from callgate.providers.retry_after import retry_after
-from callgate.providers.wording import MESSAGES
 
 CLASS_HEADER = "x-amzn-errortype"
-MAX_TEXT = 1000
 
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {
@@ -50,21 +48,7 @@ _CLASSES: Mapping[str, str] = MappingProxyType(
 )  # fmt: skip
 """Classes in lower case, without `Exception` or `Error` at their end."""
 
-_STATUS: Mapping[int, str] = MappingProxyType(
-    {
-        401: "provider_credentials",
-        403: "provider_refused",
-        404: "provider_model_missing",
-        405: "provider_model_missing",
-        408: "upstream_timeout",
-        413: "provider_request_too_large",
-        424: "provider_unavailable",
-        429: "provider_rate_limited",
-        504: "upstream_timeout",
-    }
-)
-
-_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
+_STATUS: Mapping[int, str] = MappingProxyType({**STATUS, 424: "provider_unavailable"})
 
 _AMBIGUOUS = frozenset({"provider_rejected", "provider_refused", "provider_model_missing"})
 """What a class or a status says so broadly that the words have to tell."""
@@ -96,11 +80,11 @@ _WORDINGS = tuple(
 
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
-        **MESSAGES,
         "upstream_timeout": "{provider} ran out of time.",
         "provider_unavailable": "{provider} is unavailable or overloaded.",
     }
 )
+"""Those that would tell a status, which a frame of a stream does not have."""
 
 
 def from_response(response: HttpResponse, target: Target) -> GatewayError:
@@ -122,22 +106,10 @@ def from_frame(class_: str, body: object, target: Target) -> GatewayError:
 
 
 def _error(class_: str, text: str, status: int, target: Target, wait: float | None) -> GatewayError:
-    deployment = target.deployment
     name = class_.partition(":")[0].rpartition("#")[2].strip()
     kind = _kind(name, text, status)
-    secrets = (deployment.secret, deployment.session_token)
-    text = redact(text, secrets)
-    return GatewayError(
-        kind,
-        _MESSAGES[kind].format(
-            provider=deployment.provider,
-            model=target.model.name,
-            status=status,
-            text=text or f"status {status} without a message",
-        ),
-        retry_after=wait if TAXONOMY[kind].origin == "upstream" else None,
-        detail=redact(f"status {status or 200} {name}: {text}", secrets)[:MAX_TEXT],
-    )
+    message = _MESSAGES.get(kind)
+    return failure(kind, target, status or 200, text, code=name, wait=wait, message=message)
 
 
 def _kind(name: str, text: str, status: int) -> str:
@@ -145,8 +117,7 @@ def _kind(name: str, text: str, status: int) -> str:
     kind = (
         _CLASSES.get(word)
         or _CLASSES.get(f"{word}error")
-        or _STATUS.get(status)
-        or _CLASS.get(status // 100, "bad_upstream_reply" if status else "provider_unavailable")
+        or (by_status(_STATUS, status) if status else "provider_unavailable")
     )
     if kind in _AMBIGUOUS:
         for wording, told in _WORDINGS:
@@ -160,6 +131,6 @@ def _text(body: object) -> str:
         for key in ("message", "Message", "originalMessage"):
             value = body.get(key)
             if isinstance(value, str) and value.strip():
-                return value.strip()[:MAX_TEXT]
+                return clip(value)
         return ""
-    return body.strip()[:MAX_TEXT] if isinstance(body, str) else ""
+    return clip(body) if isinstance(body, str) else ""

@@ -6,18 +6,17 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStre
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from callgate.core.chat import Chunk, Json
 from callgate.core.eventstream import Message, Parser
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.answer import extra_of, finish_reason, usage_of
 from callgate.providers.bedrock.blocks import Blocks
 from callgate.providers.bedrock.errors import from_frame
+from callgate.providers.failure import bad_reply
 from callgate.providers.streaming import MAX_SKIPPED
 from callgate.providers.strict import Malformed, inner
 
@@ -169,11 +168,4 @@ class StreamDecoder:
         raise failure
 
     def _bad(self, what: str) -> GatewayError:
-        deployment = self._target.deployment
-        start = (self._head or b"").decode("utf-8", "replace")
-        secrets: tuple[Any, ...] = (deployment.secret, deployment.session_token)
-        return GatewayError(
-            "bad_upstream_reply",
-            f"{deployment.provider} answered with {what}.",
-            detail=redact(start, secrets) or None,
-        )
+        return bad_reply(what, bytes(self._head or b""), self._target)

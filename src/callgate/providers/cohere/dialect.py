@@ -10,7 +10,6 @@ import msgspec
 from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
@@ -24,6 +23,7 @@ from callgate.providers.cohere.answer import (
 )
 from callgate.providers.cohere.request import chat
 from callgate.providers.cohere.stream import StreamDecoder
+from callgate.providers.failure import bad_reply
 from callgate.providers.strict import Malformed
 
 PATH = "/chat"
@@ -50,9 +50,9 @@ class Cohere:
         try:
             body = parse(response.body)
         except ValueError:
-            raise _bad("a body that is not JSON", response, target) from None
+            raise bad_reply("a body that is not JSON", response.body, target) from None
         if not isinstance(body, dict):
-            raise _bad("JSON that is no object", response, target)
+            raise bad_reply("JSON that is no object", response.body, target)
         if isinstance(body.get("message"), str) or (
             body.get("finish_reason") in FAILED and isinstance(body.get("error"), str)
         ):
@@ -67,7 +67,7 @@ class Cohere:
                 "native_finish_reason": native,
             }
         except Malformed as error:
-            raise _bad(str(error), response, target) from None
+            raise bad_reply(str(error), response.body, target) from None
         id_ = body.get("id")
         return ChatResponse(
             id=id_ if isinstance(id_, str) else "",
@@ -82,13 +82,3 @@ class Cohere:
 
     def error(self, response: HttpResponse, target: Target) -> GatewayError:
         return cohere_errors.from_response(response, target)
-
-
-def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
-    start = response.body[:200].decode("utf-8", "replace")
-    deployment = target.deployment
-    return GatewayError(
-        "bad_upstream_reply",
-        f"{deployment.provider} answered with {what}.",
-        detail=redact(start, (deployment.secret,)),
-    )

@@ -11,31 +11,18 @@ from types import MappingProxyType
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
-from callgate.errors import TAXONOMY, GatewayError
+from callgate.errors import GatewayError
+from callgate.providers.failure import STATUS, by_status, clip, failure
 from callgate.providers.retry_after import retry_after
-from callgate.providers.wording import MESSAGES
-
-MAX_TEXT = 1000
 
 _STATUS: Mapping[int, str] = MappingProxyType(
     {
-        401: "provider_credentials",
+        **STATUS,
         402: "provider_refused",
-        403: "provider_refused",
-        404: "provider_model_missing",
-        405: "provider_model_missing",
-        408: "upstream_timeout",
-        413: "provider_request_too_large",
-        429: "provider_rate_limited",
         498: "content_filtered",  # Cohere: "Blocked Input or Output"
         499: "provider_unavailable",
-        504: "upstream_timeout",
     }
-)
-_CLASS: Mapping[int, str] = MappingProxyType(
-    {2: "bad_upstream_reply", 4: "provider_rejected", 5: "provider_unavailable"}
 )
 _TYPES: Mapping[str, str] = MappingProxyType(
     {
@@ -53,12 +40,7 @@ _WORDINGS = tuple(
         (r".{0,200}\bblocked\b.{0,200}\b(?:safety|content|harm)", "content_filtered"),
     )
 )
-_MESSAGES: Mapping[str, str] = MappingProxyType(
-    {
-        **MESSAGES,
-        "bad_upstream_reply": "{provider} gave no sound answer: {text}",
-    }
-)
+_UNSOUND = "{provider} gave no sound answer: {text}"
 
 
 def from_response(response: HttpResponse, target: Target) -> GatewayError:
@@ -76,27 +58,16 @@ def from_object(body: object, target: Target) -> GatewayError:
 
 
 def _error(body: object, status: int, target: Target, wait: float | None) -> GatewayError:
-    deployment = target.deployment
-    text, kind_ = body if isinstance(body, str) else "", ""
+    text, type_ = body if isinstance(body, str) else "", ""
     if isinstance(body, dict):
         text = next(
             (body[key] for key in ("message", "error") if isinstance(body.get(key), str)), ""
         )
-        kind_ = body["error_type"] if isinstance(body.get("error_type"), str) else ""
-    text = text.strip()[:MAX_TEXT]
-    kind = _kind(kind_.lower(), text, status)
-    text = redact(text, (deployment.secret,))
-    return GatewayError(
-        kind,
-        _MESSAGES[kind].format(
-            provider=deployment.provider,
-            model=target.model.name,
-            status=status,
-            text=text or f"status {status} without a message",
-        ),
-        retry_after=wait if TAXONOMY[kind].origin == "upstream" else None,
-        detail=f"status {status} {kind_[:100]}: {text}"[:MAX_TEXT],
-    )
+        type_ = body["error_type"] if isinstance(body.get("error_type"), str) else ""
+    text = clip(text)
+    kind = _kind(type_.lower(), text, status)
+    message = _UNSOUND if kind == "bad_upstream_reply" else None
+    return failure(kind, target, status, text, code=type_[:100], wait=wait, message=message)
 
 
 def _kind(type_: str, text: str, status: int) -> str:
@@ -106,4 +77,4 @@ def _kind(type_: str, text: str, status: int) -> str:
         for wording, kind in _WORDINGS:
             if wording.match(text):
                 return kind
-    return _STATUS.get(status) or _CLASS.get(status // 100, "bad_upstream_reply")
+    return by_status(_STATUS, status)

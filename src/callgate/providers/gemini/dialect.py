@@ -20,10 +20,10 @@ from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.echo import strange
+from callgate.providers.failure import bad_reply
 from callgate.providers.gemini import errors as gemini_errors
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.config import generation_config, safety_settings
-from callgate.providers.gemini.errors import bad_reply
 from callgate.providers.gemini.messages import Conversation
 from callgate.providers.gemini.models import invalid, is_vertex, unsupported
 from callgate.providers.gemini.sources import annotations_of, logprobs_of

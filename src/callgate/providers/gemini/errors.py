@@ -15,13 +15,11 @@ from typing import Any, NamedTuple
 from callgate.core.chat import Json
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
-from callgate.errors import TAXONOMY, GatewayError
+from callgate.errors import GatewayError
+from callgate.providers.failure import STATUS, by_status, clip, failure
 from callgate.providers.retry_after import LONGEST, duration, retry_after
-from callgate.providers.wording import MESSAGES
 
-MAX_MESSAGE = 1000
 _MAX_ERRORS = 20
 
 _REASONS: Mapping[str, str] = MappingProxyType(
@@ -80,20 +78,7 @@ _STATES: Mapping[str, str] = MappingProxyType(
 )
 """`google.rpc.Code`."""
 
-_STATUS: Mapping[int, str] = MappingProxyType(
-    {
-        401: "provider_credentials",
-        403: "provider_refused",
-        404: "provider_model_missing",
-        405: "provider_model_missing",
-        408: "upstream_timeout",
-        413: "provider_request_too_large",
-        429: "provider_rate_limited",
-        499: "provider_unavailable",
-        504: "upstream_timeout",
-    }
-)
-_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
+_STATUS: Mapping[int, str] = MappingProxyType({**STATUS, 499: "provider_unavailable"})
 
 
 class _Fault(NamedTuple):
@@ -110,7 +95,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         fault = _read(parse(response.body))
     except ValueError:
-        fault = _Fault(_clip(response.body[:4000].decode("utf-8", "replace")))
+        fault = _Fault(clip(response.body[:4000].decode("utf-8", "replace")))
     wait = fault.wait or retry_after(response.headers)
     return _error(fault._replace(wait=wait), response.status, target)
 
@@ -128,18 +113,7 @@ def blocked(feedback: object, target: Target) -> GatewayError | None:
         return None
     told = feedback.get("blockReasonMessage")
     text = f"{reason}: {told}" if isinstance(told, str) and told else str(reason)
-    return _made("content_filtered", _Fault(_clip(text)), 200, target)
-
-
-def bad_reply(what: str, body: bytes, target: Target) -> GatewayError:
-    """The failure of a reply that is no answer; `body` is kept in part for the operator."""
-    deployment = target.deployment
-    start = body[:200].decode("utf-8", "replace")
-    return GatewayError(
-        "bad_upstream_reply",
-        f"{deployment.provider} answered with {what}.",
-        detail=redact(start, (deployment.secret,)) or None,
-    )
+    return _made("content_filtered", _Fault(clip(text)), 200, target)
 
 
 def _error(fault: _Fault, status: int, target: Target) -> GatewayError:
@@ -155,26 +129,18 @@ def _kind(fault: _Fault, status: int) -> str:
                 return kind
     if fault.state in _STATES:
         return _STATES[fault.state]
-    return _STATUS.get(status) or _CLASS.get(status // 100, "bad_upstream_reply")
+    return by_status(_STATUS, status)
 
 
 def _made(kind: str, fault: _Fault, status: int, target: Target) -> GatewayError:
-    deployment = target.deployment
-    secrets = (deployment.secret,)
-    text = redact(fault.text, secrets)
-    origin = TAXONOMY[kind].origin
-    words = " ".join(word for word in (fault.state, fault.reason) if word)
-    return GatewayError(
+    return failure(
         kind,
-        MESSAGES[kind].format(
-            provider=deployment.provider,
-            model=target.model.name,
-            status=status,
-            text=text or f"status {status} without a message",
-        ),
-        errors=[redact(one, secrets) for one in fault.errors] if origin == "client" else (),
-        retry_after=fault.wait if origin == "upstream" else None,
-        detail=_clip(f"status {status} {redact(words, secrets)}: {text}"),
+        target,
+        status,
+        fault.text,
+        code=" ".join(word for word in (fault.state, fault.reason) if word),
+        errors=fault.errors,
+        wait=fault.wait,
     )
 
 
@@ -183,14 +149,14 @@ def _read(value: object) -> _Fault:
         value = value[0]
     error: Any = value.get("error") if isinstance(value, dict) else None
     if isinstance(error, str):
-        return _Fault(_clip(error))
+        return _Fault(clip(error))
     if not isinstance(error, dict):
         return _Fault()
     details = error.get("details")
     rows = [row for row in details if isinstance(row, dict)] if isinstance(details, list) else []
     code = error.get("code")
     return _Fault(
-        text=_clip(_string(error, "message")),
+        text=clip(_string(error, "message")),
         code=code if type(code) is int and 400 <= code <= 599 else 0,
         state=_string(error, "status")[:100],
         reason=next((_string(row, "reason")[:100] for row in rows if row.get("reason")), ""),
@@ -208,7 +174,7 @@ def _violations(rows: list[Json]) -> tuple[str, ...]:
             if isinstance(one, dict) and isinstance(one.get("description"), str):
                 field = _string(one, "field")
                 text = one["description"]
-                told.append(_clip(f"{field}: {text}" if field else text))
+                told.append(clip(f"{field}: {text}" if field else text))
     return tuple(told[:_MAX_ERRORS])
 
 
@@ -219,10 +185,6 @@ def _delay(rows: list[Json]) -> float | None:
         if seconds > 0:
             return min(seconds, LONGEST)
     return None
-
-
-def _clip(text: str) -> str:
-    return text.strip()[:MAX_MESSAGE]
 
 
 def _string(given: Json, name: str) -> str:

@@ -15,8 +15,9 @@ from callgate.core.sse import Event, Parser
 from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.errors import GatewayError
+from callgate.providers.failure import bad_reply
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
-from callgate.providers.gemini.errors import bad_reply, blocked, from_object
+from callgate.providers.gemini.errors import blocked, from_object
 from callgate.providers.gemini.sources import annotations_of, logprobs_of
 from callgate.providers.gemini.usage import COUNTS, usage_of
 

@@ -13,11 +13,11 @@ from msgspec import Raw
 from callgate.core.chat import OWN_FIELDS, ChatRequest, ChatResponse, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
+from callgate.providers.failure import bad_reply
 from callgate.providers.openai import errors as openai_errors
 from callgate.providers.openai.answer import complete_call, finish, flatten, integer, usage_of
 from callgate.providers.openai.history import sent_back
@@ -65,16 +65,16 @@ class OpenAI:
         try:
             body = parse(response.body)
         except ValueError:
-            raise _bad("a body that is not JSON", response, target) from None
+            raise bad_reply("a body that is not JSON", response.body, target) from None
         if not isinstance(body, dict):
-            raise _bad("JSON that is no object", response, target)
+            raise bad_reply("JSON that is no object", response.body, target)
         if body.get("error"):
             raise openai_errors.from_object(body, target)
         choices = body.pop("choices", None)
         if not isinstance(choices, list) or not choices:
             if body.get("object") == "error":
                 raise openai_errors.from_object(body, target)
-            raise _bad("an answer without choices", response, target)
+            raise bad_reply("an answer without choices", response.body, target)
         id_, created, model = body.pop("id", ""), body.pop("created", 0), body.pop("model", "")
         if type(id_) is not str:
             id_ = ""
@@ -83,7 +83,7 @@ class OpenAI:
                 continue
             fault = _choice(choice, at, id_, target)
             if fault:
-                raise _bad(fault, response, target)
+                raise bad_reply(fault, response.body, target)
         usage = usage_of(body.pop("usage", None))
         if usage is None:
             groq = body.get("x_groq")
@@ -181,13 +181,3 @@ def _textual(message: Json) -> bool:
     elif isinstance(content, dict):  # Cloudflare parses what it was held to by a schema
         message["content"] = _encode(content).decode()
     return isinstance(message["content"], str | None)
-
-
-def _bad(what: str, response: HttpResponse, target: Target) -> GatewayError:
-    start = response.body[:200].decode("utf-8", "replace")
-    deployment = target.deployment
-    return GatewayError(
-        "bad_upstream_reply",
-        f"{deployment.provider} answered with {what}.",
-        detail=redact(start, (deployment.secret,)),
-    )

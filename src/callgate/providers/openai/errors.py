@@ -13,34 +13,23 @@ from types import MappingProxyType
 
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.redact import redact
 from callgate.core.target import Target
-from callgate.errors import TAXONOMY, GatewayError
-from callgate.providers.openai.fault import Fault, clip, read
+from callgate.errors import GatewayError
+from callgate.providers.failure import CLOUDFLARE, STATUS, by_status, clip, failure
+from callgate.providers.openai.fault import Fault, read
 from callgate.providers.retry_after import retry_after
-from callgate.providers.wording import MESSAGES
 
 _ANY = 0
 
 _STATUS: Mapping[int, str] = MappingProxyType(
     {
-        401: "provider_credentials",
+        **STATUS,
+        **CLOUDFLARE,
         402: "provider_refused",
-        403: "provider_refused",
-        404: "provider_model_missing",
-        405: "provider_model_missing",
-        408: "upstream_timeout",
-        413: "provider_request_too_large",
-        429: "provider_rate_limited",
         498: "provider_unavailable",  # Groq: the flex tier is out of capacity
         499: "provider_unavailable",
-        504: "upstream_timeout",
-        522: "upstream_timeout",  # Cloudflare: the origin's connection timed out
-        524: "upstream_timeout",  # Cloudflare: the origin's answer timed out
     }
 )
-
-_CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provider_unavailable"})
 
 _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
     {
@@ -149,23 +138,15 @@ def from_object(value: object, target: Target) -> GatewayError:
 
 
 def _error(fault: Fault, status: int, target: Target, wait: float | None) -> GatewayError:
-    kind = _kind(fault, status)
-    deployment = target.deployment
-    text = redact(fault.text, (deployment.secret,))
-    told = TAXONOMY[kind].origin == "client"
-    words = " ".join(word for word in (fault.code, fault.type) if word)
-    return GatewayError(
-        kind,
-        MESSAGES[kind].format(
-            provider=deployment.provider,
-            model=target.model.name,
-            status=status,
-            text=text or f"status {status} without a message",
-        ),
-        param=fault.param if told else None,
-        errors=[redact(one, (deployment.secret,)) for one in fault.errors] if told else (),
-        retry_after=wait if TAXONOMY[kind].origin == "upstream" else None,
-        detail=clip(f"status {status} {redact(words, (deployment.secret,))}: {text}"),
+    return failure(
+        _kind(fault, status),
+        target,
+        status,
+        fault.text,
+        code=" ".join(word for word in (fault.code, fault.type) if word),
+        param=fault.param,
+        errors=fault.errors,
+        wait=wait,
     )
 
 
@@ -182,4 +163,4 @@ def _kind(fault: Fault, status: int) -> str:
                 return kind
     if status in (403, 404) and fault.param not in (None, "model"):
         return "provider_rejected"
-    return _STATUS.get(status) or _CLASS.get(status // 100, "bad_upstream_reply")
+    return by_status(_STATUS, status)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from callgate.core.jsontext import parse
+from callgate.providers.failure import clip
 
-MAX_MESSAGE = 1000
 _MAX_ERRORS = 20
 
 
@@ -57,11 +57,6 @@ def read(value: object) -> Fault:
         inner=inner,
         flagged="flagged_input" in metadata,
     )
-
-
-def clip(text: str) -> str:
-    """The text, as far as it may be kept."""
-    return text.strip()[:MAX_MESSAGE]
 
 
 def _inner(raw: object) -> str:
