@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "callgate"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "callgate"
 FILES = sorted(SOURCE.rglob("*.py"))
 MAX_LINES = 400
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "manager", "misc"}
@@ -128,6 +130,17 @@ def named(path: Path) -> str:
 def test_there_is_a_house() -> None:
     assert len(FILES) > 50
     assert {room(path) for path in FILES} <= set(ALLOWED), "a new room needs its rule here"
+
+
+def test_the_architecture_says_what_each_room_may_import() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.split("| room | may import |\n|---|---|\n")[1].split("\n\n")[0]
+    told = {}
+    for row in table.splitlines():
+        rooms, allowed = (re.findall(r"`([\w.]+)`", cell) for cell in row.split("|")[1:3])
+        for name in rooms:
+            told[name] = {"*"} if "| everything |" in row else set(allowed)
+    assert told == {name: ALLOWED[name] for name in ALLOWED if not name.startswith("__")}
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
