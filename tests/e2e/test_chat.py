@@ -46,6 +46,22 @@ def test_an_answer_is_the_union_of_both_worlds(client: httpx.Client) -> None:
     assert usage["prompt_tokens_details"] == {"cached_tokens": 2}
 
 
+def test_long_parameters_reach_the_provider_but_not_the_record(
+    client: httpx.Client, gateway: Gateway
+) -> None:
+    metadata = {"text": "x" * 1_000_000}
+    response = client.post(
+        CHAT, json={"model": "test-ok", "messages": MESSAGES, "user": "u", "metadata": metadata}
+    )
+    assert response.json()["request"]["metadata"] == metadata
+    record = gateway.record(response.headers["x-request-id"])
+    assert record["parameters"] == {"model": "test-ok", "user": "u"}
+    left = record["parameters_omitted"]
+    assert (left["count"], left["names"]) == (1, ["metadata"])
+    assert 1_000_000 < left["bytes"] < 1_000_100
+    assert len(json.dumps(record)) < 5_000
+
+
 def test_headers_tell_limits_and_times(client: httpx.Client) -> None:
     headers = client.post(CHAT, json={"model": "test-ok", "messages": MESSAGES}).headers
     assert headers["x-ratelimit-limit"] == "100000"

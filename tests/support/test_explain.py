@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import samples
 from callgate.core.chat import Usage
-from callgate.core.record import Attempt, Record
+from callgate.core.record import Attempt, OmittedParameters, Record
 from callgate.errors import TAXONOMY, Kind
 from callgate.support.explain import explain
 from callgate.support.story import Fact
@@ -129,3 +129,12 @@ def test_long_parameters_are_shortened() -> None:
     long = msgspec.Raw(msgspec.json.encode("x" * 10_000))
     story = explain(samples.answered(parameters={"user": long}))
     assert max(len(fact.value) for fact in story.asked) == 500
+
+
+def test_parameters_that_were_too_long_to_be_kept_are_told() -> None:
+    left = OmittedParameters(count=9, bytes=70_000, names=["tools", "metadata"])
+    told = explain(samples.answered(parameters_omitted=left)).asked
+    assert Fact("not kept", "9 long parameters, 70000 bytes: tools, metadata, …") in told
+    left = OmittedParameters(count=1, bytes=40_000, names=["tools"])
+    told = explain(samples.answered(parameters_omitted=left)).asked
+    assert Fact("not kept", "1 long parameter, 40000 bytes: tools") in told

@@ -79,6 +79,14 @@ class Splice(Struct, kw_only=True):
     way: Literal["prefill", "match"]
 
 
+class OmittedParameters(Struct, kw_only=True):
+    """Parameters that were too long to be kept: how many, their bytes, the largest ones' names."""
+
+    count: int
+    bytes: int
+    names: Sequence[str]
+
+
 class Timed(Struct):
     """When a record's request arrived, where nothing else of it is wanted; Unix ms."""
 
@@ -88,11 +96,12 @@ class Timed(Struct):
 class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is kept of a request. `time` is Unix milliseconds, durations are microseconds.
 
-    `parameters` is the request without `messages` and `prompt`; `prompt_sha256` is the hash of
-    their bytes as received, so that equal prompts can be told without keeping any; `cost_usd` is
-    None where no price is known; `queue_us` is the wait for a place in the worker; `cause` and
-    `fix` are kept where they differ from the taxonomy's; `captured` says where the payloads are
-    kept, as `machine:file`, the file in that machine's folder of captures.
+    `parameters` is the request without `messages` and `prompt`, and of long ones without the
+    largest (see `core.omitting`); `prompt_sha256` is the hash of messages or prompt as received, so
+    that equal ones can be told without keeping any; `cost_usd` is None where no price is known;
+    `queue_us` is the wait for a place in the worker; `cause` and `fix` are kept where they differ
+    from the taxonomy's; `captured` says where the payloads are kept, as `machine:file`, the file in
+    that machine's folder of captures.
     `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
     this one had been admitted or refused, until `quota_until` (Unix milliseconds).
     """
@@ -113,6 +122,7 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     provider: str | None = None
     stream: bool = False
     parameters: Mapping[str, Raw] | None = None
+    parameters_omitted: OmittedParameters | None = None
     message_count: int = 0
     prompt_bytes: int = 0
     prompt_sha256: str | None = None

@@ -10,6 +10,7 @@ import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Chunk
 from callgate.core.models import Price
+from callgate.core.omitting import PARAMETERS_BYTES, omit
 from callgate.core.pricing import cost, total_cost, with_tier
 from callgate.core.splice import Splice
 from callgate.core.target import Target
@@ -162,7 +163,11 @@ class Engine:
             call.cost_usd = None if price is None else cost(call.usage, price)
         if call.reservations:
             self.admission.metering.settle(call)
-        record = _ENCODER.encode(call.record(self._region))
+        told = call.record(self._region)
+        record = _ENCODER.encode(told)
+        if len(record) > PARAMETERS_BYTES:
+            omit(told)
+            record = _ENCODER.encode(told)
         self._journal.append(record)
         if call.error is not None or self._lines.access:
             self._lines.settled(call)

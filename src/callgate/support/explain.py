@@ -140,6 +140,7 @@ def _asked(record: Record) -> list[Fact]:
         Fact("model", record.model or ""),
         Fact("prompt", prompt if record.message_count or record.prompt_bytes else ""),
         Fact("parameters", parameters),
+        Fact("not kept", _omitted(record)),
         Fact("field at fault", record.param or ""),
         Fact("account", record.account or ""),
         Fact("key", record.key_id or "none that is valid"),
@@ -149,6 +150,15 @@ def _asked(record: Record) -> list[Fact]:
         Fact("captured", record.captured or ""),
     ]
     return [fact for fact in facts if fact.value]
+
+
+def _omitted(record: Record) -> str:
+    left = record.parameters_omitted
+    if left is None:
+        return ""
+    names = ", ".join(left.names) + (", …" if left.count > len(left.names) else "")
+    plural = "" if left.count == 1 else "s"
+    return f"{left.count} long parameter{plural}, {left.bytes} bytes: {names}"
 
 
 def _step(number: int, attempt: Attempt) -> Step:
