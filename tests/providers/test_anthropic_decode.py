@@ -228,3 +228,9 @@ def test_no_shape_of_answer_breaks_the_decoder(changes: dict[str, Any], content:
     except GatewayError:
         return
     assert isinstance(made.choices[0]["finish_reason"], str)
+
+
+def test_which_thoughts_were_left_out_is_told(target: Target) -> None:
+    dropped = [{"type": "thinking_dropped", "path": "messages.1.content.0"}]
+    assert answer(target, input_transformations=dropped).extra["input_transformations"] == dropped
+    assert answer(target, input_transformations=[]).extra == {}

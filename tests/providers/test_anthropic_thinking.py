@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -132,3 +133,109 @@ def test_a_model_is_known_by_its_providers_name(
 ) -> None:
     row = family(name)
     assert (row.thinking, row.off, row.system_turns) == (thinking, off, system_turns)
+
+
+# --- thoughts of earlier turns --------------------------------------------------------------------
+
+USER = {"role": "user", "content": "hi"}
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+RESULT = {"role": "tool", "tool_call_id": "c", "content": "1"}
+TOOLS = [{"type": "function", "function": {"name": "f"}}]
+
+
+def called(*thoughts: dict[str, Any]) -> dict[str, Any]:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    return {"role": "assistant", "tool_calls": [call], "reasoning_details": list(thoughts)}
+
+
+@pytest.mark.parametrize(
+    ("messages", "thinks"),
+    [
+        ([USER, called(), RESULT], False),
+        ([USER, called(), RESULT, called(THOUGHT), RESULT], False),
+        ([USER, called(THOUGHT), RESULT], True),
+        ([USER, called(THOUGHT), RESULT, called(), RESULT], True),  # as Claude itself goes on
+        ([USER, called(), RESULT, USER], False),
+        ([USER, called(), RESULT, {"role": "assistant", "content": "x"}, USER], True),
+        ([USER, {"role": "assistant", "content": "x"}, USER], True),
+    ],
+)
+@pytest.mark.parametrize("wish", [{"reasoning_effort": "low"}, {"reasoning": {"max_tokens": 2048}}])
+def test_a_budget_is_left_out_amid_calls_that_no_thought_led_to(
+    messages: list[dict[str, Any]], thinks: bool, wish: dict[str, Any]
+) -> None:
+    body = sent({"messages": messages, "tools": TOOLS, **wish}, MANUAL)
+    assert body.get("thinking") == (enabled(2048) if thinks else None)
+    assert body["max_tokens"] == (3048 if thinks else 1000)
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        (MANUAL, {"thinking": enabled(2048)}),  # Anthropic's own words: Anthropic judges
+        (NEW, {"reasoning_effort": "low"}),  # adaptive: needs no thought before calls
+        ("SmolLM2", {"reasoning_effort": "low"}),
+    ],
+)
+def test_elsewhere_it_stays(model: str, given: dict[str, Any]) -> None:
+    body = sent({"messages": [USER, called(), RESULT], "tools": TOOLS, **given}, model)
+    assert body["thinking"]["type"] in ("enabled", "adaptive")
+
+
+BINDING = ("claude-fable-5-1", "claude-mythos-5-2", ALWAYS, NEWER, "claude-haiku-5-5")
+DROP = {"prefix_mismatch_behavior": "drop_block"}
+BETA = "thinking-binding-controls-2026-08-01"
+
+
+@pytest.mark.parametrize("model", BINDING)
+def test_thoughts_that_no_longer_hold_are_left_out_and_not_refused(model: str) -> None:
+    asked = {"messages": [USER, called(THOUGHT), RESULT], "tools": TOOLS}
+    made = request(asked, model)
+    assert json.loads(made.body)["thinking"] == {"type": "adaptive", "block_binding": DROP}
+    assert dict(made.headers)["anthropic-beta"] == BETA
+    made = request({**asked, "reasoning_effort": "low"}, model)
+    assert json.loads(made.body)["thinking"] == {**SUMMARY, "block_binding": DROP}
+
+
+@pytest.mark.parametrize(
+    ("model", "messages", "given"),
+    [
+        (ALWAYS, [USER], {}),
+        (ALWAYS, [USER, called(), RESULT], {}),
+        (NEW, [USER, called(THOUGHT), RESULT], {}),
+        ("claude-fable-5", [USER, called(THOUGHT), RESULT], {}),
+        ("claude-haiku-5-5", [USER, called(THOUGHT), RESULT], {"reasoning_effort": "none"}),
+        (NEWER, [USER, called(THOUGHT), RESULT], {"reasoning_effort": "none"}),
+    ],
+)
+def test_where_none_can_be_refused_nothing_is_said_of_it(
+    model: str, messages: list[dict[str, Any]], given: dict[str, Any]
+) -> None:
+    made = request({"messages": messages, "tools": TOOLS, **given}, model)
+    assert b"block_binding" not in made.body
+    assert "anthropic-beta" not in dict(made.headers)
+
+
+def test_the_callers_own_word_on_it_holds() -> None:
+    own = {"type": "adaptive", "block_binding": {"prefix_mismatch_behavior": "error"}}
+    made = request({"messages": [USER], "thinking": own}, ALWAYS)
+    assert json.loads(made.body)["thinking"] == own
+    assert dict(made.headers)["anthropic-beta"] == BETA
+
+
+@pytest.mark.parametrize("model", BINDING[:4])
+@pytest.mark.parametrize(
+    "choice", ["required", {"type": "function", "function": {"name": "f"}}], ids=("any", "named")
+)
+def test_models_that_cannot_be_made_to_call_a_tool_are_not_asked_to(
+    model: str, choice: object
+) -> None:
+    with pytest.raises(GatewayError) as refused:
+        request({"messages": [USER], "tools": TOOLS, "tool_choice": choice}, model)
+    assert refused.value.param == "tool_choice"
+    assert sent({"messages": [USER], "tools": TOOLS, "tool_choice": "auto"}, model)
+
+
+def test_others_can() -> None:
+    for model in (NEW, "claude-fable-5", "claude-haiku-5-5"):
+        assert sent({"messages": [USER], "tools": TOOLS, "tool_choice": "required"}, model)

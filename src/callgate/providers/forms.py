@@ -32,6 +32,9 @@ _OLD_CLAUDE = (
     r"claude-(?:[123](?!\d)|instant|v[12]|4-)|claude-(?:opus|sonnet)-4(?:-\d{8}|@|-0|-1(?!\d)|$)"
 )
 
+# Those that cannot be made to call a function; see `anthropic.models`.
+_UNFORCED = r"claude-(?:opus|sonnet)-5[.-]5|claude-(?:fable|mythos)-(?:5[.-][1-9](?!\d)|[6-9])"
+
 _ROWS = tuple(
     (owners.split(), re.compile(pattern), forms)
     for owners, pattern, forms in (
@@ -42,6 +45,7 @@ _ROWS = tuple(
         ("openai azure", r"", _OPENAI),
         # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
         ("anthropic", _OLD_CLAUDE, _CLAUDE_TOOLS),
+        ("anthropic vertex", _UNFORCED, _CLAUDE._replace(tool="")),
         ("anthropic", r"claude", _CLAUDE),
         ("anthropic", r"", _CLAUDE_TOOLS),
         # The same page on Vertex AI: from Claude 4.6 on.
@@ -56,6 +60,7 @@ _ROWS = tuple(
         # can be made to call a function:
         # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html
         ("bedrock", _OLD_CLAUDE, _CLAUDE_TOOLS._replace(arguments=("bedrock",))),
+        ("bedrock", _UNFORCED, _CONVERSE),
         ("bedrock", r"anthropic\.", _CONVERSE_CLAUDE),
         ("bedrock", r"amazon\.nova", _CLAUDE_TOOLS._replace(arguments=("nova",))),
         ("bedrock", r"mistral\.(?:magistral|ministral|voxtral|mistral-large-3)", _CONVERSE),

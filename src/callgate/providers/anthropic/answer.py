@@ -122,13 +122,16 @@ def usage_of(raw: object) -> Usage | None:
 
 
 def extra_of(answer: Json) -> Json:
-    """The further fields of an answer: the service tier in OpenAI's words, and Anthropic's own."""
+    """The further fields of an answer: the service tier in OpenAI's words, and Anthropic's own.
+
+    `input_transformations` tells which thoughts of earlier turns were left out.
+    """
     usage = answer.get("usage")
     tier = usage.get("service_tier") if isinstance(usage, dict) else None
     extra: Json = {
         key: answer[key]
-        for key in ("container", "context_management")
-        if answer.get(key) is not None
+        for key in ("container", "context_management", "input_transformations")
+        if answer.get(key) not in (None, [])
     }
     if isinstance(tier, str) and tier in _SERVICE_TIERS:
         extra["service_tier"] = _SERVICE_TIERS[tier]

@@ -15,11 +15,10 @@ from callgate.core.chat import FunctionCall, Json, Message
 from callgate.core.fault import Findings
 from callgate.core.jsontext import parse
 from callgate.providers.anthropic.parts import blocks_of, text_blocks
-from callgate.providers.anthropic.reasoning import Thought, thoughts_of
+from callgate.providers.anthropic.reasoning import THOUGHTS, Thought, thoughts_of
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_-]")
-_THOUGHTS = ("thinking", "redacted_thinking")
 
 
 class Conversation:
@@ -196,7 +195,7 @@ def _marked(blocks: list[Json], message: Message) -> list[Json]:
     """The blocks, of which the last that can bear it has the message's own `cache_control`."""
     if message.cache_control is not None:
         for block in reversed(blocks):
-            if block["type"] not in _THOUGHTS:
+            if block["type"] not in THOUGHTS:
                 block["cache_control"] = message.cache_control
                 break
     return blocks

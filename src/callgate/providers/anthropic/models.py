@@ -2,8 +2,9 @@
 
 https://platform.claude.com/docs/en/build-with-claude/thinking-troubleshooting (thinking and its
 modes), https://platform.claude.com/docs/en/build-with-claude/effort (levels),
-https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages, and the
-migration guides of the models (sampling parameters).
+https://platform.claude.com/docs/en/build-with-claude/mid-conversation-system-messages,
+https://platform.claude.com/docs/en/build-with-claude/preserved-thinking (which thoughts hold), and
+the migration guides of the models (sampling parameters, forced tool use).
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class Family(NamedTuple):
     of `output_config.effort`. `veiled` models leave out the text of their thoughts unless asked.
     `sampling`: any of temperature, `top_p` and `top_k`; `one` of the first two; `none` but the
     defaults; `unruled` for servers that are not Anthropic's. `system_turns`: whether a system
-    message may stand amid the conversation.
+    message may stand amid the conversation. `forced`: whether it can be made to call a tool.
+    `binds`: whether its thoughts hold only behind the very conversation that they were had in.
     """
 
     names: re.Pattern[str]
@@ -35,20 +37,31 @@ class Family(NamedTuple):
     veiled: bool = False
     sampling: Literal["any", "one", "none", "unruled"] = "any"
     system_turns: bool = False
+    forced: bool = True
+    binds: bool = False
 
 
-def _newest(names: str, off: str | None, *, system_turns: bool = True) -> Family:
+def _newest(
+    names: str,
+    off: str | None,
+    *,
+    system_turns: bool = True,
+    forced: bool = True,
+    binds: bool = False,
+) -> Family:
     return Family(
         re.compile(names), "adaptive", off, _ALL, veiled=True, sampling="none",
-        system_turns=system_turns,
+        system_turns=system_turns, forced=forced, binds=binds,
     )  # fmt: skip
 
 
 _ROWS = (
+    _newest(r"claude-(?:fable|mythos)-(?:5[.-][1-9](?!\d)|[6-9])", None, forced=False, binds=True),
     _newest(r"claude-(?:fable|mythos)-\d", None),
     Family(re.compile(r"claude-mythos"), "both", None, _WITH_MAX, sampling="one"),
-    _newest(r"claude-opus-5[.-]5", None),
-    _newest(r"claude-sonnet-5[.-]5", "between_tools"),
+    _newest(r"claude-opus-5[.-]5", None, forced=False, binds=True),
+    _newest(r"claude-sonnet-5[.-]5", "between_tools", forced=False, binds=True),
+    _newest(r"claude-haiku-5[.-]5", "disabled", binds=True),
     _newest(r"claude-(?:opus|sonnet|haiku)-5", "disabled"),
     _newest(r"claude-opus-4[.-]8", "disabled"),
     _newest(r"claude-opus-4[.-]7", "disabled", system_turns=False),

@@ -21,6 +21,9 @@ from typing import NamedTuple
 
 from callgate.core.chat import Json
 
+THOUGHTS = ("thinking", "redacted_thinking")
+"""The types of the blocks."""
+
 _OPENROUTER = "anthropic-claude-v1"
 
 

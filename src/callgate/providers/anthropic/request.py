@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.chat import DEFAULT_MAX_TOKENS, ChatBody, ChatRequest, Json
 from callgate.core.fault import Findings, Full
 from callgate.core.fieldpath import join
 from callgate.core.target import Target
@@ -18,7 +18,7 @@ from callgate.providers.anthropic.messages import Conversation
 from callgate.providers.anthropic.models import Family, family
 from callgate.providers.anthropic.parts import holds_files
 from callgate.providers.anthropic.sampling import sampling_of
-from callgate.providers.anthropic.thinking import settle
+from callgate.providers.anthropic.thinking import BINDING_BETA, Thinking, bound, settle, unled
 from callgate.providers.anthropic.tools import tools_of
 from callgate.providers.echo import strange
 
@@ -113,6 +113,10 @@ class _Encoder:
         )
         if not conversation.turns:
             found.fault("messages", "must say something besides the system prompt")
+        if self._is_unled(thinking.thinking, conversation.turns):
+            limit = body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS
+            thinking = Thinking(None, None, limit)
+            fields["max_tokens"] = limit
         if conversation.system:
             fields["system"] = conversation.system
         fields["messages"] = conversation.turns
@@ -126,8 +130,9 @@ class _Encoder:
                 found.fault("stream_options.include_obfuscation", "not supported by this provider")
         fields.update(tools_of(body, found))
         self._unforced(thinking.thinking)
-        if thinking.thinking is not None:
-            fields["thinking"] = thinking.thinking
+        asked = bound(thinking.thinking, conversation.turns, self._family)
+        if asked is not None:
+            fields["thinking"] = asked
         output: Json = {"effort": thinking.effort} if thinking.effort else {}
         if body.response_format is not None:
             self._format(output)
@@ -135,12 +140,26 @@ class _Encoder:
             fields["output_config"] = output
         self._account()
         betas = (FILES_BETA,) if holds_files(conversation.blocks()) else ()
+        if asked is not None and "block_binding" in asked:
+            betas = (*betas, BINDING_BETA)
         return Encoded(fields, betas)
+
+    def _is_unled(self, thinking: Json | None, turns: list[Json]) -> bool:
+        """Whether a budget is asked for, in others' words, that Anthropic would refuse."""
+        return (
+            thinking is not None
+            and thinking.get("type") == "enabled"
+            and self._body.thinking is None
+            and self._family.sampling != "unruled"
+            and unled(turns)
+        )
 
     def _unforced(self, thinking: Json | None) -> None:
         """https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking#extended-thinking-with-tool-use"""
         choice = self._fields.get("tool_choice")
         forced = choice is not None and choice["type"] in ("any", "tool")
+        if forced and not self._family.forced:
+            self._found.fault("tool_choice", "must be 'auto' or 'none' with this model")
         budgeted = thinking is not None and thinking.get("type") == "enabled"
         if forced and budgeted and self._family.sampling != "unruled":
             words = "must be 'auto' or 'none' while the model thinks within a budget"

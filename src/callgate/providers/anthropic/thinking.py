@@ -15,8 +15,10 @@ from callgate.core.chat import DEFAULT_MAX_TOKENS, ChatBody, Json
 from callgate.core.fault import Findings
 from callgate.core.fieldpath import join
 from callgate.providers.anthropic.models import Family
+from callgate.providers.anthropic.reasoning import THOUGHTS
 
 MIN_BUDGET = 1024
+BINDING_BETA = "thinking-binding-controls-2026-08-01"
 
 BUDGETS: Mapping[str, int] = MappingProxyType(
     {
@@ -77,6 +79,38 @@ def settle(body: ChatBody, family: Family, most: int, found: Findings) -> Thinki
     if family.thinking == "budget" or ask.budget is not None:
         return _budgeted(ask, family, given, limit, found)
     return _adaptive(ask, family, limit, found)
+
+
+def unled(turns: list[Json]) -> bool:
+    """Whether the conversation is amid calls of tools that no thought precedes.
+
+    Claude takes no budget to think with then ("a final `assistant` message must start with a
+    thinking block"): a caller, or another model, has not kept the thoughts that led to the calls.
+    """
+    first: Json | None = None
+    for turn in reversed(turns):
+        if turn["role"] == "assistant":
+            first = turn["content"][0]
+        elif turn["role"] == "user" and turn["content"][0]["type"] != "tool_result":
+            break
+    amid = bool(turns) and turns[-1]["content"][0]["type"] == "tool_result"
+    return amid and first is not None and first["type"] not in THOUGHTS
+
+
+def bound(thinking: Json | None, turns: list[Json], family: Family) -> Json | None:
+    """The field, with which thoughts of earlier turns are left out, not refused, where what stood
+    before them has changed: callers shorten conversations and change their instructions.
+
+    https://platform.claude.com/docs/en/build-with-claude/preserved-thinking
+    """
+    if not family.binds or (thinking is not None and thinking.get("type") != "adaptive"):
+        return thinking
+    if thinking is not None and "block_binding" in thinking:
+        return thinking
+    if not any(block["type"] in THOUGHTS for turn in turns for block in turn["content"]):
+        return thinking
+    binding = {"prefix_mismatch_behavior": "drop_block"}
+    return {**(thinking or {"type": "adaptive"}), "block_binding": binding}
 
 
 def _native(
