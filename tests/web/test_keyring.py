@@ -85,6 +85,7 @@ def key(name: bytes, expires: int | None = None, revoked: int | None = None) -> 
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No busy machine is taken for a slow store."""
     monkeypatch.setattr(keyring, "_PATIENCE", PATIENCE)
+    monkeypatch.setattr(keyring, "_LOOK_UP_PATIENCE", PATIENCE)
 
 
 async def test_known_keys_are_never_asked_for() -> None:
@@ -180,6 +181,7 @@ async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
 
 async def test_a_store_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keyring, "_PATIENCE", 0.05)
+    monkeypatch.setattr(keyring, "_LOOK_UP_PATIENCE", 0.05)
     monkeypatch.setattr(keyring, "REFRESH_SECONDS", 0.01)
     store = Store(key(b"1"))
     ring = Keyring(store)

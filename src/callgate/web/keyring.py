@@ -25,6 +25,7 @@ _MAX_MISSES = 10_000
 _MAX_HEADERS = 10_000
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
+_LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
 
 
 class Companion(Protocol):
@@ -147,7 +148,7 @@ class Keyring:
         return self._by_digest.get(digest)
 
     async def find(self, digest: bytes) -> Key:
-        """The live key of this digest, from the store if need be; within `_PATIENCE` seconds.
+        """The live key of this digest, from the store if need be; within half a second.
 
         Raises GatewayError `unauthorized`, or `keys_unavailable` where the store cannot say.
         """
@@ -157,10 +158,10 @@ class Keyring:
         if self.trouble is not None:  # `keep_fresh` knows when it is over, and reads every key
             raise self._unavailable()
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_LOOK_UP_PATIENCE):
                 return await self._ask(digest)
-        except TimeoutError:
-            self.trouble = f"no answer for {_PATIENCE:g} s while looking up a key"
+        except TimeoutError:  # whoever waits behind this one is refused with it
+            self.trouble = f"no answer for {_LOOK_UP_PATIENCE:g} s while looking up a key"
             raise self._unavailable() from None
 
     async def _ask(self, digest: bytes) -> Key:
@@ -172,7 +173,7 @@ class Keyring:
                 return key
             if self._misses.get(digest, 0) > now:
                 raise refusal()
-            if now - asked > _PATIENCE or self.trouble is not None:
+            if now - asked > _LOOK_UP_PATIENCE or self.trouble is not None:
                 raise self._unavailable()  # the store is slow, or has failed who came first
             if not self._within_budget(now):
                 raise refusal()
