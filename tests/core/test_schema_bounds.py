@@ -105,6 +105,17 @@ def test_references_within_each_other_are_bounded() -> None:
     assert "within each other" in refused(schema).message
 
 
+def test_depth_through_references_is_bounded() -> None:
+    def deep(inner: Any) -> Any:
+        for _ in range(28):
+            inner = {"type": "array", "items": inner}
+        return inner
+
+    chain = {f"d{n}": deep(ref(f"d{n + 1}")) for n in range(60)}
+    schema = {"$defs": {**chain, "d60": {"type": "string"}}, **ref("d0")}
+    assert "schemas within each other" in refused(schema).message
+
+
 def test_the_largest_schema_is_looked_at_in_bounded_time() -> None:
     names = [f"d{n}" for n in range(480)]
     groups = {

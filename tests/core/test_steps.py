@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from callgate.core.chat import ChatResponse, Json
@@ -117,6 +119,17 @@ def test_a_fence_is_stripped_where_it_is_all_there_is(text: str, inside: str | N
     told = take(STRIP, whole)
     assert whole.choices[0]["message"]["content"] == (text if inside is None else inside)
     assert bool(told) == (inside is not None)
+
+
+@pytest.mark.parametrize("end", ["x", "```", "\n```"])
+@pytest.mark.parametrize("blank", [" ", "\n", "```  "])
+@pytest.mark.parametrize("begin", ["```", "```\n", ""])
+def test_time_for_a_fence_is_in_proportion(begin: str, blank: str, end: str) -> None:
+    """Callers choose the text, by what they ask, and all others of the worker wait meanwhile."""
+    whole = answer({"content": begin + blank * 200_000 + end})
+    started = time.process_time()
+    take(STRIP, whole)
+    assert time.process_time() - started < 1
 
 
 def test_a_step_without_a_type_is_told_of() -> None:

@@ -16,6 +16,7 @@ from callgate.core.schema_rules import (
     CONDITIONS,
     LISTS,
     MAPS,
+    MAX_COPIED,
     MAX_DEPTH,
     MAX_NODES,
     RULES,
@@ -58,13 +59,13 @@ def adapt(
 class _Walk:
     """One walk over one schema."""
 
-    __slots__ = ("_checked", "_nodes", "_resolver", "_rules", "_strict")
+    __slots__ = ("_checked", "_copied", "_nodes", "_resolver", "_rules", "_strict")
 
     def __init__(self, document: Json, rules: Rules, *, strict: bool, checked: bool) -> None:
         self._rules = rules
         self._strict = strict
         self._checked = checked
-        self._nodes = 0
+        self._nodes = self._copied = 0
         self._resolver = Resolver(document, self._count)
 
     def node(self, schema: Any, path: str, depth: int, above: Refs) -> Json:
@@ -87,6 +88,8 @@ class _Walk:
                 raise refused(join(path, key), key, f"Leave out `{key}` or say it otherwise.")
         if told:
             self._tell(out, told, path)
+        if len(above) > 1:
+            self._count_copied(out, path)
         if rules.typed and "type" not in out and "anyOf" not in out:
             raise refused(path, "a schema without a type", "State the type.")
         if rules.closed:
@@ -138,6 +141,19 @@ class _Walk:
         given = out.get("description")
         said = f"{given}\n" if isinstance(given, str) and given else ""
         out["description"] = f"{said}Must satisfy {words}"
+
+    def _count_copied(self, node: Json, path: str) -> None:
+        """Count what stands here only because a reference is written out; it may be long."""
+        for key, value in node.items():
+            if isinstance(value, str):
+                self._copied += len(value)
+            elif key in MAPS and isinstance(value, dict):
+                self._copied += sum(map(len, value))
+            elif key not in LISTS and key not in SINGLES:
+                self._copied += len(msgspec.json.encode(value))
+        if self._copied > MAX_COPIED:
+            words = f"references to more than {MAX_COPIED} bytes once they are written out"
+            raise refused(path, words, "Make what is referred to smaller.")
 
     def _count(self, path: str) -> None:
         self._nodes += 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from callgate.core import pointer
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
 from callgate.core.schema_rules import LISTS, MAPS, MAX_DEPTH, MAX_NODES, SINGLES
@@ -21,10 +22,11 @@ MAX_PATTERNS = 200
 MAX_PATTERN = 1_000
 MAX_REFS = 500
 MAX_CHAIN = 64
+MAX_LEVELS = 400
 MAX_WEIGHT = 2_000
 """Bytes of the schema; members of all its enums; patterns, and the characters of one; places that
-references lead to, and how many of them within each other; subschemas that one value of the answer
-may be held against."""
+references lead to, how many of them within each other, and how many schemas with those between
+them; subschemas that one value of the answer may be held against."""
 
 _PATTERN_KEYS = ("pattern", "patternProperties")
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
@@ -134,15 +136,10 @@ class _Survey:
 
 def pointed(document: Json, ref: str, where: str) -> Any:
     """What a reference (RFC 6901, as a fragment) leads to. Raises GatewayError `invalid_field`."""
-    value: Any = document
-    for step in ref.split("/")[1:]:
-        key = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and key.isdecimal() and len(key) < 6 and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            raise _fault(where, f"leads to nothing: {ref[:200]!r}")
+    try:
+        value = pointer.pointed(document, ref)
+    except LookupError:
+        raise _fault(where, f"leads to nothing: {ref[:200]!r}") from None
     if not isinstance(value, dict | bool):
         raise _fault(where, f"leads to what is no schema: {ref[:200]!r}")
     return value
@@ -160,29 +157,31 @@ class _Weights:
         self._known: dict[str, int] = {}
         self._depth = 0
 
-    def of(self, node: Any) -> int:
-        """The weight of a node."""
+    def of(self, node: Any, level: int = 0) -> int:
+        """The weight of a node, `level` schemas below the outermost."""
         if not isinstance(node, dict):
             return 1
         total, largest = 1, 0
         for key, _, child in _children(node):
             if key in _NAMED:
-                largest = max(largest, self.of(child))
+                largest = max(largest, self.of(child, level + 1))
             elif key not in _ASIDE:
-                total += self.of(child)
+                total += self.of(child, level + 1)
         ref = node.get("$ref")
         if isinstance(ref, str):
-            total += self._follow(ref)
+            total += self._follow(ref, level + 1)
         return min(total + largest, 2**53)
 
-    def _follow(self, ref: str) -> int:
+    def _follow(self, ref: str, level: int) -> int:
         if ref not in self._known:
             place = self._targets[ref]
             self._depth += 1
             if self._depth > MAX_CHAIN:
                 raise _fault(place.where, f"more than {MAX_CHAIN} references within each other")
+            if level > MAX_LEVELS:
+                raise _fault(place.where, f"more than {MAX_LEVELS} schemas within each other")
             self._known[ref] = 1
-            self._known[ref] = self.of(place.schema)
+            self._known[ref] = self.of(place.schema, level)
             self._depth -= 1
         return self._known[ref]
 

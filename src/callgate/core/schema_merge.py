@@ -11,8 +11,15 @@ from typing import Any
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
+from callgate.core.pointer import pointed
 from callgate.core.schema_rules import MAX_DEPTH, SHAPES, VALUES
 from callgate.errors import GatewayError
+
+MAX_MERGED = 200_000
+"""Members of nodes, of what they hold and of their lists, over all that is merged in a schema."""
+
+MAX_LEVELS = 400
+"""How deep a walk may be that goes on through references."""
 
 Refs = frozenset[str]
 Count = Callable[[str], None]
@@ -33,18 +40,22 @@ _TIGHTER: Mapping[str, Callable[[Any, Any], Any]] = MappingProxyType(
 class Resolver:
     """Resolves within one document. A reference that leads back to itself is refused."""
 
-    __slots__ = ("_count", "_document")
+    __slots__ = ("_count", "_document", "_merged")
 
     def __init__(self, document: Json, count: Count) -> None:
         self._document = document
         self._count = count
+        self._merged = 0
 
-    def resolve(self, node: Json, path: str, above: Refs) -> tuple[Json, Refs]:
+    def resolve(self, node: Json, path: str, above: Refs, depth: int = 0) -> tuple[Json, Refs]:
         """The node without `$ref` and `allOf`, and the references that led into it.
 
-        `above` are those that led to the node. Raises GatewayError `unsupported_field`.
+        `above` are those that led to the node, `depth` counts `allOf` within `allOf`. Raises
+        GatewayError `unsupported_field`.
         """
         self._count(path)
+        if depth > MAX_DEPTH:
+            raise refused(path, f"more than {MAX_DEPTH} levels of allOf", "Make it flatter.")
         used = above
         while "$ref" in node:
             where = join(path, "$ref")
@@ -56,7 +67,7 @@ class Resolver:
             self._count(path)
             used |= {ref}
             beside = {key: value for key, value in node.items() if key != "$ref"}
-            node = merged(self.found(ref, where), beside, where)
+            node = self._together(self.found(ref, where), beside, where)
         branches = node.get("allOf")
         if branches is None:
             return node, used
@@ -68,22 +79,29 @@ class Resolver:
         for index, branch in enumerate(branches):
             if not isinstance(branch, dict):
                 raise malformed(f"{where}[{index}]", "an object")
-            plain, refs = self.resolve(branch, f"{where}[{index}]", used)
+            plain, refs = self.resolve(branch, f"{where}[{index}]", used, depth + 1)
             within |= refs
-            node = merged(node, plain, where)
+            node = self._together(node, plain, where)
         return node, within
+
+    def _together(self, one: Json, other: Json, path: str) -> Json:
+        """`merged`, as long as all of it together is no more work than a schema may be."""
+        shared = one.keys() & other.keys()
+        self._merged += (
+            len(one)
+            + _extent(other, MAX_MERGED)
+            + sum(len(one[key]) for key in shared if isinstance(one[key], dict | list))
+        )
+        if self._merged > MAX_MERGED:
+            raise refused(path, f"more than {MAX_MERGED} members to merge", "State it once.")
+        return merged(one, other, path)
 
     def found(self, ref: str, where: str) -> Json:
         """What an RFC 6901 pointer leads to."""
-        value: Any = self._document
-        for step in ref.split("/")[1:]:
-            key = step.replace("~1", "/").replace("~0", "~")
-            if isinstance(value, dict):
-                value = value.get(key)
-            elif isinstance(value, list) and key.isdecimal() and len(key) < 6:
-                value = value[int(key)] if int(key) < len(value) else None
-            else:
-                value = None
+        try:
+            value = pointed(self._document, ref)
+        except LookupError:
+            value = None
         if value is True:
             return {}
         if not isinstance(value, dict):
@@ -99,7 +117,7 @@ def check_acyclic(document: Json, path: str) -> None:
     resolver = Resolver(document, lambda _: None)
     done: set[str] = set()
 
-    def follow(ref: Any, open_: Refs) -> None:
+    def follow(ref: Any, open_: Refs, depth: int) -> None:
         if not isinstance(ref, str) or ref in done:
             return
         if ref in open_:
@@ -108,18 +126,20 @@ def check_acyclic(document: Json, path: str) -> None:
             raise refused(path, f"more than {MAX_DEPTH} references deep", "Make it flatter.")
         if not (ref == "#" or ref.startswith("#/")):
             raise refused(path, "a reference out of the schema", "Write it out in place.")
-        walk(resolver.found(ref, path), open_ | {ref})
+        walk(resolver.found(ref, path), open_ | {ref}, depth)
         done.add(ref)
 
-    def walk(node: Any, open_: Refs) -> None:
+    def walk(node: Any, open_: Refs, depth: int) -> None:
+        if depth > MAX_LEVELS:
+            raise refused(path, f"more than {MAX_LEVELS} levels deep", "Make it flatter.")
         if isinstance(node, dict):
-            follow(node.get("$ref"), open_)
+            follow(node.get("$ref"), open_, depth + 1)
         inner = node.values() if isinstance(node, dict) else node
         for value in inner if isinstance(node, dict | list) else ():
             if isinstance(value, dict | list):
-                walk(value, open_)
+                walk(value, open_, depth + 1)
 
-    walk(document, frozenset({"#"}))
+    walk(document, frozenset({"#"}), 0)
 
 
 def merged(one: Json, other: Json, path: str) -> Json:
@@ -159,23 +179,48 @@ def _maps(one: Any, other: Any, path: str) -> Json:
     out = dict(one)
     for key, value in other.items():
         same = key not in out or out[key] == value
-        out[key] = value if same else {"allOf": [out[key], value]}
+        out[key] = value if same else _schemas(out[key], value, path)
     return out
 
 
 def _union(one: Any, other: Any, path: str) -> list[Any]:
     if not isinstance(one, list) or not isinstance(other, list):
         raise malformed(path, "an array")
-    return [*one, *(item for item in other if item not in one)]
+    known = {_hashable(item) for item in one}
+    return [*one, *(item for item in other if _hashable(item) not in known)]
 
 
 def _common(one: Any, other: Any, path: str) -> list[Any]:
     if not isinstance(one, list) or not isinstance(other, list):
         raise malformed(path, "an array")
-    both = [item for item in one if item in other]
+    known = {_hashable(item) for item in other}
+    both = [item for item in one if _hashable(item) in known]
     if not both:
         raise refused(path, "a schema that no value satisfies", "Correct it.")
     return both
+
+
+def _hashable(value: Any) -> Any:
+    """What is equal where the values are, and takes no search to be found among others."""
+    if isinstance(value, list):
+        return (list, *map(_hashable, value))
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(one)) for key, one in value.items())
+    return value
+
+
+def _extent(value: Any, most: int) -> int:
+    """How many members a value has, and all that it holds, as far as that is below `most`."""
+    count = 0
+    rest = [value]
+    while rest and count < most:
+        one = rest.pop()
+        count += 1
+        if isinstance(one, dict):
+            rest += one.values()
+        elif isinstance(one, list):
+            rest += one
+    return count + len(rest)
 
 
 def _types(one: Any, other: Any, path: str) -> Any:
@@ -189,7 +234,9 @@ def _types(one: Any, other: Any, path: str) -> Any:
 
 
 def _schemas(one: Any, other: Any, path: str) -> Json:
-    return {"allOf": [one, other]}
+    """Both at once; side by side however many there come to be, and not within each other."""
+    inner = one.get("allOf") if isinstance(one, dict) and len(one) == 1 else None
+    return {"allOf": [*inner, other] if isinstance(inner, list) else [one, other]}
 
 
 def _any_of(one: Any, other: Any, path: str) -> Any:

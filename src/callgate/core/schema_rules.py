@@ -21,6 +21,9 @@ MAX_DEPTH = 32
 MAX_NODES = 5_000
 """Subschemas of one schema, counted after its references are resolved."""
 
+MAX_COPIED = 256 * 1024
+"""Bytes that references put in their places, where the target takes none."""
+
 MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 SINGLES = frozenset(

@@ -85,10 +85,10 @@ def nullable_to_type(node: Json) -> None:
 def types_to_nullable(node: Json) -> None:
     """A list of types as one type, `nullable`, or as alternatives."""
     kinds = node.get("type")
-    if not isinstance(kinds, list):
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
         return
-    rest = [kind for kind in kinds if kind != "null"]
-    if len(rest) < len(kinds) and rest:
+    rest = [kind for kind in dict.fromkeys(kinds) if kind != "null"]  # each gets a copy of the rest
+    if "null" in kinds and rest:
         node["nullable"] = True
     if len(rest) == 1:
         node["type"] = rest[0]

@@ -20,7 +20,8 @@ from callgate.core.record import Mending
 from callgate.core.repair import Repaired, repair
 from callgate.errors import GatewayError
 
-_FENCED = re.compile(r"\s*```[ \t]*[\w+.#-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```\s*", re.DOTALL)
+_FENCE = "```"
+_LANGUAGE = re.compile(r"[\w+.#-]*")
 _SHOWN = 64
 _NO_ANSWER = ("content_filter",)
 
@@ -71,10 +72,21 @@ def _unquoted(repaired: Repaired, path: str) -> Repaired:
 def strip_code_fence(text: Text) -> Repaired:
     """What one Markdown fence (https://spec.commonmark.org/0.31.2/#fenced-code-blocks) encloses."""
     value = text.value
-    found = _FENCED.fullmatch(value)
-    if found is None or "```" in found[1]:
+    inside = _fenced(value.strip())
+    if inside is None:
         return Repaired(value, changed=False)
-    return Repaired(found[1], changed=True, notes=("fence removed",))
+    return Repaired(inside, changed=True, notes=("fence removed",))
+
+
+def _fenced(text: str) -> str | None:
+    # By hand: an expression that looks for the end of this tries each run of blanks over and over.
+    opening, line_break, rest = text.partition("\n")
+    if not (line_break and opening.startswith(_FENCE) and rest.endswith(_FENCE)):
+        return None
+    if not _LANGUAGE.fullmatch(opening[len(_FENCE) :].removesuffix("\r").strip(" \t")):
+        return None
+    inside = rest[: -len(_FENCE)].rstrip(" \t").removesuffix("\n").removesuffix("\r")
+    return None if _FENCE in inside else inside
 
 
 STEPS: Mapping[str, Step] = MappingProxyType(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from time import perf_counter_ns
 
@@ -23,6 +24,10 @@ from callgate.upstream.credentials import FETCHED, Credentials
 from callgate.upstream.transport import Transport, UpstreamResponse
 
 _MAX_ERROR_BYTES = 256 * 1024
+_AT_ONCE = 64 * 1024
+"""Bytes of tools beyond which a request is encoded off the event loop: some dialects take their
+schemas apart, at about a second for each MB."""
+
 KEPT_BODY = 2048
 """How many characters of a reply that made no sense are kept."""
 
@@ -111,7 +116,11 @@ class Try:
         target, attempt = self.target, self.attempt
         deployment = target.deployment
         scheme = deployment.vendor.auth
-        unsigned = self.dialect.encode(request, target)
+        tools = request.raw.get("tools")
+        if tools is not None and len(tools) > _AT_ONCE:
+            unsigned = await asyncio.to_thread(self.dialect.encode, request, target)
+        else:
+            unsigned = self.dialect.encode(request, target)
         tape = self._call.tape
         if tape is not None:
             self._exchange = tape.begin(unsigned)
