@@ -1,4 +1,4 @@
-"""A gateway for tests: `callgate serve` as a stranger would run it, on a port of its own."""
+"""A gateway for tests: `callgate serve` in processes and on a port of its own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from click.testing import CliRunner
 from callgate.cli.main import callgate as command
 from callgate.store.journal import find
 from callgate.store.opening import open_store
+from launching import Launched
 from patience import PATIENCE
 from provider import ANSWERS, Provider
 from recorded import captures_in, config_to_capture, differing
@@ -72,7 +74,7 @@ class Gateway:
     of its captures have been replayed.
     """
 
-    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+    def __init__(self, folder: Path, process: subprocess.Popen[str] | Launched) -> None:
         self.folder = folder
         self.process = process
         self.url = ""
@@ -83,7 +85,7 @@ class Gateway:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `callgate` with this gateway's configuration, in this process: it is imported here.
 
-        `callgate` below runs it as a stranger would.
+        `callgate` below runs it in another.
         """
         runner = CliRunner(env={"TEST_PROVIDER_KEY": PROVIDER_KEY})
         with chdir(self.folder):
@@ -145,15 +147,15 @@ def environment() -> dict[str, str]:
 
 
 def callgate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "callgate", *arguments, "--config", "callgate.toml"],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=2 * PATIENCE,
-        check=False,
-    )
+    """Run the program in a process of its own, to its end."""
+    given = [*arguments, "--config", "callgate.toml"]
+    process = Launched(given, folder, environment())
+    with process.stdout, process.stderr, ThreadPoolExecutor(1) as pool:
+        errors = pool.submit(process.stderr.read)
+        told = process.stdout.read()
+        return subprocess.CompletedProcess(
+            given, process.wait(2 * PATIENCE), told, errors.result(PATIENCE)
+        )
 
 
 def write_config(
@@ -172,28 +174,40 @@ def write_config(
     (folder / "callgate.toml").write_text(config_to_capture(text + extra))
 
 
-@contextmanager
-def serving(
-    folder: Path, *arguments: str, key: bool = True, files: int | None = None
-) -> Iterator[Gateway]:
-    """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end.
-
-    `files` is how many each of its processes may have open, where that is bounded.
-    Whatever it has captured is replayed then, and has to give the same bytes again.
-    """
-    config = folder / "callgate.toml"
-    if config.is_file():
-        config.write_text(config_to_capture(config.read_text()))
-    process = subprocess.Popen(
+def _afresh(folder: Path, arguments: list[str], files: int | None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         ([] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"])
-        + [sys.executable, "-m", "callgate", "serve", "--port", "0"]
-        + (["--fresh-key"] if key else [])
-        + list(arguments),
+        + [sys.executable, "-m", "callgate", *arguments],
         cwd=folder,
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+    )
+
+
+@contextmanager
+def serving(
+    folder: Path,
+    *arguments: str,
+    key: bool = True,
+    afresh: bool = False,
+    files: int | None = None,
+) -> Iterator[Gateway]:
+    """Start a gateway in a folder, with its callgate.toml if there is one; stop it at the end.
+
+    `afresh`: by a Python of its own, as a stranger would, and not forked from one that has imported
+    it. `files` is how many each of its processes may have open, where that is bounded. Whatever it
+    has captured is replayed then, and has to give the same bytes again.
+    """
+    config = folder / "callgate.toml"
+    if config.is_file():
+        config.write_text(config_to_capture(config.read_text()))
+    told = ["serve", "--port", "0", *(["--fresh-key"] if key else []), *arguments]
+    process = (
+        _afresh(folder, told, files)
+        if afresh or files is not None
+        else Launched(told, folder, environment())
     )
     gateway = Gateway(folder, process)
     assert process.stdout is not None

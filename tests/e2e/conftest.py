@@ -22,7 +22,7 @@ def provider() -> Iterator[Provider]:
 def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
     write_config(folder, provider, wait=1.5)
-    with serving(folder) as running:
+    with serving(folder, afresh=True) as running:
         yield running
 
 

@@ -53,7 +53,7 @@ def told_with_code_2(folder: Path, *words: str, arguments: tuple[str, ...] = ())
 
 
 def test_the_first_start_prints_a_line_to_paste_and_later_ones_keep_the_keys(folder: Path) -> None:
-    with serving(folder, key=False) as gateway:
+    with serving(folder, key=False, afresh=True) as gateway:
         assert gateway.process.stdout is not None
         line = gateway.process.stdout.readline()
         command = shlex.split(line.removeprefix("Try: "))
@@ -63,7 +63,7 @@ def test_the_first_start_prints_a_line_to_paste_and_later_ones_keep_the_keys(fol
         data = command[command.index("-d") + 1]
         pasted = httpx.post(url, headers=headers, content=data, timeout=PATIENCE)
         assert pasted.status_code == 200, pasted.text
-    with serving(folder, key=False) as again:
+    with serving(folder, key=False, afresh=True) as again:
         answer = httpx.post(again.url + PATH, json=ASKED, headers=headers, timeout=PATIENCE)
         assert answer.status_code == 200
         again.process.terminate()
@@ -77,7 +77,7 @@ def test_a_second_gateway_on_a_data_folder_is_refused_unless_it_is_to_turn_calle
 ) -> None:
     pid = f"process {gateway.process.pid} on "
     told_with_code_2(gateway.folder, "another gateway serves", pid, gateway.url, "--beside")
-    with serving(gateway.folder, "--beside", key=False) as second:
+    with serving(gateway.folder, "--beside", key=False, afresh=True) as second:
         answer = httpx.get(f"{second.url}/health", timeout=PATIENCE)
         assert answer.status_code == 200
 
@@ -148,7 +148,7 @@ def test_a_stream_in_progress_is_finished_first(
     folder: Path, provider: Provider, number: signal.Signals
 ) -> None:
     drains(folder, 60)
-    with serving(folder) as gateway, connected(gateway) as connection:
+    with serving(folder, afresh=True) as gateway, connected(gateway) as connection:
         received = begin_stream(gateway, connection)
         gateway.process.send_signal(number)
         until(lambda: refused(gateway))  # whoever comes now is told at once, not left to wait
@@ -173,7 +173,7 @@ def refused(gateway: Gateway) -> bool:
 def test_what_outlasts_the_end_is_told_so(folder: Path, provider: Provider) -> None:
     silent = b'{"model": "test-silent", "prompt": "outlasts the end"}'
     drains(folder, 1)
-    with serving(folder) as gateway:
+    with serving(folder, afresh=True) as gateway:
         with connected(gateway) as streaming, connected(gateway) as waiting:
             received = begin_stream(gateway, streaming)
             waiting.sendall(post(gateway, silent, close=False))
@@ -195,14 +195,14 @@ def test_what_outlasts_the_end_is_told_so(folder: Path, provider: Provider) -> N
 
 def test_idle_connections_do_not_hold_up_the_end(folder: Path) -> None:
     drains(folder, 600)
-    with serving(folder) as gateway, gateway.client() as client:
+    with serving(folder, afresh=True) as gateway, gateway.client() as client:
         assert client.post(PATH, json=ASKED).status_code == 200
         gateway.process.terminate()
         assert gateway.process.wait(PATIENCE) == 0  # far from what a request would be given
 
 
 def test_no_process_outlives_its_supervisor(folder: Path) -> None:
-    with serving(folder, "--workers", "2") as gateway:
+    with serving(folder, "--workers", "2", afresh=True) as gateway:
         until(lambda: len(children(gateway.process.pid)) == 3)  # two workers and the clerk
         with gateway.client() as client:
             assert client.post(PATH, json=ASKED).status_code == 200
@@ -212,7 +212,7 @@ def test_no_process_outlives_its_supervisor(folder: Path) -> None:
 
 
 def test_nor_one_that_is_only_just_being_born(folder: Path) -> None:
-    with serving(folder) as gateway:
+    with serving(folder, afresh=True) as gateway:
         until(lambda: len(children(gateway.process.pid)) == 2)
         orphans = children(gateway.process.pid)
         gateway.process.kill()
@@ -223,7 +223,7 @@ def test_nor_one_that_is_only_just_being_born(folder: Path) -> None:
 
 
 def test_every_line_of_the_log_is_json(folder: Path) -> None:
-    with serving(folder) as gateway:
+    with serving(folder, afresh=True) as gateway:
         with gateway.client() as client:
             refusal = client.post(PATH, json={**ASKED, "model": "test-bad-key"})
             assert refusal.status_code == 502
