@@ -240,6 +240,15 @@ def test_targets_that_mean_nothing(gateway: Gateway, path: bytes, kind: str) -> 
 # --- broken -------------------------------------------------------------------------------------
 
 
+def test_of_two_keys_none_counts(gateway: Gateway) -> None:
+    for second in (gateway.key.encode(), b"Bearer sk-other"):
+        answer = first(gateway, post(gateway, HELLO, b"authorization: " + second))
+        assert (answer.status, answer.error) == (401, "unauthorized")
+        assert "sent more than once" in answer.json["error"]["metadata"]["fix"]
+        record = gateway.record(answer.headers["x-request-id"])
+        assert (record["status"], record.get("account")) == (401, None)
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "kind"),
     [

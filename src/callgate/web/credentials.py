@@ -12,6 +12,13 @@ from callgate.errors import GatewayError
 
 UNAUTHORIZED = "Unauthorized - Invalid or missing API key"
 
+SEVERAL = b","
+"""Stands for `Authorization` where a request bears more than one: none of them counts.
+
+Servers differ in which of two they take, so that whoever looks at requests on their way may have
+seen another key than the one that would be charged.
+"""
+
 _NEAR_MISSES = (
     b"x-api-key",
     b"api-key",
@@ -28,6 +35,10 @@ _BEGINNING, _LONGEST = b"auth", 20  # of a misspelling; there is no other such h
 _NO_KEY = (
     "`Authorization` was sent without a key: is the variable empty that should hold it? Send "
     "`Authorization: <key>`."
+)
+_SEVERAL = (
+    "`Authorization` was sent more than once, so that it cannot be told which key is meant. Send "
+    "it once; a proxy on the way may add one of its own."
 )
 _MISTAKES = tuple(
     (re.compile(form, re.IGNORECASE), fix)
@@ -68,6 +79,8 @@ def read_key(headers: Mapping[bytes, bytes], query: bytes) -> str:
     value = headers.get(b"authorization")
     if not value:
         raise refusal(_fix_for_missing(headers, query))
+    if value == SEVERAL:
+        raise refusal(_SEVERAL)
     text = value.decode("latin-1").strip()
     scheme, _, rest = text.partition(" ")
     return rest.strip() if rest and scheme.lower() == "bearer" else text

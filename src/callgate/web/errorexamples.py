@@ -145,7 +145,12 @@ class Reason(NamedTuple):
 REASONS: Mapping[str, tuple[Reason, ...]] = {
     "bad_http": (
         Reason("The client speaks TLS to a plain port.", "Use `http://`, or the proxy's port."),
-        Reason("A header line or the request line is malformed.", "Use an HTTP library."),
+        Reason("The client speaks HTTP/2 from the start.", "Let it speak HTTP/1.1."),
+        Reason("The gateway was named as the client's proxy.", "It is the address to send to."),
+        Reason(
+            "A header line or the request line is malformed, as the message says.",
+            "Use an HTTP library.",
+        ),
     ),
     "invalid_json": (
         Reason("The body is empty, cut short, or form data.", "Send it with `json=` or `-d`."),
@@ -154,6 +159,7 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     "unauthorized": (
         Reason("The header is missing or misspelt.", "It is `Authorization`, with a z."),
         Reason("The key is in the query string or another header.", "Move it, and revoke it."),
+        Reason("Two `Authorization` headers were sent.", "Send one; a proxy may add another."),
         Reason("The key was copied in part.", "Copy it anew; its last characters are a checksum."),
         Reason(
             "The key is unknown here, expired or revoked.",

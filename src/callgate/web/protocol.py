@@ -19,6 +19,7 @@ from callgate.core.forwarded import FORWARDED_FOR, TrustedProxies
 from callgate.errors import GatewayError
 from callgate.files import shortage
 from callgate.web.chat import CHAT_PATH
+from callgate.web.credentials import SEVERAL
 from callgate.web.exchange import EXCHANGE, Exchange
 from callgate.web.flow import Flow
 from callgate.web.reader import RequestReader
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from callgate.web.door import Door
 
 _CHAT_URL = CHAT_PATH.encode()
+_AUTHORIZATION = b"authorization"
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
@@ -211,6 +213,8 @@ class GateProtocol(RequestReader):
     def _new_exchange(self) -> Exchange:
         parser, url = self.parser, self.url
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if _AUTHORIZATION in headers and self.authorizes_twice(len(headers)):
+            headers[_AUTHORIZATION] = SEVERAL
         version: str = parser.get_http_version()
         if url == _CHAT_URL:
             path, raw_path, query = CHAT_PATH, url, b""

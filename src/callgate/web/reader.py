@@ -13,8 +13,11 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from callgate.core.forwarded import FORWARDED_FOR, MOST_BYTES
 from callgate.errors import GatewayError
+from callgate.web.malformed import malformed
 
-_NOT_HTTP = "Invalid HTTP request received"
+_END = b"\r\n\r\n"
+_AUTHORIZATION = b"authorization"
+_USUAL = ((b"\nAuthorization:", b"Authorization"), (b"\nauthorization:", _AUTHORIZATION))
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
@@ -24,12 +27,13 @@ class RequestReader:
     `url` and `headers` are those of the head that is being read, names as they were sent;
     `amid_head` and `amid_body` say what the next bytes belong to. `header_bytes` bounds a head, and
     what stands between the pieces of a body. Of a header that comes more than once the last counts;
-    with `joins`, all the lines of `X-Forwarded-For` do.
+    with `joins`, all the lines of `X-Forwarded-For` do; `authorizes_twice` tells of a second key.
     """
 
     __slots__ = (
-        "_first_bytes", "_header_bytes", "_later_bytes", "_read_began_amid", "_read_bytes",
-        "_refusal", "amid_body", "amid_head", "headers", "on_header", "parser", "url",
+        "_first_bytes", "_head_data", "_head_follows", "_header_bytes", "_later_bytes",
+        "_read_began_amid", "_read_bytes", "_refusal", "amid_body", "amid_head", "headers",
+        "on_header", "parser", "url",
     )  # fmt: skip
 
     def __init__(self, header_bytes: int, *, joins: bool = False) -> None:
@@ -41,6 +45,8 @@ class RequestReader:
             self.on_header = _joining(self.headers)
         self.amid_head = self.amid_body = self._read_began_amid = False
         self._header_bytes = header_bytes
+        self._head_data = b""  # the reads that the head which is being read lies in, and
+        self._head_follows = False  # whether something else stands before it there
         self._read_bytes = self._first_bytes = self._later_bytes = 0
         self._refusal: GatewayError | None = None
         self.parser: Any = HttpRequestParser(self)
@@ -55,17 +61,26 @@ class RequestReader:
         self._read_began_amid = self.amid_body
         if not self.amid_body and data.find(b"pgrade:") >= 0:  # in C, `in` costs ten times as much
             data = _without_upgrade(data)
+        if self.amid_head:
+            self._head_data += data
+        else:
+            self._head_data = data
+            self._head_follows = self.amid_body
         try:
             self.parser.feed_data(data)
         except HttpParserUpgrade:  # an upgrade that came in pieces: only this request is served
             self.upgraded()
-        except HttpParserError:
-            self.refused(self._refusal or GatewayError("bad_http", _NOT_HTTP))
+        except HttpParserError as fault:
+            self.refused(
+                self._refusal or malformed(b"" if self.amid_body else self._head_data, fault)
+            )
             return
         if self.amid_head:
             if self._is_too_large():
                 self.refused(self._too_large())
-        elif self.amid_body and self._later_bytes > self._header_bytes:
+            return
+        self._head_data = b""
+        if self.amid_body and self._later_bytes > self._header_bytes:
             self.refused(self._too_large())  # endless trailers, or a chunk's extensions
 
     # --- the parser's callbacks -----------------------------------------------------------------
@@ -105,6 +120,7 @@ class RequestReader:
     def on_message_complete(self) -> None:
         """A request has arrived to its end."""
         self.amid_body = False
+        self._head_follows = True
         self.request_read()
 
     # --- bounds ---------------------------------------------------------------------------------
@@ -121,6 +137,20 @@ class RequestReader:
         return GatewayError(
             "headers_too_large", f"The headers are larger than {self._header_bytes:,} bytes"
         )
+
+    def authorizes_twice(self, names: int) -> bool:
+        """Whether the head that was read has `Authorization` on more than one line, given that it
+        has it, and `names` of headers that differ by more than case.
+
+        The dict of headers keeps the last line of a name, so the bytes are looked at.
+        """
+        headers = self.headers
+        if len(headers) == names:
+            for line, name in _USUAL:
+                if name in headers:
+                    return _stands_twice(self._head_data, line, alone=not self._head_follows)
+        spelt = [name for name in headers if name.lower() == _AUTHORIZATION]
+        return len(spelt) > 1 or _stands_twice(self._head_data, b"\n%b:" % spelt[0], alone=False)
 
     # --- what the connection does with it -------------------------------------------------------
 
@@ -161,6 +191,20 @@ def _joining(headers: dict[bytes, bytes]) -> Callable[[bytes, bytes], None]:
         headers[name] = value
 
     return on_header
+
+
+def _stands_twice(data: bytes, line: bytes, *, alone: bool) -> bool:
+    """Whether two lines of one head begin so. `alone`: the bytes begin with the head in question;
+    otherwise any head in them counts, and a blank line parts them.
+    """
+    at = data.find(line)
+    while at >= 0:
+        end = data.find(_END, at)
+        again = data.find(line, at + 1, len(data) if end < 0 else end)
+        if again >= 0 or end < 0 or alone:
+            return again >= 0
+        at = data.find(line, end)
+    return False
 
 
 def _without_upgrade(data: bytes) -> bytes:

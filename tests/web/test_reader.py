@@ -1,0 +1,101 @@
+"""Heads as a caller sends them: which bear two keys, and what is said of bytes that are none."""
+
+from __future__ import annotations
+
+import pytest
+
+from callgate.cli.build import compiled
+from callgate.errors import GatewayError
+from callgate.web.reader import RequestReader
+
+pytestmark = pytest.mark.skipif(compiled(), reason="a compiled reader has no subclass")
+
+BODY = b'{"content": "\\nAuthorization: a"}'
+
+
+class Reader(RequestReader):
+    """Notes of each head whether it bears two keys, and what was refused."""
+
+    def __init__(self) -> None:
+        super().__init__(1000)
+        self.twice: list[bool] = []
+        self.error: GatewayError | None = None
+
+    def head_begun(self) -> None:
+        pass
+
+    def head_read(self) -> GatewayError | None:
+        names = {name.lower() for name in self.headers}
+        self.twice.append(b"authorization" in names and self.authorizes_twice(len(names)))
+        return None
+
+    def body_read(self, body: bytes) -> None:
+        pass
+
+    def request_read(self) -> None:
+        pass
+
+    def refused(self, error: GatewayError) -> None:
+        self.error = error
+
+
+def head(*lines: bytes) -> bytes:
+    length = b"Content-Length: %d" % len(BODY)
+    return b"\r\n".join([b"POST / HTTP/1.1", *lines, length, b"", BODY])
+
+
+ONE = head(b"Host: a", b"Authorization: a")
+NONE = head(b"Host: a", b"Host: b")
+
+
+@pytest.mark.parametrize(
+    ("sent", "twice"),
+    [
+        (ONE, [False]),
+        (NONE, [False]),
+        (head(b"AUTHORIZATION: a", b"X-Authorization: a"), [False]),
+        (head(b"authorization: a", b"Host: a", b"host: b"), [False]),
+        (head(b"Authorization: a", b"Authorization: a"), [True]),
+        (head(b"authorization: a", b"Host: a", b"authorization: b"), [True]),
+        (head(b"Authorization: a", b"authorization: b"), [True]),
+        (head(b"AUTHORIZATION: a", b"AUTHORIZATION: b"), [True]),
+        (ONE + ONE + NONE + ONE, [False, False, False, False]),
+        (ONE + head(b"Authorization: a", b"Authorization: b"), [False, True]),
+        (NONE + head(b"Authorization: a", b"Authorization: b"), [False, True]),
+    ],
+    ids=range(11),
+)
+def test_two_keys_are_seen_however_a_head_is_spelt_and_split(
+    sent: bytes, twice: list[bool]
+) -> None:
+    for cut in range(len(sent)):
+        reader = Reader()
+        reader.feed(sent[:cut])
+        reader.feed(sent[cut:])
+        assert reader.error is None
+        assert reader.twice == twice, sent[:cut]
+    slow = Reader()
+    for byte in sent:
+        slow.feed(bytes([byte]))
+    assert slow.twice == twice
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "fix"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01", "speaks TLS", "`http://`"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "speaks HTTP/2", "HTTP/1.1"),
+        (b"post / HTTP/1.1\r\nHost: a\r\n\r\n", "There is no method 'post'", "Use POST"),
+        (b"NONSENSE\r\n\r\n", "Invalid HTTP request received", "well-formed"),
+        (head(b"X : a"), "Invalid HTTP request received: Invalid header token", "well-formed"),
+        (head(b"Content-Length: 1"), "Duplicate Content-Length", "well-formed"),
+    ],
+    ids=range(6),
+)
+def test_what_is_wrong_with_bytes_is_said(sent: bytes, said: str, fix: str) -> None:
+    reader = Reader()
+    reader.feed(sent)
+    assert reader.error is not None
+    assert reader.error.kind.type == "bad_http"
+    assert said in reader.error.message
+    assert fix in reader.error.fix
