@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from callgate.core.chat import (
     MAX_PARTS,
+    PROMPT_FIELDS,
     ChatBody,
     Message,
     NamedFunction,
@@ -257,7 +258,8 @@ def examine(
     """
     found = Findings()
     try:
-        check_prompt(body, found)
+        if doubtful.isdisjoint(PROMPT_FIELDS):
+            check_prompt(body, found)
         if body.messages:
             check_messages(body.messages, found)
         for name in given:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ from callgate.core.chat import (
     PROMPT_FIELDS,
     ChatBody,
     ChatRequest,
+    FallbackConfig,
     Message,
 )
 from callgate.core.fault import Fault
@@ -41,6 +42,7 @@ _ALWAYS = PROMPT_FIELDS | OWN_FIELDS | {
     "model", "max_tokens", "max_completion_tokens", "stream", "stream_options", "user", "metadata",
     "response_format",
 }  # fmt: skip
+_CONFIG_FIELDS = ", ".join(sorted(FallbackConfig.__struct_fields__))
 _MODALITIES: Mapping[str, str] = MappingProxyType(
     {"image_url": "image", "input_audio": "audio", "file": "file"}
 )
@@ -75,6 +77,8 @@ def parse_chat(body: bytes) -> ChatRequest:
             raise _refusal(found.faults, complete=found.complete)
         if found.unknown:
             unknown = _with_types(unknown, found.unknown)
+    if unknown:
+        _check_own(unknown)
     messages = chat.messages or [Message(role="user", content=chat.prompt)]
     return ChatRequest(chat, raw, messages, unknown)
 
@@ -198,20 +202,48 @@ def _repair_all(body: bytes) -> tuple[ChatBody, tuple[str, ...]]:
 
 
 def _further(value: dict[str, object], faults: Sequence[Fault]) -> list[Fault]:
-    """What the rules find in a body when its faulty fields are left out, if it then decodes."""
+    """What the rules find in a body but for its faulty fields and messages."""
     paths = [fault.path for fault in faults]
     if len(paths) > MAX_TOLD:
         return []
+    doubtful = frozenset(map(root, paths))
+    sound = {name: field for name, field in value.items() if name not in doubtful}
+    messages = value.get("messages")
+    if "messages" in doubtful and isinstance(messages, list) and "messages" not in paths:
+        sound["messages"] = [_sound(one) for one in prune(messages, _within(paths))]
     try:
-        chat = msgspec.convert({"model": "?", **prune(value, paths)}, ChatBody)
+        chat = msgspec.convert({"model": "?", **sound}, ChatBody)
     except msgspec.ValidationError:
         return []
-    found = examine(chat, value, frozenset(map(root, paths)))
     return [
         fault
-        for fault in found.faults
+        for fault in examine(chat, value, doubtful).faults
         if not any(covers(path, fault.path) or covers(fault.path, path) for path in paths)
     ]
+
+
+def _within(paths: Iterable[str]) -> list[str]:
+    """The paths that lead into messages, from there on."""
+    return [path.removeprefix("messages") for path in paths if path.startswith("messages[")]
+
+
+def _sound(message: object) -> Message:
+    """A message whose faulty fields were left out, or one that says nothing wrong in its place."""
+    try:
+        return msgspec.convert(message, Message)
+    except msgspec.ValidationError:
+        return Message(role="user", content="?")
+
+
+def _check_own(unknown: Sequence[str]) -> None:
+    """Refuse an unknown field of an object that nobody but Callgate reads."""
+    faults = [
+        Fault(path, f"unknown field; there are {_CONFIG_FIELDS}")
+        for path in unknown
+        if path.startswith("fallback_config.")
+    ]
+    if faults:
+        raise _refusal(faults)
 
 
 def _with_types(unknown: tuple[str, ...], types: Sequence[str]) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from callgate.providers.anthropic.tools import tools_of
 from callgate.providers.echo import strange
 
 FILES_BETA = "files-api-2025-04-14"
+_FIX = "Change what `metadata.errors` lists, or choose a model that takes it."
 _MAX_TOLD = 50
 
 _REFUSED: Mapping[str, tuple[Any, ...]] = MappingProxyType(
@@ -82,6 +83,7 @@ def encode(request: ChatRequest, target: Target, *, system_turns: bool = True) -
             f"Invalid request for {provider}: {errors[0]}",
             param=found.faults[0].path,
             errors=errors,
+            fix=None if "support" in errors[0] else _FIX,
         )
     return encoded
 
@@ -111,7 +113,9 @@ class _Encoder:
             system_turns=system_turns and self._family.system_turns,
             signed=self._family.sampling != "unruled",
         )
-        if not conversation.turns:
+        if not conversation.turns and not any(
+            one.path.startswith("messages") for one in found.faults
+        ):
             found.fault("messages", "must say something besides the system prompt")
         if self._is_unled(thinking.thinking, conversation.turns):
             limit = body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS
