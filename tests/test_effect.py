@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from callgate.app import Worker, World, build_worker, health_table, load_store
+from callgate.app import Worker, build_worker, load_store
 from callgate.config import Config, load
 from callgate.core.override import Kind, Override
 from callgate.effect import Effect
@@ -24,6 +24,7 @@ from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings
+from callgate.world import World, health_table
 
 FILE = """
 [providers.near]

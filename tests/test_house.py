@@ -44,6 +44,7 @@ ALLOWED = {
         "upstream",
         "web.exchange",
         "web.reply",
+        "world",
     },
     "metrics": {"core"},
     "traces": BASE,
@@ -60,6 +61,7 @@ ALLOWED = {
     "config": BASE
     | {"catalogue", "providers", "upstream.proxy", "upstream.settings", "local.model"},
     "effect": {"config", "core", "store.base"},
+    "world": BASE | {"config", "engine", "files", "store", "upstream"},
     "app": {"*"},
     "server": {
         "app",

@@ -1,4 +1,4 @@
-"""The composition root: the one file that knows every room, and where each part comes from.
+"""The composition root: the one file that knows every room, and what each part is given.
 
 `build_worker` puts together what serves callers in one process; `server.worker` runs it.
 """
@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +21,6 @@ from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
 from callgate.core.allowance import Rule
-from callgate.core.breaker import BreakerSettings
 from callgate.core.limits import beginning
 from callgate.core.record import Record
 from callgate.core.retry import Budget
@@ -35,14 +33,13 @@ from callgate.engine.admission import Admission
 from callgate.engine.checkers import Checkers
 from callgate.engine.engine import Engine
 from callgate.engine.failover import Failover
-from callgate.engine.healthtable import HealthTable
 from callgate.engine.limitlevels import LimitLevels
 from callgate.engine.metering import Metering
 from callgate.engine.pricebook import PriceBook
 from callgate.engine.seeding import Seeding
 from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
-from callgate.files import Files, open_to_this_process
+from callgate.files import Files
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
 from callgate.readiness import (
@@ -54,9 +51,6 @@ from callgate.readiness import (
     store_check,
 )
 from callgate.store.base import Counters, Keys, Store, StoreError
-from callgate.store.counters import open_counters
-from callgate.store.journal import Journal
-from callgate.store.opening import open_store_or_wait
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys, RememberedOverrides
 from callgate.store.spending import spent_since
@@ -64,7 +58,6 @@ from callgate.support.around import neighbours
 from callgate.support.explain import explain, explained, for_caller
 from callgate.support.story import ExplainedRecord
 from callgate.upstream.client import Client
-from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.transport import Transport
 from callgate.web.authentication import Authenticator
 from callgate.web.chat import Chat
@@ -81,16 +74,20 @@ from callgate.web.requests import Requests
 from callgate.web.settings import ChatSettings
 from callgate.web.status import Status
 from callgate.web.taping import Taping
+from callgate.world import World, real_world, upstream_settings
 
 REPLAYED = (
     "region", "region_endpoints", "server", "retry", "breaker", "streams", "support", "budgets",
 )  # fmt: skip
-"""The tables of the configuration that bear on an answer, and hold no secret."""
+"""The tables of the configuration that an answer depends on; none holds a secret."""
 _LOOK_UP_SECONDS = 2.0
 
 
 class Worker(Struct):
-    """The parts of a worker that live as long as it does."""
+    """What `server.worker` runs: the gate for callers, and the parts that need a task beside it.
+
+    `changed` is set when the models in effect are others.
+    """
 
     gate: Gate
     files: Files
@@ -108,102 +105,79 @@ class Worker(Struct):
     sync_journal: Callable[[], None]
 
     async def keep_prices(self) -> None:
-        """Know the prices of the models in effect until cancelled."""
+        """Keep the prices of the models in effect, until cancelled."""
         while True:
             self.changed.clear()
             await self.load_prices()
             await self.changed.wait()
 
     async def load_prices(self) -> None:
-        """Read the price list off the path of any request."""
+        """Load the price list, in a thread: no request waits for it."""
         refs = self.models.price_refs()
         self.prices.load(await asyncio.to_thread(prices.load, refs, self.price_file))
         self.models.price(self.prices.price)
-
-
-class World(Struct, kw_only=True):
-    """What surrounds a worker: its stores, the way out, files, chance and the passing of time."""
-
-    store: Store
-    journal: Journal
-    counters: Counters
-    client: Transport
-    health: HealthTable
-    files: Files = msgspec.field(default_factory=open_to_this_process)
-    chance: Callable[[], float] = random.random
-    pause: Callable[[float], Awaitable[None]] = asyncio.sleep
-
-
-@contextmanager
-def real_world(config: Config) -> Iterator[World]:
-    """The world that a configuration tells of."""
-    files = open_to_this_process()
-    with (
-        closing(open_store_or_wait(config.store_url)) as store,
-        closing(Journal(config.journal_dir, fsync=config.settings.journal.fsync)) as journal,
-        closing(counters_for(config)) as counters,
-    ):
-        yield World(
-            store=store,
-            journal=journal,
-            counters=counters,
-            client=Client(upstream_settings(config), files),
-            health=health_table(config),
-            files=files,
-        )
 
 
 @contextmanager
 def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]:
     """Everything that one process needs to serve callers; blocks on the store to read the keys."""
     settings = config.settings
-    support = settings.support
-    errors = ErrorWriter(
-        contact=support.contact, status_url=support.status_url, docs_url=support.docs_url
-    )
+    server, support = settings.server, settings.support
     with ExitStack() as stack:
         world = stack.enter_context(real_world(config)) if world is None else world
+        client, journal, counters = world.client, world.journal, world.counters
+
+        # Who may call what: the keys, and the configuration with what operators have set.
         keyring, effect = load_store(world.store, config)
         config = effect.config
-        client, journal, counters = world.client, world.journal, world.counters
-        keeper = stack.enter_context(closing(keeper_for(config)))
+        authenticator = Authenticator(keyring, config.region, settings.region_endpoints)
+
+        # How much: limits and budgets.
         book = PriceBook()
-        checkers = Checkers()
         metering = metering_for(config, counters, book)
-        admission = Admission(config.directory, counters, config.region, checkers, metering)
         spending = partial(spent_since, world.store.requests, config.journal_dir)
         seeding = Seeding(counters, spending)
-        metering.born = seeding.want
-        keyring.changed = partial(look_at_budgets, ActiveBudgets(), effect, keyring, seeding)
-        keyring.changed()
+        metering.on_new_budget = seeding.want
+        keyring.on_change = partial(look_at_budgets, ActiveBudgets(), effect, keyring, seeding)
+        keyring.on_change()
         limit_levels = LimitLevels(counters, lambda now: metering.met(keyring.all(), now))
+
+        # The engine, from admission to settlement.
+        checkers = Checkers()
+        admission = Admission(config.directory, counters, config.region, checkers, metering)
         budget = Budget(**msgspec.structs.asdict(settings.retry))
-        failover = Failover(world.health, budget, admission.reserve, world.chance, world.pause)
         engine = Engine(
             admission,
             client,
             journal,
             config.region,
             book.price,
-            failover,
+            Failover(world.health, budget, admission.reserve, world.chance, world.pause),
             Shaping(checkers),
             mid_stream=settings.streams.mid_stream,
-            lines=AccessLog(access=settings.server.access_log),
+            access_log=AccessLog(access=server.access_log),
         )
-        authenticator = Authenticator(keyring, config.region, settings.region_endpoints)
+
+        # The hot path.
+        errors = ErrorWriter(
+            contact=support.contact, status_url=support.status_url, docs_url=support.docs_url
+        )
+        keeper = stack.enter_context(closing(keeper_for(config)))
         chat = Chat(
             engine,
             authenticator,
             Taping(keeper, settings.capture.payloads, header=settings.capture.header),
             ChatSettings(
-                max_body_bytes=settings.server.max_body_bytes,
-                max_requests=settings.server.max_requests,
-                max_queue=settings.server.max_queue,
-                queue_timeout=settings.server.queue_timeout,
+                max_body_bytes=server.max_body_bytes,
+                max_requests=server.max_requests,
+                max_queue=server.max_queue,
+                queue_timeout=server.queue_timeout,
                 trace_share=settings.traces.share if settings.traces.endpoint else None,
             ),
             errors,
         )
+
+        # Every other route.
         models = Models(config.directory)
         status = Status(
             [
@@ -216,19 +190,22 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             ]
         )
         openapi = OpenApi(lambda: describe(effect.config))
-        lookups = stack.enter_context(closing(Lookups()))
         records = Records(world.store.requests, config.journal_dir, patience=_LOOK_UP_SECONDS)
         requests = Requests(
             records,
             partial(explained_to_caller, records, support),
             authenticator,
-            lookups,
+            stack.enter_context(closing(Lookups())),
             settings.store.retention_days,
         )
+        metrics = Metrics(config.metrics_dir, Secret(settings.metrics.token))
+        routes = (models, requests, status, openapi, ErrorPages(), metrics)
+        cold = Cold([route for part in routes for route in part.routes()], errors)
+
         changed = asyncio.Event()
 
         def follow(config: Config) -> None:
-            """Let all that goes by models and accounts go by these. Calls under way go on."""
+            """Operators have set something. Calls under way keep the models they have."""
             directory, served = config.directory, config.models.values()
             admission.directory = directory
             metering.follow(config.allowances, served)
@@ -239,9 +216,6 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             changed.set()
 
         effect.followers.append(follow)
-        metrics = Metrics(config.metrics_dir, Secret(settings.metrics.token))
-        routes = (models, requests, status, openapi, ErrorPages(), metrics)
-        cold = Cold([route for part in routes for route in part.routes()], errors)
         yield Worker(
             gate=Gate(chat, cold.app, keeper, errors),
             files=world.files,
@@ -263,14 +237,14 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
 def look_at_budgets(
     active: ActiveBudgets, effect: Effect, keyring: Keyring, seeding: Seeding
 ) -> None:
-    """Have budgets that come into force know what was spent while they were not."""
+    """Tell budgets that have come into force what was spent while they were not."""
     config, now = effect.config, time.time_ns() // 1000
     for account, rule in active.look(config.allowances, config.models.values(), keyring.all()):
         seeding.want(account, rule, beginning(rule.period, now), again=True)
 
 
 def figures(chat: Chat, status: Status, world: World, limit_levels: LimitLevels) -> Snapshot:
-    """What this worker is doing, for the metrics."""
+    """What this worker is doing at this moment, for the metrics."""
     now = time.monotonic()
     return gauges(
         in_progress=chat.queue.taken,
@@ -286,19 +260,14 @@ def figures(chat: Chat, status: Status, world: World, limit_levels: LimitLevels)
     )
 
 
-def health_table(config: Config) -> HealthTable:
-    """The health of deployments, of which nothing is known yet."""
-    return HealthTable(BreakerSettings(**msgspec.structs.asdict(config.settings.breaker)))
-
-
 def keeper_for(config: Config) -> CaptureKeeper:
-    """The keeper of captures. What a capture tells of the settings is what a replay needs."""
+    """The keeper of captures, which puts into each the settings that a replay needs."""
     settings = config.settings
-    told = {name: getattr(settings, name) for name in REPLAYED}
+    replayed = {name: getattr(settings, name) for name in REPLAYED}
     return CaptureKeeper(
         config.capture_dir,
         config.directory,
-        msgspec.json.encode(told),
+        msgspec.json.encode(replayed),
         config.allowances,
         gateway=version("callgate"),
         max_bytes=settings.capture.max_bytes,
@@ -306,8 +275,9 @@ def keeper_for(config: Config) -> CaptureKeeper:
 
 
 def load_store(store: Store, config: Config) -> tuple[Keyring, Effect]:
-    """Every key, and the configuration as it is in effect: from the store or, while that is away,
-    as last read. Raises StoreError where it is away and no keys are remembered.
+    """Every key, and the configuration in effect: from the store, or as last read if it is away.
+
+    Raises StoreError if it is away and no keys are remembered.
     """
     overrides = RememberedOverrides(config.data_dir / "overrides.json")
     effect = Effect(config, store.overrides, overrides.write)
@@ -321,9 +291,9 @@ def load_store(store: Store, config: Config) -> tuple[Keyring, Effect]:
 def load_keys(
     keys: Keys, remembered: RememberedKeys, companion: Companion | None = None
 ) -> Keyring:
-    """Every key, from the store or, while that is away, as last read.
+    """Every key, from the store or, while it is away, as last read.
 
-    Raises StoreError where the store is away and nothing is remembered.
+    Raises StoreError if it is away and nothing is remembered.
     """
     keyring = Keyring(keys, remember=remembered.write, companion=companion)
     try:
@@ -337,7 +307,7 @@ def load_keys(
 
 
 def explained_to_caller(records: Records, support: SupportTable, record: Record) -> ExplainedRecord:
-    """A record as its caller may see it, explained, with what its account met around it. Blocks."""
+    """A record as its caller may see it, explained along with its account's other calls. Blocks."""
     try:
         tallies = records.tally(neighbours(record, record.account))
     except StoreError:
@@ -348,7 +318,7 @@ def explained_to_caller(records: Records, support: SupportTable, record: Record)
 
 
 async def ask_providers(config: Config) -> list[Answer]:
-    """What each configured provider says that it serves, asked for at this moment."""
+    """What each configured provider says it serves, asked now."""
     client = Client(upstream_settings(config))
     try:
         return await survey(config.models.values(), client)
@@ -357,36 +327,10 @@ async def ask_providers(config: Config) -> list[Answer]:
 
 
 def metering_for(config: Config, counters: Counters, book: PriceBook) -> Metering:
-    """Limits on tokens and money as the configuration has them."""
+    """The limits on tokens and money that the configuration sets."""
     models = list(config.models.values())
     warn_at = config.settings.budgets.warn_at
     return Metering(counters, config.allowances, models, book.price, warn_at=warn_at)
-
-
-def counters_for(config: Config) -> Counters:
-    """What `counters.url` and the number of workers ask for."""
-    settings = config.settings
-    return open_counters(
-        settings.counters.url,
-        region=config.region,
-        workers=settings.server.workers,
-        timeout=settings.counters.timeout,
-        table=config.data_dir / "limits.table",
-    )
-
-
-def upstream_settings(config: Config) -> UpstreamSettings:
-    """What the way out depends on."""
-    network, table = config.network, config.settings.upstream
-    return UpstreamSettings(
-        max_connections_per_origin=table.max_connections,
-        max_idle_per_origin=table.max_idle_connections,
-        idle_expiry=table.idle_expiry,
-        max_body_bytes=table.max_body_bytes,
-        proxies=network.proxies,
-        ca_file=network.ca_file,
-        ca_dir=network.ca_dir,
-    )
 
 
 def describe(config: Config) -> dict[str, object]:

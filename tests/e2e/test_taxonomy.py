@@ -23,7 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 import provider as providers
-from callgate.app import build_worker, real_world
+from callgate.app import build_worker
 from callgate.cli.keys import add_key
 from callgate.cli.main import callgate
 from callgate.config import load
@@ -32,6 +32,7 @@ from callgate.errors import TAXONOMY
 from callgate.store.base import Key
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
+from callgate.world import real_world
 from gateway import Gateway, serving, until, write_config
 from patience import PATIENCE
 from provider import Provider

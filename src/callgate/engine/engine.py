@@ -58,7 +58,7 @@ class Stream(Protocol):
 
 class Engine:
     """Carries calls. `prices` gives a target's price, or None where none is known; `mid_stream`
-    says what is done with a stream that breaks off, where the caller does not; `lines` is the log.
+    says what is done with a stream that breaks off, unless the caller does.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Engine:
         shaping: Shaping,
         *,
         mid_stream: str = "continue",
-        lines: AccessLog | None = None,
+        access_log: AccessLog | None = None,
     ) -> None:
         self.admission = admission
         self._client = client
@@ -82,7 +82,7 @@ class Engine:
         self._prices = prices
         self._failover = failover
         self._mid_stream = mid_stream
-        self._lines = lines or AccessLog()
+        self._access_log = access_log or AccessLog()
         self._shaping = shaping
 
     async def complete(self, call: Call, candidates: Sequence[Candidate]) -> ChatResponse:
@@ -169,7 +169,7 @@ class Engine:
             omit(told)
             record = _ENCODER.encode(told)
         self._journal.append(record)
-        if call.error is not None or self._lines.access:
-            self._lines.settled(call)
+        if call.error is not None or self._access_log.access:
+            self._access_log.settled(call)
         if call.tape is not None:
             call.tape.record = record

@@ -25,7 +25,7 @@ _MOST_KNOWN = 10_000
 _MOST_CHOICES = 128
 _log = logging.getLogger("callgate.budgets")
 
-Born = Callable[[str, Rule, int], None]
+OnNewBudget = Callable[[str, Rule, int], None]
 
 
 class Reservation:
@@ -46,8 +46,8 @@ class Metering:
     """Limits on tokens and money of every account, key and model.
 
     `accounts` are the allowances of accounts by name, `EVERYONE` for all others; `warn_at` is the
-    share of a budget from which on warnings are given; `born` is told of each budget whose counter
-    does not know yet what was spent before (account, rule, where its period begins).
+    share of a budget from which on warnings are given; `on_new_budget` is called for each budget
+    whose counter does not know yet what was spent before (account, rule, start of its period).
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Metering:
         *,
         warn_at: float,
     ) -> None:
-        self.born: Born | None = None
+        self.on_new_budget: OnNewBudget | None = None
         self.accounts = accounts
         self._counters = counters
         self._prices = prices
@@ -212,8 +212,8 @@ class Metering:
             if rule.measure != "spend":
                 continue
             level = levels[at]
-            if level.birth and self.born is not None:
-                self.born(key.account, rule, level.opened)
+            if level.birth and self.on_new_budget is not None:
+                self.on_new_budget(key.account, rule, level.opened)
             if level.used >= rule.limit * self._warn_at:
                 share = f"{rule.scope} {_span(rule)} {level.used * 100 // rule.limit}%"
                 call.budget_warning = call.budget_warning or share

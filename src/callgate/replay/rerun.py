@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from callgate.app import World, build_worker, health_table
+from callgate.app import build_worker
 from callgate.config import Config
 from callgate.config.load import Network
 from callgate.config.settings import AccountTable, Settings
@@ -42,6 +42,7 @@ from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
 from callgate.web.exchange import EXCHANGE
 from callgate.web.reply import DEGRADED
+from callgate.world import World, health_table
 
 _LONG = 86400.0
 _SECONDS = 60.0

@@ -43,8 +43,8 @@ class Companion(Protocol):
 class Keyring:
     """The keys of one process. `trouble` says why the store does not answer, if it does not.
 
-    `remember` is given all keys whenever they have been read anew. `changed` is called in the loop
-    when they, or what is read with them, may have become others.
+    `remember` is given all keys whenever they have been read anew. `on_change` is called in the
+    loop when they, or what is read with them, may have changed.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Keyring:
         companion: Companion | None = None,
     ) -> None:
         self.trouble: str | None = None
-        self.changed: Callable[[], None] | None = None
+        self.on_change: Callable[[], None] | None = None
         self._keys = keys
         self._clock = clock
         self._remember = remember
@@ -63,7 +63,7 @@ class Keyring:
         self._by_digest: dict[bytes, Key] = {}
         self._by_header: dict[bytes, tuple[Key, float]] = {}
         self._version: int | None = None
-        self._told: int | None = None  # the version that `changed` was called for
+        self._told: int | None = None  # the version that `on_change` was called for
         self._misses: OrderedDict[bytes, float] = OrderedDict()
         self._one_query = asyncio.Lock()
         self._second = 0
@@ -107,8 +107,8 @@ class Keyring:
                 self._companion.apply()
             if self._version != self._told:
                 self._told = self._version
-                if self.changed is not None:
-                    self.changed()
+                if self.on_change is not None:
+                    self.on_change()
 
     def all(self) -> list[Key]:
         """Every key in memory, dead ones too."""
