@@ -17,7 +17,6 @@ from .bedrock_requests import (
     ADAPTIVE,
     CLAUDE,
     COMMAND,
-    HELLO,
     LLAMA,
     NOVA,
     OSS,
@@ -212,14 +211,26 @@ def test_a_choice_of_tool_is_told(choice: Any, sent: Any) -> None:
 
 def test_no_tool_is_offered_where_none_may_be_called() -> None:
     assert "toolConfig" not in encoded({"tools": [WEATHER], "tool_choice": "none"})
-    call = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
-    messages = [
-        *HELLO,
-        {"role": "assistant", "content": None, "tool_calls": [call]},
-        {"role": "tool", "tool_call_id": "a", "content": "sun"},
-    ]
-    error = refused({"tools": [WEATHER], "tool_choice": "none", "messages": messages})
-    assert error.param == "tool_choice"
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["anthropic.claude-opus-5-5", "us.anthropic.claude-sonnet-5-5", "x.anthropic.claude-fable-5-1"],
+)
+def test_models_that_cannot_be_made_to_call_a_tool_are_not_asked_to(model: str) -> None:
+    for choice in ("required", {"type": "function", "function": {"name": "weather"}}):
+        error = refused({"tools": [WEATHER], "tool_choice": choice}, model)
+        assert error.param == "tool_choice"
+    assert encoded({"tools": [WEATHER], "tool_choice": "auto"}, model)["toolConfig"]
+
+
+def test_models_that_always_think_are_not_told_to_stop() -> None:
+    for model in ("anthropic.claude-opus-5-5", "anthropic.claude-fable-5"):
+        assert refused({"reasoning_effort": "none"}, model).param == "reasoning_effort"
+    sent = encoded({"reasoning_effort": "none"}, "us.anthropic.claude-sonnet-5-5")
+    assert sent["additionalModelRequestFields"] == {"thinking": {"type": "between_tools"}}
+    sent = encoded({"reasoning_effort": "none"}, VEILED)
+    assert sent["additionalModelRequestFields"] == {"thinking": {"type": "disabled"}}
 
 
 def test_a_schema_for_the_answer_is_told_as_text() -> None:

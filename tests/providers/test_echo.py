@@ -85,7 +85,8 @@ def test_what_callers_make_up_is_refused_by_name_all_the_same(target: Target) ->
 @pytest.mark.parametrize("target", TRANSLATED[:4], ids=lambda one: one.deployment.id)
 def test_null_is_the_arguments_of_a_call_without_any(target: Target) -> None:
     call = {**CALL, "function": {"name": "f", "arguments": "null"}}
-    told = json.dumps(sent(target, answer(tool_calls=[call]), RESULT))
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    told = json.dumps(sent(target, answer(tool_calls=[call]), RESULT, tools=tools))
     assert '"input": {}' in told or '"args": {}' in told
 
 

@@ -40,6 +40,12 @@ def test_anthropic_marks_the_result() -> None:
     assert result["content"] == "no network"
 
 
+def test_anthropic_is_told_of_a_failure_without_words_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MESSAGES[-1], "content", "")
+    (result,) = sent("anthropic")["messages"][-1]["content"]
+    assert (result["is_error"], result["content"]) == (True, "error")
+
+
 def test_bedrock_gives_it_a_status() -> None:
     (block,) = sent("bedrock")["messages"][-1]["content"]
     assert block["toolResult"]["status"] == "error"

@@ -108,10 +108,11 @@ class Conversation:
             content: Any = message.content
         else:
             content = blocks_of(message.content, path, self._found)
-        if content:
-            result["content"] = content
         if message.is_error:
             result["is_error"] = True
+            content = content or "error"  # without content, an error is refused
+        if content:
+            result["content"] = content
         if message.cache_control is not None:
             result["cache_control"] = message.cache_control
         self._add("user", [result])

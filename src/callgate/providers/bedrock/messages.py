@@ -14,6 +14,7 @@ from types import MappingProxyType
 from callgate.core.chat import Json, Message, Part, ToolCall
 from callgate.core.jsontext import parse
 from callgate.providers.bedrock.media import Documents, file, image, invalid, sound, unsupported
+from callgate.providers.bedrock.retelling import call_in_words, result_in_words
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 Thought = tuple[int, int, Json]
@@ -29,17 +30,18 @@ _KINDS: Mapping[str, str] = MappingProxyType(
 class Conversation:
     """What becomes of the messages; built once per request.
 
-    `system` and `messages` are Converse's own fields; `tools_used` says whether a tool was called
-    in them. `thoughts` says that the model takes back what it thought. Raises GatewayError with the
-    path of what Converse has no place for.
+    `system` and `messages` are Converse's own fields. `thoughts` says that the model takes back
+    what it thought, `tools` that the request offers tools; without, calls are told in words.
+    Raises GatewayError with the path of what Converse has no place for.
     """
 
-    def __init__(self, messages: list[Message], *, thoughts: bool) -> None:
+    def __init__(self, messages: list[Message], *, thoughts: bool, tools: bool) -> None:
         self.system: list[Json] = []
         self.messages: list[Json] = []
-        self.tools_used = False
         self._documents = Documents()
         self._thoughts = thoughts
+        self._tools = tools
+        self._names: dict[str, str] = {}  # of tools, by their calls
         for index, message in enumerate(messages):
             path = f"messages[{index}]"
             if message.role in ("system", "developer"):
@@ -85,7 +87,10 @@ class Conversation:
             _call(call, f"{path}.tool_calls[{number}]")
             for number, call in enumerate(message.tool_calls or ())
         ]
-        self.tools_used = self.tools_used or bool(calls)
+        if not self._tools:
+            for call, given in zip(calls, message.tool_calls or (), strict=True):
+                self._names[given.id] = call["toolUse"]["name"]
+            calls = [call_in_words(call) for call in calls]
         thoughts = list(_reasoning(message, path)) if self._thoughts else []
         refusal = _text(message.refusal)
         if isinstance(message.content, list):
@@ -96,18 +101,22 @@ class Conversation:
         self._say("assistant", [*blocks, *cache_point(message, path)])
 
     def _result(self, message: Message, path: str) -> None:
-        self.tools_used = True
         points: list[Json] = []
         content: list[Json] = []
         for block in self._content(message, path):
             (points if "cachePoint" in block else content).append(block)
+        points += cache_point(message, path)
+        if not self._tools:
+            name = self._names.get(message.tool_call_id or "") or message.name
+            told = result_in_words(name, content, failed=bool(message.is_error))
+            self._say("user", [*told, *points[:1]])
+            return
         result: Json = {
             "toolUseId": call_id(message.tool_call_id or ""),
-            "content": content or [{"text": ""}],
+            "content": content or [{"text": "error" if message.is_error else ""}],
         }
         if message.is_error:
             result["status"] = "error"
-        points += cache_point(message, path)
         self._say("user", [{"toolResult": result}, *points[:1]])
 
     def _content(self, message: Message, path: str) -> Iterator[Json]:
@@ -126,6 +135,20 @@ class Conversation:
             else:
                 raise unsupported(f"{where}.type", "Bedrock takes no such part")
             yield from cache_point(part, where)
+
+
+def unled(turns: list[Json]) -> bool:
+    """Whether the conversation is amid calls of tools that no thought precedes. Claude takes no
+    budget to think with then: https://docs.claude.com/en/docs/build-with-claude/extended-thinking
+    """
+    first: Json | None = None
+    for turn in reversed(turns):
+        if turn["role"] == "assistant":
+            first = turn["content"][0]
+        elif "toolResult" not in turn["content"][0]:
+            break
+    amid = bool(turns) and "toolResult" in turns[-1]["content"][0]
+    return amid and first is not None and "reasoningContent" not in first
 
 
 def cache_point(value: Message | Part | object, path: str) -> list[Json]:

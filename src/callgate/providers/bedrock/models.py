@@ -22,13 +22,17 @@ class Family(NamedTuple):
     `fields` maps a parameter of the request to its place in `additionalModelRequestFields`;
     `thinking` says how it is told to reason, empty where it cannot be told (a `veiled` one keeps
     its thoughts to itself unless asked); `schema` is the target
-    of `core.schema` for tools; `web` whether it can search the web on its own.
+    of `core.schema` for tools; `web` whether it can search the web on its own; `forced` whether it
+    can be made to call a tool; `off` the type of a `veiled` one's thinking that is as good as
+    none, empty where it always thinks.
     """
 
     fields: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     thinking: Thinking = ""
     schema: Literal["bedrock", "nova"] = "bedrock"
     web: bool = False
+    forced: bool = True
+    off: str = "disabled"
 
 
 _CLAUDE: Mapping[str, tuple[str, ...]] = MappingProxyType({"top_k": ("top_k",)})
@@ -54,7 +58,13 @@ _FAMILIES = tuple(
     for pattern, family in (
         # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
         (r"anthropic\.claude-(?:opus|sonnet|haiku)-4-6", Family(_CLAUDE, "adaptive")),
-        (r"anthropic\.claude-(?:[a-z]+-4-[7-9]|[a-z]+-[5-9](?!\d)|mythos|fable)",
+        # https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5
+        (r"anthropic\.claude-(?:opus-5-5|(?:fable|mythos)-(?:5-[1-9](?!\d)|[6-9]))",
+         Family(_CLAUDE, "veiled", forced=False, off="")),
+        (r"anthropic\.claude-sonnet-5-5",
+         Family(_CLAUDE, "veiled", forced=False, off="between_tools")),
+        (r"anthropic\.claude-(?:fable|mythos)", Family(_CLAUDE, "veiled", off="")),
+        (r"anthropic\.claude-(?:[a-z]+-4-[7-9]|[a-z]+-[5-9](?!\d))",
          Family(_CLAUDE, "veiled")),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
         (r"anthropic\.claude-(?:3-7|[a-z]+-4)", Family(_CLAUDE, "budget")),
@@ -118,7 +128,7 @@ _ASK: Mapping[Thinking, Callable[[str], Json]] = MappingProxyType(
 )
 _SILENT: Json = {"thinking": {"type": "disabled"}}
 _OFF: Mapping[Thinking, Json] = MappingProxyType(
-    {"": {}, "budget": _SILENT, "adaptive": _SILENT, "veiled": _SILENT, "nova": {}, "config": {}}
+    {"": {}, "budget": _SILENT, "adaptive": _SILENT, "nova": {}, "config": {}}
 )
 """How a family is kept from reasoning, where that is possible at all."""
 
@@ -152,6 +162,8 @@ def thinking_fields(family: Family, effort: str, max_tokens: int | None) -> Json
     """
     kind = family.thinking
     if effort == "none":
+        if kind == "veiled":
+            return {"thinking": {"type": family.off}} if family.off else None
         return _OFF.get(kind)
     if kind == "budget":
         budget = budget_for(effort, max_tokens) if effort in _SHARES else None

@@ -15,7 +15,7 @@ from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported
-from callgate.providers.bedrock.messages import Conversation
+from callgate.providers.bedrock.messages import Conversation, unled
 from callgate.providers.bedrock.models import (
     Family,
     family_of,
@@ -76,13 +76,15 @@ def converse(request: ChatRequest, target: Target) -> Json:
     options, family = deployment.options, family_of(deployment.upstream_model)
     _refuse(request, family)
     thoughts = takes_thoughts(deployment.upstream_model)
-    conversation = Conversation(request.messages, thoughts=thoughts)
+    tools = tool_config(body, family)
+    conversation = Conversation(request.messages, thoughts=thoughts, tools=tools is not None)
     fields: Json = {"messages": conversation.messages}
     if conversation.system:
         fields["system"] = conversation.system
     additional = _additional(body, family)
+    if body.thinking is None and _has_budget(additional) and unled(conversation.messages):
+        del additional["thinking"]
     fields["inferenceConfig"] = _inference(request, additional, target.model.max_output_tokens)
-    tools = tool_config(body, family, used=conversation.tools_used)
     if tools is not None:
         fields["toolConfig"] = tools
     if additional:
@@ -147,6 +149,10 @@ def _output_limit(request: ChatRequest, additional: Json, most: int) -> int | No
         limit += budget
         return min(limit, most) if most else limit
     return limit
+
+
+def _has_budget(additional: Json) -> bool:
+    return "budget_tokens" in additional.get("thinking", {})
 
 
 def _asked_limit(body: ChatBody) -> int | None:

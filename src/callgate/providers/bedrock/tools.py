@@ -16,8 +16,8 @@ from callgate.providers.bedrock.models import Family
 _text = msgspec.json.Encoder().encode
 
 
-def tool_config(body: ChatBody, family: Family, *, used: bool) -> Json | None:
-    """The tools on offer and which must be called; `used` says that one was called before."""
+def tool_config(body: ChatBody, family: Family) -> Json | None:
+    """The tools on offer and which must be called; None where none may be."""
     tools: list[Json] = []
     for number, tool in enumerate(body.tools or ()):
         path = f"tools[{number}]"
@@ -28,17 +28,13 @@ def tool_config(body: ChatBody, family: Family, *, used: bool) -> Json | None:
             raise unsupported("web_search_options", "the model takes no such options")
         tools.append({"systemTool": {"name": "nova_grounding"}})
     choice = body.tool_choice
-    if choice == "none" and tools:
-        if used:
-            raise unsupported(
-                "tool_choice", "Bedrock cannot forbid tools once one was called; leave out `none`"
-            )
-        return None
-    if not tools:
+    if choice == "none" or not tools:
         return None
     config: Json = {"tools": tools}
     if choice is not None:
         config["toolChoice"] = _choice(choice)
+        if not family.forced and choice != "auto":
+            raise unsupported("tool_choice", "the model cannot be made to call a tool")
     return config
 
 
