@@ -199,9 +199,24 @@ async def test_budgets_are_seeded_by_what_bears_on_them() -> None:
     found = rules(own, "k", own, model(budget_month=50.0))
     await seeding.prime(("acme", rule) for rule in found)  # the store is away
     await seeding.prime(("acme", rule) for rule in found)
+    await seeding.stop()
     now = time.time_ns() // 1000
     amounts = [await used(counters, rule, beginning(rule.period, now)) for rule in found]
     assert amounts == [3 * NANO, 1 * NANO, 1 * NANO]
+
+
+async def test_a_counter_that_others_have_left_behind_knows_what_was_spent_without_it() -> None:
+    counters, own = MemoryCounters(), Allowance(budget_day=50.0, budget_month=50.0)
+    now, today = time.time_ns() // 1000, datetime.now(UTC).date()
+    day, month = rules(own, "k", None, model())
+    for rule, amount in ((day, NANO), (month, 9 * NANO)):
+        begins = beginning(rule.period, now)
+        await counters.seed("acme", rule.name, rule.period, begins, amount)
+    seeding = Seeding(counters, lambda _since: [Spent(today, "acme", "k", "m", 4.0)])
+    await seeding.prime([("acme", day), ("acme", month)])
+    found = [await used(counters, rule, beginning(rule.period, now)) for rule in (day, month)]
+    assert found == [4 * NANO, 9 * NANO]  # what is reserved by now stands in no record yet
+    await seeding.stop()
 
 
 def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:

@@ -38,17 +38,21 @@ class Seeding:
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def prime(self, budgets: Iterable[tuple[str, Rule]]) -> None:
-        """Seed these budgets of accounts now, before anybody is served."""
+        """Seed these budgets of accounts now, before anybody is served.
+
+        All of them as if they were back: of those that the processes before this one did not have,
+        their counters know nothing of what was spent meanwhile.
+        """
         now = time.time_ns() // 1000
         for account, rule in budgets:
             begins = beginning(rule.period, now)
-            self._pending[account, rule.name] = (account, rule, begins, False)
+            self._pending[account, rule.name] = (account, rule, begins, True)
         if self._pending:
             try:
                 await self._seed()
             except StoreError as error:
-                self._pending.clear()  # asked for again when they are drawn on
-                _log.warning("what was spent so far is not known yet", extra={"detail": str(error)})
+                _tell(error)
+                self._task = asyncio.create_task(self._work(_RETRY_SECONDS))
 
     async def stop(self) -> None:
         """End the work in the background."""
@@ -56,30 +60,39 @@ class Seeding:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _work(self) -> None:
+    async def _work(self, pause: float = 0.0) -> None:
+        await asyncio.sleep(pause)
         while self._pending:
             try:
                 await self._seed()
             except StoreError as error:
-                _log.warning("what was spent so far is not known yet", extra={"detail": str(error)})
+                _tell(error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _seed(self) -> None:
+        """Seed all that is wanted. Raises StoreError where it has to be done once more."""
         wanted = list(self._pending.values())
         oldest = min(begins for _, _, begins, _ in wanted)
         since = _day(oldest)
         rows = await asyncio.to_thread(lambda: _by_account(self._spent(since)))
+        alone: str | None = None
         for number, (account, rule, begins, again) in enumerate(wanted):
             if number % _PAUSE_EVERY == 0:
                 await asyncio.sleep(0)  # a budget of everyone is one of thousands of accounts
             own, first = rows.get(account, ()), _day(begins)
             amount = sum(nano(row.cost) for row in own if bears(rule, account, row, first))
-            if amount or not again:
-                counter = (account, rule.name, rule.period, begins)
-                await self._counters.seed(*counter, amount, again=again)
-                if again and (trouble := self._counters.trouble) is not None:
-                    raise StoreError(trouble)  # nobody would ask for it once more
-            self._pending.pop((account, rule.name), None)
+            counter = (account, rule.name, rule.period, begins)
+            await self._counters.seed(*counter, amount, again=again and amount > 0)
+            if again and amount and (trouble := self._counters.trouble) is not None:
+                alone = trouble  # its counter was not told, and nobody would ask for it once more
+            else:
+                self._pending.pop((account, rule.name), None)
+        if alone is not None:
+            raise StoreError(alone)
+
+
+def _tell(error: StoreError) -> None:
+    _log.warning("what was spent so far is not known yet", extra={"detail": str(error)})
 
 
 def _by_account(rows: Iterable[Spent]) -> dict[str, list[Spent]]:
