@@ -39,6 +39,14 @@ def test_a_known_secret_is_masked_whatever_it_looks_like() -> None:
     assert redact("your key is hunter2!", [Secret("hunter2")]) == f"your key is {MASK}!"
 
 
+def test_of_a_text_that_was_cut_the_part_of_a_secret_goes_too() -> None:
+    secret = Secret("planted.6f2b.0000.aaaa")
+    for length in range(6, 22):
+        assert redact(f"the key is {secret.reveal()[:length]}", [secret]) == f"the key is {MASK}"
+    for text in ("the key is plant", "planted.6f2b is no key", "planted.6f2b.0000.aaab"):
+        assert redact(text, [secret]) == text
+
+
 def test_a_secret_too_short_to_be_one_is_not_searched_for() -> None:
     assert redact("a banana", [Secret("a"), Secret("")]) == "a banana"
 

@@ -189,6 +189,17 @@ def test_grounding_becomes_annotations_once() -> None:
     assert found == [expected]
 
 
+def test_sources_do_not_multiply() -> None:
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "https://a.example/" + "a" * 100_000, "title": "A"}}],
+        "groundingSupports": [{"segment": {}, "groundingChunkIndices": [0] * 5000}],
+    }
+    body = answer({"text": "abcd"}, groundingMetadata=grounding, finishReason="STOP")
+    told = decoded(body).choices[0]["message"]["annotations"]
+    assert len(told) == 1000
+    assert len(told[0]["url_citation"]["url"]) < 10_000
+
+
 def test_log_probabilities() -> None:
     result = {
         "chosenCandidates": [{"token": "é", "logProbability": -0.5}],

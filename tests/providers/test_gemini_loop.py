@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -146,6 +147,16 @@ def test_a_picture_goes_back_with_its_signature() -> None:
     ]
     body = sent({"messages": messages}, target_of("gemini", upstream_model=MODEL))
     assert body["contents"][1]["parts"] == [{"text": "Here:"}, part]
+
+
+def test_time_for_many_pictures_is_in_proportion() -> None:
+    """All messages were read anew for each of them."""
+    turns: list[dict[str, Any]] = [{"role": "user", "content": "x" * 1_000_000}]
+    for _ in range(900):
+        turns += [{"role": "assistant", "content": "y", "images": []}]
+    started = time.process_time()
+    sent({"messages": turns}, target_of("gemini", upstream_model=MODEL))
+    assert time.process_time() - started < 1.5
 
 
 def test_signatures_stay_with_a_text_that_was_changed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 import zlib
 
 import pytest
@@ -70,6 +71,16 @@ def test_truncated_data_is_never_whole(name: str, data: bytes, missing: int) -> 
         assert not undo(coding, cut, 100, 100)[1]
     except zlib.error:
         assert name == "raw"  # whose first bytes may be taken for another header
+
+
+def test_time_for_many_members_is_in_proportion() -> None:
+    """Each may be empty, and the event loop waits meanwhile."""
+    given = Inflater("gzip")
+    given.push(pack(b"") * 20_000)
+    started = time.process_time()
+    assert given.pull(100) == b""
+    assert given.whole
+    assert time.process_time() - started < 0.5
 
 
 def test_nothing_at_all_is_whole() -> None:

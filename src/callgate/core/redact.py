@@ -13,6 +13,9 @@ MASK = "[redacted]"
 _SHORTEST = 4
 """A known secret of fewer characters would mask half of the text and protects nothing."""
 
+_SHORTEST_PART = 6
+"""Nor does it say much of a secret how its first few characters are."""
+
 # Each alternative looks at a word at most once from its beginning, or a bounded way ahead: time is
 # in proportion to the text, whatever it is. What has to begin a word is tried at such places only,
 # and nothing is looked for in a run that is too short; the order decides where several would match.
@@ -60,10 +63,18 @@ def _shapes(*, masked: bool) -> re.Pattern[str]:
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     """The text with these secrets, and whatever has the shape of one, replaced by `[redacted]`.
 
-    Account ids and long opaque words go too: a false alarm costs a word, a miss costs a key.
+    Account ids and long opaque words go too: a false alarm costs a word, a miss costs a key. Of a
+    text that was cut, also the part of a secret that is left at its end.
     """
     for secret in secrets:
         value = secret.reveal()
         if len(value) >= _SHORTEST:
-            text = text.replace(value, MASK)
+            text = _without_part(text.replace(value, MASK), value)
     return _shapes(masked=_STARS in text).sub(MASK, text)
+
+
+def _without_part(text: str, value: str) -> str:
+    for length in range(min(len(value) - 1, len(text)), _SHORTEST_PART - 1, -1):
+        if text.endswith(value[:length]):
+            return text[:-length] + MASK
+    return text

@@ -7,6 +7,9 @@ from typing import Any
 
 _GZIP = 16 + zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
+_SLICE = 16 * 1024
+"""Bytes that zlib is given at a time. It copies what is left of them at the end of each member, of
+which there may be one every 20 bytes."""
 
 
 class Inflater:
@@ -16,11 +19,12 @@ class Inflater:
     `given` counts all of it.
     """
 
-    __slots__ = ("_full", "_gzip", "_input", "_zlib", "given")
+    __slots__ = ("_at", "_full", "_gzip", "_input", "_zlib", "given")
 
     def __init__(self, coding: str) -> None:
         self._gzip = coding == "gzip"
         self._input = b""
+        self._at = 0  # how much of it is done with
         self._full = False
         self._zlib: Any = None
         self.given = 0
@@ -28,26 +32,29 @@ class Inflater:
     @property
     def whole(self) -> bool:
         """Whether the bytes pushed so far end where the encoded data ends."""
-        return not self._input and (self._zlib is None or self._zlib.eof)
+        return self._at == len(self._input) and (self._zlib is None or self._zlib.eof)
 
     def push(self, data: bytes) -> None:
         """Add encoded bytes."""
-        self._input += data
+        self._input = self._input[self._at :] + data
+        self._at = 0
 
     def pull(self, limit: int) -> bytes:
         """Up to `limit` (above 0) decoded bytes; empty where more input is needed.
 
         Raises zlib.error.
         """
-        while self._input or self._full:
+        while self._at < len(self._input) or self._full:
             if self._zlib is None or self._zlib.eof:
                 bits = self._bits()
                 if bits is None:
                     return b""
                 self._zlib = zlib.decompressobj(bits)
-            output: bytes = self._zlib.decompress(self._input, limit)
+            piece = self._input[self._at : self._at + _SLICE]
+            output: bytes = self._zlib.decompress(piece, limit)
             self._full = len(output) == limit and not self._zlib.eof
-            self._input = self._zlib.unused_data or self._zlib.unconsumed_tail
+            left = self._zlib.unused_data or self._zlib.unconsumed_tail
+            self._at += len(piece) - len(left)
             self.given += len(output)
             if output:
                 return output
@@ -58,10 +65,10 @@ class Inflater:
             return _GZIP
         if self._zlib is not None:
             raise zlib.error("data after the end")
-        if len(self._input) < 2:
+        if len(self._input) - self._at < 2:
             return None
         # RFC 1950, 2.2: method 8 in the low bits, and the two bytes a multiple of 31.
-        first, second = self._input[:2]
+        first, second = self._input[self._at : self._at + 2]
         header = first & 15 == 8 and (first << 8 | second) % 31 == 0
         return zlib.MAX_WBITS if header else _RAW
 

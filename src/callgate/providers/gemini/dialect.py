@@ -13,7 +13,6 @@ from urllib.parse import quote
 import msgspec
 
 from callgate.core.chat import ChatRequest, ChatResponse, Json
-from callgate.core.fieldpath import value_at
 from callgate.core.http import HttpRequest, HttpResponse, Origin
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
@@ -151,12 +150,15 @@ def _pictures(request: ChatRequest) -> dict[int, list[Json]]:
     Raises GatewayError `unsupported_field` for every other unknown field.
     """
     found: dict[int, list[Json]] = {}
+    messages: Any = None
     for path in strange(request):
         match = _IMAGES.fullmatch(path)
         at = int(match[1]) if match else -1
         if not 0 <= at < len(request.messages) or request.messages[at].role != "assistant":
             raise unsupported(path, "Gemini has no such thing")
-        images = value_at(msgspec.json.decode(request.raw["messages"]), f"[{at}].images")
+        if messages is None:
+            messages = msgspec.json.decode(request.raw["messages"])
+        images = messages[at]["images"]
         if not isinstance(images, list) or not all(isinstance(one, dict) for one in images):
             raise invalid(path, "must be the images as the answer bore them")
         found[at] = images

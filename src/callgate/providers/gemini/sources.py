@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from callgate.core.chat import Json
+
+MAX_SOURCES = 1000
+_MAX_TEXT = 8192
+"""Sources of an answer that are told, and characters of an address: many may name the same one."""
 
 
 def annotations_of(candidate: Json) -> list[Json]:
-    """OpenAI's `url_citation` annotations from grounding and citations.
+    """OpenAI's `url_citation` annotations from grounding and citations, `MAX_SOURCES` at most.
 
     https://ai.google.dev/api/generate-content#v1beta.GroundingMetadata: segments are counted in
     bytes of UTF-8 there, and handed on so.
     """
-    out: list[Json] = []
-    grounding = _object(candidate.get("groundingMetadata"))
-    chunks = _objects(grounding.get("groundingChunks"))
-    for support in _objects(grounding.get("groundingSupports")):
-        segment = _object(support.get("segment"))
-        indices = support.get("groundingChunkIndices")
-        for index in indices if isinstance(indices, list) else ():
-            if type(index) is int and 0 <= index < len(chunks):
-                source = _source(chunks[index])
-                if source:
-                    out.append(_citation(source, segment))
-    if not out:
-        out = [_citation(source, {}) for chunk in chunks if (source := _source(chunk))]
+    out = list(islice(_grounded(candidate), MAX_SOURCES))
     cited = _object(candidate.get("citationMetadata"))
     for citation in _objects(cited.get("citations") or cited.get("citationSources")):
         source = {"url": citation.get("uri"), "title": citation.get("title")}
         if isinstance(source["url"], str):
             out.append(_citation(source, citation))
-    return out
+    return out[:MAX_SOURCES]
+
+
+def _grounded(candidate: Json) -> Iterator[Json]:
+    """What the segments of the answer rest on; where that is not said, what all of it does."""
+    grounding = _object(candidate.get("groundingMetadata"))
+    sources = [_source(chunk) for chunk in _objects(grounding.get("groundingChunks"))]
+    said = False
+    for support in _objects(grounding.get("groundingSupports")):
+        segment = _object(support.get("segment"))
+        indices = support.get("groundingChunkIndices")
+        for index in indices if isinstance(indices, list) else ():
+            if type(index) is int and 0 <= index < len(sources) and sources[index]:
+                said = True
+                yield _citation(sources[index], segment)
+    if not said:
+        yield from (_citation(source, {}) for source in sources if source)
 
 
 def _source(chunk: Json) -> Json:
@@ -41,9 +52,9 @@ def _source(chunk: Json) -> Json:
 
 
 def _citation(source: Json, segment: Json) -> Json:
-    citation: Json = {"url": source["url"]}
+    citation: Json = {"url": source["url"][:_MAX_TEXT]}
     if isinstance(source.get("title"), str):
-        citation["title"] = source["title"]
+        citation["title"] = source["title"][:_MAX_TEXT]
     for theirs, ours in (("startIndex", "start_index"), ("endIndex", "end_index")):
         if type(segment.get(theirs)) is int:
             citation[ours] = segment[theirs]

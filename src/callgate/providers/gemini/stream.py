@@ -18,13 +18,12 @@ from callgate.errors import GatewayError
 from callgate.providers.failure import bad_reply
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.errors import blocked, from_object
-from callgate.providers.gemini.sources import annotations_of, logprobs_of
+from callgate.providers.gemini.sources import MAX_SOURCES, annotations_of, logprobs_of
 from callgate.providers.gemini.usage import COUNTS, usage_of
 
 MAX_SKIPPED = 3
 MAX_CHOICES = 128
 MAX_ARRAY_BYTES = 64 << 20
-_MAX_SOURCES = 1000
 
 
 class _Choice:
@@ -176,7 +175,7 @@ class StreamDecoder:
     def _sources(self, delta: Json, state: _Choice, candidate: Json) -> None:
         """The sources that were not told before: Gemini repeats them."""
         fresh = [one for one in annotations_of(candidate) if one not in state.sources]
-        if fresh and len(state.sources) < _MAX_SOURCES:
+        if fresh and len(state.sources) < MAX_SOURCES:
             state.sources += fresh
             delta["annotations"] = fresh
 
