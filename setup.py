@@ -29,7 +29,7 @@ COMPILED = {
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
         "authentication", "body", "chat", "credentials", "door", "exchange", "flow", "gate",
-        "keyring", "protocol", "queue", "reader", "reply",
+        "head", "keyring", "protocol", "queue", "reader", "reply",
     ),
 }  # fmt: skip
 

@@ -42,7 +42,7 @@ ALLOWED = {
         "store",
         "support",
         "upstream",
-        "web.exchange",
+        "web.head",
         "web.reply",
         "world",
     },

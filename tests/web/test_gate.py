@@ -11,10 +11,11 @@ import pytest
 from callgate.cli.build import compiled
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
+from callgate.web.asgi import Relayed
 from callgate.web.chat import CHAT_PATH, Chat
 from callgate.web.errorwriter import ErrorWriter
-from callgate.web.exchange import EXCHANGE
 from callgate.web.gate import Gate
+from callgate.web.head import Head
 
 
 @pytest.mark.skipif(compiled(), reason="a compiled gate takes no stand-in for the chat route")
@@ -39,11 +40,10 @@ async def test_the_record_of_a_caller_who_leaves_while_a_limit_is_looked_up_is_k
         raise AssertionError
 
     gate = Gate(cast("Chat", Refusing()), never, cast("Any", None), cast("ErrorWriter", None))
-    scope = {
-        "type": "http", "method": "POST", "path": CHAT_PATH, "headers": [], "client": None,
-        EXCHANGE: SimpleNamespace(gone=True),
-    }  # fmt: skip
-    serving = asyncio.create_task(gate(scope, never, never))
+    head = Head("POST", CHAT_PATH, CHAT_PATH.encode(), b"", "1.1", {}, "http", None, None)
+    exchange = Relayed(never, never)
+    exchange.gone = True
+    serving = asyncio.create_task(gate.serve(head, exchange))
     await looking.wait()
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -11,9 +11,9 @@ import pytest
 from callgate.cli.build import compiled
 from callgate.errors import GatewayError
 from callgate.files import Files
-from callgate.web.body import Receive, Send
 from callgate.web.door import Door
-from callgate.web.exchange import EXCHANGE, Exchange
+from callgate.web.exchange import Exchange
+from callgate.web.head import Head
 from callgate.web.protocol import GateProtocol
 from callgate.web.settings import Bounds
 
@@ -105,21 +105,21 @@ class Gate:
         self.go_on = asyncio.Event()
         self.reads = True
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        self.served.append(scope[EXCHANGE])
+    async def serve(self, _head: Head, exchange: Exchange) -> None:
+        self.served.append(exchange)
         await self.go_on.wait()
         more = self.reads
         while more:
             try:
-                message = await receive()
+                message = await exchange.receive()
             except GatewayError as error:
                 self.refused.append(error)
                 break
             self.bodies.append(message.get("body", b""))
             more = message.get("more_body", False)
         headers = [(b"content-length", b"2")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"ok"})
+        await exchange.send({"type": "http.response.start", "status": 200, "headers": headers})
+        await exchange.send({"type": "http.response.body", "body": b"ok"})
 
     def refuse_unparsed(self, error: GatewayError, _client: str | None) -> tuple[str, bytes]:
         self.refused.append(error)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
@@ -23,6 +24,8 @@ from callgate.store.base import Key
 
 if TYPE_CHECKING:
     from callgate.engine.metering import Reservation
+
+_NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
 class TokenQuota:
@@ -93,7 +96,7 @@ class Call:
         self.started = perf_counter_ns()
         self.method = method
         self.path = path
-        self.headers: Iterable[tuple[bytes, bytes]] = ()
+        self.headers: Mapping[bytes, bytes] = _NO_HEADERS
         self.status = 0
         self.key: Key | None = None
         self.client_request_id: str | None = None

@@ -40,7 +40,7 @@ from callgate.replay.world import (
 )
 from callgate.store.base import RequestLog, Store
 from callgate.store.journal import Journal, scan
-from callgate.web.exchange import EXCHANGE
+from callgate.web.head import Head
 from callgate.web.reply import DEGRADED
 from callgate.world import World, health_table
 
@@ -115,29 +115,21 @@ class _Caller:
         self._ended = record.error == "overloaded"
         self._unsent = captured.status == 0 and not captured.body and self._left
         self._task: asyncio.Task[None] | None = None
-        self.gone = False
+        self.gone = self.unread = False
+        self.pushes = True
         self.status = 0
-        self.headers: dict[bytes, bytes] = {}
         self.answer_headers: list[tuple[str, str]] = []
         self.answer: list[bytes] = []
 
     async def call(self, gate: Any, key: str) -> None:
         captured = self._captured
         headers = [(name.encode(), value.encode("latin-1")) for name, value in captured.headers]
-        self.headers = {name: value for name, value in headers if name != HEADER}
-        self.headers[b"authorization"] = key.encode()
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": captured.method,
-            "path": captured.path,
-            "raw_path": captured.path.encode(),
-            "query_string": b"",
-            "client": ("127.0.0.1", 0),
-            "headers": self.headers.items(),
-            EXCHANGE: self,
-        }
-        self._task = asyncio.ensure_future(gate(scope, self._receive, self._send))
+        sent = {name: value for name, value in headers if name != HEADER}
+        sent[b"authorization"] = key.encode()
+        path = captured.path
+        client = ("127.0.0.1", 0)
+        head = Head(captured.method, path, path.encode(), b"", "1.1", sent, "http", client, None)
+        self._task = asyncio.ensure_future(gate.serve(head, self))
         async with asyncio.timeout(_SECONDS):
             with suppress(asyncio.CancelledError):
                 await self._task
@@ -162,14 +154,14 @@ class _Caller:
         """A whole answer is sent as it would be by the door, had the caller read too slowly."""
         return False
 
-    async def _receive(self) -> MutableMapping[str, Any]:
+    async def receive(self) -> MutableMapping[str, Any]:
         if self._captured.unread is not None:
             raise self._captured.unread.error()
         if self._unsent:
             await self.leave()
         return {"type": "http.request", "body": self._captured.body, "more_body": False}
 
-    async def _send(self, message: MutableMapping[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.answer_headers = [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from time import perf_counter_ns
-from typing import Any
 
 import msgspec
 
@@ -23,10 +22,11 @@ from callgate.engine.engine import Engine, Stream
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 from callgate.web.authentication import Authenticator
-from callgate.web.body import Receive, Send, read_body
+from callgate.web.body import Send, read_body
 from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
-from callgate.web.exchange import EXCHANGE, Direct
+from callgate.web.exchange import Incoming
+from callgate.web.head import Head
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 from callgate.web.settings import ChatSettings
@@ -60,9 +60,7 @@ class Chat:
         self.streams = 0
         self.queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
 
-    async def serve(
-        self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
+    async def serve(self, call: Call, head: Head, exchange: Incoming) -> None:
         """Answer one request, or raise GatewayError while nothing has been sent.
 
         Where all places are taken it waits in line; where the line is full it is turned away at
@@ -72,46 +70,41 @@ class Chat:
         if queue.taken < queue.places:
             queue.taken += 1
         else:
-            await self._wait(call, scope)
+            await self._wait(call, head)
         try:
-            await self._serve(call, scope, receive, send)
+            await self._serve(call, head, exchange)
         finally:
             queue.leave()
 
-    async def _wait(self, call: Call, scope: MutableMapping[str, Any]) -> None:
+    async def _wait(self, call: Call, head: Head) -> None:
         """Wait for a place, which only callers with a key may do."""
         self.queue.check()
-        headers = _headers(scope)
-        note_client(call, headers)
-        await self._authenticator.key(call, headers, scope["query_string"])
+        note_client(call, head.headers)
+        await self._authenticator.key(call, head.headers, head.query)
         began = perf_counter_ns()
         try:
             await self.queue.enter()
         finally:
             call.queue_ns = perf_counter_ns() - began
 
-    async def _serve(
-        self, call: Call, scope: MutableMapping[str, Any], receive: Receive, send: Send
-    ) -> None:
-        headers = _headers(scope)
+    async def _serve(self, call: Call, head: Head, exchange: Incoming) -> None:
+        headers = head.headers
         note_client(call, headers)
         if self._settings.trace_share is not None:
             call.trace = _trace(call, headers, self._settings.trace_share)
-        if scope["method"] != "POST":
-            raise GatewayError(
-                "method_not_allowed", f"{scope['method']} is not allowed here; use POST"
-            )
-        key = await self._authenticator.key(call, headers, scope["query_string"])
+        if head.method != "POST":
+            raise GatewayError("method_not_allowed", f"{head.method} is not allowed here; use POST")
+        key = await self._authenticator.key(call, headers, head.query)
         taping = self._taping
+        send: Send = exchange.send
         if taping.always or key.capture is not None or HEADER in headers:
             send = taping.begin(call, key, headers, send)
         _check_media_type(headers)
         settings = self._settings
-        exchange: Direct | None = scope.get(EXCHANGE)
-        body = None if exchange is None else exchange.arrived(settings.max_body_bytes)
+        body = exchange.arrived(settings.max_body_bytes)
         if body is None:
             try:
-                body = await read_body(receive, headers, settings.max_body_bytes)
+                body = await read_body(exchange.receive, headers, settings.max_body_bytes)
             except GatewayError as error:
                 if call.tape is not None:
                     call.tape.unread = Failure.of(error)
@@ -158,7 +151,7 @@ class Chat:
             return
 
     async def _whole(
-        self, call: Call, candidates: list[Candidate], send: Send, exchange: Direct | None
+        self, call: Call, candidates: list[Candidate], send: Send, exchange: Incoming
     ) -> None:
         answer = await self.engine.complete(call, candidates)
         assert call.target is not None
@@ -173,7 +166,7 @@ class Chat:
         call.status, call.response_bytes = 200, len(body)
         self.engine.settle(call)
         headers = headers_for(call, JSON)
-        if exchange is None or call.tape is not None or not exchange.respond(200, headers, body):
+        if call.tape is not None or not exchange.respond(200, headers, body):
             await send_whole(send, 200, headers, body)
 
     async def _stream(
@@ -181,7 +174,7 @@ class Chat:
         call: Call,
         candidates: list[Candidate],
         send: Send,
-        exchange: Direct | None,
+        exchange: Incoming,
     ) -> None:
         chunks = _ChunkWriter(call)
         try:
@@ -201,7 +194,7 @@ class Chat:
                 raise
             tail = self._broken_off(call, internal_error(call, defect))
         except asyncio.CancelledError:
-            if call.status != 200 or exchange is None or exchange.gone:
+            if call.status != 200 or exchange.gone:
                 raise
             tail = self._broken_off(call, stopping())
         else:
@@ -216,27 +209,23 @@ class Chat:
         relay: Stream,
         chunks: _ChunkWriter,
         send: Send,
-        exchange: Direct | None,
+        exchange: Incoming,
     ) -> None:
-        direct = None if call.tape is not None else exchange
-
         def push(ready: Sequence[Chunk]) -> bool:
-            assert direct is not None
             body = chunks.all(ready)
             call.response_bytes += len(body)
-            return direct.push(body)
+            return exchange.push(body)
 
         def again(run: Run) -> bool:
-            assert direct is not None
             body = chunks.again(run)
             call.response_bytes += len(body)
-            return direct.push(body)
+            return exchange.push(body)
 
         while (ready := await relay.next()) is not None:
             body = chunks.all(ready)
             call.response_bytes += len(body)
             await send(piece(body))
-            if direct is not None:
+            if exchange.pushes and call.tape is None:
                 await relay.pour(push, again)
 
     def _broken_off(self, call: Call, error: GatewayError) -> bytes:
@@ -292,11 +281,6 @@ class _ChunkWriter:
 def stopping() -> GatewayError:
     """What callers are told whose requests outlast the end of the process."""
     return GatewayError("overloaded", "The gateway is shutting down")
-
-
-def _headers(scope: MutableMapping[str, Any]) -> Mapping[bytes, bytes]:
-    exchange: Direct | None = scope.get(EXCHANGE)
-    return dict(scope["headers"]) if exchange is None else exchange.headers
 
 
 def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:

@@ -37,12 +37,8 @@ class ErrorWriter(Struct, frozen=True, kw_only=True):
 
 
 def _own_pages(call: Call) -> str:
-    host, scheme = b"", b"http"
-    for name, value in call.headers:
-        if name == b"host":
-            host = value
-        elif name == b"x-forwarded-proto" and value == b"https":
-            scheme = value
+    host = call.headers.get(b"host", b"")
     if not _HOST.fullmatch(host):
         return DOCS_PATH
-    return f"{scheme.decode()}://{host.decode()}{DOCS_PATH}"
+    secure = call.headers.get(b"x-forwarded-proto") == b"https"
+    return f"{'https' if secure else 'http'}://{host.decode()}{DOCS_PATH}"

@@ -8,32 +8,39 @@ are not searched for what cannot be in them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from callgate.errors import GatewayError
 from callgate.web.body import Message
+from callgate.web.head import Head
 
 if TYPE_CHECKING:
     from callgate.web.protocol import GateProtocol
-
-EXCHANGE = "callgate.exchange"
-"""Where a request's scope holds its `Exchange`."""
 
 HIGH_WATER = 64 * 1024
 _BODYLESS = (204, 304)
 
 
-class Direct(Protocol):
-    """What the chat route may use in place of ASGI's messages.
+class Incoming(Protocol):
+    """A request on its way in and its response on its way out, as the gate sees them.
 
-    `gone`: the caller has hung up; `headers`: the request's, names in lower case.
+    `gone`: the caller has hung up; `unread`: the gateway has, because the caller takes nothing of
+    the response; `pushes`: whether `push` may be used.
     """
 
     gone: bool
-    headers: Mapping[bytes, bytes]
+    unread: bool
+    pushes: bool
+
+    async def receive(self) -> Message:
+        """The next piece of the request's body, as ASGI has it."""
+        ...
+
+    async def send(self, message: Message, /) -> None:
+        """Send a part of the response, as ASGI has it."""
+        ...
 
     def arrived(self, limit: int, /) -> bytes | None:
         """The request's whole body, where all of it is here already and within the limit."""
@@ -49,8 +56,7 @@ class Direct(Protocol):
 
 
 class Exchange:
-    """`receive` and `send` of one request. `gone` turns true when the caller hangs up; `unread`
-    when the gateway does, because the caller takes nothing of the response.
+    """One request and its response; implements `Incoming`.
 
     `complete`: the response has been written to its end; `more`: the request's body has not
     arrived to its end yet; `keep_alive`: the connection may serve another request; `begun`: since
@@ -59,35 +65,33 @@ class Exchange:
 
     __slots__ = (
         "_buffered", "_connection", "_error", "_expects_continue", "_flow", "_head", "_head_only",
-        "_pieces", "_transport", "_waiter", "begun", "chunked", "complete", "gone", "headers",
-        "keep_alive", "more", "scope", "started", "unread",
+        "_pieces", "_transport", "_waiter", "begun", "chunked", "complete", "gone", "head",
+        "keep_alive", "more", "pushes", "started", "unread",
     )  # fmt: skip
 
     def __init__(
         self,
         connection: GateProtocol,
-        scope: MutableMapping[str, Any],
-        headers: Mapping[bytes, bytes],
+        head: Head,
         keep_alive: bool,
         begun: float,
     ) -> None:
-        self.scope = scope
-        self.headers = headers
+        self.head = head
         self.begun = begun
         self.keep_alive = keep_alive
-        self.more = True
+        self.more = self.pushes = True
         self.gone = self.started = self.complete = self.chunked = self.unread = False
         self._connection = connection
         self._transport = connection.transport
         self._flow = connection.flow
-        expected = headers.get(b"expect")
+        expected = head.headers.get(b"expect")
         self._expects_continue = (
             expected is not None
             and expected.lower() == b"100-continue"
-            and scope["http_version"] != "1.0"  # which knows of no such thing (RFC 9110, 10.1.1)
+            and head.version != "1.0"  # which knows of no such thing (RFC 9110, 10.1.1)
         )
         self._head = b""
-        self._head_only = scope["method"] == "HEAD"
+        self._head_only = head.method == "HEAD"
         self._pieces: list[bytes] = []
         self._buffered = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -213,7 +217,7 @@ class Exchange:
     def _render(self, status: int, headers: list[tuple[bytes, bytes]], *, sized: bool) -> bytes:
         lines = [b"%b: %b\r\n" % (name, value) for name, value in headers]
         if not sized and not self._head_only and status not in _BODYLESS:
-            if self.scope["http_version"] == "1.0":
+            if self.head.version == "1.0":
                 self.keep_alive = False  # RFC 9112, 7.1: no chunks; the end is the close
             else:
                 self.chunked = True

@@ -17,11 +17,13 @@ from callgate.core.redact import redact
 from callgate.engine.call import Call
 from callgate.engine.tape import Keeper
 from callgate.errors import GatewayError
+from callgate.web.asgi import Relayed
 from callgate.web.body import Message, Receive, Send
 from callgate.web.chat import CHAT_PATH, Chat, stopping
 from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
-from callgate.web.exchange import EXCHANGE
+from callgate.web.exchange import Incoming
+from callgate.web.head import Head, head_of
 from callgate.web.reply import DEGRADED, error_headers, send_whole
 from callgate.web.taping import taped
 
@@ -46,30 +48,35 @@ class Gate:
         self._chance = random.Random()  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Serve one request of any ASGI server; `web.protocol` calls `serve`."""
         if scope["type"] != "http":
             raise RuntimeError(f"no {scope['type']} is served")
-        path = scope["path"]
-        call = Call(self._request_id(), time(), scope["method"], path)
-        call.headers = scope["headers"]
+        await self.serve(head_of(scope), Relayed(receive, send))
+
+    async def serve(self, head: Head, exchange: Incoming) -> None:
+        """Serve one request."""
+        path = head.path
+        call = Call(self._request_id(), time(), head.method, path)
+        call.headers = head.headers
         if self._counters.trouble is not None:
             call.degraded = True
-        client = scope["client"]
-        if client:
+        client = head.client
+        if client is not None:
             call.client = client[0]
-        serve = self._chat.serve if path == CHAT_PATH else self._serve_cold
         try:
-            await serve(call, scope, receive, send)
+            if path == CHAT_PATH:
+                await self._chat.serve(call, head, exchange)
+            else:
+                await self._serve_cold(call, head, exchange)
         except GatewayError as error:
-            await self._refuse(call, error, send)
+            await self._refuse(call, error, exchange)
         except asyncio.CancelledError:
-            exchange = scope.get(EXCHANGE)
-            if exchange is None or not exchange.gone:  # the process ends
-                await self._refuse(call, stopping(), send)
+            if not exchange.gone:  # the process ends
+                await self._refuse(call, stopping(), exchange)
                 raise
             self._abandon(call, unread=exchange.unread)
         except Exception as defect:  # whatever it is, the caller gets an answer
-            await self._refuse(call, internal_error(call, defect), send)
+            await self._refuse(call, internal_error(call, defect), exchange)
         finally:
             if call.tape is not None:
                 self._keeper.keep(call)
@@ -89,9 +96,9 @@ class Gate:
     def _request_id(self) -> str:
         return uuid7(time_ns() // 1_000_000, self._chance.getrandbits(80))
 
-    async def _serve_cold(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve_cold(self, call: Call, head: Head, exchange: Incoming) -> None:
         call.path = redact(call.path[:_MAX_PATH])  # a key may have got into it
-        scope.setdefault("state", {})["call"] = call
+        scope = {**head.scope(), "state": {"call": call}}
         request_id = (b"x-request-id", call.request_id.encode())
 
         async def marked(message: Message) -> None:
@@ -103,11 +110,11 @@ class Gate:
                     message["headers"].append(DEGRADED)
                 if call.path not in _UNRECORDED or call.status >= 500:
                     self._chat.engine.settle(call)
-            await send(message)
+            await exchange.send(message)
 
-        await self._cold(scope, receive, marked)
+        await self._cold(scope, exchange.receive, marked)
 
-    async def _refuse(self, call: Call, error: GatewayError, send: Send) -> None:
+    async def _refuse(self, call: Call, error: GatewayError, exchange: Incoming) -> None:
         begun = call.status != 0
         call.error, call.status = error, error.kind.status
         if begun:  # the server breaks off a response that is left incomplete
@@ -121,8 +128,7 @@ class Gate:
         body = self._errors.body(call, error)
         call.response_bytes = len(body)
         self._chat.engine.settle(call)
-        if call.tape is not None:
-            send = taped(send, call.tape)
+        send = exchange.send if call.tape is None else taped(exchange.send, call.tape)
         await send_whole(send, call.status, error_headers(call, error), body)
 
     def _abandon(self, call: Call, *, unread: bool) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -20,8 +20,9 @@ from callgate.errors import GatewayError
 from callgate.files import shortage
 from callgate.web.chat import CHAT_PATH
 from callgate.web.credentials import SEVERAL
-from callgate.web.exchange import EXCHANGE, Exchange
+from callgate.web.exchange import Exchange
 from callgate.web.flow import Flow
+from callgate.web.head import Head
 from callgate.web.reader import RequestReader
 from callgate.web.target import split_target
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 _CHAT_URL = CHAT_PATH.encode()
 _AUTHORIZATION = b"authorization"
-_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
 _NOT_JUST_SO = 5.0
@@ -220,39 +220,28 @@ class GateProtocol(RequestReader):
             path, raw_path, query = CHAT_PATH, url, b""
         else:
             path, raw_path, query = split_target(url)
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": _ASGI,
-            "http_version": version,
-            "method": parser.get_method().decode("ascii"),
-            "scheme": self._scheme,
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": query,
-            "root_path": "",
-            "headers": headers.items(),
-            "client": self._client,
-            "server": self._server,
-        }
+        client = self._client
         if self._proxies is not None:
-            self._look_behind(self._proxies, scope, headers)
+            client = _behind(self._proxies, client, headers)
         if version == "1.1":
             keep = not self.door.retiring and parser.should_keep_alive()
         elif version == "1.0":
             keep = False
         else:  # the parser knows more of them
             raise ValueError("no version that is spoken here")
-        exchange = Exchange(self, scope, headers, keep, self._loop.time())
-        scope[EXCHANGE] = exchange
-        return exchange
-
-    def _look_behind(
-        self, proxies: TrustedProxies, scope: dict[str, Any], headers: dict[bytes, bytes]
-    ) -> None:
-        """Name the caller of a proxy that is believed, in place of the proxy."""
-        told, peer = headers.get(FORWARDED_FOR), self._client
-        if told is not None and peer is not None:
-            scope["client"] = (proxies.caller(peer[0], told), 0)
+        method: bytes = parser.get_method()
+        head = Head(
+            method.decode("ascii"),
+            path,
+            raw_path,
+            query,
+            version,
+            headers,
+            self._scheme,
+            client,
+            self._server,
+        )
+        return Exchange(self, head, keep, self._loop.time())
 
     def _begin(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -272,10 +261,7 @@ class GateProtocol(RequestReader):
             while True:
                 exchange = self._exchange
                 assert exchange is not None
-                try:
-                    await gate(exchange.scope, exchange.receive, exchange.send)
-                finally:
-                    exchange.scope.pop(EXCHANGE, None)  # which refers to the scope
+                await gate.serve(exchange.head, exchange)
                 if not exchange.complete:
                     return
                 if exchange is self._exchange:
@@ -367,6 +353,14 @@ class GateProtocol(RequestReader):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(_LINGER, self.transport.close)
+
+
+def _behind(
+    proxies: TrustedProxies, peer: tuple[str, int] | None, headers: dict[bytes, bytes]
+) -> tuple[str, int] | None:
+    """The caller of a proxy that is believed, in place of the proxy."""
+    told = headers.get(FORWARDED_FOR)
+    return peer if told is None or peer is None else (proxies.caller(peer[0], told), 0)
 
 
 def _late(what: str, seconds: float) -> GatewayError:

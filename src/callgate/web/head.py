@@ -1,0 +1,77 @@
+"""What a request says before its body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
+
+
+class Head:
+    """The names of `headers` are in lower case, `path` is percent-decoded, `raw_path` as sent.
+
+    `version` is that of HTTP, as `1.1`; `client` and `server` are the ends of the connection, or
+    whom a proxy that is believed asks for.
+    """
+
+    __slots__ = (
+        "client", "headers", "method", "path", "query", "raw_path", "scheme", "server", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        raw_path: bytes,
+        query: bytes,
+        version: str,
+        headers: Mapping[bytes, bytes],
+        scheme: str,
+        client: tuple[str, int] | None,
+        server: tuple[str, int | None] | None,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.raw_path = raw_path
+        self.query = query
+        self.version = version
+        self.headers = headers
+        self.scheme = scheme
+        self.client = client
+        self.server = server
+
+    def scope(self) -> dict[str, Any]:
+        """The same as ASGI has it.
+
+        https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope
+        """
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": self.version,
+            "method": self.method,
+            "scheme": self.scheme,
+            "path": self.path,
+            "raw_path": self.raw_path,
+            "query_string": self.query,
+            "root_path": "",
+            "headers": self.headers.items(),
+            "client": self.client,
+            "server": self.server,
+        }
+
+
+def head_of(scope: Mapping[str, Any]) -> Head:
+    """The head that an ASGI server tells of."""
+    return Head(
+        scope["method"],
+        scope["path"],
+        scope.get("raw_path") or scope["path"].encode(),
+        scope.get("query_string", b""),
+        scope.get("http_version", "1.1"),
+        dict(scope["headers"]),
+        scope.get("scheme", "http"),
+        scope.get("client"),
+        scope.get("server"),
+    )
