@@ -102,15 +102,21 @@ def test_a_kind_of_thing_alone_is_listed(home: Home, noun: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
-    [(["nonsense"], "No such command 'nonsense'"), (["--nonsense"], "No such option")],
+    ("arguments", "told", "fix"),
+    [
+        (["nonsense"], "No such command 'nonsense'", "There are: serve, demo, "),
+        (["keys", "delete"], "No such command 'delete'", "There are: change, create, "),
+        (["--nonsense"], "No such option", "See 'callgate --help'."),
+    ],
 )
-def test_a_mistaken_command_line_is_told_in_one_line(arguments: list[str], told: str) -> None:
+def test_a_mistaken_command_line_is_told_in_one_line(
+    arguments: list[str], told: str, fix: str
+) -> None:
     result = CliRunner().invoke(callgate, arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("callgate: ")
     assert told in result.stderr.splitlines()[0]
-    assert result.stderr.splitlines()[-1] == "  See 'callgate --help'."
+    assert result.stderr.splitlines()[-1].startswith(f"  {fix}")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ def test_forms_that_are_taken(sent: str) -> None:
         ({b"authorization": KEY[:-1].encode()}, b"", "checksum"),
         ({b"authorization": KEY.swapcase().encode()}, b"", "checksum"),
         ({b"authorization": b"AIzaSyA"}, b"", "provider's key"),
-        ({b"authorization": b"\xff" * 60_000}, b"", "Authorization"),
+        ({b"authorization": b"\xff" * 60_000}, b"", "begin with 'cg_'"),
+        ({b"authorization": b"0123456789abcdef" * 2}, b"", "begin with 'cg_'"),
         ({b"authorization": b""}, b"", "variable empty"),
         ({b"authorization": b"Bearer "}, b"", "variable empty"),
         ({b"authorization": b"Bearer undefined"}, b"", "variable empty"),
@@ -65,7 +66,7 @@ def test_forms_that_are_taken(sent: str) -> None:
         ({b"auth": KEY.encode()}, b"", "'auth'"),
         ({b"authorization": b"", b"x-auth-token": KEY.encode()}, b"", "'x-auth-token'"),
     ],
-    ids=range(27),
+    ids=range(28),
 )
 def test_near_misses(headers: dict[bytes, bytes], query: bytes, words: str) -> None:
     assert words in fix_for(headers, query)

@@ -12,6 +12,7 @@ import click
 from callgate.cli.build import compiled
 
 _FAILED, _UNUSABLE = 1, 2
+_NO_COMMAND = "No such command"  # the one mistake that the list of commands helps with
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
@@ -98,6 +99,9 @@ def _tell(error: click.ClickException) -> None:
     fix = getattr(error, "fix", "")
     if isinstance(error, click.UsageError) and error.ctx is not None:
         fix = f"See '{error.ctx.command_path} --help'."
+        group = error.ctx.command
+        if isinstance(group, click.Group) and error.message.startswith(_NO_COMMAND):
+            fix = f"There are: {', '.join(group.list_commands(error.ctx))}."
     if fix:
         click.echo(f"  {fix}", err=True)
 

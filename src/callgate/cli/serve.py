@@ -111,7 +111,7 @@ def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> Folder
     needs it says so.
     """
     if not config.data_dir.is_dir():
-        with opened(config):
+        with opened(config, expected=False):
             pass  # a store that cannot be used is told before there is a folder
     try:
         lock = stack.enter_context(closing(FolderLock(config.data_dir)))
@@ -194,7 +194,7 @@ def _weights(config: Config) -> Path:
         home = config.file.parent if config.file is not None else Path.cwd()
         return home / config.local_weights
     if find(config.data_dir) is None:
-        with opened(config):
+        with opened(config, expected=False):
             pass  # a store that cannot be used is told before minutes of downloading
     return fetch_shown(config.data_dir)
 
@@ -207,7 +207,7 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
     """
     from callgate.store.remembered import RememberedKeys, RememberedOverrides
 
-    with opened(config) as store:
+    with opened(config, expected=False) as store:
         made, keys = None, store.keys.all()
         if fresh or not keys:
             now = now_ms()

@@ -65,6 +65,10 @@ _MISTAKES = tuple(
             r".*cg_.*",
             "More than the key was sent: it is `Authorization: <key>`, and nothing beside it.",
         ),
+        (
+            r".*",
+            "This is no key of this gateway: they begin with 'cg_'. Send `Authorization: <key>`.",
+        ),
     )
 )
 """What is sent in place of a key, and what to do about it; the first that fits counts."""
@@ -105,8 +109,15 @@ def check_region(key: str, region: str, endpoints: Mapping[str, str]) -> None:
     )
 
 
+def invalid() -> GatewayError:
+    """The answer to a key of the right form; it does not tell unknown from revoked."""
+    return refusal(
+        "The key is unknown here, has expired or was revoked: ask the operator for a new one."
+    )
+
+
 def refusal(fix: str | None = None) -> GatewayError:
-    """The one answer to every invalid key; it does not tell unknown from revoked."""
+    """The one message for every key that is not taken."""
     return GatewayError("unauthorized", UNAUTHORIZED, fix=fix)
 
 

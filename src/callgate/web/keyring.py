@@ -17,7 +17,7 @@ from typing import Protocol
 
 from callgate.errors import GatewayError
 from callgate.store.base import Key, Keys
-from callgate.web.credentials import refusal
+from callgate.web.credentials import invalid
 
 REFRESH_SECONDS = 1.0
 _MISS_SECONDS = 1.0
@@ -140,7 +140,7 @@ class Keyring:
             return None
         dead_at = key.dead_at()
         if dead_at is not None and dead_at <= self._clock() * 1000:
-            raise refusal()
+            raise invalid()
         return key
 
     def dead(self, digest: bytes) -> Key | None:
@@ -172,11 +172,11 @@ class Keyring:
             if key is not None:
                 return key
             if self._misses.get(digest, 0) > now:
-                raise refusal()
+                raise invalid()
             if now - asked > _LOOK_UP_PATIENCE or self.trouble is not None:
                 raise self._unavailable()  # the store is slow, or has failed who came first
             if not self._within_budget(now):
-                raise refusal()
+                raise invalid()
             known = self._by_digest  # what `load` reads in the meantime is newer than the answer
             try:
                 key = await asyncio.to_thread(self._keys.find, digest)
@@ -185,7 +185,7 @@ class Keyring:
                 raise self._unavailable() from None
             if key is None:
                 self._remember_miss(digest, now)
-                raise refusal()
+                raise invalid()
             known[digest] = key
         return self.cached(digest) or key
 
