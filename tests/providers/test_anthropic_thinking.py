@@ -61,7 +61,12 @@ SUMMARY = {"type": "adaptive", "display": "summarized"}
         (MANUAL, {"thinking": enabled(3000)}, enabled(3000), None, 4000),
         (MANUAL, {"thinking": enabled(3000), "max_tokens": 3500}, enabled(3000), None, 3500),
         (NEW, {"thinking": {"type": "adaptive"}, "reasoning_effort": "low"},
-         {"type": "adaptive"}, "low", 1000),
+         {"type": "adaptive"}, "low", 3048),
+        # thinking that nobody asked for
+        (NEW, {}, None, None, 9192),
+        (ALWAYS, {"max_tokens": 60}, None, None, 60),
+        ("claude-opus-4-8", {}, None, None, 1000),
+        (BOTH, {}, None, None, 1000),
         (OLD, {"thinking": {"type": "disabled"}}, {"type": "disabled"}, None, 1000),
     ],
 )  # fmt: skip

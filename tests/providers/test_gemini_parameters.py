@@ -13,7 +13,7 @@ from .gemini_types import sent
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({}, {"maxOutputTokens": 1000}),
+        ({}, {"maxOutputTokens": 9192}),
         ({"max_tokens": 7}, {"maxOutputTokens": 7}),
         ({"max_completion_tokens": 8}, {"maxOutputTokens": 8}),
         (
@@ -45,7 +45,28 @@ from .gemini_types import sent
     ],
 )
 def test_parameters(body: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert config(body) == {"maxOutputTokens": 1000, **expected}
+    assert config(body) == {"maxOutputTokens": 9192, **expected}
+
+
+@pytest.mark.parametrize(
+    ("model", "body", "limit"),
+    [
+        ("gemini-2.0-flash", {}, 1000),
+        ("gemini-2.5-flash-lite", {}, 1000),  # does not think unasked
+        ("gemini-2.5-flash-lite", {"reasoning_effort": "low"}, 2024),
+        ("gemini-2.5-pro", {}, 9192),
+        ("gemini-2.5-pro", {"reasoning_effort": "high"}, 25576),
+        ("gemini-2.5-flash", {"reasoning_effort": "none"}, 1000),
+        ("gemini-2.5-flash", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, 3000),
+        ("gemini-3.1-pro-preview", {}, 17384),
+        ("gemini-3.1-pro-preview", {"reasoning_effort": "low"}, 3048),
+        ("gemini-3.1-pro-preview", {"reasoning_effort": "low", "max_tokens": 50}, 50),
+    ],
+)
+def test_a_limit_that_nobody_set_leaves_room_for_thoughts(
+    model: str, body: dict[str, Any], limit: int
+) -> None:
+    assert config(body, model)["maxOutputTokens"] == limit
 
 
 FLASH_25, PRO_25 = "gemini-2.5-flash", "gemini-2.5-pro"

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from callgate.core.target import Target
+from callgate.core.validate import parse_chat
 from callgate.providers.openai.dialect import OpenAI
 
 from .samples import SECRET, request_of, target_of
@@ -40,6 +41,35 @@ def test_a_stream_is_asked_for_as_one(target: Target) -> None:
 def test_no_credentials_are_in_it(target: Target) -> None:
     request = OpenAI().encode(request_of({"model": "m", "messages": MESSAGES}), target)
     assert SECRET not in str((request.headers, request.body))
+
+
+@pytest.mark.parametrize(
+    ("asked", "known", "limit"),
+    [
+        ({}, (), 1000),
+        ({}, ("temperature", "logprobs", "reasoning_effort"), 1000),  # thinks only if asked to
+        ({}, ("temperature", "reasoning_effort"), 9192),
+        ({"reasoning_effort": "none"}, ("reasoning_effort",), 1000),
+        ({"reasoning_effort": "low"}, (), 3048),
+        ({"reasoning_effort": "low", "max_tokens": 50}, (), 50),
+        ({"reasoning": {"effort": "high"}}, (), 17384),
+        ({"reasoning": {"max_tokens": 2000}}, (), 3000),
+        ({"reasoning": {"enabled": False}}, ("reasoning_effort",), 1000),
+        ({"thinking": {"type": "enabled"}}, (), 9192),
+        ({"thinking": {"type": "disabled"}}, ("reasoning_effort",), 1000),
+    ],
+)
+def test_a_limit_that_nobody_set_leaves_room_for_thoughts(
+    asked: dict[str, Any], known: tuple[str, ...], limit: int
+) -> None:
+    target = target_of()
+    model = msgspec.structs.replace(target.model, supported_parameters=known)
+    request = parse_chat(json.dumps({"model": "m", "messages": MESSAGES, **asked}).encode())
+    encoded = OpenAI().encode(request, target.replace(model=model))
+    assert json.loads(encoded.body)["max_completion_tokens"] == limit
+    small = msgspec.structs.replace(model, max_output_tokens=2000)
+    encoded = OpenAI().encode(request, target.replace(model=small))
+    assert json.loads(encoded.body)["max_completion_tokens"] == min(limit, 2000)
 
 
 def test_the_callers_bytes_are_not_touched(target: Target) -> None:

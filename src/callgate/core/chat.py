@@ -9,11 +9,18 @@ dialect is translated into.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Raw, Struct
 
 DEFAULT_MAX_TOKENS = 1000
+ROOM: Mapping[str, int] = MappingProxyType(
+    {"minimal": 1024, "low": 2048, "medium": 8192, "high": 16_384, "xhigh": 32_768, "max": 65_536}
+)
+"""Tokens that thinking takes, by the effort that is asked for."""
+
 MAX_MESSAGES = 10_000
 MAX_PARTS = 20_000
 MAX_TOOLS = 512

@@ -14,6 +14,7 @@ from callgate.core.chat import (
     DEFAULT_MAX_TOKENS,
     OWN_FIELDS,
     PROMPT_FIELDS,
+    ROOM,
     ChatBody,
     ChatRequest,
     FallbackConfig,
@@ -104,6 +105,34 @@ def output_limit(request: ChatRequest, most: int) -> int:
     body = request.body
     asked = body.max_completion_tokens or body.max_tokens
     return asked or min(DEFAULT_MAX_TOKENS, most or DEFAULT_MAX_TOKENS)
+
+
+def generous_limit(request: ChatRequest, most: int, thoughts: int) -> int:
+    """`output_limit` with room for so many tokens of thoughts, where the caller says nothing:
+    providers count these in, and would cut the answer off before its first word.
+    """
+    body = request.body
+    asked = body.max_completion_tokens or body.max_tokens
+    limit = asked or DEFAULT_MAX_TOKENS + thoughts
+    return limit if asked or not most else min(limit, most)
+
+
+def thoughts_of(body: ChatBody, model: Model) -> int:
+    """Tokens that thinking takes, by what the request asks for, or else by what is known of the
+    model: one that takes log probabilities does not think unasked.
+    """
+    if body.reasoning_effort is not None:
+        return ROOM.get(body.reasoning_effort, 0)
+    given = body.thinking or body.reasoning
+    if given:
+        budget, effort = given.get("budget_tokens", given.get("max_tokens")), given.get("effort")
+        if type(budget) is int and budget > 0:
+            return budget
+        if given.get("type") == "disabled" or given.get("enabled") is False:
+            return 0
+        return ROOM.get(effort, 0) if isinstance(effort, str) else ROOM["medium"]
+    known = model.supported_parameters
+    return ROOM["medium"] if "reasoning_effort" in known and "logprobs" not in known else 0
 
 
 def check_model(request: ChatRequest, model: Model) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from callgate.core.chat import DEFAULT_MAX_TOKENS, ChatBody, Json
+from callgate.core.chat import DEFAULT_MAX_TOKENS, ROOM, ChatBody, Json
 from callgate.core.fault import Findings
 from callgate.core.fieldpath import join
 from callgate.providers.anthropic.models import Family
@@ -20,21 +20,7 @@ from callgate.providers.anthropic.reasoning import THOUGHTS
 MIN_BUDGET = 1024
 BINDING_BETA = "thinking-binding-controls-2026-08-01"
 
-BUDGETS: Mapping[str, int] = MappingProxyType(
-    {
-        "minimal": MIN_BUDGET,
-        "low": 2048,
-        "medium": 8192,
-        "high": 16_384,
-        "xhigh": 32_768,
-        "max": 65_536,
-    }
-)
-"""Tokens to think with, for models that take a number and no effort."""
-
-_EFFORTS: Mapping[str, str] = MappingProxyType(
-    {**{name: name for name in BUDGETS}, "minimal": "low"}
-)
+_EFFORTS: Mapping[str, str] = MappingProxyType({**{name: name for name in ROOM}, "minimal": "low"})
 _REASONING: Mapping[str, type] = MappingProxyType(
     {"effort": str, "max_tokens": int, "enabled": bool, "exclude": bool}
 )
@@ -64,9 +50,11 @@ def settle(body: ChatBody, family: Family, most: int, found: Findings) -> Thinki
     given = body.max_completion_tokens or body.max_tokens
     limit = given or DEFAULT_MAX_TOKENS
     if body.thinking is not None:
-        return _native(body, family, given, limit, found)
+        return _native(body, family, given, limit, most, found)
     ask = _ask(body, found)
     if ask is None:
+        if given is None and family.thinks:
+            limit = _within(limit + ROOM["medium"], most)
         return Thinking(None, None, limit)
     if ask.effort == "none":
         return _off(ask, family, limit, found)
@@ -74,11 +62,14 @@ def settle(body: ChatBody, family: Family, most: int, found: Findings) -> Thinki
         found.fault(ask.path, "this model does not think")
         return Thinking(None, None, limit)
     if given is None:
-        limit += ask.budget or BUDGETS[ask.effort or "medium"]
-        limit = min(limit, most) if most else limit
+        limit = _within(limit + (ask.budget or ROOM[ask.effort or "medium"]), most)
     if family.thinking == "budget" or ask.budget is not None:
         return _budgeted(ask, family, given, limit, found)
     return _adaptive(ask, family, limit, found)
+
+
+def _within(limit: int, most: int) -> int:
+    return min(limit, most) if most else limit
 
 
 def unled(turns: list[Json]) -> bool:
@@ -114,7 +105,7 @@ def bound(thinking: Json | None, turns: list[Json], family: Family) -> Json | No
 
 
 def _native(
-    body: ChatBody, family: Family, given: int | None, limit: int, found: Findings
+    body: ChatBody, family: Family, given: int | None, limit: int, most: int, found: Findings
 ) -> Thinking:
     thinking, effort = body.thinking or {}, None
     if body.reasoning is not None:
@@ -122,7 +113,9 @@ def _native(
     if body.reasoning_effort is not None:
         effort = _effort(_Ask("reasoning_effort", body.reasoning_effort), family, found)
     budget = thinking.get("budget_tokens")
-    if given is None and type(budget) is int and budget > 0:
+    if given is None and thinking.get("type") == "adaptive":
+        limit = _within(limit + ROOM.get(body.reasoning_effort or "", ROOM["medium"]), most)
+    elif given is None and type(budget) is int and budget > 0:
         limit += budget
     return Thinking(thinking, effort, limit)
 
@@ -133,8 +126,8 @@ def _ask(body: ChatBody, found: Findings) -> _Ask | None:
         ask = _Ask("reasoning_effort", body.reasoning_effort)
     if body.reasoning is not None:
         ask = _from_reasoning(body.reasoning, ask, found)
-    if ask is not None and ask.effort is not None and ask.effort not in (*BUDGETS, "none"):
-        words = ", ".join(("none", *BUDGETS))
+    if ask is not None and ask.effort is not None and ask.effort not in (*ROOM, "none"):
+        words = ", ".join(("none", *ROOM))
         found.fault(ask.path, f"expected one of {words}")
         return None
     return ask
@@ -203,7 +196,7 @@ def _budgeted(
         found.fault(ask.path, "this model takes an effort, not a number of tokens")
     elif budget is None:
         room = limit - DEFAULT_MAX_TOKENS if given is None else limit * 4 // 5
-        budget = max(MIN_BUDGET, min(BUDGETS[ask.effort or "medium"], room))
+        budget = max(MIN_BUDGET, min(ROOM[ask.effort or "medium"], room))
         if budget >= limit:
             found.fault(ask.path, f"needs max_tokens above {MIN_BUDGET}, got {limit}")
     elif not MIN_BUDGET <= budget < limit:

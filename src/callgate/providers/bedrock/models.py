@@ -24,7 +24,7 @@ class Family(NamedTuple):
     its thoughts to itself unless asked); `schema` is the target
     of `core.schema` for tools; `web` whether it can search the web on its own; `forced` whether it
     can be made to call a tool; `off` the type of a `veiled` one's thinking that is as good as
-    none, empty where it always thinks.
+    none, empty where it always thinks; `thinks` whether it does so unasked.
     """
 
     fields: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -33,6 +33,7 @@ class Family(NamedTuple):
     web: bool = False
     forced: bool = True
     off: str = "disabled"
+    thinks: bool = False
 
 
 _CLAUDE: Mapping[str, tuple[str, ...]] = MappingProxyType({"top_k": ("top_k",)})
@@ -60,12 +61,12 @@ _FAMILIES = tuple(
         (r"anthropic\.claude-(?:opus|sonnet|haiku)-4-6", Family(_CLAUDE, "adaptive")),
         # https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5
         (r"anthropic\.claude-(?:opus-5-5|(?:fable|mythos)-(?:5-[1-9](?!\d)|[6-9]))",
-         Family(_CLAUDE, "veiled", forced=False, off="")),
+         Family(_CLAUDE, "veiled", forced=False, off="", thinks=True)),
         (r"anthropic\.claude-sonnet-5-5",
-         Family(_CLAUDE, "veiled", forced=False, off="between_tools")),
-        (r"anthropic\.claude-(?:fable|mythos)", Family(_CLAUDE, "veiled", off="")),
-        (r"anthropic\.claude-(?:[a-z]+-4-[7-9]|[a-z]+-[5-9](?!\d))",
-         Family(_CLAUDE, "veiled")),
+         Family(_CLAUDE, "veiled", forced=False, off="between_tools", thinks=True)),
+        (r"anthropic\.claude-(?:fable|mythos)", Family(_CLAUDE, "veiled", off="", thinks=True)),
+        (r"anthropic\.claude-[a-z]+-4-[7-9]", Family(_CLAUDE, "veiled")),
+        (r"anthropic\.claude-[a-z]+-[5-9](?!\d)", Family(_CLAUDE, "veiled", thinks=True)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
         (r"anthropic\.claude-(?:3-7|[a-z]+-4)", Family(_CLAUDE, "budget")),
         (r"anthropic\.", Family(_CLAUDE)),
@@ -81,7 +82,7 @@ _FAMILIES = tuple(
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-jamba.html
         (r"ai21\.jamba", Family(_JAMBA)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
-        (r"openai\.gpt-oss", Family(thinking="effort")),
+        (r"openai\.gpt-oss", Family(thinking="effort", thinks=True)),
         (r"qwen\.qwen3", Family(thinking="config")),
         (r"deepseek\.v3", Family(thinking="config")),
     )

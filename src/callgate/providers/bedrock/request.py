@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.chat import ROOM, ChatBody, ChatRequest, Json
 from callgate.core.target import Target
-from callgate.core.validate import output_limit
+from callgate.core.validate import generous_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.messages import Conversation, unled
@@ -62,6 +62,12 @@ _GUARDRAIL: Mapping[str, str] = MappingProxyType(
     }
 )
 
+_EFFORTS = (
+    ("output_config", "effort"), ("reasoningConfig", "maxReasoningEffort"),
+    ("reasoning_config", ""), ("reasoning_effort", ""),
+)  # fmt: skip
+"""Where the families are told of an effort."""
+
 _METADATA_KEY = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")
 _METADATA_VALUE = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{0,256}")
 _MAX_METADATA = 16
@@ -84,7 +90,8 @@ def converse(request: ChatRequest, target: Target) -> Json:
     additional = _additional(body, family)
     if body.thinking is None and _has_budget(additional) and unled(conversation.messages):
         del additional["thinking"]
-    fields["inferenceConfig"] = _inference(request, additional, target.model.max_output_tokens)
+    most = target.model.max_output_tokens
+    fields["inferenceConfig"] = _inference(request, additional, family, most)
     if tools is not None:
         fields["toolConfig"] = tools
     if additional:
@@ -121,9 +128,9 @@ def _refuse(request: ChatRequest, family: Family) -> None:
         )
 
 
-def _inference(request: ChatRequest, additional: Json, most: int) -> Json:
+def _inference(request: ChatRequest, additional: Json, family: Family, most: int) -> Json:
     body = request.body
-    limit = _output_limit(request, additional, most)
+    limit = _output_limit(request, additional, family, most)
     config: Json = {} if limit is None else {"maxTokens": limit}
     for name, theirs in (("temperature", "temperature"), ("top_p", "topP")):
         value = getattr(body, name)
@@ -136,19 +143,26 @@ def _inference(request: ChatRequest, additional: Json, most: int) -> Json:
     return config
 
 
-def _output_limit(request: ChatRequest, additional: Json, most: int) -> int | None:
+def _output_limit(request: ChatRequest, additional: Json, family: Family, most: int) -> int | None:
     """The output limit; one that nobody asked for leaves room for the reasoning."""
-    limit = output_limit(request, most)
-    if _asked_limit(request.body) is not None:
-        return limit
-    nova = additional.get("reasoningConfig", {})
-    if nova.get("maxReasoningEffort") == "high":
-        return None  # Nova refuses a limit with this effort
-    budget = additional.get("thinking", {}).get("budget_tokens")
-    if isinstance(budget, int) and budget > 0:
-        limit += budget
-        return min(limit, most) if most else limit
-    return limit
+    if additional.get("reasoningConfig", {}).get("maxReasoningEffort") == "high":
+        return _asked_limit(request.body)  # Nova refuses a limit with this effort
+    return generous_limit(request, most, _room(additional, family))
+
+
+def _room(additional: Json, family: Family) -> int:
+    """Tokens that the reasoning may take, which count as output."""
+    thinking = additional.get("thinking", {})
+    budget = thinking.get("budget_tokens")
+    if type(budget) is int:
+        return max(budget, 0)
+    for told, name in _EFFORTS:
+        effort = additional.get(told, {}).get(name) if name else additional.get(told)
+        if isinstance(effort, str) and effort in ROOM:
+            return ROOM[effort]
+    if thinking.get("type") == "adaptive" or (not thinking and family.thinks):
+        return ROOM["medium"]
+    return 0
 
 
 def _has_budget(additional: Json) -> bool:

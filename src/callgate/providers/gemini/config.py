@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.chat import ROOM, ChatBody, ChatRequest, Json
 from callgate.core.target import Target
-from callgate.core.validate import output_limit
+from callgate.core.validate import generous_limit
 from callgate.providers.gemini.media import resolution_of
 from callgate.providers.gemini.models import family_of, invalid, unsupported
 from callgate.providers.gemini.tools import answer_form
@@ -70,7 +70,9 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
         value = getattr(body, name)
         if value is not None and value not in idle:
             raise unsupported(name, "Gemini has no such parameter")
-    out: Json = {"maxOutputTokens": output_limit(request, target.model.max_output_tokens)}
+    thinking = _thinking(body, target)
+    most, room = target.model.max_output_tokens, _room(thinking, target)
+    out: Json = {"maxOutputTokens": generous_limit(request, most, room)}
     for ours, theirs in _SAME.items():
         value = getattr(body, ours)
         if value is not None:
@@ -89,7 +91,6 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
     resolution = resolution_of(request.messages)
     if resolution:
         out["mediaResolution"] = resolution
-    thinking = _thinking(body, target)
     if thinking:
         out["thinkingConfig"] = thinking
     return out
@@ -146,6 +147,17 @@ def _thinking(body: ChatBody, target: Target) -> Json:
     if body.thinking is not None:
         return _anthropic(body.thinking, target)
     return {}
+
+
+def _room(thinking: Json, target: Target) -> int:
+    """Tokens that the thoughts may take, which Gemini counts as output."""
+    family = family_of(target)
+    budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
+    if type(budget) is int:
+        return budget
+    if level is not None:
+        return ROOM[level.lower()]
+    return ROOM["high" if family.thinking == "level" else "medium"] if family.thinks else 0
 
 
 def _openrouter(given: Json, target: Target) -> Json:

@@ -13,8 +13,9 @@ from msgspec import Raw
 from callgate.core.chat import OWN_FIELDS, ChatRequest, ChatResponse, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
+from callgate.core.models import Model
 from callgate.core.target import Target
-from callgate.core.validate import output_limit
+from callgate.core.validate import generous_limit, thoughts_of
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.failure import bad_reply
@@ -50,7 +51,9 @@ class OpenAI:
             fields["messages"] = sent_back(request, deployment)
         if body.messages is None and "prompt" in raw:
             fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
-        fields[vendor.max_tokens_field] = output_limit(request, target.model.max_output_tokens)
+        fields[vendor.max_tokens_field] = (
+            body.max_completion_tokens or body.max_tokens or _default_limit(request, target.model)
+        )
         if body.stream:
             self._stream_options(fields, reported=vendor.stream_usage)
         return HttpRequest(
@@ -115,6 +118,11 @@ class OpenAI:
             options["include_usage"] = True
         if options:
             fields["stream_options"] = options
+
+
+def _default_limit(request: ChatRequest, model: Model) -> int:
+    thoughts = thoughts_of(request.body, model)
+    return generous_limit(request, model.max_output_tokens, thoughts)
 
 
 def _is_usual(choice: Any, at: int) -> bool:
