@@ -51,6 +51,7 @@ from callgate.readiness import (
     store_check,
 )
 from callgate.store.base import Counters, Keys, Store, StoreError
+from callgate.store.heldrecords import HeldRecords
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys, RememberedOverrides
 from callgate.store.spending import spent_since
@@ -103,6 +104,7 @@ class Worker(Struct):
     price_file: Path
     figures: Callable[[], Snapshot]
     sync_journal: Callable[[], None]
+    held_records: HeldRecords
 
     async def keep_prices(self) -> None:
         """Keep the prices of the models in effect, until cancelled."""
@@ -230,6 +232,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             prices=book,
             price_file=config.data_dir / "prices.json",
             sync_journal=journal.sync,
+            held_records=HeldRecords(journal, world.store.requests),
             figures=partial(figures, chat, status, world, limit_levels),
         )
 

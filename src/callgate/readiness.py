@@ -98,7 +98,7 @@ def journal_check(journal: Journal, folder: Path) -> Check:
             return Finding(
                 part="journal",
                 state="degraded",
-                why=f"{journal.held} records are held in memory: {journal.degraded}",
+                why=journal.degraded,
                 fix=f"Make room on the disk that holds {folder}, and check its permissions.",
             )
         waiting = backlog(folder, time.time())

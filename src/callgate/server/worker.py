@@ -114,6 +114,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 _tell_figures(config, worker),
                 _look_at_limits(config, worker),
                 _sync_journal(config, worker),
+                worker.held_records.keep(),
                 filewatch.watch(
                     worker.files, cast("set[GateProtocol]", server.server_state.connections)
                 ),
@@ -141,6 +142,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             await worker.seeding.stop()
             await worker.counters.stop()
             await worker.client.aclose()
+            await worker.held_records.save()
 
 
 async def _tell_figures(config: Config, worker: Worker) -> None:

@@ -22,7 +22,7 @@ from callgate.core.record import Record, Timed
 from callgate.store import segments
 from callgate.store.appender import Appender, can_be_mapped
 from callgate.store.base import StoreError
-from callgate.store.framing import frame, salvage
+from callgate.store.framing import frame, salvage, unframe
 
 _SEGMENT_BYTES = 16 << 20
 _HELD_RECORDS = 10_000
@@ -102,12 +102,17 @@ class Journal:
         elif not self._write(line):
             self._hold(line)
 
-    def flush(self) -> bool:
-        """Try again to write what is held; whether nothing is left."""
+    def flush(self, most: int | None = None) -> bool:
+        """Try again to write what is held, `most` records at most; whether nothing is left."""
         if self._appender is not None and os.fstat(self._appender.fd).st_nlink == 0:
             # The segment was deleted from under its writer; nobody would find what comes next.
             self._abandon()
-        return self._write_held(len(self._held))
+        return self._write_held(len(self._held) if most is None else most)
+
+    def take_held(self) -> list[bytes]:
+        """The records that wait in memory, as their JSON; from now on they are the caller's."""
+        lines, self._held, self._held_bytes = self._held, deque(), 0
+        return [record for line in lines if (record := unframe(line, 0, len(line) - 1))]
 
     def sync(self) -> None:
         """Make the disk have what was written so far. Blocks; may be called from another thread."""

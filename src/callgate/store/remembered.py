@@ -30,9 +30,12 @@ class _Remembered(Generic[T]):
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(fd, "wb") as file:
-                file.write(msgspec.json.encode(list(things)))
-            partial.replace(self._path)
+            try:
+                with os.fdopen(fd, "wb") as file:
+                    file.write(msgspec.json.encode(list(things)))
+                partial.replace(self._path)
+            except OSError:  # the disk is full
+                partial.unlink()
 
     def read(self) -> list[T] | None:
         """What is remembered; None where there is nothing sound."""

@@ -1,0 +1,99 @@
+"""Records that a full disk does not take: told, tried again, given to the store at the end."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from callgate.core.record import Record
+from callgate.store import appender
+from callgate.store.base import Store
+from callgate.store.heldrecords import HeldRecords
+from callgate.store.journal import Journal, scan
+from callgate.store.opening import open_store
+from samples import answered
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(open_store(f"sqlite:///{tmp_path}/callgate.db")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    with closing(Journal(tmp_path / "journal", mapped=True)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The disk is full, until this is undone."""
+
+    def no_room(fd: int, begin: int, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(appender, "_ROOM", 4096)
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    return monkeypatch
+
+
+def held_by(journal: Journal, count: int) -> list[Record]:
+    records = [answered() for _ in range(count)]
+    for record in records:
+        journal.append(msgspec.json.encode(record))
+    assert journal.held == count
+    return records
+
+
+async def test_they_are_told_once_and_written_without_another_request(
+    journal: Journal,
+    store: Store,
+    full: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    caplog.set_level(logging.INFO, "callgate.journal")
+    watched = HeldRecords(journal, store.requests)
+    await watched.look()
+    records = held_by(journal, 600)
+    await watched.look()
+    await watched.look()
+    assert [one.message for one in caplog.records] == ["records cannot be written"]
+    assert "No space left on device; 600 records are held" in caplog.records[0].__dict__["detail"]
+    full.undo()
+    await watched.look()
+    assert [one.message for one in caplog.records[1:]] == ["records are written again"]
+    found = [record.request_id for record in scan(tmp_path / "journal")]
+    assert found == [record.request_id for record in records]
+
+
+async def test_where_the_process_ends_the_store_takes_them(
+    journal: Journal, store: Store, full: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = held_by(journal, 3)
+    await HeldRecords(journal, store.requests).save()
+    assert all(store.requests.get(record.request_id) for record in records)
+    assert journal.held == 0
+    assert [one.message for one in caplog.records] == ["records went to the store past the journal"]
+    full.undo()
+
+
+async def test_what_the_store_does_not_take_either_is_told_to_be_lost(
+    journal: Journal, store: Store, full: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    held_by(journal, 3)
+    store.close()
+    (Path(journal._folder).parent / "callgate.db").write_bytes(b"no database" * 100)
+    await HeldRecords(journal, store.requests).save()
+    (told,) = caplog.records
+    assert (told.levelname, told.message) == ("ERROR", "records are lost")
+    assert told.__dict__["records"] == 3
+    full.undo()
