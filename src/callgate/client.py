@@ -78,7 +78,7 @@ def _body(response: Any, http: Any) -> Mapping[str, Any]:
 
 
 def _told(response: Any) -> Mapping[str, Any]:
-    """What an exception says: OpenAI's bear what stood under `error`, that of an event too."""
+    """What an exception says: OpenAI's carry what stood under `error`, that of an event too."""
     said = _read(response, "body")
     if isinstance(said, Mapping):
         return said if "error" in said else {"error": said}

@@ -15,7 +15,7 @@ _HIDDEN = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key",
      "x-goog-api-key", "x-amz-security-token"}
 )  # fmt: skip
-"""Headers that are there to bear a credential."""
+"""Headers that are there to carry a credential."""
 
 
 def scrubbed(captured: Captured, secrets: Sequence[bytes]) -> Captured:

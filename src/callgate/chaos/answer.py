@@ -84,7 +84,7 @@ def text_of(content: object) -> str:
 def ask_of(
     model: object, messages: object, *, stream: bool, content: str = "content", usage: bool = True
 ) -> Ask:
-    """What a list of messages asks; `content` is the dialect's name of what a message bears.
+    """What a list of messages asks; `content` is the dialect's name of what a message carries.
 
     Raises ValueError where there is no model or no message.
     """

@@ -38,7 +38,7 @@ class Request(NamedTuple):
 
     @property
     def caller(self) -> str:
-        """Who asks: a digest of the credentials, the same for all requests that bear them."""
+        """Who asks: a digest of the credentials, the same for all requests that carry them."""
         given = next((self.headers[name] for name in CREDENTIALS if name in self.headers), "")
         signed = _AWS_KEY.match(given)  # the rest of it is another for every request
         return hashlib.sha256((signed[1] if signed else given).encode()).hexdigest()[:16]

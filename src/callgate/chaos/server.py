@@ -73,7 +73,7 @@ class Chaos:
         return len(self._tasks)
 
     def reset(self) -> None:
-        """Forget everything that came: what fails once, or in turns, begins anew."""
+        """Forget everything that came: what fails once, or in turns, starts again."""
         self.requests.clear()
         self.left.clear()
         self._counts.clear()

@@ -1,4 +1,4 @@
-"""`callgate bundle`: all that somebody else needs to look into failed requests, in one file."""
+"""`callgate bundle`: all that someone else needs to look into failed requests, in one file."""
 
 from __future__ import annotations
 

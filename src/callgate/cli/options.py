@@ -43,7 +43,7 @@ REMOVED = Removed.REMOVED
 
 
 class Failure(click.ClickException):
-    """A failure that a person can mend: what is wrong, and `fix`, what to do about it."""
+    """A failure that a person can fix: what is wrong, and `fix`, what to do about it."""
 
     exit_code = NOT_FOUND
 

@@ -1,4 +1,4 @@
-"""The configuration of a running gateway, read anew."""
+"""The configuration of a running gateway, read again."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def told(config: Config, records: Records, record: Record, *, as_json: bool) -> 
 
 
 def _canonical(text: str) -> str:
-    """An id as it was pasted, in the form that records bear."""
+    """An id as it was pasted, in the form that records carry."""
     text = text.strip(" \t\r\n\"',").lower()
     digits = text.replace("-", "")
     if len(digits) != 32:

@@ -30,7 +30,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
 
 
 def _counts(url: str) -> bool:
-    """Whether a URL may name counters. Nothing of it is ever quoted: it may bear a password."""
+    """Whether a URL may name counters. Nothing of it is ever quoted: it may carry a password."""
     try:
         parts = urlsplit(url)
         named = {"memory": True, "redis": parts.hostname, "rediss": parts.hostname}

@@ -174,7 +174,7 @@ def _credentials(table: ProviderTable) -> tuple[str, ...]:
 
 
 def _unsendable(name: str, table: ProviderTable) -> list[str]:
-    """What is wrong with credentials that no header can bear (RFC 9110, 5.5)."""
+    """What is wrong with credentials that no header can carry (RFC 9110, 5.5)."""
     return [
         f"providers.{name}.{field}: holds a character that no HTTP header may have"
         for field in ("api_key", "session_token", "access_key_id")

@@ -39,7 +39,7 @@ class ConfigError(Exception):
 
 
 class Network(Struct, frozen=True, kw_only=True):
-    """What the environment says of the way out: proxies, and whose certificates are trusted.
+    """What the environment says of the network: proxies, and whose certificates are trusted.
 
     Variables: HTTP_PROXY (lower case only counts for http, as curl has it), HTTPS_PROXY,
     ALL_PROXY, NO_PROXY, SSL_CERT_FILE, SSL_CERT_DIR.

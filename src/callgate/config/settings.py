@@ -132,7 +132,7 @@ class TracesTable(_Table, frozen=True):
 
 
 class MetricsTable(_Table, frozen=True):
-    """`GET /metrics`: whether it is there, and the token that a scraper has to bear, if any."""
+    """`GET /metrics`: whether it is there, and the token that a scraper has to carry, if any."""
 
     enabled: bool = True
     token: str = ""

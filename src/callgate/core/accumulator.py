@@ -113,7 +113,7 @@ class _Pieces(list[str]):
 
 
 class _Calls(dict[int, Json]):
-    """The calls of tools of one message, by index."""
+    """The tool calls of one message, by index."""
 
 
 def _joined(value: Any) -> Any:

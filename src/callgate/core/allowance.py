@@ -33,7 +33,7 @@ class Allowance(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Rule(NamedTuple):
-    """A limit that bears on a request: `name` is its counter's within the account.
+    """A limit that applies to a request: `name` is its counter's within the account.
 
     `limit` is in tokens or in billionths of a US dollar; `subject` is the id of the key or the name
     of the model, empty for the account.
@@ -68,7 +68,7 @@ class Spent(NamedTuple):
 def rules(
     account: Allowance | None, key_id: str, key: Allowance | None, model: Model
 ) -> tuple[Rule, ...]:
-    """Every limit beside that of requests that bears on a request for the model."""
+    """Every limit beside that of requests that applies to a request for the model."""
     tokens = model.token_limit
     if key is not None:
         tokens = key.token_limits.get(model.name, tokens)

@@ -79,7 +79,7 @@ class Exchange(Struct, kw_only=True):
 
 
 class Caller(Struct, kw_only=True):
-    """What of the caller's key bears on the answer; `of_account` is its account's allowance."""
+    """What of the caller's key an answer depends on; `of_account` is its account's allowance."""
 
     id: str
     account: str

@@ -60,7 +60,7 @@ class FunctionCall(_Shape, frozen=True):
 
 
 class ToolCall(_Shape, frozen=True):
-    """A tool call in the history. `extra_content` bears signatures of other dialects."""
+    """A tool call in the history. `extra_content` carries signatures of other dialects."""
 
     id: str
     type: str = "function"
@@ -229,7 +229,7 @@ class ChatRequest(Struct, frozen=True):
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream is to end with a chunk that bears the usage."""
+        """Whether a stream is to end with a chunk that carries the usage."""
         options = self.body.stream_options
         return options is not None and bool(options.include_usage)
 

@@ -109,7 +109,7 @@ class Parser:
 
 
 def resealed(stream: bytes) -> bytes:
-    """The stream with its messages' checksums made anew, after bytes inside them were replaced.
+    """The stream with its messages' checksums recomputed, after bytes inside them were replaced.
 
     What is no whole message is left as it is.
     """

@@ -76,7 +76,7 @@ class Health:
     def end(self, *, probe: bool = False) -> None:
         """The request is over, however; `probe` is what `begin` said of it.
 
-        A request from before the circuit opened may end amid the probe, and must not let another
+        A request from before the circuit opened may end within the probe, and must not let another
         one through.
         """
         self.outstanding -= 1

@@ -74,7 +74,7 @@ class HttpRequest(Value):
         """The same request with other headers."""
         return HttpRequest(self.method, self.origin, self.path, headers, self.body)
 
-    def __repr__(self) -> str:  # headers bear the provider's key
+    def __repr__(self) -> str:  # headers carry the provider's key
         return f"<HttpRequest {self.method} {self.origin}{self.path} {len(self.body)} bytes>"
 
 

@@ -1,4 +1,4 @@
-"""Request ids: UUID version 7, so that an id bears its own time and ids sort by it.
+"""Request ids: UUID version 7, so that an id carries its own time and ids sort by it.
 
 Format: https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7 — 48 bits of Unix milliseconds,
 the version, 12 random bits, the variant, 62 random bits.
@@ -29,7 +29,7 @@ def uuid7(unix_ms: int, entropy: bytes | int) -> str:
 
 
 def unix_ms(request_id: str) -> int:
-    """The Unix milliseconds that a request id bears. Raises ValueError where it is none."""
+    """The Unix milliseconds that a request id carries. Raises ValueError where it is none."""
     if not is_request_id(request_id):
         raise ValueError("not a request id")
     return int(request_id[:8] + request_id[9:13], 16)

@@ -51,7 +51,7 @@ def is_region(text: str) -> bool:
 
 
 def region_of(key: str) -> str | None:
-    """The region that a well-formed key bears; None where the shape or the checksum is wrong."""
+    """The region that a well-formed key carries; None where the shape or the checksum is wrong."""
     match = _KEY.fullmatch(key)
     if match is None:
         return None

@@ -29,7 +29,7 @@ _MONTH_US: Final = 31 * _DAY_US
 
 
 class Period(IntEnum):
-    """How long a counter counts before it begins anew."""
+    """How long a counter counts before it starts again."""
 
     WINDOW = 0
     DAY = 1
@@ -103,7 +103,7 @@ def expired(opened: int, now: int, period: int = Period.WINDOW) -> bool:
 
 
 def current(level: Level, period: Period, begins: int, now: int) -> Level:
-    """The counter as it stands at `now`, begun anew where its time is over.
+    """The counter as it stands at `now`, started again where its time is over.
 
     A calendar counter never goes back: who is late with the new day counts in it all the same.
     """
@@ -169,7 +169,7 @@ def beginning(period: Period, now: int) -> int:
 
 
 def ending(period: Period, opened: int) -> int:
-    """When a counter that began at `opened` begins anew (Unix microseconds)."""
+    """When a counter that began at `opened` starts again (Unix microseconds)."""
     if period is Period.MONTH:
         return beginning(period, opened + _MONTH_US)
     return opened + LONGEST[period]

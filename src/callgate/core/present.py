@@ -75,7 +75,7 @@ def chunk_head(*, request_id: str, model: str, id: str, created: int) -> bytes: 
 
 
 def chunk_event(head: bytes, chunk: Chunk) -> bytes:
-    """A chunk as a server-sent event: the shared head, its choices, what else it bears."""
+    """A chunk as a server-sent event: the shared head, its choices, what else it carries."""
     more: Json = {name: value for name, value in chunk.extra.items() if name not in _HEAD_FIELDS}
     if chunk.usage is not None:
         more["usage"] = usage_fields(chunk.usage)
@@ -95,7 +95,7 @@ def error_json(
 ) -> bytes:
     """A failure, as a body or as the last event of a stream.
 
-    The support contact and the status page are named where the caller cannot mend the failure.
+    The support contact and the status page are named where the caller cannot fix the failure.
     `docs_url` is what, with the type put behind it, leads to the section on this failure. The id
     stands with the metadata too: of an event, OpenAI's SDKs give their users `error` alone.
     """

@@ -71,7 +71,7 @@ class Splice(Struct, kw_only=True):
 
     `characters` of the answer's text had been delivered before; `attempt` is the place in
     `attempts`, from 0, of the one that went on; `way` is `prefill` where it was given the beginning
-    to go on from, `match` where it answered anew and began with exactly that.
+    to go on from, `match` where it answered from the start and began with exactly that.
     """
 
     characters: int

@@ -36,7 +36,7 @@ _ESCAPED = re.compile(r"[\[{\s]*\\[nrt\"]")
 
 
 class Repaired(NamedTuple):
-    """`text` is JSON; `notes` say in a few fixed words each what was mended; none if unchanged."""
+    """`text` is JSON; `notes` say in fixed words what was repaired; none if unchanged."""
 
     text: str
     changed: bool

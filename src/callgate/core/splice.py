@@ -1,8 +1,8 @@
-"""Joins the answer of a further attempt to what the caller already has of an answer.
+"""Joins a further attempt's answer to the part of an answer that the caller already has.
 
-Either the target was given that beginning and goes on from it (`Prefilled`), or it answers anew and
-what it says is held against the beginning, character by character (`Matched`). Nothing is lost and
-nothing comes twice: what cannot be joined so raises GatewayError `answer_diverged`.
+Either the target was given that part and continues it (`Prefilled`), or it answers from the start
+and its answer is compared with that part, character by character (`Matched`). Nothing is lost and
+nothing comes twice: what cannot be joined in this way raises GatewayError `answer_diverged`.
 """
 
 from __future__ import annotations

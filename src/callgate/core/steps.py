@@ -2,7 +2,7 @@
 
 The field and its first step, `json-repair`, are AssemblyAI's
 (https://www.assemblyai.com/docs/llm-gateway/post-processing). A step sees one text at a time: the
-content of a message, or the arguments of one call of a tool.
+content of a message, or the arguments of one tool call.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Step = Callable[[Text], Repaired]
 
 
 def json_repair(text: Text) -> Repaired:
-    """Broken JSON mended. What is no JSON is refused, but for words beside a call of a tool."""
+    """Broken JSON repaired. What is no JSON is refused, but for words beside a tool call."""
     value = text.value
     if text.kind == "arguments" and not value.strip():
         return Repaired("{}", changed=True, notes=("no arguments",))

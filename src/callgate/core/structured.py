@@ -1,6 +1,6 @@
 """How a target is brought to answer in the form that `response_format` asks for.
 
-There are four ways, and each attempt chooses anew, from what is known of its target: `native`, the
+There are four ways, and each attempt chooses again, from what is known of its target: `native`, the
 target's own parameter; `tool`, a function that the model has to call, whose arguments are the
 answer; `object`, instructions beside the target's own mode of JSON; `prompt`, instructions alone.
 In each the caller sees plain `message.content`.

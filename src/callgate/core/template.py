@@ -1,6 +1,6 @@
 """Stream events that differ in their text alone, read and written without parsing their JSON.
 
-A string amid JSON can stand in for another without a change to what is around it (RFC 8259, 7), so
+A string in JSON can stand in for another without a change to what is around it (RFC 8259, 7), so
 what an event means is known from another that has the same bytes around its text. Some providers
 hide the length of a text by a second string of random length, or by spaces at the end.
 """
@@ -203,7 +203,7 @@ class Run:
 def run_of(data: bytes, chunk: Chunk) -> Run | None:
     """The run that an event with marks begins, which was read as this chunk.
 
-    None where the chunk does not bear the marks: they have hit something else.
+    None where the chunk does not carry the marks: they have hit something else.
     """
     template = template_of(data)
     delta: Json = chunk.choices[0]["delta"]

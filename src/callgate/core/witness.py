@@ -45,7 +45,7 @@ class UnclearError(ValueError):
 
 
 class Proven(NamedTuple):
-    """`text` is JSON; `end` is where the value ended in the original; `notes` say what was mended.
+    """`text` is JSON; `end` is where the value ended in the original; `notes` say what was fixed.
 
     `closed` tells that brackets were added because the text ended.
     """
@@ -64,7 +64,7 @@ def prove(text: str, proposal: object) -> Proven:
 
 
 class _Walk:
-    """`at` is how far the text is accounted for; `out` is the mended text so far."""
+    """`at` is how far the text is accounted for; `out` is the repaired text so far."""
 
     def __init__(self, text: str) -> None:
         self.text = text

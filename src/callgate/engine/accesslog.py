@@ -11,7 +11,7 @@ _log = logging.getLogger("callgate.requests")
 
 class AccessLog:
     """Writes the line of a call that ends: of each where `access`, else of those that failed by
-    this gateway's own fault, which its operator has to mend.
+    this gateway's own fault, which its operator has to fix.
     """
 
     __slots__ = ("access",)

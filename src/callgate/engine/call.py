@@ -1,4 +1,4 @@
-"""One call on its way through the house: what is known of it so far."""
+"""One call on its way through the gateway: what is known of it so far."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream that heals: where it breaks off, another attempt goes on with the answer."""
+"""A stream that heals: where it breaks off, another attempt continues the answer."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _REFUSALS = ("provider_rejected", "unsupported_field")
 class HealingStream:
     """The streamed answer to a call. Open it, then use it as a context, as a `Relay`.
 
-    An answer that breaks off is continued by a candidate that is left, or by the same target where
-    there is none, by the failover's own rules and budget. A target that takes a
-    beginning is given it, any other answers anew and has to begin with exactly what was delivered.
-    Where nobody goes on, the failure that broke the answer off is raised.
+    An answer that breaks off is continued by a candidate that is left, or by the same target if
+    there is none, within the failover's rules and budget. A target that can continue a beginning is
+    given it; any other answers from the start, and what it says has to begin with exactly what was
+    delivered. If no target can continue, the failure that broke the answer off is raised.
     """
 
     __slots__ = (

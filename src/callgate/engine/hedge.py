@@ -87,7 +87,7 @@ class Race(Generic[T]):
     """One attempt, and a second one at another target unless the first ends within `delay` s.
 
     `rival` gives the second when it is time, or None where nobody can be asked; `final` says of a
-    failure of the first that no other target may mend it. After `run`, `winner` is whose answer
+    failure of the first that no other target may fix it. After `run`, `winner` is whose answer
     was taken, and `broken_off` who was still at it then.
     """
 

@@ -29,7 +29,7 @@ class LimitLevels:
         self._met = met
 
     async def look(self, now: float) -> None:
-        """Ask anew; `now` is Unix seconds. No request waits for it."""
+        """Ask again; `now` is Unix seconds. No request waits for it."""
         parts = [
             (account, found[first : first + _AT_ONCE])
             for account, found in (await self._wanted(now)).items()

@@ -36,7 +36,7 @@ class Relay:
     """Open it, then use it as a context and take `next()` until it gives None.
 
     Opening waits for the first content, so that a failure before it can still be told with a
-    status of its own, or be mended elsewhere. `usage` is held back and becomes the call's at the
+    status of its own, or be repaired elsewhere. `usage` is held back and becomes the call's at the
     end; it is not among the chunks. `text` are the pieces of text that were given; `plain` says
     that nothing else was but reasoning, `thought` that there was any. A `splice` joins the chunks
     to an earlier attempt's.
@@ -74,7 +74,7 @@ class Relay:
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
         self._response: UpstreamResponse | None = None
         self._first: Sequence[Chunk] = ()
-        self._failed: tuple[bytes, Exception] | None = None  # amid `pour`, and at which bytes
+        self._failed: tuple[bytes, Exception] | None = None  # during `pour`, and at which bytes
         self._start: bytes | None = b""  # what was received before the first content
         self._single = (request.body.n or 1) == 1
         self._splice = splice
@@ -274,7 +274,7 @@ async def _last(response: UpstreamResponse) -> bytes:
 
 
 def _says_something(chunk: Chunk) -> bool:
-    """Whether a chunk bears more than the role of who speaks."""
+    """Whether a chunk carries more than the role of who speaks."""
     return any(
         choice.get("finish_reason") or any(choice["delta"].get(name) for name in _CONTENT)
         for choice in chunk.choices

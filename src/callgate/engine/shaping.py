@@ -223,7 +223,7 @@ _WAYS = {
 
 
 def _is_finished(choice: Json, message: Json) -> bool:
-    """Whether the choice is an answer, and whole: not cut, refused, filtered or a call of tools."""
+    """Whether the choice is an answer, and whole: not cut, refused, filtered or tool calls."""
     return (
         choice.get("finish_reason") == "stop"
         and not message.get("refusal")

@@ -1,4 +1,4 @@
-"""Starting the local model anew when it has ended."""
+"""Restarting the local model when it has ended."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A provider's whole surface: four methods, no I/O.
 
-The engine calls `encode` anew for each attempt, from the untouched original; the bytes that come
+The engine calls `encode` again for each attempt, from the untouched original; the bytes that come
 back go through `decode`, or through `decoder()` where they stream, or through `error`.
 """
 
@@ -24,7 +24,7 @@ class ChunkDecoder(Protocol):
     answer that lacks its proper end (`upstream_cut`). `done` turns true with that proper end, from
     where on nothing more is expected; `finished` already with the finish reason of all choices
     that have begun, after which only usage and that end may come. `failure` is what followed sound
-    chunks in the same bytes: the next call raises it. `skipped` counts malformed events amid a
+    chunks in the same bytes: the next call raises it. `skipped` counts malformed events within a
     sound stream. `run`, where it is not None, may be asked before `feed` whether it takes the next
     bytes: these are then more events like the one before, and are not fed.
     """

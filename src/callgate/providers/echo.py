@@ -15,5 +15,5 @@ the provider ran itself (Groq), Google's signatures, what OpenAI's SDK parsed.""
 
 
 def strange(request: ChatRequest) -> list[str]:
-    """The paths of fields that mean nothing here, but for those that an earlier answer bears."""
+    """The paths of fields that mean nothing here, but for those that an earlier answer carries."""
     return [path for path in request.unknown if _ECHOED.match(path) is None]

@@ -1,7 +1,7 @@
 """Which targets go on with an answer that was begun, and how they are told to.
 
 Only what a provider documents, or recorded traffic shows, has a row: a target that takes the
-beginning for an earlier turn would answer anew, and nobody could tell.
+beginning for an earlier turn would answer from the start, and nobody could tell.
 """
 
 from __future__ import annotations

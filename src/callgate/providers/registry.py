@@ -43,7 +43,7 @@ _ROWS = (
         dialect="vertex",
         base_url="https://aiplatform.googleapis.com/v1",
         auth="google",
-        request_id_header="request-id",  # Claude's; Gemini's answers bear none
+        request_id_header="request-id",  # Claude's; Gemini's answers carry none
     ),
     # The model that Callgate itself runs: llama.cpp's server on loopback, with a key of its own.
     Vendor(name="local", dialect="local"),

@@ -22,7 +22,7 @@ from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
 from callgate.store.watch import Observer, Watch
 
-# Long enough for a commit to bear many records, short enough for whoever lists them.
+# Long enough for a commit to carry many records, short enough for whoever lists them.
 _PAUSE_SECONDS = 0.5
 _PRUNE_EVERY = 60.0
 _PRUNE_BATCH = 500

@@ -17,7 +17,7 @@ class Rollout:
 
     The new process of a role has to say that it is ready before the old one is told to retire.
     Should the very first never say so, nothing has been changed yet, and nothing will be: the
-    change is refused. One that fails after that is started anew like any that falls.
+    change is refused. One that fails after that is restarted like any that falls.
     """
 
     def __init__(self, roles: Sequence[Role]) -> None:

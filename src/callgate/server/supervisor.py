@@ -97,7 +97,7 @@ class Supervisor:
     def run(self) -> int:
         """Start everything and stay until SIGTERM or SIGINT; gives the exit code.
 
-        A role that falls is started anew, at most once a second each. SIGHUP exchanges the roles
+        A role that falls is restarted, at most once a second each. SIGHUP exchanges the roles
         for those of the new configuration, one by one. On a signal to stop, the roles are told so
         and waited for, `grace` seconds at most.
         """
@@ -217,7 +217,7 @@ class Supervisor:
             if not child.gone:
                 os.kill(child.pid, signal.SIGKILL)
         if rollout.proven:
-            self._exchange(rollout, child)  # it is started anew until it stands
+            self._exchange(rollout, child)  # it is restarted until it stands
             return
         self._rollout = None
         _log.error(

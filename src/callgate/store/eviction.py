@@ -16,7 +16,7 @@ _FIX = (
 def caution_of(place: str, memory: Mapping[str, str]) -> Caution | None:
     """What `INFO memory` of a server tells; nothing where it says too little.
 
-    Counters all expire, so that the policies for keys that do (`volatile-…`) bear on them as well.
+    Counters all expire, so that the policies for keys that do (`volatile-…`) apply to them as well.
     https://redis.io/docs/latest/develop/reference/eviction/
     """
     policy = memory.get("maxmemory_policy", _KEEPS_ALL)

@@ -2,7 +2,7 @@
 
     cg1 <length, 8 hex digits> <CRC-32, 8 hex digits> <the record's JSON>\\n
 
-JSON bears no line break that means anything, so a line break always ends a frame: a reader finds
+JSON carries no line break that means anything, so a line break always ends a frame: a reader finds
 its place again after any damage, and `grep` works.
 """
 

@@ -52,7 +52,7 @@ class HandoverCounters(MemoryCounters):
             return
         self._handed_over = True
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(OSError, ValueError):  # then windows begin anew, as after a fall
+        with suppress(OSError, ValueError):  # then windows start again, as after a fall
             fresh.unlink(missing_ok=True)
             told = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(told, "wb") as file:

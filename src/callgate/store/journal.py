@@ -164,7 +164,7 @@ class Journal:
                 os.fdatasync(appender.fd)
             except OSError as error:
                 self._trouble = error.strerror
-                appender.size -= len(line)  # it is written anew, into another segment
+                appender.size -= len(line)  # it is written again, into another segment
                 self._abandon()
                 return False
         self._trouble = None
@@ -197,7 +197,7 @@ class Journal:
 
 
 class Backlog(NamedTuple):
-    """What is written but not shipped: segments that bear some, bytes, age of the oldest in s."""
+    """What is written but not shipped: segments that carry some, bytes, age of the oldest in s."""
 
     segments: int
     bytes: int

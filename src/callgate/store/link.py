@@ -36,7 +36,7 @@ class Link(Protocol):
     """A connection to the server that counts."""
 
     async def connect(self) -> None:
-        """Connect anew. What is still under way goes on where it is. Raises LinkError."""
+        """Reconnect. What is still under way goes on where it is. Raises LinkError."""
         ...
 
     async def run(self, commands: Sequence[Command]) -> Sequence[Any]:

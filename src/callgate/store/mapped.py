@@ -239,7 +239,7 @@ class MappedCounters:
         return await self._claim(key, now, taken) if slot is None else slot
 
     def _lock_all(self, slots: Sequence[int], keys: Sequence[bytes]) -> bool:
-        """Take the locks of all slots if they are free and bear these keys; or none.
+        """Take the locks of all slots if they are free and carry these keys; or none.
 
         Never waits with a lock in hand: it would not shut out others of this process.
         """
@@ -258,7 +258,7 @@ class MappedCounters:
             self._unlock(HEADER + slot)
 
     async def _claim(self, key: bytes, now: int, taken: Sequence[int] = ()) -> int:
-        """A slot that bears the key, one whose time is over if need be, but none that is taken."""
+        """A slot with the key, one whose time is over if need be, but none that is taken."""
         await self._lock(_CLAIM_LOCK)
         try:
             slot = self._search(key)
@@ -300,7 +300,7 @@ class MappedCounters:
         return True
 
     def _search(self, key: bytes) -> int | None:
-        """The slot that bears the key, as it looks without a lock."""
+        """The slot that carries the key, as it looks without a lock."""
         home = self._home(key)
         beyond = home + self._reach - self._slots
         found = self._find(key, home, min(home + self._reach, self._slots))

@@ -50,7 +50,7 @@ class Membership:
         """
         said = (self._process, _GONE_MS)
         ((*answer, mark),) = await self._link.run([Command(BEAT, self._keys, said)])
-        # A server that was started anew knows only those who have come back so far. Should it go
+        # A server that was restarted knows only those who have come back so far. Should it go
         # again before all have, the shares of few would be too large.
         whole = asyncio.get_running_loop().time() >= self._full_by
         known = self._share.processes

@@ -1,6 +1,6 @@
 """PostgreSQL: one database for gateways on many machines. The only file that knows this database.
 
-The records are partitioned by ranges of their id, a day each: an id bears its time, so a look-up
+The records are partitioned by ranges of their id, a day each: an id carries its time, so a look-up
 by id alone goes to one day's index, and a day past retention is dropped as a whole.
 """
 
@@ -140,7 +140,7 @@ class PostgresRequestLog(SqlRequestLog):
 
 
 def _storable(text: str | None) -> str | None:
-    """PostgreSQL's text has no place for NUL, which JSON can bear."""
+    """PostgreSQL's text has no place for NUL, which JSON can carry."""
     return text.replace("\0", "\ufffd") if text and "\0" in text else text
 
 

@@ -69,7 +69,7 @@ class RedisLink:
         return self._options.get("connection_class") is SSLConnection
 
     async def connect(self) -> None:
-        """Connect anew. What is still under way goes on where it is. Raises LinkError."""
+        """Reconnect. What is still under way goes on where it is. Raises LinkError."""
         await self.aclose()
         place = self._places[0]
         try:
@@ -278,7 +278,7 @@ async def _is_clustered(connection: Connection) -> bool:
 
 def _options(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
-    # The driver takes for database 0 what is no number, and cuts a password that bears `#` or `/`.
+    # The driver takes for database 0 what is no number, and cuts a password at `#` or `/`.
     # Nothing of such a URL may be quoted.
     number = parts.path.removeprefix("/") if parts.scheme != "unix" else ""
     misread = parts.fragment or "@" in parts.path

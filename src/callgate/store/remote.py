@@ -32,7 +32,7 @@ from callgate.store.waiting import within
 
 _START_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
-_HEAR_SECONDS = 1.0  # for what is under way, from when the server answers anew
+_HEAR_SECONDS = 1.0  # for what is under way, from when the server answers again
 _REPAY_SECONDS = 10.0
 _REFUSED_SECONDS = 60.0  # after which one counter that cannot be used holds up no others
 _BEAT_SECONDS = 2.0

@@ -16,7 +16,7 @@ _TRIES = 5
 def spent_since(requests: RequestLog, journal_dir: Path, since: date) -> list[Spent]:
     """What was spent since a day, that day included. Blocks; raises StoreError.
 
-    Read anew where the totals have changed meanwhile: of what was shipped in between it cannot be
+    Read again where the totals have changed meanwhile: of what was shipped in between it cannot be
     told whether the journal had it still. In the end it is counted twice rather than left out.
     """
     query = UsageQuery(by=_BY, since=since)

@@ -1,4 +1,4 @@
-"""What is sent to somebody else about failed requests: one archive, proven to hold no secret."""
+"""What is sent to someone else about failed requests: one archive, proven to hold no secret."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Exporter:
     """Takes records; what the collector does not take in time is dropped, not waited for.
 
     With `find`, which gives the capture of a request by its id, None where there is none (yet),
-    spans bear what was said wherever payloads were captured. `clock` is in seconds.
+    spans carry what was said wherever payloads were captured. `clock` is in seconds.
     """
 
     def __init__(

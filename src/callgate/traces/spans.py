@@ -53,7 +53,7 @@ def spans(
 ) -> Iterator[ReadableSpan]:
     """The spans of a record whose trace is recorded.
 
-    `said` are the attributes of what was said (`traces.content`): the attempt that answered bears
+    `said` are the attributes of what was said (`traces.content`): the attempt that answered carries
     them, or the last one; the request itself where there was none.
     """
     started = record.time * 1_000_000

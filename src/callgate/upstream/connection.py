@@ -295,7 +295,7 @@ class Connection(ResponseReader, asyncio.Protocol):
             self._arm(monotonic() + self._timeouts.silence)
         elif before <= HEAD:
             # What is not streamed has its first token now; some providers send white space until
-            # it is ready. A response amid the request has started no clock of a stream's yet.
+            # it is ready. A response within the request has started no clock of a stream's yet.
             first = monotonic() + self._timeouts.first_token
             if self._streamed:
                 self._latest = min(self._latest, first)

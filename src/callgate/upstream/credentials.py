@@ -1,4 +1,4 @@
-"""Credentials that have to be fetched before a request can bear them."""
+"""Credentials that have to be fetched before a request can carry them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What can go wrong towards an upstream, in the words of the taxonomy.
 
 What callers read speaks of `the provider`; hosts, which are the operator's business, stand in
-`detail`. Neither names a path, a query or a header, which may bear secrets.
+`detail`. Neither names a path, a query or a header, which may carry secrets.
 """
 
 from __future__ import annotations

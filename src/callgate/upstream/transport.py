@@ -1,4 +1,4 @@
-"""The seam between the engine and the way out: `Client` is one, a recording is another."""
+"""The seam between the engine and the upstream client: `Client` is one, a recording is another."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ class _ChunkWriter:
         return self.all(run.chunks()) if template is None else template.fill(run)
 
     def usage(self) -> bytes:
-        """The last chunk, which bears the usage of the whole answer."""
+        """The last chunk, which carries the usage of the whole answer."""
         return self.write(Chunk(choices=[], usage=self._call.usage))
 
     def _begin(self, first: Chunk) -> bytes:

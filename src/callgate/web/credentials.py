@@ -13,7 +13,7 @@ from callgate.errors import GatewayError
 UNAUTHORIZED = "Unauthorized - Invalid or missing API key"
 
 SEVERAL = b","
-"""Stands for `Authorization` where a request bears more than one: none of them counts.
+"""Stands for `Authorization` where a request carries more than one: none of them counts.
 
 Servers differ in which of two they take, so that whoever looks at requests on their way may have
 seen another key than the one that would be charged.

@@ -46,7 +46,7 @@ class Door:
         return GateProtocol(self, server_state, _loop or asyncio.get_running_loop())
 
     def default_lines(self, state: ServerState) -> bytes:
-        """The headers that every response bears, as lines. uvicorn makes a new list each second."""
+        """The headers of every response, as lines. uvicorn makes a new list each second."""
         headers = state.default_headers
         if headers is not self._told:
             self._lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])

@@ -44,7 +44,7 @@ class Gate:
         self._counters = chat.engine.admission.counters
         self._cold = cold
         self._errors = errors
-        # Seeded by the system, for each process anew; an id is no secret.
+        # Seeded by the system, in each process; an id is no secret.
         self._chance = random.Random()  # noqa: S311
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

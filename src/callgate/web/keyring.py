@@ -1,7 +1,7 @@
 """Callers' keys in memory, kept in step with the store.
 
 The hot path asks a dict. Once a second the store's version number is asked in a thread, and the
-keys are read anew when it changed. A key that is not in memory is asked for once: all such
+keys are read again when it changed. A key that is not in memory is asked for once: all such
 questions share one query at a time and a budget per second, and what was not found is remembered
 for a moment, so a flood of unknown keys stays a flood of dict look-ups.
 """
@@ -32,7 +32,7 @@ class Companion(Protocol):
     """What changes under the version that keys have, and is looked at in the same look."""
 
     def read(self) -> None:
-        """Read it anew. Blocks, runs in a thread; raises only what the store raises."""
+        """Read it again. Blocks, runs in a thread; raises only what the store raises."""
         ...
 
     def apply(self) -> None:
@@ -43,7 +43,7 @@ class Companion(Protocol):
 class Keyring:
     """The keys of one process. `trouble` says why the store does not answer, if it does not.
 
-    `remember` is given all keys whenever they have been read anew. `on_change` is called in the
+    `remember` is given all keys whenever they have been read again. `on_change` is called in the
     loop when they, or what is read with them, may have changed.
     """
 
@@ -115,7 +115,7 @@ class Keyring:
         return list(self._by_digest.values())
 
     def known(self, header: bytes) -> Key | None:
-        """The live key that this value of `Authorization` was found to bear before."""
+        """The live key that this value of `Authorization` was found to carry before."""
         entry = self._by_header.get(header)
         if entry is None:
             return None
@@ -123,7 +123,7 @@ class Keyring:
         return key if self._clock() < ends else None
 
     def learn(self, header: bytes, key: Key) -> None:
-        """Remember what a value of `Authorization` was found to bear, until any key changes."""
+        """Remember what a value of `Authorization` was found to carry, until any key changes."""
         by_header = self._by_header
         # Taken before the keys are looked at: `load` exchanges them first, in a thread of its own.
         if len(by_header) < _MAX_HEADERS and self._by_digest.get(key.digest) is key:

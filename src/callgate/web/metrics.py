@@ -19,7 +19,7 @@ from callgate.metrics.sheets import read
 class Metrics:
     """The route over the sheets in a folder; without one there is no such path.
 
-    With a `token`, only who bears it is answered.
+    With a `token`, only who carries it is answered.
     """
 
     def __init__(self, folder: Path | None, token: Secret) -> None:

@@ -57,7 +57,7 @@ class Models:
         ]
 
     def price(self, prices: Callable[[Target], Price | None]) -> None:
-        """Render the models anew with these prices, each with that of its first deployment."""
+        """Render the models again with these prices, each with that of its first deployment."""
         objects = [
             render(model, prices(Target(model, model.deployments[0])))
             for model in self._directory.served.values()

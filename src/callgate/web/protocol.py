@@ -1,7 +1,7 @@
 """One connection of a caller: the I/O around `RequestReader`, and the task that serves it.
 
 uvicorn accepts connections and tells when to stop. What strangers leave open is closed here: heads
-and bodies are bounded in time, refusals bear a request id, a caller who hangs up is told to the
+and bodies are bounded in time, refusals carry a request id, a caller who hangs up is told to the
 application at once, and a response that was given before the request had been read leaves it time
 to arrive.
 """
@@ -275,7 +275,7 @@ class GateProtocol(RequestReader):
             self.transport.close()  # what was begun and cannot be ended is broken off
 
     def default_lines(self) -> bytes:
-        """The headers that every response bears, as lines."""
+        """The headers that every response carries, as lines."""
         return self.door.default_lines(self._state)
 
     def completed(self, exchange: Exchange) -> None:

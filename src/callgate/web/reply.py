@@ -1,4 +1,4 @@
-"""Responses as ASGI messages, with the headers that every response bears."""
+"""Responses as ASGI messages, with the headers that every response carries."""
 
 from __future__ import annotations
 

@@ -278,7 +278,7 @@ class ChunkChoice(Struct, frozen=True, kw_only=True):
 
 
 class ChatCompletionChunk(Struct, frozen=True, kw_only=True):
-    """One event of a stream. The last one before `[DONE]` bears the usage, if it was asked for."""
+    """One event of a stream. The last one before `[DONE]` has the usage, if it was asked for."""
 
     id: str
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"

@@ -51,7 +51,7 @@ class Taping:
 
 
 def _kept(headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
-    """Those of the caller's headers that bear on the answer; none of them bears a credential."""
+    """The caller's headers that an answer depends on; none of them carries a credential."""
     return [
         (name.decode(), headers[name][:_MAX_VALUE].decode("latin-1"))
         for name in _KEPT_HEADERS

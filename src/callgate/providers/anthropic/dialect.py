@@ -42,7 +42,7 @@ class Anthropic:
     """
 
     system_turns = True
-    """Whether the platform takes a system message amid a conversation, where the model does."""
+    """Whether the platform takes a system message within a conversation, where the model does."""
 
     def encode(self, request: ChatRequest, target: Target) -> HttpRequest:
         fields, betas = encode(request, target, system_turns=self.system_turns)

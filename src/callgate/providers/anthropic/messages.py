@@ -193,7 +193,7 @@ def _woven(text: str, thoughts: list[Thought], calls: list[Json]) -> list[Json]:
 
 
 def _marked(blocks: list[Json], message: Message) -> list[Json]:
-    """The blocks, of which the last that can bear it has the message's own `cache_control`."""
+    """The blocks, of which the last that can carry it has the message's own `cache_control`."""
     if message.cache_control is not None:
         for block in reversed(blocks):
             if block["type"] not in THOUGHTS:

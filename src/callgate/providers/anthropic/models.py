@@ -26,7 +26,7 @@ class Family(NamedTuple):
     of `output_config.effort`. `veiled` models leave out the text of their thoughts unless asked.
     `sampling`: any of temperature, `top_p` and `top_k`; `one` of the first two; `none` but the
     defaults; `unruled` for servers that are not Anthropic's. `system_turns`: whether a system
-    message may stand amid the conversation. `forced`: whether it can be made to call a tool.
+    message may stand within the conversation. `forced`: whether it can be made to call a tool.
     `binds`: whether its thoughts hold only behind the very conversation that they were had in.
     `thinks`: whether it does so unasked.
     """

@@ -61,7 +61,7 @@ class Encoded(NamedTuple):
 
 
 def encode(request: ChatRequest, target: Target, *, system_turns: bool = True) -> Encoded:
-    """The body. `system_turns` false says that the server takes no system message amid a
+    """The body. `system_turns` false says that the server takes no system message within a
     conversation, whatever the model.
 
     Raises GatewayError `unsupported_field`; `param` is the first path, `errors` lists all.

@@ -73,7 +73,7 @@ def _within(limit: int, most: int) -> int:
 
 
 def unled(turns: list[Json]) -> bool:
-    """Whether the conversation is amid calls of tools that no thought precedes.
+    """Whether the conversation is in the middle of tool calls that no thought precedes.
 
     Claude takes no budget to think with then ("a final `assistant` message must start with a
     thinking block"): a caller, or another model, has not kept the thoughts that led to the calls.

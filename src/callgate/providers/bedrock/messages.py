@@ -138,8 +138,10 @@ class Conversation:
 
 
 def unled(turns: list[Json]) -> bool:
-    """Whether the conversation is amid calls of tools that no thought precedes. Claude takes no
-    budget to think with then: https://docs.claude.com/en/docs/build-with-claude/extended-thinking
+    """Whether the conversation is in the middle of tool calls that no thought precedes.
+
+    Claude accepts no thinking budget then:
+    https://docs.claude.com/en/docs/build-with-claude/extended-thinking
     """
     first: Json | None = None
     for turn in reversed(turns):
@@ -222,7 +224,7 @@ def _woven(text: str, thoughts: list[Thought], calls: list[Json]) -> list[Json]:
 
 
 def _reasoning(message: Message, path: str) -> Iterator[Thought]:
-    """Earlier reasoning of Claude that bears its signature; Claude takes no other, and other
+    """Earlier reasoning of Claude that carries its signature; Claude takes no other, and other
     models take none at all. OpenRouter's entries tell in `format` whose they are.
     """
     for number, detail in enumerate(message.reasoning_details or ()):

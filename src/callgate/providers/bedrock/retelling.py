@@ -2,7 +2,7 @@
 
 Converse refuses blocks of tools where `toolConfig` is missing, and has no way to offer tools and
 forbid them: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolChoice.html.
-Offering the old ones anew would have the model call what the caller does not offer.
+Offering the old ones again would have the model call what the caller does not offer.
 """
 
 from __future__ import annotations

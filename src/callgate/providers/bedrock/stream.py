@@ -26,7 +26,7 @@ _HEAD = 256
 class StreamDecoder:
     """Decodes one stream; see `providers.base.ChunkDecoder`.
 
-    The finish reason is held back until `metadata`, which follows at once and bears the usage and
+    The finish reason is held back until `metadata`, which follows at once and carries the usage and
     the guardrail's trace. A failure that follows sound chunks in the same read is raised by the
     next call, so that these chunks are not lost.
     """

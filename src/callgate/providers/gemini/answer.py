@@ -91,7 +91,7 @@ class Gathered:
 
     @property
     def called(self) -> bool:
-        """Whether there was a call of a tool."""
+        """Whether there was a tool call."""
         return self._calls > 0
 
     def take(self, parts: object) -> Json:

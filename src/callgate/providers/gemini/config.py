@@ -31,7 +31,7 @@ _SAME: Mapping[str, str] = MappingProxyType(
         "n": "candidateCount",
     }
 )
-"""Parameters that only bear another name."""
+"""Parameters that only carry another name."""
 
 _FOREIGN: Mapping[str, tuple[Any, ...]] = MappingProxyType(
     {

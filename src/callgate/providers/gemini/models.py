@@ -17,7 +17,7 @@ class Family(NamedTuple):
     """One generation.
 
     `thinking` says in what the depth of thinking is told; `rests` whether it can be turned off;
-    `ids` whether calls bear ids and have to bear signatures; `media_results` whether the result of
+    `ids` whether calls carry ids and need signatures; `media_results` whether the result of
     a tool may hold media; `thinks` whether it does so unasked.
     """
 

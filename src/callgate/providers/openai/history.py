@@ -26,7 +26,7 @@ TOLD: Final = frozenset(
         "reasoning_details", "refusal",
     }
 )  # fmt: skip
-"""What answers bear besides content and tool calls."""
+"""What answers carry besides content and tool calls."""
 
 _ABOUT_CALLS: Final = ("extra_content", "index")
 _NULL: Final = Raw(b"null")

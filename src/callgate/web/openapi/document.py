@@ -45,7 +45,7 @@ class OpenApi:
         return [Route("/openapi.json", self.show, methods=["GET"])]
 
     def renew(self) -> None:
-        """Build it anew when it is next asked for."""
+        """Build it again when it is next asked for."""
         self._body = None
 
     async def show(self, _request: Request) -> Response:
