@@ -64,7 +64,7 @@ def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) ->
         (("--error", "unauthorized"), "refused"),
         (("--since", "1h"), "answered refused failed cut"),
         (("--until", "1h"), "old"),
-        (("--since", "3h", "--until", "2500ms"), "old answered refused"),
+        (("--since", "3h", "--until", "1m"), "old answered refused"),
         (("--status", "2xx", "--account", "other"), "cut"),
     ],
     ids=" ".join,
@@ -74,8 +74,8 @@ def test_filters(
 ) -> None:
     records = {
         "old": samples.answered(ago_ms=7_200_000, model="gpt-4o"),
-        "answered": samples.answered(ago_ms=4000),
-        "refused": samples.refused(ago_ms=3000),
+        "answered": samples.answered(ago_ms=240_000),
+        "refused": samples.refused(ago_ms=180_000),
         "failed": samples.failed(ago_ms=2000),
         "cut": samples.cut(ago_ms=1000, account="other", key_id="key_2"),
     }
