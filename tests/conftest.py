@@ -15,6 +15,17 @@ pytest_plugins = ("weights", "pgserver")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+_LONG = (
+    "tests/e2e/test_kill.py",
+    "tests/e2e/test_schema_fuzz.py",
+    "tests/e2e/test_structured_local.py",
+    "tests/e2e/",
+    "tests/local/",
+    "tests/store/",
+    "tests/capture/",
+    "tests/replay/",
+)
+
 # The same examples in every run, and no verdict from a clock that other processes slow down; with
 # `--hypothesis-profile searching` others each time.
 settings.register_profile(
@@ -22,6 +33,15 @@ settings.register_profile(
 )
 settings.register_profile("searching", settings.get_profile("repeatable"), derandomize=False)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no process is left with it when the others are done."""
+    items.sort(
+        key=lambda item: next(
+            (place for place, path in enumerate(_LONG) if item.nodeid.startswith(path)), len(_LONG)
+        )
+    )
 
 
 def pytest_collection_finish() -> None:

@@ -18,6 +18,12 @@ def provider() -> Iterator[Provider]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _held(provider: Provider) -> None:
+    """Whatever ran before, the provider holds what it is to hold until a test lets it go on."""
+    provider.go_on.clear()
+
+
 @pytest.fixture(scope="session")
 def gateway(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     folder = tmp_path_factory.mktemp("gateway")
