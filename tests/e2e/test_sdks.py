@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import openai
 import pytest
 import requests
-from langchain_openai import ChatOpenAI
 
 from callgate.core.keys import mint
 from gateway import Gateway
@@ -135,6 +134,8 @@ def test_openai_sees_a_cut_stream_as_an_error(sdk: openai.OpenAI) -> None:
 
 
 def test_langchain(gateway: Gateway) -> None:
+    from langchain_openai import ChatOpenAI  # takes a second, which one process of the tests needs
+
     model = ChatOpenAI(
         model="test-ok", base_url=f"{gateway.url}/v1", api_key=gateway.key  # type: ignore[arg-type]
     )  # fmt: skip

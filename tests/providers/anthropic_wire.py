@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from anthropic.types.message_create_params import (
-    MessageCreateParamsNonStreaming,
-    MessageCreateParamsStreaming,
-)
 from pydantic import TypeAdapter
 
 from callgate.core.http import HttpRequest
@@ -21,16 +18,25 @@ from .samples import target_of
 # The types are those of the API's version 2026-10-21; 2023-06-01, which is spoken, has these too.
 OLDER_FIELDS = {"temperature", "top_p", "top_k"}
 
-_TYPES: dict[bool, TypeAdapter[Any]] = {
-    False: TypeAdapter(MessageCreateParamsNonStreaming),
-    True: TypeAdapter(MessageCreateParamsStreaming),
-}
+
+@cache
+def _types() -> dict[bool, TypeAdapter[Any]]:
+    """Imported by who needs it, as it takes seconds: not every process of the tests does."""
+    from anthropic.types.message_create_params import (
+        MessageCreateParamsNonStreaming,
+        MessageCreateParamsStreaming,
+    )
+
+    return {
+        False: TypeAdapter(MessageCreateParamsNonStreaming),
+        True: TypeAdapter(MessageCreateParamsStreaming),
+    }
 
 
 def judge(body: dict[str, Any]) -> None:
     """Raises ValidationError for what Anthropic's SDK would not send."""
     fields = {key: value for key, value in body.items() if key not in OLDER_FIELDS}
-    _walk(_TYPES[body.get("stream", False)].validate_python(fields, extra="forbid"))
+    _walk(_types()[body.get("stream", False)].validate_python(fields, extra="forbid"))
 
 
 def _walk(value: object) -> None:

@@ -321,7 +321,7 @@ EVENTS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.lists(EVENTS | st.sampled_from([START, *TEXT, FINISH, STOP]), max_size=12))
 def test_no_shape_of_event_breaks_the_decoder(events: list[Event]) -> None:
     decoder = Anthropic().decoder(target_of("anthropic"))
