@@ -32,6 +32,19 @@ def test_sheets_are_added_up(tmp_path: Path) -> None:
     assert alone == Series(("n", "p"), 1, [1])
 
 
+def test_where_nothing_new_can_be_written_the_old_sheet_is_written_over(tmp_path: Path) -> None:
+    made = Sheet(tmp_path, "a")
+    made.write({"callgate_streams_open": [Series((), 12345.0)]})
+    (path,) = tmp_path.iterdir()
+    path.with_suffix(".writing").mkdir()  # as good as a full disk
+    size = path.stat().st_size
+    made.write({"callgate_streams_open": [Series((), 7.0)]})
+    assert read(tmp_path, path.stat().st_mtime) == {"callgate_streams_open": [Series((), 7.0)]}
+    made.write({"callgate_requests": [Series(("m" * size,), 1.0)]})  # there is no room for it
+    assert read(tmp_path, path.stat().st_mtime) == {"callgate_streams_open": [Series((), 7.0)]}
+    assert path.stat().st_size == size
+
+
 def test_of_circuits_the_most_open_counts(tmp_path: Path) -> None:
     for name, state in (("a", "closed"), ("b", "open"), ("c", "half-open")):
         told = gauges(

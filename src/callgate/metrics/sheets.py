@@ -19,6 +19,7 @@ from callgate.metrics.tally import Series, Snapshot
 _SUFFIX = ".sheet"
 _FRESH_SECONDS = 10.0
 _MAX_BYTES = 16 << 20
+_ROOM = 16 << 10  # a sheet's size is a multiple of it, so that it can be written to in place
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Snapshot).decode
 
@@ -32,11 +33,27 @@ class Sheet:
 
     def write(self, snapshot: Snapshot) -> None:
         """Put these figures in place of the last. Never raises: figures are not worth a failure."""
+        told = _encode(snapshot)
+        told = told.ljust(-(-len(told) // _ROOM) * _ROOM)  # JSON may be followed by spaces
         fresh = self._path.with_suffix(".writing")
-        with contextlib.suppress(OSError):
+        try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh.write_bytes(_encode(snapshot))
+            fresh.write_bytes(told)
             fresh.replace(self._path)
+        except OSError:
+            self._overwrite(told, fresh)
+
+    def _overwrite(self, told: bytes, fresh: Path) -> None:
+        """Write where the last figures lie: a full disk has room for that, and is worth knowing of.
+
+        Who reads meanwhile gets figures of either.
+        """
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        with contextlib.suppress(OSError), self._path.open("r+b", buffering=0) as file:
+            size = os.fstat(file.fileno()).st_size
+            if len(told) <= size:
+                file.write(told.ljust(size))
 
     def close(self) -> None:
         """Take the sheet away: what it told is over."""
@@ -75,5 +92,11 @@ def _fresh(folder: Path, now: float) -> Iterator[Snapshot]:
             if now - path.stat().st_mtime > _FRESH_SECONDS:
                 path.unlink()
             else:
-                with path.open("rb") as file:
-                    yield _decode(file.read(_MAX_BYTES))
+                yield _read(path)
+
+
+def _read(path: Path) -> Snapshot:
+    try:
+        return _decode(path.read_bytes()[:_MAX_BYTES])
+    except msgspec.MsgspecError:  # it may have been overwritten just then
+        return _decode(path.read_bytes()[:_MAX_BYTES])
