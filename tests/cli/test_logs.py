@@ -92,6 +92,9 @@ def test_a_line_tells_what_matters(home: Home) -> None:
         assert told in failed
     for told in ("200", "1.20 s", "12+34"):
         assert told in answered
+    nothing = home.run("logs", "--model", "nope")
+    assert (nothing.exit_code, nothing.stdout) == (0, "")
+    assert "no request on record matches" in nothing.stderr
 
 
 def test_reading_where_there_is_no_store_says_so_and_makes_none(home: Home) -> None:

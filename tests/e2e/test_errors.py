@@ -217,6 +217,9 @@ def test_paths_methods_and_media_types(client: httpx.Client) -> None:
     response = client.get(CHAT)
     told(response, "method_not_allowed")
     assert response.headers["allow"] == "POST"
+    for path in (CHAT, "/v1/models"):
+        error = told(client.options(path), "method_not_allowed")
+        assert "CORS" in error["metadata"]["fix"]
     told(client.delete("/v1/models"), "method_not_allowed")
     headers = {"content-type": "text/plain"}
     told(client.post(CHAT, content=b"{}", headers=headers), "unsupported_media_type")

@@ -85,7 +85,7 @@ def test_two_keys_are_seen_however_a_head_is_spelt_and_split(
     [
         (b"\x16\x03\x01\x02\x00\x01", "speaks TLS", "`http://`"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "speaks HTTP/2", "HTTP/1.1"),
-        (b"post / HTTP/1.1\r\nHost: a\r\n\r\n", "There is no method 'post'", "Use POST"),
+        (b"post / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP has no method 'post'", "Use POST"),
         (b"NONSENSE\r\n\r\n", "Invalid HTTP request received", "well-formed"),
         (head(b"X : a"), "Invalid HTTP request received: Invalid header token", "well-formed"),
         (head(b"Content-Length: 1"), "Duplicate Content-Length", "well-formed"),

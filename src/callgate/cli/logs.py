@@ -19,7 +19,7 @@ from callgate.cli.options import (
     sought,
     time_options,
 )
-from callgate.cli.output import json_line, moment, printable, status_style
+from callgate.cli.output import json_line, moment, note, printable, status_style
 from callgate.cli.records import reading
 from callgate.config import Config
 from callgate.core.record import Record
@@ -27,6 +27,10 @@ from callgate.errors import TAXONOMY
 from callgate.store.base import Query
 from callgate.support.timeline import duration as spelt
 
+_NONE = (
+    "no request on record matches. Leave out a filter, or use --config to name the file of the "
+    "gateway that answered."
+)
 _POLL_SECONDS = 0.5
 _ANY = "any"
 _STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
@@ -103,7 +107,10 @@ def logs(
     )
     with reading(config) as records:
         if not follow:
-            _print(reversed(records.find(query)), as_json=as_json)
+            found = records.find(query)
+            _print(reversed(found), as_json=as_json)
+            if not found:
+                note(_NONE)
             return
         follower = Follower(records, query)
         _print(follower.begin(now_ms()), as_json=as_json)

@@ -28,7 +28,7 @@ def opened(config: Config, *, expected: bool = True) -> Iterator[Store]:
         raise ConfigFailure(str(error)) from None
     if new:  # a key made in the wrong folder is known to no gateway
         note(
-            f"this made a new store, {new}. Has your gateway another one? Then run this in its "
+            f"a new store was made: {new}. If your gateway already has one, run this in its "
             "folder, or name its file with --config."
         )
     try:

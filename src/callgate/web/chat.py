@@ -27,6 +27,7 @@ from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import Incoming
 from callgate.web.head import Head
+from callgate.web.methods import wrong_method
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
 from callgate.web.settings import ChatSettings
@@ -93,7 +94,7 @@ class Chat:
         if self._settings.trace_share is not None:
             call.trace = _trace(call, headers, self._settings.trace_share)
         if head.method != "POST":
-            raise GatewayError("method_not_allowed", f"{head.method} is not allowed here; use POST")
+            raise wrong_method(head.method, "POST")
         key = await self._authenticator.key(call, headers, head.query)
         taping = self._taping
         send: Send = exchange.send

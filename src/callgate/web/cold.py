@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from callgate.errors import GatewayError
 from callgate.web.chat import CHAT_PATH
 from callgate.web.errorwriter import ErrorWriter
+from callgate.web.methods import wrong_method
 from callgate.web.reply import advice
 from callgate.web.strays import unknown_path
 
@@ -43,9 +44,7 @@ class Cold:
         assert isinstance(error, HTTPException)
         if error.status_code == 405:
             allowed = (error.headers or {}).get("Allow", "GET")
-            told = GatewayError(
-                "method_not_allowed", f"{request.method} is not allowed here; use {allowed}"
-            )
+            told = wrong_method(request.method, allowed)
             response = await self._failure(request, told)
             response.headers["allow"] = allowed
             return response

@@ -37,8 +37,8 @@ _NO_KEY = (
     "`Authorization: <key>`."
 )
 _SEVERAL = (
-    "`Authorization` was sent more than once, so that it cannot be told which key is meant. Send "
-    "it once; a proxy on the way may add one of its own."
+    "`Authorization` was sent more than once, so it is unclear which key is meant. Send it "
+    "once; a proxy on the way may add one of its own."
 )
 _MISTAKES = tuple(
     (re.compile(form, re.IGNORECASE), fix)

@@ -41,8 +41,8 @@ def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
     if method and isinstance(fault, HttpParserInvalidMethodError):
         return GatewayError(
             "bad_http",
-            f"There is no method {method[1][:20].decode()!r}",
-            cause="The method is none of HTTP's; they are in capitals.",
+            f"HTTP has no method {method[1][:20].decode()!r}",
+            cause="The method is not one of HTTP's, which are in capitals.",
             fix="Use POST for `/v1/chat/completions`, and GET for everything else.",
         )
     if isinstance(fault, HttpParserCallbackError | HttpParserInvalidMethodError):

@@ -59,7 +59,7 @@ _WAYS = (
     ),
     _way(
         r"(/.+)?/v1/v1/.+", "", "The client adds `/v1` to a `base_url` that ends with it already.",
-        "Leave `/v1` away from the `base_url`, or from the path that you add to it.",
+        "Leave `/v1` out of the `base_url`, or out of the path that you add to it.",
     ),
     _way(
         r"(/.+)?/chat/completions?", _MEANT_CHAT,
@@ -71,7 +71,7 @@ _WAYS = (
         r"vector_stores|assistants|threads|realtime|rerank|understanding)(/.*)?|"
         r"/v2/(transcript|upload)(/.*)?",
         _ONLY_CHAT,
-        "The path is another API's than that of chat.",
+        "This path belongs to an API other than chat.",
         "Ask the provider of that API itself, with its own key and address.",
     ),
     _way(
@@ -111,7 +111,7 @@ _WAYS = (
     ),
     _way(
         r"/(docs|redoc|swagger.*|openapi(\.ya?ml)?|api-docs)", "; did you mean '/openapi.json'?",
-        "No pages are served, only the document that they would be made from.",
+        "No documentation pages are served, only the OpenAPI document.",
         "Open `/openapi.json` with a viewer of OpenAPI documents.",
     ),
     _way(
@@ -134,7 +134,7 @@ def unknown_path(path: str, served: Sequence[str]) -> GatewayError:
 
 def _nearest(asked: str, folded: str, served: Sequence[str]) -> tuple[str, str | None, str | None]:
     if folded in served:
-        slash = "Leave out the slash at the end" if asked == f"{folded}/" else "Mind the slashes"
+        slash = "Leave out the slash at the end" if asked == f"{folded}/" else "Check the slashes"
         return f"; did you mean {folded!r}?", None, f"{slash}: the path is `{folded}`."
     if folded.startswith(DOCS_PATH):
         return _error_type(folded.removeprefix(DOCS_PATH))
