@@ -135,6 +135,59 @@ async def test_bytes_that_come_while_idle_end_the_connection(ask):
         assert await caller.read(server.origin) == b"x"
 
 
+@pytest.mark.parametrize("parts", [(ok(b"x") + ok(b"x"),), (ok(b"x"), ok(b"x"))])
+async def test_server_that_answers_twice_is_asked_once_on_each_connection(ask, parts):
+    """Else the second answer would be taken for that to the next request, of another caller."""
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(*(parts if peer.number == 0 else (ok(b"y"),)))
+        await peer.gone()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        assert await caller.read(server.origin) == b"x"
+        await until(lambda: caller.client.stats()[server.origin].open == 0)
+        assert [await caller.read(server.origin) for _ in range(3)] == [b"y"] * 3
+        assert len(server.peers) == 4
+
+
+async def test_connections_that_were_idle_are_not_trusted_either(ask):
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await until(lambda: len(server.peers) == 2)
+        await peer.send(ok(b"x") + (b"H" if peer.number else b""))
+        await peer.gone()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        await asyncio.gather(*(caller.read(server.origin) for _ in range(2)))
+        await until(lambda: caller.client.stats()[server.origin].open == 0)
+
+
+@pytest.mark.parametrize(
+    "said", [b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", b"\r\n"]
+)
+async def test_who_says_why_it_hangs_up_is_trusted_on(ask, said):
+    late = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(ok(b"x"))
+        if peer.number == 0:
+            await late.wait()
+            await peer.send(said)
+        else:
+            await peer.answer(ok(b"x"))
+        await peer.gone()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        await caller.read(server.origin)
+        late.set()
+        await until(lambda: caller.client.stats()[server.origin].open == 0)
+        assert [await caller.read(server.origin) for _ in range(2)] == [b"x", b"x"]
+        assert len(server.peers) == 2
+
+
 @pytest.mark.parametrize("reset", [False, True])
 async def test_connection_that_dies_while_idle_leaves_at_once(ask, reset):
     async with Hostile(says_once(ok(b"x"), reset=reset)) as server:

@@ -221,13 +221,15 @@ class Connection(ResponseReader, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         before = self.phase
         if before == IDLE or before >= COMPLETE:
-            self._unasked(before)
+            self._unasked(before, data)
             return
         try:
             self.feed(data)
         except RefusedError as exc:
             self.fail(failure.malformed(self.pool.host, str(exc)))
             return
+        if self.surplus:
+            self.pool.distrust()
         self.unread += len(data)
         if self.phase == COMPLETE or self._progress(before, len(data)):
             sink = self.sink
@@ -312,8 +314,11 @@ class Connection(ResponseReader, asyncio.Protocol):
             return True
         return not self.patient or self.unread > _ENOUGH
 
-    def _unasked(self, phase: int) -> None:
+    def _unasked(self, phase: int, data: bytes) -> None:
         self.keep = False
+        # Some say why they close an idle connection, and some end a body with a line break.
+        if phase != CLOSED and data.strip(b"\r\n") and data[9:12] != b"408":
+            self.pool.distrust()
         if phase == IDLE:
             self.abort()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from time import monotonic
 
@@ -19,6 +20,9 @@ from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.tls import Tls
 from callgate.upstream.transport import PoolStats
 
+_WARY = 60.0
+_log = logging.getLogger("callgate.upstream")
+
 
 class Pool:
     """Keep-alive connections to one origin, under a cap.
@@ -29,8 +33,8 @@ class Pool:
     """
 
     __slots__ = (
-        "_dialling", "_files", "_members", "_tls", "_waiting", "closed", "heads", "host", "idle",
-        "loop", "names", "origin", "proxy", "settings", "sweeper",
+        "_dialling", "_distrusted", "_files", "_members", "_tls", "_waiting", "closed", "heads",
+        "host", "idle", "loop", "names", "origin", "proxy", "settings", "sweeper",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +60,7 @@ class Pool:
         self._files = files
         self._members: set[Connection] = set()
         self._dialling = 0
+        self._distrusted = 0.0  # until when no connection is used again
         # Resolved with a connection to use, or with None for the right to make one.
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
 
@@ -89,6 +94,9 @@ class Pool:
 
     def put_back(self, connection: Connection) -> None:
         """Take a connection that is ready for another exchange."""
+        if self._distrusted and monotonic() < self._distrusted:
+            connection.abort()
+            return
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -97,6 +105,22 @@ class Pool:
         if len(self.idle) < self.settings.max_idle_per_origin and not self.closed:
             self.idle.append(connection)
         else:
+            connection.abort()
+
+    def distrust(self) -> None:
+        """Bytes came that nobody had asked for: for a while, no connection serves twice.
+
+        A server that sends two responses to a request does so to many, and had the next request
+        been written already, that one's caller would have had what was meant for another. Nothing
+        tells the two apart, so that it may happen until the first is seen, and not for long after.
+        """
+        if not self._distrusted or monotonic() >= self._distrusted:
+            _log.warning(
+                "a provider sends what was not asked for; its connections are used once each",
+                extra={"detail": f"{self.host}, for {_WARY:g} s"},
+            )
+        self._distrusted = monotonic() + _WARY
+        for connection in tuple(self.idle):
             connection.abort()
 
     def forget(self, connection: Connection) -> None:

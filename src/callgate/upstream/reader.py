@@ -34,13 +34,15 @@ class ResponseReader:
     """What has arrived of the response in progress.
 
     The parser appends body bytes to `chunks` directly, without a Python frame. `keep` tells, once
-    the phase is COMPLETE, whether the connection can carry another exchange. `names` is shared
-    between readers: it maps header names as received to their lower-case form.
+    the phase is COMPLETE, whether the connection can carry another exchange; `surplus`, that it
+    could, but for what follows the response. `names` is shared between readers: it maps header
+    names as received to their lower-case form.
     """
 
     __slots__ = (
         "_body_end", "_feed", "_head_only", "_max_head", "_names", "_parser", "_prefix",
         "_repeats", "chunks", "headers", "keep", "on_body", "phase", "received", "status",
+        "surplus",
     )  # fmt: skip
 
     def __init__(self, names: dict[bytes, str], max_header_bytes: int) -> None:
@@ -61,6 +63,7 @@ class ResponseReader:
             self._parser = HttpResponseParser(self)
             self._feed = self._parser.feed_data
         self.phase = HEAD
+        self.surplus = False
         self.status = 0
         self.headers: dict[str, str] = {}
         self.keep = False
@@ -80,10 +83,10 @@ class ResponseReader:
         except (HttpParserError, HttpParserUpgrade) as exc:
             if self.phase != COMPLETE:
                 raise self._refusal(exc) from None
-            self.keep = False
+            self.spoil()
         if self._body_end >= 0 and len(self.chunks) > self._body_end:
             del self.chunks[self._body_end :]
-            self.keep = False
+            self.spoil()
         if self.phase <= HEAD and self.received > self._max_head:
             raise RefusedError("more header bytes than are accepted")
 
@@ -97,6 +100,11 @@ class ResponseReader:
             self.phase = COMPLETE
         return self.phase == COMPLETE
 
+    def spoil(self) -> None:
+        """What nobody asked for has come: the connection cannot carry another exchange."""
+        self.surplus = self.surplus or self.keep
+        self.keep = False
+
     def dispose(self) -> None:
         """Let go of the parser, which refers back here; what is fed from now on is lost."""
         self._parser = HttpResponseParser(None)
@@ -107,7 +115,7 @@ class ResponseReader:
     def on_message_begin(self) -> None:
         if self.phase >= COMPLETE and self._body_end < 0:
             self._body_end = len(self.chunks)
-            self.keep = False
+            self.spoil()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.phase > HEAD:
