@@ -11,34 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.core.chat import ChatResponse, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.http import HttpResponse
-from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.registry import dialect
 
+from .gemini_wire import GEMINI, answer, decoded, streamed
 from .samples import target_of
-
-GEMINI = dialect("gemini")
-
-
-def decoded(body: Any, target: Target | None = None) -> ChatResponse:
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return GEMINI.decode(HttpResponse(200, {}, data), target or target_of("gemini"))
-
-
-def streamed(*events: Any, end: bytes = b"\r\n\r\n") -> list[Chunk]:
-    data = b"".join(
-        b"data: " + (one if isinstance(one, bytes) else json.dumps(one).encode()) + end
-        for one in events
-    )
-    decoder = GEMINI.decoder(target_of("gemini"))
-    return [*decoder.feed(data), *decoder.close()]
-
-
-def answer(*parts: dict[str, Any], **more: Any) -> dict[str, Any]:
-    content = {"role": "model", "parts": list(parts)}
-    return {"candidates": [{"content": content, **more}], "responseId": "r1"}
 
 
 def failing(body: Any) -> GatewayError:
@@ -159,45 +137,6 @@ def test_usage_is_the_last_that_was_told() -> None:
     assert usage.input_details == {"cached_tokens": 4, "audio_tokens": 2}
     assert usage.output_details == {"reasoning_tokens": 2, "image_tokens": 3}
     assert usage.extra == {"tool_use_prompt_tokens": 7, "traffic_type": "ON_DEMAND"}
-
-
-def test_grounding_becomes_annotations_once() -> None:
-    grounding = {
-        "groundingChunks": [{"web": {"uri": "https://a.example", "title": "A"}}],
-        "groundingSupports": [
-            {"segment": {"startIndex": 1, "endIndex": 4}, "groundingChunkIndices": [0, 9]}
-        ],
-    }
-    expected = {
-        "type": "url_citation",
-        "url_citation": {
-            "url": "https://a.example",
-            "title": "A",
-            "start_index": 1,
-            "end_index": 4,
-        },
-    }
-    body = answer({"text": "abcd"}, groundingMetadata=grounding, finishReason="STOP")
-    assert decoded(body).choices[0]["message"]["annotations"] == [expected]
-    chunks = streamed(answer({"text": "a"}, groundingMetadata=grounding), body)
-    found = [
-        one
-        for chunk in chunks
-        for choice in chunk.choices
-        for one in choice["delta"].get("annotations", [])
-    ]
-    assert found == [expected]
-
-
-def test_sources_do_not_multiply() -> None:
-    grounding = {
-        "groundingChunks": [{"web": {"uri": "https://a.example/" + "a" * 100_000, "title": "A"}}],
-        "groundingSupports": [{"segment": {}, "groundingChunkIndices": [0] * 5000}],
-    }
-    body = answer({"text": "abcd"}, groundingMetadata=grounding, finishReason="STOP")
-    told = decoded(body).choices[0]["message"]["annotations"]
-    assert len(told) == 1000
-    assert len(told[0]["url_citation"]["url"]) < 10_000
 
 
 def test_log_probabilities() -> None:

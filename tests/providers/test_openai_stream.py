@@ -93,6 +93,15 @@ def test_a_last_event_without_its_empty_line_is_taken(target: Target) -> None:
     assert chunks[-1].choices[0]["finish_reason"] == "stop"
 
 
+def test_a_whole_message_in_place_of_deltas_is_told(target: Target) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "hi", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    (told,) = chunks_of(target, event({"id": "up", "choices": [choice]}), DONE)[0].choices
+    assert told["delta"] == {**message, "tool_calls": [{"index": 0, **call}]}
+    assert "message" not in told
+
+
 def test_a_terminator_alone_is_no_answer(target: Target) -> None:
     assert failure_of(target, DONE).kind.type == "bad_upstream_reply"
 

@@ -80,7 +80,7 @@ class StreamDecoder(EventStream):
                 try:
                     self._read(data, chunks)
                 except ValueError:
-                    if data.strip() != _DONE:
+                    if data.strip() not in (_DONE, b""):
                         self._skip()
                 if self._events.done:
                     self.done = True

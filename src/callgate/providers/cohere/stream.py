@@ -71,7 +71,7 @@ class StreamDecoder(EventStream):
         return chunks
 
     def _read(self, data: bytes) -> Chunk | None:
-        if data.strip() == b"[DONE]":
+        if data.strip() in (b"[DONE]", b""):
             return None
         try:
             event = inner(parse(data))

@@ -80,11 +80,13 @@ def finish_reason(candidate: Json, target: Target, *, called: bool) -> tuple[str
 class Gathered:
     """The parts of one candidate, as OpenAI's fields, over one or many pieces of its answer."""
 
-    __slots__ = ("_calls", "_images", "_seed", "length")
+    __slots__ = ("_calls", "_images", "_seed", "length", "said")
 
     def __init__(self, seed: str) -> None:
         self.length = 0
         """Characters of text so far."""
+        self.said: list[str] = []
+        """The text."""
         self._calls = 0
         self._images = 0
         self._seed = seed
@@ -130,6 +132,7 @@ class Gathered:
             return
         start = self.length
         self.length += len(text)
+        self.said.append(text)
         if text or not sign:
             out["content"] = out.get("content", "") + text
         if sign:

@@ -25,7 +25,7 @@ from callgate.providers.gemini.answer import Gathered, created_of, finish_reason
 from callgate.providers.gemini.config import generation_config, safety_settings
 from callgate.providers.gemini.messages import Conversation
 from callgate.providers.gemini.models import invalid, is_vertex, unsupported
-from callgate.providers.gemini.sources import annotations_of, logprobs_of
+from callgate.providers.gemini.sources import annotations_of, in_characters, logprobs_of
 from callgate.providers.gemini.stream import StreamDecoder
 from callgate.providers.gemini.tools import tools_of
 from callgate.providers.gemini.usage import usage_of
@@ -131,7 +131,7 @@ def _choice(candidate: Any, at: int, id_: str, target: Target) -> Json:
         message["content"] = ""
     sources = annotations_of(candidate)
     if sources:
-        message["annotations"] = sources
+        message["annotations"] = in_characters(sources, "".join(gathered.said))
     choice: Json = {
         "index": index,
         "message": message,

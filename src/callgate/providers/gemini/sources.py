@@ -16,7 +16,7 @@ def annotations_of(candidate: Json) -> list[Json]:
     """OpenAI's `url_citation` annotations from grounding and citations, `MAX_SOURCES` at most.
 
     https://ai.google.dev/api/generate-content#v1beta.GroundingMetadata: segments are counted in
-    bytes of UTF-8 there, and handed on so.
+    bytes of UTF-8 there, which `in_characters` makes good.
     """
     out = list(islice(_grounded(candidate), MAX_SOURCES))
     cited = _object(candidate.get("citationMetadata"))
@@ -25,6 +25,25 @@ def annotations_of(candidate: Json) -> list[Json]:
         if isinstance(source["url"], str):
             out.append(_citation(source, citation))
     return out[:MAX_SOURCES]
+
+
+def in_characters(annotations: list[Json], text: str) -> list[Json]:
+    """The annotations with places in the text as OpenAI counts them."""
+    if text.isascii():
+        return annotations
+    raw = text.encode("utf-8", "replace")
+    return [
+        {**one, "url_citation": {**(cited := one["url_citation"]), **_places(cited, raw)}}
+        for one in annotations
+    ]
+
+
+def _places(cited: Json, raw: bytes) -> Json:
+    return {
+        name: len(raw[: cited[name]].decode("utf-8", "ignore")) + max(cited[name] - len(raw), 0)
+        for name in ("start_index", "end_index")
+        if name in cited
+    }
 
 
 def _grounded(candidate: Json) -> Iterator[Json]:
@@ -55,9 +74,9 @@ def _citation(source: Json, segment: Json) -> Json:
     citation: Json = {"url": source["url"][:_MAX_TEXT]}
     if isinstance(source.get("title"), str):
         citation["title"] = source["title"][:_MAX_TEXT]
-    for theirs, ours in (("startIndex", "start_index"), ("endIndex", "end_index")):
-        if type(segment.get(theirs)) is int:
-            citation[ours] = segment[theirs]
+    start, end = segment.get("startIndex", 0), segment.get("endIndex")  # 0 is left out
+    if type(start) is int and type(end) is int and 0 <= start <= end:
+        citation["start_index"], citation["end_index"] = start, end
     return {"type": "url_citation", "url_citation": citation}
 
 

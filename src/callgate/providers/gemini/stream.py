@@ -18,7 +18,12 @@ from callgate.errors import GatewayError
 from callgate.providers.failure import bad_reply
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.errors import blocked, from_object
-from callgate.providers.gemini.sources import MAX_SOURCES, annotations_of, logprobs_of
+from callgate.providers.gemini.sources import (
+    MAX_SOURCES,
+    annotations_of,
+    in_characters,
+    logprobs_of,
+)
 from callgate.providers.gemini.usage import COUNTS, usage_of
 
 MAX_SKIPPED = 3
@@ -84,7 +89,8 @@ class StreamDecoder:
                 try:
                     chunk = self._read(parse(data))
                 except ValueError:
-                    self._skip()
+                    if data.strip():  # a blank one is a sign of life
+                        self._skip()
                 else:
                     if chunk is not None:
                         chunks.append(chunk)
@@ -177,7 +183,7 @@ class StreamDecoder:
         fresh = [one for one in annotations_of(candidate) if one not in state.sources]
         if fresh and len(state.sources) < MAX_SOURCES:
             state.sources += fresh
-            delta["annotations"] = fresh
+            delta["annotations"] = in_characters(fresh, "".join(state.gathered.said))
 
     def _skip(self) -> None:
         self.skipped += 1

@@ -105,7 +105,7 @@ class StreamDecoder(EventStream):
         except ValueError:
             if data.strip() == _DONE:
                 self._end()
-            else:
+            elif data.strip():  # a blank one is a sign of life
                 self._forget(known)
                 self._skip()
             return None
@@ -173,7 +173,8 @@ class StreamDecoder(EventStream):
         if type(index) is not int:
             index = choice["index"] = choices.index(choice)
         if type(delta) is not dict:  # Azure, where the content filter alone has spoken
-            delta = choice["delta"] = {}
+            whole = choice.pop("message", None)  # servers that answer at once, though as a stream
+            delta = choice["delta"] = whole if type(whole) is dict else {}
         if index not in self._finished:
             if len(self._finished) >= MAX_CHOICES:
                 raise self._bad("more choices than can be")
