@@ -11,7 +11,7 @@ from msgspec import Raw
 
 from callgate.core import ids
 from callgate.core.chat import Usage
-from callgate.core.entry import Entry, entry_of
+from callgate.core.entry import Entry, entries_of
 from callgate.core.record import Attempt, Record
 
 _numbers = itertools.count(1)
@@ -19,7 +19,9 @@ _numbers = itertools.count(1)
 
 def booked(*records: Record) -> list[Entry]:
     """These records as the clerk gives them to a store."""
-    return [entry_of(msgspec.json.encode(record)) for record in records]
+    entries, refused = entries_of(msgspec.json.encode(record) for record in records)
+    assert refused == []
+    return entries
 
 
 def attempt(**changes: Any) -> Attempt:

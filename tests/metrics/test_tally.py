@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callgate.core.entry import entry_of
+from callgate.core.entry import entries_of
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.exposition import render
 from callgate.metrics.families import FAMILIES, SECONDS
@@ -27,7 +27,8 @@ def answered(**fields: Any) -> bytes:
 
 def counted(*records: bytes) -> Snapshot:
     tally = Tally(1000.0)
-    tally.observe(map(entry_of, records))
+    entries, _ = entries_of(records)
+    tally.observe(entries)
     return tally.snapshot()
 
 

@@ -20,7 +20,6 @@ from callgate.core.jsontext import parse
 from callgate.core.schema_bounds import check_bounds
 from callgate.errors import GatewayError
 
-EXTRA = "structured"
 MAX_TOLD = 20
 MAX_WORK = 200_000_000
 """Bytes of an answer times the subschemas that speak of one value: about a second."""

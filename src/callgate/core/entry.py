@@ -95,14 +95,6 @@ class Entry(Struct, gc=False):
 _decode = msgspec.json.Decoder(Entry).decode
 
 
-def entry_of(record: bytes) -> Entry:
-    """The entry of a record, given as its JSON. Raises ValueError where it is no record."""
-    entry = _decode(record)  # msgspec's errors are ValueErrors
-    entry.body = record
-    entry.kind = Kind(entry)
-    return entry
-
-
 def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
     """The entries of these records, and those that are no records."""
     entries, refused = [], []
@@ -110,7 +102,7 @@ def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
     for record in records:
         try:
             entry = _decode(record)
-        except ValueError:
+        except ValueError:  # as msgspec's errors are
             refused.append(record)
             continue
         entry.body = record

@@ -108,7 +108,6 @@ _READERS: Mapping[str, Callable[[str, int], dict[str, Any]]] = MappingProxyType(
         "cursor": _cursor,
     }
 )
-NAMES = tuple(_READERS)
 
 
 def _unknown(name: str) -> str:
