@@ -82,6 +82,15 @@ def test_a_second_gateway_on_a_data_folder_is_refused_unless_it_is_to_turn_calle
         assert answer.status_code == 200
 
 
+def test_a_journal_that_cannot_be_written_is_told_before_anybody_is_listened_to(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "callgate.toml").write_text("[providers.openai]\napi_key = 'k'\n")
+    (tmp_path / "callgate-data").mkdir()
+    (tmp_path / "callgate-data" / "journal").touch()
+    told_with_code_2(tmp_path, "cannot write the journal", "data_dir")
+
+
 def test_a_port_that_is_taken(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -383,5 +383,5 @@ def test_a_journal_deleted_from_under_its_writer_begins_anew(
 
 def test_a_folder_that_cannot_be_made_is_told_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"store\.url"):
+    with pytest.raises(StoreError, match="data_dir"):
         Journal(tmp_path / "file" / "journal")

@@ -254,17 +254,21 @@ def test_a_table_of_another_layout_is_replaced_under_who_still_uses_it(path: Pat
 
 
 @pytest.mark.parametrize("content", [b"precious", b"precious" * 1000, bytes(10_000) + b"x"])
-def test_a_file_of_something_else_is_left_alone(path: Path, content: bytes) -> None:
+def test_a_table_that_is_damaged_is_moved_aside_and_told(
+    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     path.parent.mkdir()
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"counters\.url"):
-        MappedCounters(path, slots=16)
-    assert path.read_bytes() == content
+    counters = MappedCounters(path, slots=16)
+    assert [reserve(counters, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
+    counters.close()
+    assert path.with_name("limits.table.damaged").read_bytes() == content
+    assert [one.message for one in caplog.records] == ["windows begin anew: their table is damaged"]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"counters\.url"):
+    with pytest.raises(StoreError, match="data_dir"):
         MappedCounters(tmp_path / "file" / "limits.table")
 
 

@@ -71,6 +71,7 @@ def serve(
     with ExitStack() as stack:
         listener = stack.enter_context(listen(config))
         lock = _hold(config, _url(listener), stack, beside=beside)
+        _probe_folder(config)
         config, local = _with_local_model(config, stack)
         key, effect = _store_at_start(config, fresh=fresh_key)
         url = _url(listener)
@@ -102,6 +103,25 @@ def _probe_counters(config: Config) -> None:
 
     try:
         probe_counters(config.settings.counters.url, region=config.region)
+    except StoreError as error:
+        raise ConfigFailure(str(error)) from None
+
+
+def _probe_folder(config: Config) -> None:
+    """What workers could not open, they would fall over again and again, their callers waiting."""
+    from callgate.store.counters import open_counters
+    from callgate.store.journal import Journal
+
+    settings = config.settings
+    try:
+        Journal(config.journal_dir).close()
+        open_counters(
+            settings.counters.url,
+            region=config.region,
+            workers=settings.server.workers,
+            timeout=settings.counters.timeout,
+            table=config.data_dir / "limits.table",
+        ).close()
     except StoreError as error:
         raise ConfigFailure(str(error)) from None
 

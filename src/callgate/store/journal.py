@@ -74,7 +74,7 @@ class Journal:
             if error.errno not in _SHORT:
                 raise StoreError(
                     f"cannot write the journal in {folder}: {error.strerror}; give Callgate a "
-                    "folder that it may write to in store.url"
+                    "`data_dir` that it may write to"
                 ) from error
             self._trouble = error.strerror
 

@@ -48,7 +48,7 @@ class MappedCounters:
 
     `slots` is how many counters can be open at once and holds for a file made by this call; an
     existing file keeps its own. The file (mode 0600) is made if absent and replaced if its layout
-    is another version's. Raises StoreError where it cannot be opened or is something else's.
+    is another version's. Raises StoreError where it cannot be opened.
     """
 
     trouble: str | None = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 from pathlib import Path
 
@@ -24,13 +25,14 @@ _VERSION = 2
 
 # This byte of the header is locked by who opens the file.
 _OPEN_LOCK = 0
+_log = logging.getLogger("callgate.counters")
 
 
 def open_table(path: Path, slots: int) -> int:
     """A descriptor of a sound table at `path`, made with `slots` slots or replaced as need be.
 
-    Every process that calls this gets the same file. Raises StoreError where the file cannot be
-    made or is something else's.
+    Every process that calls this gets the same file. One that is none of Callgate's is moved aside.
+    Raises StoreError where the file cannot be made.
     """
     if slots < 1:
         raise ValueError("slots has to be at least 1")
@@ -50,8 +52,8 @@ def open_table(path: Path, slots: int) -> int:
             os.close(fd)
     except OSError as error:
         raise StoreError(
-            f"cannot open the table of limits {path}: {error.strerror}; make its folder writable "
-            "and leave room on its disk (setting counters.url)"
+            f"cannot open the table of limits {path}: {error.strerror}; give Callgate a `data_dir` "
+            "that it may write to, with room on its disk"
         ) from error
 
 
@@ -74,10 +76,10 @@ def _lay_out(fd: int, path: Path, slots: int) -> bool:
         _fill(fd, slots)
         return True
     if magic != _MAGIC:
-        raise StoreError(
-            f"{path} is not a table of limits; move it away or choose another file "
-            "(setting counters.url)"
-        )
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
+        _log.error("windows begin anew: their table is damaged", extra={"detail": f"see {aside}"})
+        return False
     # Another version of Callgate may still have it mapped, so it is replaced, not rewritten.
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     new = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
