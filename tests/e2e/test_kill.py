@@ -101,6 +101,7 @@ def test_a_fallen_worker_is_replaced(provider: Provider, tmp_path: Path) -> None
                     json={"model": "test-ok", "prompt": "x"},
                     headers={"authorization": gateway.key},
                     timeout=PATIENCE,
+                    verify=False,
                 )
                 break
             except httpx.HTTPError:

@@ -116,7 +116,7 @@ def test_the_server_is_killed_under_load_and_nothing_fails_waits_or_is_lost(
         return sorted(many)[len(many) // 4]
 
     def told_of_store() -> bool:
-        ready = httpx.get(on_postgres.url + "/ready", timeout=PATIENCE)
+        ready = ready_of(on_postgres)
         assert ready.status_code == 200
         return "store" in ready.text
 
@@ -149,7 +149,7 @@ def test_the_server_is_killed_under_load_and_nothing_fails_waits_or_is_lost(
     found = [record.request_id for record in stored(url, wanted)]
     assert len(found) == len(set(found))
     assert wanted <= set(found)
-    until(lambda: httpx.get(on_postgres.url + "/ready", timeout=PATIENCE).json()["status"] == "ok")
+    until(lambda: ready_of(on_postgres).json()["status"] == "ok")
 
 
 def test_workers_and_clerk_are_killed_under_load_and_no_record_is_lost_or_counted_twice(
@@ -205,7 +205,11 @@ def test_a_worker_that_is_replaced_while_the_server_is_away_goes_on_with_the_key
         assert ask(on_postgres).status_code == 200
     finally:
         postgres.start()
-    until(lambda: httpx.get(on_postgres.url + "/ready", timeout=PATIENCE).json()["status"] == "ok")
+    until(lambda: ready_of(on_postgres).json()["status"] == "ok")
+
+
+def ready_of(gateway: Gateway) -> httpx.Response:
+    return httpx.get(f"{gateway.url}/ready", timeout=PATIENCE, verify=False)
 
 
 def is_worker(pid: int) -> bool:

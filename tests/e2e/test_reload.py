@@ -68,6 +68,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
                         headers={"authorization": gateway.key},
                         json={"model": "test-ok", "prompt": "x"},
                         timeout=PATIENCE,
+                        verify=False,
                     )
                     assert answer.status_code == 200
                 else:
