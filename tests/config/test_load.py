@@ -54,6 +54,8 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
         (LOCAL_VENDOR.replace("http:", "gopher:"), ["providers.mine.base_url: expected a URL"]),
         (LOCAL_VENDOR.replace("127", "u:p@127"), ["providers.mine.base_url: credentials"]),
         (LOCAL_VENDOR.replace("/v1", "/v1?a=b"), ["providers.mine.base_url: expected a URL"]),
+        (LOCAL_VENDOR.replace("/v1", "/v1/chat/completions/"), ["leave out '/chat/completions'"]),
+        (OPENAI + "[models.gpt-4.1]\nrate_limit = 5", ['in quotes: [models."gpt-4.1"]']),
         (LOCAL_VENDOR + "timeouts = { connect = 0 }", ["providers.mine.timeouts.connect: "]),
         (LOCAL_VENDOR + "timeouts = { conect = 1 }", ["did you mean 'connect'"]),
         ("[models.m]\nprovider = 'nix'", ["models.m.provider: no provider 'nix'"]),

@@ -19,6 +19,8 @@ from callgate.providers.registry import DIALECTS, VENDORS
 LOCAL = "local"
 _LIKE = {"openai": "openai-compatible"}
 """By whose quirks a server of a name unknown to the registry is treated."""
+_ROUTES = {"openai": "/chat/completions", "anthropic": "/messages"}
+"""What a dialect adds to a base URL, and what is often copied with it."""
 _OPTIONS = (
     "region", "access_key_id", "api_version", "project", "location",
     "credentials_file", "guardrail_identifier", "guardrail_version", "guardrail_trace",
@@ -165,6 +167,12 @@ class Providers:
             origin, prefix = split_url(table.base_url or vendor.base_url.format(region=region))
         except ValueError as error:
             self.mistakes.append(f"providers.{name}.base_url: {error}")
+            return
+        route = _ROUTES.get(vendor.dialect)
+        if route is not None and prefix.endswith(route):
+            self.mistakes.append(
+                f"providers.{name}.base_url: leave out {route!r}, which is added to it"
+            )
             return
         self._made[name] = (vendor, origin, prefix, table)
 

@@ -17,6 +17,7 @@ from callgate.catalogue import load as load_catalogue
 from callgate.config.building import DirectoryBuilder
 from callgate.config.contradictions import contradictions
 from callgate.config.deployments import Providers
+from callgate.config.misspelling import hint
 from callgate.config.settings import Settings
 from callgate.core import shape
 from callgate.core.allowance import Allowance
@@ -137,7 +138,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
         mistakes += unset
     report = shape.inspect(table, Settings)
     mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
-    mistakes += [f"{key}: no such setting{_near(key)}" for key in report.unknown]
+    mistakes += [f"{key}: no such setting{hint(key, table)}" for key in report.unknown]
     if mistakes:
         raise ConfigError(str(file), mistakes)
     return _config(msgspec.convert(table, Settings), file, environ)
@@ -200,32 +201,6 @@ def _expand(
         return match[0]
 
     return _VARIABLE.sub(read, value)
-
-
-def _near(key: str) -> str:
-    """A suggestion for a misspelt setting."""
-    import difflib
-
-    parent, _, last = key.rpartition(".")
-    known = _keys_of(parent)
-    near = difflib.get_close_matches(last, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _keys_of(parent: str) -> list[str]:
-    """The settings that may stand in the table at `parent`."""
-    kind: Any = Settings
-    for step in filter(None, parent.split(".")):
-        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-        kind = fields.get(step.partition("[")[0], kind)
-        kind = next((arg for arg in getattr(kind, "__args__", ()) if _is_table(arg)), kind)
-        if not _is_table(kind):
-            return []
-    return [field.name for field in msgspec.structs.fields(kind)]
-
-
-def _is_table(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Struct)
 
 
 def _anchored(url: str, home: Path) -> str:

@@ -1,0 +1,52 @@
+"""Settings that do not exist: what was probably meant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from callgate.config.settings import Settings
+from callgate.core.fieldpath import value_at
+
+_NAMED = ("models", "providers")
+"""Tables of tables whose names are the operator's own."""
+
+
+def hint(key: str, table: Mapping[str, Any]) -> str:
+    """The end of a message about the unknown `key` of the configuration `table`."""
+    room, _, name = key.partition(".")
+    value = value_at(table, key)
+    if room in _NAMED and isinstance(value, dict):
+        # TOML takes the dot of [models.gpt-4.1] for the step into a table of a table.
+        while len(value) == 1 and isinstance(only := next(iter(value.values())), dict):
+            name, value = f"{name}.{next(iter(value))}", only
+        return f'; a name with a dot is written in quotes: [{room}."{name}"]'
+    return _nearest(key)
+
+
+def _nearest(key: str) -> str:
+    import difflib
+
+    parent, _, last = key.rpartition(".")
+    known = _keys_of(parent)
+    near = difflib.get_close_matches(last, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _keys_of(parent: str) -> list[str]:
+    """The settings that may stand in the table at `parent`."""
+    kind: Any = Settings
+    for step in filter(None, parent.split(".")):
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        kind = fields.get(step.partition("[")[0], kind)
+        kind = next((arg for arg in getattr(kind, "__args__", ()) if _is_table(arg)), kind)
+        if not _is_table(kind):
+            return []
+    return [field.name for field in msgspec.structs.fields(kind)]
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Struct)
