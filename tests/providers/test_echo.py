@@ -162,6 +162,27 @@ def test_mistrals_reasoning_goes_back_as_a_part_of_the_content() -> None:
     ]
 
 
+@pytest.mark.parametrize("vendor", ["deepseek", "mistral", "moonshot", "alibaba", "together"])
+def test_developers_are_the_system_where_that_role_is_unknown(vendor: str) -> None:
+    told = {"role": "developer", "content": "Be brief.", "x": 1}
+    turns = sent(target_of(vendor), told, answer(content="y"))["messages"]
+    assert turns == [USER, {**told, "role": "system"}, answer(content="y"), USER]
+
+
+def test_elsewhere_developers_stay() -> None:
+    for vendor in ("openai", "azure", "groq", "openrouter", "openai-compatible"):
+        told = {"role": "developer", "content": "Be brief."}
+        assert sent(target_of(vendor), told)["messages"] == [USER, told, USER]
+
+
+@pytest.mark.parametrize("target", TRANSLATED[:4], ids=lambda one: one.deployment.id)
+def test_a_jpg_is_a_jpeg(target: Target) -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,/9j/4AAQSkZJRg=="}}
+    told = json.dumps(sent(target, {"role": "user", "content": [image]}))
+    assert "jpeg" in told
+    assert "jpg" not in told
+
+
 def test_the_lenient_get_the_messages_to_the_byte() -> None:
     body = b'{"model":"m","messages":[{"role":"user", "content":"x"},{"role":"assistant",'
     body += b'"content":"y","refusal":null, "reasoning_content":"z"}]}'

@@ -23,7 +23,8 @@ class Vendor(Struct, frozen=True, kw_only=True):
     sent; `request_id_header` where it puts its own request id; `{region}` in `base_url` stands for
     the provider's region, `default_region` where none is configured. `answer_fields` are what it
     takes of an earlier answer besides content and calls, None where it passes over what it does
-    not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content.
+    not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content;
+    `developer` that it knows the role of that name.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Vendor(Struct, frozen=True, kw_only=True):
     default_region: str = ""
     answer_fields: frozenset[str] | None = None
     thoughts_in_parts: bool = False
+    developer: bool = True
 
 
 class Timeouts(Struct, frozen=True, kw_only=True):

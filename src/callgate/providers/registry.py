@@ -69,6 +69,7 @@ _ROWS = (
         request_id_header="mistral-correlation-id",
         answer_fields=frozenset(),
         thoughts_in_parts=True,
+        developer=False,
     ),
     # https://api-docs.deepseek.com/
     Vendor(
@@ -76,6 +77,7 @@ _ROWS = (
         dialect="openai",
         base_url="https://api.deepseek.com",
         env="DEEPSEEK_API_KEY",
+        developer=False,
         request_id_header="x-ds-trace-id",
     ),
     # https://docs.x.ai/docs/api-reference#chat-completions
@@ -99,6 +101,7 @@ _ROWS = (
         dialect="openai",
         base_url="https://api.together.ai/v1",
         env="TOGETHER_API_KEY",
+        developer=False,
     ),
     # https://docs.fireworks.ai/tools-sdks/openai-compatibility
     Vendor(
@@ -135,6 +138,7 @@ _ROWS = (
         dialect="openai",
         base_url="https://api.moonshot.ai/v1",
         env="MOONSHOT_API_KEY",
+        developer=False,
     ),
     # https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
     Vendor(
@@ -142,6 +146,7 @@ _ROWS = (
         dialect="openai",
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         env="DASHSCOPE_API_KEY",
+        developer=False,
     ),
     # https://www.assemblyai.com/docs/llm-gateway/chat-completions
     Vendor(

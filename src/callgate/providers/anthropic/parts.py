@@ -157,7 +157,8 @@ def _data_url(url: str) -> tuple[str, str | None]:
     head = head.lower()
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         return "", None
-    return head[5:].split(";")[0], url[len(head) + 1 :]
+    media = head[5:].split(";")[0]
+    return "image/jpeg" if media == "image/jpg" else media, url[len(head) + 1 :]
 
 
 Maker = Callable[[Part, str, Findings], list[Json]]

@@ -75,7 +75,10 @@ def media_of(url: str, path: str, target: Target, mime: str = "") -> Json:
         kind, *marks = head.split(";")
         if not comma or "base64" not in marks or "/" not in kind:
             raise invalid(path, "must be base64: data:<type>;base64,<data>")
-        return {"inlineData": {"mimeType": mime or kind, "data": data}}
+        kind = mime or kind
+        if kind == "image/jpg":  # common, and unknown to Google
+            kind = "image/jpeg"
+        return {"inlineData": {"mimeType": kind, "data": data}}
     if not url.startswith(_SCHEMES):
         raise invalid(path, "must be a data:, https:// or gs:// URL")
     file = {"fileUri": url}

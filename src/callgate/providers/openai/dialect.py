@@ -47,10 +47,11 @@ class OpenAI:
             name: value for name, value in raw.items() if name not in _DROPPED
         }
         fields["model"] = deployment.upstream_model
-        if vendor.answer_fields is not None and body.messages is not None:
+        if body.messages is None:
+            if "prompt" in raw:
+                fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
+        elif vendor.answer_fields is not None or not vendor.developer:
             fields["messages"] = sent_back(request, deployment)
-        if body.messages is None and "prompt" in raw:
-            fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
         fields[vendor.max_tokens_field] = (
             body.max_completion_tokens or body.max_tokens or _default_limit(request, target.model)
         )

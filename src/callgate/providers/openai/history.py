@@ -1,9 +1,12 @@
-"""Earlier answers among the messages, for servers that refuse what they do not know.
+"""Messages for servers that refuse what they do not know: earlier answers, a new role.
 
 Most servers of the dialect pass over fields that mean nothing to them, so that an answer can be
 sent back as it came, whoever gave it. Groq, Mistral and Cerebras refuse the whole request
 instead. They get an answer without what only tells how it came about: reasoning that they have no
 field for, signatures, sources, nulls. What the caller has added by itself stays.
+
+Where a server does not know the role `developer`, OpenAI's newer word for `system`, it gets the
+older one.
 
 Mistral's own reasoning came as parts of the content and goes back so:
 https://docs.mistral.ai/capabilities/reasoning/
@@ -37,16 +40,22 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[str, Any]]:
-    """The messages with earlier answers as the deployment's server takes them."""
-    raw = request.raw["messages"]
-    if all(message.role != "assistant" for message in request.messages):
+    """The messages as the deployment's server takes them."""
+    raw, vendor = request.raw["messages"], deployment.vendor
+    strict, renamed = vendor.answer_fields is not None, not vendor.developer
+    if not any(
+        (strict and message.role == "assistant") or (renamed and message.role == "developer")
+        for message in request.messages
+    ):
         return raw
-    vendor = deployment.vendor
     in_parts = vendor.thoughts_in_parts and _thinks(request.body, deployment.upstream_model)
     taken = vendor.answer_fields or frozenset()
     messages: list[dict[str, Any]] = []
     for given, message in zip(_messages(raw), request.messages, strict=True):
-        if message.role != "assistant":
+        if renamed and message.role == "developer":
+            messages.append({**given, "role": "system"})
+            continue
+        if not strict or message.role != "assistant":
             messages.append(given)
             continue
         turn: dict[str, Any] = {
