@@ -46,3 +46,29 @@ def test_a_worker_that_is_not_ready_yet_does_not_outlive_a_change_of_configurati
             assert not new.exists()
         finally:
             process.kill()
+
+
+FAILING = """
+import logging, sys
+from callgate.server.supervisor import Role, Supervisor
+from callgate.store.base import StoreError
+
+logging.basicConfig(format="%(message)s: %(detail)s")
+
+def cannot(ready):
+    raise StoreError("the disk is gone; bring it back")
+
+Supervisor([Role("worker 1", cannot)], grace=10, reload=list).run()
+"""
+
+
+def test_what_keeps_a_process_from_starting_is_told_in_a_line() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FAILING], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        try:
+            told = process.stderr.readline()
+            assert told == "worker 1 cannot start: the disk is gone; bring it back\n"
+        finally:
+            process.kill()

@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from callgate.server.rollout import Rollout
+from callgate.store.base import StoreError
 
 RETIRE = signal.SIGUSR2
 """Tells a worker to take no more connections and to end once its callers are served."""
@@ -139,6 +140,8 @@ class Supervisor:
             code = 0
         except KeyboardInterrupt:
             code = 0
+        except StoreError as error:  # says what is wrong and what to do
+            _log.critical("%s cannot start", role.name, extra={"detail": str(error)})
         except BaseException:  # nothing of a child may run on in the parent's code
             _log.critical("%s fell", role.name, exc_info=True)
         finally:
