@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.cli.output import day, moment, printable, table, width
+from callgate.cli.output import day, json_line, moment, printable, table, width
 
 
 @given(st.text())
@@ -46,3 +46,8 @@ def test_columns_line_up_for_styles_and_wide_characters(capsys: pytest.CaptureFi
     table(["A", "B"], [["漢字", "1"], [click.style("abcdef", fg="red"), "2"], ["e\u0301", "3"]])
     lines = capsys.readouterr().out.splitlines()
     assert [width(line.rpartition(" ")[0]) for line in lines] == [7] * 4
+
+
+def test_json_is_nothing_a_terminal_would_obey(capsys: pytest.CaptureFixture[str]) -> None:
+    json_line({"a": "\x9b31m \u202e"})
+    assert capsys.readouterr().out == '{"a":"\\u009b31m \\u202e"}\n'

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from callgate.core.jsontext import parse
+from callgate.core.jsontext import inert, parse
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,12 @@ def test_sound_json_and_json_with_broken_characters_is_read(data: bytes, value: 
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="JSON"):
         parse(data)
+
+
+def test_no_terminal_obeys_it_and_it_says_the_same() -> None:
+    said = {"a": "\x9b31m \x7f \u202e\u2028 \x1b[0m \r\n é 🥶"}
+    text = inert(json.dumps(said, ensure_ascii=False))
+    assert json.loads(text) == said
+    assert text.isprintable()
+    assert "é 🥶" in text
+    assert inert('{"a":1}') == '{"a":1}'

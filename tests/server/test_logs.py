@@ -23,7 +23,7 @@ ID = uuid7(1_795_000_000_000, 5)
 def line(message: str = "m", **extra: Any) -> dict[str, Any]:
     record = logging.makeLogRecord({"msg": message, "name": "callgate.x", **extra})
     text = JsonLines([Secret(SECRET)]).format(record)
-    assert "\n" not in text
+    assert text.isprintable()
     return dict(json.loads(text))
 
 
@@ -38,6 +38,11 @@ def test_secrets_are_blotted_out_however_deep() -> None:
     assert "abcdefghijklmnop" not in json.dumps(told)
     assert (told["request_id"], told["number"]) == (ID, 5)
     assert told["deep"] == {"a": ["[redacted]", {"b": ["[redacted]"]}]}
+
+
+def test_a_line_is_nothing_a_terminal_would_obey() -> None:
+    said = "\x1b[31m \x9b31m \u2028 \u202e \r\n"
+    assert line(said)["message"] == said
 
 
 def test_a_line_tells_the_instant_to_the_millisecond() -> None:

@@ -11,6 +11,8 @@ from typing import Any
 import click
 import msgspec
 
+from callgate.core.jsontext import inert
+
 # Controls, and the marks that reorder or hide text.
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
@@ -21,7 +23,7 @@ _LAST_MS = 253_402_300_799_999  # the end of the year 9999
 
 def json_line(value: Any) -> None:
     """Print a value as one line of JSON."""
-    click.echo(msgspec.json.encode(value).decode())
+    click.echo(inert(msgspec.json.encode(value).decode()))
 
 
 def note(text: str) -> None:

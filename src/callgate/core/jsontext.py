@@ -10,6 +10,7 @@ import msgspec
 
 _decode: Final = msgspec.json.Decoder().decode
 _LONE_SURROGATE = re.compile(f"[{chr(0xD800)}-{chr(0xDFFF)}]")
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _REPLACEMENT = "\ufffd"
 
 
@@ -33,6 +34,16 @@ def strict(data: bytes) -> Any:
         return _decode(data)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
+
+
+def inert(text: str) -> str:
+    """The same JSON with an escape for what a terminal obeys, or takes for the end of a line.
+
+    JSON itself asks that of the controls of ASCII alone (RFC 8259, 7).
+    """
+    if text.isascii():
+        return text
+    return _OBEYED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _forgiving(data: bytes) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from callgate.core.jsontext import inert
 from callgate.core.redact import redact
 from callgate.core.secret import Secret
 
@@ -41,7 +42,7 @@ class JsonLines(logging.Formatter):
                 line[name] = self._safe(name, value)
         if record.exc_info:
             line["traceback"] = self._safe("traceback", self.formatException(record.exc_info))
-        return msgspec.json.encode(line, enc_hook=self._spelt).decode()
+        return inert(msgspec.json.encode(line, enc_hook=self._spelt).decode())
 
     def _safe(self, name: str, value: object) -> object:
         """Without secrets, however deep. An id has the look of one, but is there to be found."""
