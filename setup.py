@@ -11,9 +11,9 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "directory", "forwarded", "health", "http", "ids", "jsontext", "limits", "present",
-        "pricing", "quota", "routing", "rules", "secret", "sse", "target", "template", "validate",
-        "value",
+        "body", "directory", "forwarded", "heading", "health", "http", "ids", "jsontext",
+        "limits", "present", "pricing", "quota", "routing", "rules", "secret", "sse",
+        "target", "template", "validate", "value",
     ),
     "engine": (
         "accesslog", "admission", "attempt", "call", "candidates", "contentfilter", "engine",

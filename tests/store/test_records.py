@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.record import Record
@@ -15,7 +14,7 @@ from callgate.store.base import Query, Store, StoreError
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store
 from callgate.store.records import Records
-from samples import answered, booked, failed
+from samples import answered, booked, failed, line_of
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -36,7 +35,7 @@ class Place:
 
     def write(self, *made: Record) -> None:
         for one in made:
-            self.journal.append(msgspec.json.encode(one))
+            self.journal.append(line_of(one))
 
     def page(self, seconds: float = 60.0, **query: Any) -> tuple[list[str], str | None]:
         oldest = int(time.time() * 1000) - 30 * DAY
