@@ -34,12 +34,51 @@ from .odd_requests import DETAILS, FIELDS, PARTS
 
 
 def test_sampling_and_limits_go_to_the_inference_config() -> None:
-    sent = encoded({"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"]})
+    sent = encoded({"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"]}, LLAMA)
     assert sent["inferenceConfig"] == {
         "maxTokens": 7, "temperature": 0.5, "topP": 0.9, "stopSequences": ["a", "b"],
     }  # fmt: skip
     assert encoded({})["inferenceConfig"] == {"maxTokens": 1000}
     assert encoded({"stop": "x"})["inferenceConfig"]["stopSequences"] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "sent"),
+    [
+        (CLAUDE, {"temperature": 0.5, "top_p": 1}, {"temperature": 0.5}),
+        (CLAUDE, {"temperature": 1, "top_p": 0.9}, {"topP": 0.9}),
+        (CLAUDE, {"temperature": 1, "top_p": 1}, {"temperature": 1}),
+        (ADAPTIVE, {"top_p": 0.9}, {"topP": 0.9}),
+        (VEILED, {"temperature": 1, "top_p": 1}, {}),
+        ("anthropic.claude-3-haiku-20240307-v1:0", {"temperature": 0.5, "top_p": 0.9},
+         {"temperature": 0.5, "topP": 0.9}),
+        (CLAUDE, {"temperature": 1, "reasoning_effort": "low"}, {"temperature": 1}),
+    ],
+)  # fmt: skip
+def test_defaults_are_left_out_where_claude_takes_no_other(
+    model: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    config = encoded({**given, "max_tokens": 5000}, model)["inferenceConfig"]
+    assert config == {"maxTokens": 5000, **sent}
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "path"),
+    [
+        (CLAUDE, {"temperature": 0.5, "top_p": 0.9}, "top_p"),
+        (VEILED, {"temperature": 0.5}, "temperature"),
+        (VEILED, {"top_p": 0.5}, "top_p"),
+        (VEILED, {"top_k": 5}, "top_k"),
+        ("anthropic.claude-opus-4-7", {"temperature": 0}, "temperature"),
+        (CLAUDE, {"temperature": 0.5, "reasoning_effort": "low"}, "temperature"),
+        (CLAUDE, {"top_p": 0.5, "reasoning_effort": "low"}, "top_p"),
+        (CLAUDE, {"top_k": 5, "reasoning_effort": "low"}, "top_k"),
+    ],
+)
+def test_how_claude_draws_tokens_is_within_its_bounds(
+    model: str, given: dict[str, Any], path: str
+) -> None:
+    assert refused(given, model).param == path
 
 
 def test_a_value_out_of_range_is_named() -> None:

@@ -24,7 +24,8 @@ class Family(NamedTuple):
     its thoughts to itself unless asked); `schema` is the target
     of `core.schema` for tools; `web` whether it can search the web on its own; `forced` whether it
     can be made to call a tool; `off` the type of a `veiled` one's thinking that is as good as
-    none, empty where it always thinks; `thinks` whether it does so unasked.
+    none, empty where it always thinks; `thinks` whether it does so unasked; `sampling`: any of
+    temperature and `top_p`, `one` of them, or `none`.
     """
 
     fields: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -34,6 +35,7 @@ class Family(NamedTuple):
     forced: bool = True
     off: str = "disabled"
     thinks: bool = False
+    sampling: Literal["any", "one", "none"] = "any"
 
 
 _CLAUDE: Mapping[str, tuple[str, ...]] = MappingProxyType({"top_k": ("top_k",)})
@@ -54,20 +56,26 @@ _JAMBA: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 _PREFIX = r"(?:^|[./])"
+_VEILED = Family(thinking="veiled", sampling="none")
+
 _FAMILIES = tuple(
     (re.compile(_PREFIX + pattern), family)
     for pattern, family in (
-        # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
-        (r"anthropic\.claude-(?:opus|sonnet|haiku)-4-6", Family(_CLAUDE, "adaptive")),
         # https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5
         (r"anthropic\.claude-(?:opus-5-5|(?:fable|mythos)-(?:5-[1-9](?!\d)|[6-9]))",
-         Family(_CLAUDE, "veiled", forced=False, off="", thinks=True)),
+         _VEILED._replace(forced=False, off="", thinks=True)),
         (r"anthropic\.claude-sonnet-5-5",
-         Family(_CLAUDE, "veiled", forced=False, off="between_tools", thinks=True)),
-        (r"anthropic\.claude-(?:fable|mythos)", Family(_CLAUDE, "veiled", off="", thinks=True)),
-        (r"anthropic\.claude-[a-z]+-4-[7-9]", Family(_CLAUDE, "veiled")),
-        (r"anthropic\.claude-[a-z]+-[5-9](?!\d)", Family(_CLAUDE, "veiled", thinks=True)),
+         _VEILED._replace(forced=False, off="between_tools", thinks=True)),
+        (r"anthropic\.claude-mythos-preview",
+         Family(_CLAUDE, "veiled", off="", thinks=True, sampling="one")),
+        (r"anthropic\.claude-(?:fable|mythos)", _VEILED._replace(off="", thinks=True)),
+        (r"anthropic\.claude-[a-z]+-[5-9](?!\d)", _VEILED._replace(thinks=True)),
+        (r"anthropic\.claude-[a-z]+-4-[7-9]", _VEILED),
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
+        (r"anthropic\.claude-(?:opus|sonnet|haiku)-4-6",
+         Family(_CLAUDE, "adaptive", sampling="one")),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
+        (r"anthropic\.claude-[a-z]+-4-[15](?!\d)", Family(_CLAUDE, "budget", sampling="one")),
         (r"anthropic\.claude-(?:3-7|[a-z]+-4)", Family(_CLAUDE, "budget")),
         (r"anthropic\.", Family(_CLAUDE)),
         # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html

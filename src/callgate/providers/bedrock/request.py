@@ -22,6 +22,7 @@ from callgate.providers.bedrock.models import (
     takes_thoughts,
     thinking_fields,
 )
+from callgate.providers.bedrock.sampling import sampling_of
 from callgate.providers.bedrock.tools import output_config, tool_config
 from callgate.providers.echo import strange
 
@@ -132,12 +133,7 @@ def _inference(request: ChatRequest, additional: Json, family: Family, most: int
     body = request.body
     limit = _output_limit(request, additional, family, most)
     config: Json = {} if limit is None else {"maxTokens": limit}
-    for name, theirs in (("temperature", "temperature"), ("top_p", "topP")):
-        value = getattr(body, name)
-        if value is not None:
-            if value > 1:
-                raise invalid(name, f"must be between 0 and 1 for Bedrock, got {value}")
-            config[theirs] = value
+    config.update(sampling_of(body, family, additional.get("thinking", {})))
     if body.stop:
         config["stopSequences"] = [body.stop] if isinstance(body.stop, str) else body.stop
     return config
