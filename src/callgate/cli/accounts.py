@@ -28,7 +28,7 @@ from callgate.store.base import Key
 
 @click.group(cls=ListGroup)
 def accounts() -> None:
-    """List accounts and change their limits. A running gateway follows within 2 s."""
+    """List accounts and change their limits. Running gateways follow within 2 s."""
 
 
 @accounts.command("list")
@@ -77,7 +77,7 @@ def list_accounts(*, config: Config, limit: int | None, as_json: bool) -> None:
 def set_account(*, config: Config, name: str, as_json: bool, **given: Said | None) -> None:
     """Change limits of an account, and leave the rest as it is. NAME may be `*`, for all others.
 
-    `none` is no such limit; `default` takes back what was set: the configuration holds again.
+    `none` means no limit; `default` removes that override: the configuration applies again.
     """
     wanted = edits(given)
     if not wanted:
@@ -95,7 +95,7 @@ def set_account(*, config: Config, name: str, as_json: bool, **given: Said | Non
 @config_option
 @json_option
 def reset(*, config: Config, name: str, as_json: bool) -> None:
-    """Take back all that was set of an account: the configuration holds again."""
+    """Remove all overrides of an account: the configuration applies again."""
 
     def edit(was: Overlaid, present: Override | None) -> None:
         if present is None and name not in was.config.settings.accounts:

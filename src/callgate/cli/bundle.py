@@ -65,10 +65,10 @@ _DEFAULT_LIMIT = 20
     default=_DEFAULT_LIMIT,
     show_default=True,
     metavar="N",
-    help="At most so many requests, the newest.",
+    help="At most this many requests, the newest.",
 )
 @click.option(
-    "--with-payload", is_flag=True, help="Include prompts and answers, where they were captured."
+    "--with-payload", is_flag=True, help="Include prompts and answers, if they were captured."
 )
 @click.option(
     "--output",
@@ -102,11 +102,11 @@ def bundle(
     checked: Path | None,
     as_json: bool,
 ) -> int:
-    """Put all about the requests ID…, or those of a time, into one archive to send to somebody.
+    """Pack everything about the requests ID…, or those of a time span, into one archive to share.
 
     Secrets are redacted, and the text of messages is left out unless --with-payload asks for it.
-    Every bundle is examined before it is written, as --check does. Exit status 1 where something
-    secret is found; then nothing is written.
+    Every bundle is checked before it is written, as by --check. If a secret is found, nothing is
+    written and the exit status is 1.
     """
     redactor = Redactor(secrets_of(config))
     if checked is not None:

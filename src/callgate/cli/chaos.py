@@ -35,7 +35,7 @@ _EXAMPLES = ("ok", "503-always", "cut-mid-answer", "stall")
     metavar="MS",
     help="Milliseconds between two words of a stream.",
 )
-@click.option("--toml", is_flag=True, help="Print a callgate.toml with every fault, and end.")
+@click.option("--toml", is_flag=True, help="Print a callgate.toml with every fault, and exit.")
 @json_option
 def chaos(host: str, port: int, pace: int, *, toml: bool, as_json: bool) -> None:
     """Serve every fault of a provider, by model name, in every dialect.

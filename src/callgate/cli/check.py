@@ -27,7 +27,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 @click.command()
 @click.option(
-    "--offline", is_flag=True, help="Ask no provider; the store and the counters are looked at."
+    "--offline", is_flag=True, help="Ask no provider; still check the store and the counters."
 )
 @config_option
 @json_option
@@ -35,7 +35,7 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
     """Look at configuration, providers, models, clock, store, counters, files and disk.
 
     Each provider is asked for its list of models, which costs nothing. Exit status: 0, warnings
-    included; 1 where there is a problem; 2 where the configuration cannot be used.
+    included; 1 if there is a problem; 2 if the configuration cannot be used.
     """
     findings = []
     secrets = _secrets(config)

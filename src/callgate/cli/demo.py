@@ -46,7 +46,7 @@ _NEXT = (
 @click.command()
 @config_option
 def demo(config: Config) -> None:
-    """Ask a real model a question through a real gateway, and see what is kept of it.
+    """Ask a real model a question through a real gateway, and see what is recorded.
 
     Nothing stays but the model's weights in the data folder, and nothing leaves this machine.
     """

@@ -49,7 +49,7 @@ Limits = Sequence[tuple[str, int | Removed | None]]
     type=model_or_limit,
     multiple=True,
     metavar="MODEL[=N]",
-    help="Allow only the models so named; N sets a limit, too. Repeatable.",
+    help="Allow only the named models; N also sets a limit. Repeatable.",
 )
 @click.option("--any-model", is_flag=True, help="Allow every model.")
 @click.option(
@@ -93,10 +93,13 @@ Limits = Sequence[tuple[str, int | Removed | None]]
     "--budget-day",
     type=or_removed(dollars, "none"),
     metavar="USD|none",
-    help="What it may spend in a UTC day.",
+    help="What it may spend per day (UTC).",
 )
 @click.option(
-    "--budget-month", type=or_removed(dollars, "none"), metavar="USD|none", help="… in a UTC month."
+    "--budget-month",
+    type=or_removed(dollars, "none"),
+    metavar="USD|none",
+    help="The same per month (UTC).",
 )
 @click.option(
     "--capture",

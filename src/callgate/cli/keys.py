@@ -38,7 +38,7 @@ from callgate.store.base import Key, Keys
 
 @click.group(cls=ListGroup, commands=[change])
 def keys() -> None:
-    """Create, list, change, revoke and rotate keys. A running gateway follows within 2 s."""
+    """Create, list, change, revoke and rotate keys. Running gateways follow within 2 s."""
 
 
 @keys.command("create")
@@ -58,7 +58,7 @@ def keys() -> None:
     type=model_or_limit,
     multiple=True,
     metavar="MODEL[=N]",
-    help="Allow only the models so named; N sets a limit, too. Repeatable.",
+    help="Allow only the named models; N also sets a limit. Repeatable.",
 )
 @click.option(
     "--rate-limit",
@@ -82,12 +82,14 @@ def keys() -> None:
     metavar="N",
     help="Limit the key to N tokens per 60 seconds, over all models.",
 )
-@click.option("--budget-day", type=dollars, metavar="USD", help="What it may spend in a UTC day.")
-@click.option("--budget-month", type=dollars, metavar="USD", help="… and in a UTC month.")
+@click.option("--budget-day", type=dollars, metavar="USD", help="What it may spend per day (UTC).")
+@click.option(
+    "--budget-month", type=dollars, metavar="USD", help="What it may spend per month (UTC)."
+)
 @click.option(
     "--capture",
     type=click.Choice(["none", "errors", "all", "never"]),
-    help="Keep payloads of this key's requests; never: whatever else asks for it.",
+    help="Capture payloads of this key's requests; never: even if asked for elsewhere.",
 )
 @click.option("--region", type=region_name, metavar="NAME", help="  [default: this gateway's]")
 @config_option
@@ -108,7 +110,7 @@ def create(
     capture: KeyMode | None,
     as_json: bool,
 ) -> None:
-    """Make a key and print it: once, as only its SHA-256 is kept."""
+    """Create a key and print it once; only its SHA-256 is stored."""
     own_limits = overrides([*allowed, *limits])
     models = tuple(dict.fromkeys(model for model, _ in allowed)) if allowed else None
     allowance = Allowance(
@@ -147,7 +149,7 @@ def create(
 @json_option
 @limit_option(None, "keys, the newest")
 def list_keys(*, config: Config, account: str | None, limit: int | None, as_json: bool) -> None:
-    """List the keys, dead ones too, oldest first; the keys themselves are not kept."""
+    """List all keys, dead ones too, oldest first; the keys themselves are not kept."""
     with opened(config) as store:
         found = [key for key in store.keys.all() if account in (None, key.account)]
     found = found[-limit:] if limit else found
@@ -196,7 +198,7 @@ def revoke(*, config: Config, key_id: str, as_json: bool) -> None:
 @config_option
 @json_option
 def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
-    """Replace a key by a new one that may do the same; the old one ends after the overlap.
+    """Replace a key with a new one that may do the same; the old one ends after the overlap.
 
     A key that had an expiry gives its successor the same span from now on.
     """

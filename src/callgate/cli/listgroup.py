@@ -30,7 +30,7 @@ class ListGroup(click.Group):
                 type=click.Path(path_type=Path),
                 expose_value=False,
                 callback=_remember,
-                help="The configuration file.  [default: ./callgate.toml, if there]",
+                help="The configuration file.  [default: ./callgate.toml, if it exists]",
             )
         )
 

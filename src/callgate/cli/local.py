@@ -18,7 +18,7 @@ from callgate.local.weights import SMOLLM2_SOURCE, fetch, find
 
 @click.group()
 def local() -> None:
-    """The embedded model."""
+    """The local model."""
 
 
 @local.command("fetch")
@@ -31,7 +31,7 @@ def local() -> None:
 )
 @json_option
 def fetch_weights(config: Config, data_dir: Path | None, *, as_json: bool) -> None:
-    """Download the embedded model's weights (93 MB), unless they are there."""
+    """Download the local model's weights (93 MB), unless they are there."""
     path = _fetched(data_dir or config.data_dir)
     weights = SMOLLM2_SOURCE.weights
     if as_json:

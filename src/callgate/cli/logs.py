@@ -54,12 +54,12 @@ def error_type(text: str) -> str:
 
 
 @click.command()
-@click.option("--follow", "-f", is_flag=True, help="Go on with new requests until interrupted.")
+@click.option("--follow", "-f", is_flag=True, help="Keep printing new requests until interrupted.")
 @click.option("--model", type=sought, metavar="NAME", help="Only requests for this model.")
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 404, 4xx, …")
 @click.option("--account", type=sought, metavar="NAME", help="Only this account's requests.")
 @click.option(
-    "--key", "key_id", type=sought, metavar="ID", help="Only requests with the key of this id."
+    "--key", "key_id", type=sought, metavar="ID", help="Only requests made with the key of this id."
 )
 @click.option(
     "--error",
@@ -87,9 +87,9 @@ def logs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List requests, newest last, one a line: time, id, status, duration, model, tokens, account.
+    """List requests, newest last, one per line: time, id, status, duration, model, tokens, account.
 
-    The line ends with the error's type and message where something went wrong.
+    If something went wrong, the line ends with the error's type and message.
     """
     in_order(since, until)
     if follow and until is not None:

@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "serve": Entry("callgate.cli.serve", "serve", "Start the gateway."),
     "demo": Entry("callgate.cli.demo", "demo", "Ask a real model a question through the gateway."),
-    "local": Entry("callgate.cli.local", "local", "Fetch the embedded model's weights."),
+    "local": Entry("callgate.cli.local", "local", "Download the local model's weights."),
     "keys": Entry("callgate.cli.keys", "keys", "Create, list, change, revoke and rotate keys."),
     "models": Entry(
         "callgate.cli.models", "models", "List the models that can be called, and change them."
@@ -42,14 +42,14 @@ COMMANDS = {
     "accounts": Entry(
         "callgate.cli.accounts", "accounts", "List accounts and change their limits."
     ),
-    "check": Entry("callgate.cli.check", "check", "Look for what is wrong with the set-up."),
-    "show": Entry("callgate.cli.show", "show", "Tell the whole story of one request."),
-    "why": Entry("callgate.cli.why", "why", "Tell why a request failed: the newest, or one by id."),
+    "check": Entry("callgate.cli.check", "check", "Find what is wrong with the set-up."),
+    "show": Entry("callgate.cli.show", "show", "Explain one request in full."),
+    "why": Entry("callgate.cli.why", "why", "Explain a failure: the newest, or one by id."),
     "logs": Entry("callgate.cli.logs", "logs", "List requests, or follow them as they come."),
     "bundle": Entry("callgate.cli.bundle", "bundle", "Pack what support needs into one file."),
-    "replay": Entry("callgate.cli.replay", "replay", "Send a captured request once more."),
+    "replay": Entry("callgate.cli.replay", "replay", "Run a captured request again."),
     "usage": Entry("callgate.cli.usage", "usage", "Total requests, tokens and cost."),
-    "chaos": Entry("callgate.cli.chaos", "chaos", "Serve every fault of a provider."),
+    "chaos": Entry("callgate.cli.chaos", "chaos", "Serve a provider that misbehaves."),
 }
 
 

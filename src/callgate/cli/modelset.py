@@ -42,7 +42,7 @@ def add(
     as_json: bool,
     **given: Options,
 ) -> None:
-    """Offer one more model, of a provider of the configuration; gateways follow within 2 s.
+    """Add a model of a configured provider; gateways follow within 2 s.
 
     One of --provider and --deployment is needed. The provider is taken to know it by the same NAME.
     """
@@ -67,9 +67,9 @@ def add(
 @config_option
 @json_option
 def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> None:
-    """Change a model, and leave the rest of it as it is; gateways follow within 2 s.
+    """Change a model and leave the rest as it is; running gateways follow within 2 s.
 
-    `default` in place of a value takes back what was set: the configuration holds again.
+    `default` as a value removes that override: the configuration applies again.
     """
     wanted = _edits(given)
     if not wanted:
@@ -93,7 +93,7 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
 @config_option
 @json_option
 def reset(*, config: Config, name: str, as_json: bool) -> None:
-    """Take back all that was set of a model: the configuration holds again."""
+    """Remove all overrides of a model: the configuration applies again."""
 
     def edit(was: Overlaid, present: Override | None) -> None:
         _demand(name, was.config, present)
@@ -106,7 +106,7 @@ def reset(*, config: Config, name: str, as_json: bool) -> None:
 @config_option
 @json_option
 def remove(*, config: Config, name: str, as_json: bool) -> None:
-    """Take away a model that was added. One of the configuration can be left unoffered."""
+    """Remove a model that was added. One of the configuration can be left unoffered."""
 
     def edit(was: Overlaid, present: Override | None) -> None:
         _demand(name, was.config, present)
@@ -124,7 +124,7 @@ def remove(*, config: Config, name: str, as_json: bool) -> None:
 @config_option
 @json_option
 def show(*, config: Config, name: str, as_json: bool) -> None:
-    """Show what is in effect of a model, and where each value comes from."""
+    """Show a model's settings in effect, and where each value comes from."""
     effect = in_effect(config)
     values = of_model(name, config, effect)
     passed = [one for one in effect.passed if (one.kind, one.name) == ("model", name)]

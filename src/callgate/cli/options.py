@@ -156,7 +156,7 @@ def config_option(function: F) -> F:
         metavar="FILE",
         type=click.Path(path_type=Path),
         callback=_loaded,
-        help="The configuration file.  [default: ./callgate.toml, if there]",
+        help="The configuration file.  [default: ./callgate.toml, if it exists]",
     )(function)
 
 

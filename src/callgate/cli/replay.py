@@ -39,7 +39,7 @@ class _Answer(NamedTuple):
 
 @click.command()
 @click.argument("request_id", metavar="ID")
-@click.option("--recorded", is_flag=True, help="Ask nobody: take the providers' recorded bytes.")
+@click.option("--recorded", is_flag=True, help="Ask nobody: use the providers' recorded bytes.")
 @click.option("--as-test", is_flag=True, help="Write a pytest file that replays these bytes.")
 @click.option(
     "--directory",
@@ -67,11 +67,11 @@ def replay(
     key: str | None,
     as_json: bool,
 ) -> int:
-    """Send the captured request ID once more, and show in what the outcome differs.
+    """Run the captured request ID again, and show how the outcome differs.
 
-    ID is a request's, its beginning, or a file of a capture. Without --recorded a running gateway
-    is asked. Exit status 1 where the outcome is another: with --recorded in any byte but ids and
-    times, else in status, error, or whether a stream came to its end.
+    ID is a request's id, its beginning, or a capture file. Without --recorded a running gateway is
+    asked. Exit status 1 if the outcome differs: with --recorded in any byte but ids and times, else
+    in status, error, or whether a stream was complete.
     """
     path = _find(config.capture_dir, request_id)
     try:

@@ -49,7 +49,9 @@ _UNUSABLE_ADDRESS = {
 @click.option("--port", type=click.IntRange(0, 65535), help="Instead of `server.port`; 0: any.")
 @click.option("--workers", type=click.IntRange(1, 256), help="Instead of `server.workers`.")
 @click.option("--fresh-key", is_flag=True, help="Print a curl line with a key valid for a day.")
-@click.option("--beside", is_flag=True, help="Share the data folder for the turn of an upgrade.")
+@click.option(
+    "--beside", is_flag=True, help="Share the data folder while switching to a new version."
+)
 def serve(
     config: Config,
     host: str | None,
@@ -59,7 +61,7 @@ def serve(
     fresh_key: bool,
     beside: bool,
 ) -> None:
-    """Start the gateway and stay until it is told to stop."""
+    """Start the gateway and run until it is told to stop."""
     # The supervisor answers to it; sent before that, it must wait and not end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     given = {"host": host, "port": port, "workers": workers}

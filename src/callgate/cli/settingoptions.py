@@ -94,19 +94,21 @@ TOKENS_PER_MINUTE = Setting(
     "Limit the account to N tokens per 60 seconds, over all models.", _BOTH,
 )  # fmt: skip
 BUDGETS = (
-    Setting("budget_day", "--budget-day", dollars, "USD", "What it may spend in a UTC day.", _BOTH),
-    Setting("budget_month", "--budget-month", dollars, "USD", "… in a UTC month.", _BOTH),
+    Setting(
+        "budget_day", "--budget-day", dollars, "USD", "What it may spend per day (UTC).", _BOTH
+    ),
+    Setting("budget_month", "--budget-month", dollars, "USD", "The same per month (UTC).", _BOTH),
 )
 OF_ACCOUNTS = (TOKENS_PER_MINUTE, *BUDGETS)
 DEPLOYMENT = Setting(
     "deployments", "--deployment", way, "PROVIDER[/NAME][=W]",
-    "One of several ways to it: provider, its name of it, weight. Repeatable.", several=True,
+    "A deployment: provider, its name for the model, weight. Repeatable.", several=True,
 )  # fmt: skip
 PROVIDER = Setting(
-    "provider", "--provider", label, "NAME", "The provider that serves it; one of the file's."
+    "provider", "--provider", label, "NAME", "The configured provider that serves it."
 )
 UPSTREAM_MODEL = Setting(
-    "upstream_model", "--upstream-model", label, "NAME", "The provider's own name of it."
+    "upstream_model", "--upstream-model", label, "NAME", "The provider's own name for it."
 )
 OF_MODELS = (
     Setting(
@@ -117,27 +119,27 @@ OF_MODELS = (
     ),
     Setting(
         "budget_day", "--budget-day", dollars, "USD",
-        "What each account may spend at it in a UTC day.", _BOTH,
+        "What an account may spend on it per day (UTC).", _BOTH,
     ),
-    Setting("budget_month", "--budget-month", dollars, "USD", "… in a UTC month.", _BOTH),
+    Setting("budget_month", "--budget-month", dollars, "USD", "The same per month (UTC).", _BOTH),
     Setting(
         "price", "--price", rates, "RATES",
         "input=2.50,output=10,…: US dollars per million tokens; none: the list price.", _BOTH,
     ),
     Setting(
         "fallbacks", "--fallback", label, "NAME",
-        "A model that answers in its place when it fails. Repeatable.", _BOTH, several=True,
+        "A model to try when it fails. Repeatable.", _BOTH, several=True,
     ),
     Setting("offered", "--offered", yes_or_no, "yes|no", "Whether it can be called at all."),
     Setting(
-        "retirement_date", "--retirement-date", calendar_day, "DATE", "From then on it is refused."
+        "retirement_date", "--retirement-date", calendar_day, "DATE", "From when it is refused."
     ),
-    Setting("successor", "--successor", label, "NAME", "What callers of it are told to use then."),
-    Setting("hedge", "--hedge", yes_or_no, "yes|no", "Whether a second target is asked if slow."),
+    Setting("successor", "--successor", label, "NAME", "What its callers are told to use then."),
+    Setting("hedge", "--hedge", yes_or_no, "yes|no", "Whether to ask a second target if slow."),
     Setting("display_name", "--display-name", text, "TEXT", "The name for people."),
     Setting("description", "--description", text, "TEXT", "One sentence."),
     Setting("context_length", "--context-length", _SIZE, "N", "Tokens of prompt and answer."),
-    Setting("max_output_tokens", "--max-output-tokens", _SIZE, "N", "The most of an answer."),
+    Setting("max_output_tokens", "--max-output-tokens", _SIZE, "N", "Tokens of the answer."),
 )  # fmt: skip
 
 

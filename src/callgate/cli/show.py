@@ -37,8 +37,8 @@ _WIDTH_ELSEWHERE = (100, 24)  # where standard output is no terminal
 def show(*, config: Config, request_id: str, as_json: bool) -> None:
     """Tell the whole story of the request ID.
 
-    The id stands in every response, as the header X-Request-Id and as request_id. Its beginning
-    will do, from eight characters on, where no other request shares it.
+    The id is in every response, as the header X-Request-Id and as request_id. Its first eight or
+    more characters are enough, if no other request shares them.
     """
     with reading(config) as records:
         told(config, records, looked_up(config, records, request_id), as_json=as_json)

@@ -74,12 +74,10 @@ def _day(text: str) -> date:
 @click.option("--until", type=_day, metavar="DAY", help="The last day; it is included.")
 @click.option("--account", type=sought, metavar="NAME", help="Only this account's.")
 @click.option(
-    "--key", "key_id", type=sought, metavar="ID", help="Only those with the key of this id."
+    "--key", "key_id", type=sought, metavar="ID", help="Only those made with the key of this id."
 )
 @click.option("--model", type=sought, metavar="NAME", help="Only those that asked for this model.")
-@click.option(
-    "--budgets", is_flag=True, help="Instead: what of each budget is spent in its day or month."
-)
+@click.option("--budgets", is_flag=True, help="Show instead how much of each budget is spent.")
 @config_option
 @json_option
 @limit_option(None, "lines")

@@ -44,7 +44,7 @@ def why(
 ) -> None:
     """Tell why the request ID failed, or with --last-error the newest that did.
 
-    The story is that of `callgate show`. Failed look-ups of records do not count as failures.
+    The story is that of `callgate show`. Failed look-ups of records do not count.
     """
     narrowed = last_error or model is not None or account is not None
     if narrowed == (request_id is not None):
