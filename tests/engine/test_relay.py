@@ -167,6 +167,37 @@ async def test_whole_answer_whose_end_does_not_come_is_taken_for_whole_after_a_s
         assert (call.finish_reason, "".join(relay.text)) == ("stop", "ab")
 
 
+async def test_who_leaves_before_the_usage_is_told_is_charged_for_all_that_was_said() -> None:
+    call_ = {"index": 0, "id": "c", "function": {"name": "f", "arguments": "a" * 79}}
+    deltas: list[dict[str, Any]] = [
+        {"role": "assistant", "content": "", "reasoning_content": "r" * 40},
+        {"reasoning_content": "r" * 200},
+        {"reasoning_content": "r" * 200},
+        {"reasoning_content": "r" * 200},
+        {"content": "t" * 160},
+        {"tool_calls": [call_]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "b" * 320}}]},
+    ]
+    choices = [{"index": 0, "delta": one, "finish_reason": None} for one in deltas]
+    parts = [event(msgspec.json.encode({"id": "c", "choices": [one]})) for one in choices]
+    server = Server(*parts)
+    came = 1
+
+    def push(_: object) -> bool:
+        nonlocal came
+        came += 1
+        server.due.release()
+        return came < len(parts)
+
+    async with opened(server) as (relay, call):
+        with relay:
+            await relay.next()
+            server.due.release()
+            await relay.pour(push, push)
+    assert call.usage is not None
+    assert (call.usage.estimated, call.usage.output_tokens) == (True, 300)
+
+
 async def test_who_takes_no_more_at_once_is_given_the_rest_by_next() -> None:
     server = Server(said("a"), said("b"), said("c"))
     async with opened(server) as (relay, _):

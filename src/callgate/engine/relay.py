@@ -38,8 +38,8 @@ class Relay:
     Opening waits for the first content, so that a failure before it can still be told with a
     status of its own, or be repaired elsewhere. `usage` is held back and becomes the call's at the
     end; it is not among the chunks. `text` are the pieces of text that were given; `plain` says
-    that nothing else was but reasoning, `thought` that there was any. A `splice` joins the chunks
-    to an earlier attempt's.
+    that nothing else was but reasoning, `thought` that there was any, `beside` how many characters
+    of reasoning and of calls. A `splice` joins the chunks to an earlier attempt's.
     """
 
     __slots__ = (
@@ -53,6 +53,7 @@ class Relay:
         "_splice",
         "_start",
         "_try",
+        "beside",
         "plain",
         "text",
         "thought",
@@ -82,6 +83,7 @@ class Relay:
         self.text: list[str] = []
         self.plain = True
         self.thought = False
+        self.beside = 0
 
     @property
     def target(self) -> Target:
@@ -160,6 +162,8 @@ class Relay:
                     if run is not None and run.takes(data):
                         if run.spoken:
                             self.text.append(run.text)
+                        else:
+                            self.beside += len(run.text)
                         return again(run)
                 kept = self._kept(decoder.feed(data))
                 goes_on = not kept or sink(kept)
@@ -245,6 +249,8 @@ class Relay:
         for name, value in delta.items():
             if value and name not in _PLAIN:
                 self.plain = False
+                self.beside += _characters(value)
+        self.beside += _characters(delta.get("reasoning_content") or delta.get("reasoning"))
         if "content_blocks" in extra:
             self.plain = False
 
@@ -256,10 +262,26 @@ class Relay:
     def _estimate(self) -> Usage:
         """Four characters to a token, where the provider has not said."""
         prompt = len(prompt_bytes(self._request)) // 4
-        output = sum(map(len, self.text)) // 4
+        output = (sum(map(len, self.text)) + self.beside) // 4
         return Usage(
             input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
         )
+
+
+def _characters(value: object) -> int:
+    """How long a text is, or the texts of calls: of each a name and what it is called with."""
+    if isinstance(value, str):
+        return len(value)
+    if not isinstance(value, list):
+        return 0
+    called = [one.get("function") for one in value if isinstance(one, dict)]
+    return sum(
+        len(text)
+        for function in called
+        if isinstance(function, dict)
+        for text in (function.get("name"), function.get("arguments"))
+        if isinstance(text, str)
+    )
 
 
 async def _last(response: UpstreamResponse) -> bytes:
