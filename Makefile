@@ -15,16 +15,16 @@ LINTED := src tests bench docs setup.py
 .PHONY: help demo run test replay bench soak endure compiled test-compiled lint fmt clean weights
 
 help:
-	@echo "make demo    ask a real model a question through the gateway, and see what is kept of it"
+	@echo "make demo    ask a real model a question through the gateway, and see what is recorded"
 	@echo "make run     start the gateway, and print a curl line to try it with"
 	@echo "make test    run all tests"
 	@echo "make replay  replay recorded traffic of real providers through the gateway, as a table"
-	@echo "make bench   measure the gateway beside nginx and other gateways"
-	@echo "make soak    ten minutes of faults and vanishing callers: does anything stay behind?"
-	@echo "make endure  gateways on one PostgreSQL and one Redis, all of which get killed: is all exact?"
-	@echo "make compiled       compile the way of a request: less CPU; takes minutes and a C compiler"
-	@echo "make test-compiled  run all tests on what was compiled"
-	@echo "make lint    check style and types       make fmt    put style right"
+	@echo "make bench   measure the gateway next to nginx and other gateways"
+	@echo "make soak    ten minutes of faults and vanishing callers: does anything leak?"
+	@echo "make endure  gateways on one PostgreSQL and one Redis, all of which get killed: does every number stay exact?"
+	@echo "make compiled       compile the path of a request: less CPU; takes minutes and a C compiler"
+	@echo "make test-compiled  run all tests on the compiled build"
+	@echo "make lint    check style and types       make fmt    format"
 	@echo "make clean   remove .venv and caches; $(DATA) stays"
 
 demo: $(VENV)/.run
