@@ -179,7 +179,10 @@ async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
     assert store.asked <= 10
 
 
-async def test_a_store_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_store_that_hangs_keeps_nobody_waiting_and_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "callgate.keys")
     monkeypatch.setattr(keyring, "_PATIENCE", 0.05)
     monkeypatch.setattr(keyring, "_LOOK_UP_PATIENCE", 0.05)
     monkeypatch.setattr(keyring, "REFRESH_SECONDS", 0.01)
@@ -204,6 +207,13 @@ async def test_a_store_that_hangs_keeps_nobody_waiting(monkeypatch: pytest.Monke
         while ring.trouble is not None:
             await asyncio.sleep(0.01)
         assert (await ring.find(b"2")).digest == b"2"
+        away, back, *_ = caplog.records  # more of them on a machine that is busy
+        assert (away.levelname, away.message) == (
+            "ERROR",
+            "the store does not answer: keys are served from memory",
+        )
+        assert away.__dict__["detail"] == "no answer for 0.05 s while reading keys"
+        assert (back.levelname, back.message) == ("INFO", "the store answers again")
     finally:
         hung.set()
         following.cancel()

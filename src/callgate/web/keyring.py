@@ -9,6 +9,7 @@ for a moment, so a flood of unknown keys stays a flood of dict look-ups.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from callgate.errors import GatewayError
-from callgate.store.base import Key, Keys
+from callgate.store.base import Key, Keys, StoreError
 from callgate.web.credentials import invalid
 
 REFRESH_SECONDS = 1.0
@@ -26,6 +27,7 @@ _MAX_HEADERS = 10_000
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
 _LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
+_log = logging.getLogger("callgate.keys")
 
 
 class Companion(Protocol):
@@ -66,6 +68,7 @@ class Keyring:
         self._told: int | None = None  # the version that `on_change` was called for
         self._misses: OrderedDict[bytes, float] = OrderedDict()
         self._one_query = asyncio.Lock()
+        self._logged = False  # that the store is away
         self._second = 0
         self._queries = 0
 
@@ -98,17 +101,30 @@ class Keyring:
             await asyncio.wait({loading}, timeout=_PATIENCE)
             if not loading.done():
                 self.trouble = f"no answer for {_PATIENCE:g} s while reading keys"
+                self._log_change(self.trouble)
                 continue
             error = loading.exception()
             loading = None
             # Whatever ails the store, keys stay in memory.
             self.trouble = None if error is None else f"{type(error).__name__} while reading keys"
+            self._log_change(str(error) if isinstance(error, StoreError) else self.trouble)
             if self._companion is not None and error is None:
                 self._companion.apply()
             if self._version != self._told:
                 self._told = self._version
                 if self.on_change is not None:
                     self.on_change()
+
+    def _log_change(self, trouble: str | None) -> None:
+        """Log that the store is away, or back; once each."""
+        if (trouble is not None) is self._logged:
+            return
+        self._logged = not self._logged
+        if self._logged:
+            told = "the store does not answer: keys are served from memory"
+            _log.error(told, extra={"detail": trouble})
+        else:
+            _log.info("the store answers again")
 
     def all(self) -> list[Key]:
         """Every key in memory, dead ones too."""
