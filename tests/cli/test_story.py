@@ -47,3 +47,13 @@ def test_advice_comes_before_the_details() -> None:
     heads = ["What to do", "Quote to", "Attempts", "Time", "Asked"]
     places = [text.index("\n" + head) for head in heads]
     assert places == sorted(places)
+
+
+def test_all_that_was_wrong_with_a_request_is_told() -> None:
+    record = samples.refused(
+        status=400, message="Invalid request: a: wrong", errors=["a: wrong", "b: wrong", "c: wrong"]
+    )
+    lines = [click.unstyle(line) for line in tell(explain(record), record.time, width=120)]
+    assert [line.split() for line in lines[1:4]] == [
+        ["Invalid", "request:", "a:", "wrong"], ["and", "b:", "wrong"], ["and", "c:", "wrong"],
+    ]  # fmt: skip

@@ -70,6 +70,7 @@ def test_every_wrong_field_is_named_with_its_path(client: httpx.Client, gateway:
     record = gateway.record(response.headers["x-request-id"])
     assert record["error"] == "invalid_field"
     assert record["model"] == "test-ok"
+    assert record["errors"] == error["metadata"]["errors"]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ def tell(story: Story, time: int, *, width: int, blocks: bool = True) -> Iterato
     yield from _hang(verdict, len(story.outcome) + 2, story.verdict, width)
     if story.message:
         yield from _wrapped("", story.message, width)
+    for further in story.errors[1:]:  # the message tells the first
+        yield from _wrapped("and", further, width)
     if story.detail:
         yield from _wrapped("for operators", story.detail, width)
     yield from _section("What to do", _advice(story), width)

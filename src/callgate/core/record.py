@@ -99,7 +99,8 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     `parameters` is the request without `messages` and `prompt`, and of long ones without the
     largest (see `core.omitting`); `prompt_sha256` is the hash of messages or prompt as received, so
     that equal ones can be told without keeping any; `cost_usd` is None where no price is known;
-    `queue_us` is the wait for a place in the worker; `cause` and `fix` are kept where they differ
+    `queue_us` is the wait for a place in the worker; `errors` lists what was wrong with a request,
+    the first 20 things, where there were several; `cause` and `fix` are kept where they differ
     from the taxonomy's; `captured` says where the payloads are kept, as `machine:file`, the file in
     that machine's folder of captures.
     `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
@@ -133,6 +134,7 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     origin: str | None = None
     message: str | None = None
     param: str | None = None
+    errors: Sequence[str] = ()
     detail: str | None = None
     cause: str | None = None
     fix: str | None = None

@@ -25,6 +25,7 @@ from callgate.store.base import Key
 if TYPE_CHECKING:
     from callgate.engine.metering import Reservation
 
+_ERRORS_KEPT = 20
 _NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
 
@@ -220,6 +221,8 @@ class Call:
 def _add_error(record: Record, error: GatewayError) -> None:
     record.error, record.origin = error.kind.type, error.kind.origin
     record.message, record.param, record.detail = error.message, error.param, error.detail
+    if len(error.errors) > 1 and error.kind.status == 400:  # of an answer, nothing is kept
+        record.errors = error.errors[:_ERRORS_KEPT]
     if error.cause is not error.kind.cause:
         record.cause = error.cause
     if error.fix is not error.kind.fix:

@@ -44,6 +44,7 @@ def explain(
         outcome=outcome,
         verdict=_verdict(record, outcome),
         message=record.message if failed else None,
+        errors=list(record.errors) if failed else [],
         detail=record.detail if record.detail != record.message else None,
         asked=_asked(record),
         steps=[_step(at, attempt) for at, attempt in enumerate(record.attempts, 1)],

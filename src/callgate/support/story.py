@@ -53,7 +53,8 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of one request. `verdict` says it in a line and `message` in the error's words.
+    """What became of one request. `verdict` says it in a line and `message` in the error's words,
+    of which `errors` lists all where there were several.
 
     `fault`, `cause`, `fix` and `retry` are None where nothing went wrong; `quotes` is what to tell
     whose support; `around` is what was going on at the time; `spans` add up to `total_us`, of which
@@ -64,6 +65,7 @@ class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
     outcome: Outcome
     verdict: str
     message: str | None = None
+    errors: list[str] = []
     detail: str | None = None
     asked: list[Fact]
     steps: list[Step]
