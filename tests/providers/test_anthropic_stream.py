@@ -150,6 +150,23 @@ def test_parallel_calls_are_counted_apart_from_other_blocks(target: Target) -> N
     ]
 
 
+def test_blocks_whose_end_is_left_out_end_with_the_answer(target: Target) -> None:
+    chunks = streamed(target, wire(
+        START, begin(0, "thinking", thinking="", signature=""),
+        delta(0, "thinking_delta", thinking="Hm."), delta(0, "signature_delta", signature="s"),
+        begin(1, "tool_use", id="a", name="f", input={}), FINISH, STOP,
+    ))  # fmt: skip
+    told = deltas(chunks)
+    assert {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]} in told
+    detail = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    assert [one["reasoning_details"] for one in told if "reasoning_details" in one] == [[detail]]
+    cut = {"type": "message_delta", "delta": {"stop_reason": "max_tokens"}}
+    chunks = streamed(target, wire(
+        START, begin(0, "tool_use", id="a", name="f", input={}), cut, STOP,
+    ))  # fmt: skip
+    assert '"{}"' not in str(deltas(chunks))
+
+
 def test_blocks_may_overlap(target: Target) -> None:
     chunks = streamed(target, wire(
         START, begin(0, "tool_use", id="a", name="f", input={}),

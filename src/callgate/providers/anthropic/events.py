@@ -22,6 +22,7 @@ from callgate.providers.anthropic.answer import (
 )
 from callgate.providers.anthropic.reasoning import detail_of
 
+_WHOLE = ("stop", "tool_calls")
 MAX_BLOCKS = 10_000
 MAX_HELD = 16 << 20
 """Characters of thoughts and of servers' tool calls, which go out once a block is whole."""
@@ -30,12 +31,13 @@ MAX_HELD = 16 << 20
 class _Block:
     """A content block that has begun and not ended."""
 
-    __slots__ = ("call", "citations", "given", "kind", "pieces", "signature", "start")
+    __slots__ = ("call", "called", "citations", "given", "kind", "pieces", "signature", "start")
 
-    def __init__(self, given: Json, kind: str, start: int) -> None:
+    def __init__(self, given: Json, kind: str, start: int, called: int) -> None:
         self.given = given
         self.kind = kind
         self.start = start  # where its text begins in the content
+        self.called = called  # how many calls came before it
         self.call = 0
         self.pieces: list[str] = []
         self.signature = _text(given, "signature")
@@ -141,7 +143,7 @@ class Events:
         self._count += 1
         if self._count > MAX_BLOCKS:
             raise _too_much("more content blocks")
-        block = self._blocks[index] = _Block(given, kind, self._length)
+        block = self._blocks[index] = _Block(given, kind, self._length, self._calls)
         if kind == "tool_use":
             name = _string(given, "name")
             block.call, self._calls = self._calls, self._calls + 1
@@ -179,7 +181,7 @@ class Events:
         elif kind in ("thinking", "redacted_thinking"):
             if kind == "thinking":
                 given = {**given, "thinking": "".join(block.pieces), "signature": block.signature}
-            detail = detail_of(given, self._length, self._calls)
+            detail = detail_of(given, block.start, block.called)
             if detail is None:
                 raise ValueError("a thinking block without its fields")
             chunks.append(self._made({"reasoning_details": [detail]}))
@@ -199,6 +201,9 @@ class Events:
         reason = _text(delta, "stop_reason")
         if not reason:
             return
+        if finish_of(reason) in _WHOLE:  # some servers leave the end of a block out
+            for index in sorted(self._blocks):
+                self._block_stop({"index": index}, chunks)
         self.finished = True
         chunk = self._made({}, extra=extra_of(delta))
         choice = chunk.choices[0]
