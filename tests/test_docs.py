@@ -336,6 +336,19 @@ def test_the_architecture_shows_every_room() -> None:
     assert [name for name in sorted(rooms) if f"{name}/" not in page] == []
 
 
+def test_every_file_of_a_large_room_that_the_architecture_names_exists() -> None:
+    rows = re.findall(
+        r"^\| `([\w/]+)/` \| [^|]+ \| ([^|]+) \|$",
+        (DOCS / "architecture.md").read_text(),
+        re.MULTILINE,
+    )
+    named = [
+        SOURCE / room / file for room, files in rows for file in re.findall(r"`([^`]+)`", files)
+    ]
+    assert len(named) > 100
+    assert [str(path) for path in named if not path.exists()] == []
+
+
 def test_every_file_that_the_architecture_names_exists() -> None:
     page = prose(DOCS / "architecture.md")
     files = set(re.findall(r"`((?:\w+/)+\w+\.(?:py|toml|md))`", page))
