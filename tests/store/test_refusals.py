@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from callgate.store.refusals import COUNTERS, DATABASE, Fixes, fix_of
+from callgate.store.refusals import COUNTERS, DATABASE, IN_USE, Fixes, fix_of
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,10 @@ from callgate.store.refusals import COUNTERS, DATABASE, Fixes, fix_of
         (DATABASE, 'FATAL: too many connections for role "a"', "CONNECTION LIMIT"),
         (DATABASE, "received invalid response to SSL negotiation: H", "no PostgreSQL"),
         (DATABASE, "Connection refused", "otherwise"),
+        (IN_USE, "cannot execute INSERT in a read-only transaction", "primary"),
+        (IN_USE, "canceling statement due to lock timeout", "holds locks"),
+        (IN_USE, "database or disk is full", "make room"),
+        (IN_USE, "permission denied for table records", "own Callgate's tables"),
     ],
 )
 def test_each_refusal_has_its_fix(fixes: Fixes, said: str, fix: str) -> None:

@@ -84,6 +84,20 @@ DATABASE: Fixes = (
     ("ssl negotiation", "no PostgreSQL answers there: correct host and port in store.url"),
 )
 
+IN_USE: Fixes = (
+    ("disk is full", "make room on the disk that holds it"),
+    ("no space left", "make room on the disk that holds it"),
+    ("read-only transaction", "name the primary in store.url: this server is a standby"),
+    ("readonly database", "let Callgate write to the database's file and folder"),
+    ("lock timeout", "end whatever else holds locks in that database"),
+    ("database is locked", "end whatever else has that database open"),
+    ("statement timeout", "look at what keeps that database busy"),
+    ("too many", "raise max_connections, or that user's CONNECTION LIMIT"),
+    ("connection slots", "raise the server's max_connections"),
+    ("permission denied", "give that user its rights back: it has to own Callgate's tables"),
+)
+"""Of a database that was fit for use at the start."""
+
 
 def fix_of(said: str, fixes: Fixes, otherwise: str) -> str:
     """What to do about what a server has said."""

@@ -33,6 +33,7 @@ from callgate.core.entry import Entry
 from callgate.core.ids import is_request_id
 from callgate.core.record import Record
 from callgate.store.base import CHANGEABLE, Key, Query, StoreError, Tally, Usage, UsageQuery
+from callgate.store.refusals import IN_USE, fix_of
 from callgate.store.tables import keys, meta, records
 from callgate.store.usage import Total, totals_of, usage_of
 
@@ -302,8 +303,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-_MENDING = {"disk is full": "make room on the disk that holds it"}
-_MENDING_REST = "restore the database that store.url names"
+_FIX = "restore the database that store.url names"
 
 
 @contextmanager
@@ -313,8 +313,9 @@ def answering() -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         told = said(error)
-        fix = next((fix for words, fix in _MENDING.items() if words in told), _MENDING_REST)
-        raise StoreError(f"the store does not answer: {told}; {fix}") from error
+        raise StoreError(
+            f"the store does not answer: {told}; {fix_of(told, IN_USE, _FIX)}"
+        ) from error
 
 
 def said(error: SQLAlchemyError) -> str:
