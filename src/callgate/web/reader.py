@@ -17,7 +17,7 @@ from callgate.web.malformed import malformed
 
 _END = b"\r\n\r\n"
 _AUTHORIZATION = b"authorization"
-_SHORT = 2048
+_SHORT = 1024  # up to where a body costs less to look through than the end of the head to find
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
@@ -149,10 +149,10 @@ class RequestReader:
             # Hardly another header begins so, and the less is looked for, the less it costs.
             start = b"\nAu" if b"Authorization" in headers else b"\nau"
             if start == b"\nAu" or _AUTHORIZATION in headers:
-                at, end = data.find(start), len(data)
-                if end - at > _SHORT:
-                    end = data.find(_END, at)
-                if data.find(start, at + 1, end) < 0:
+                end = len(data)
+                if end > _SHORT:
+                    end = data.find(_END)
+                if data.count(start, 0, end) == 1:
                     return False
         if not self._head_follows:
             data = data.partition(_END)[0]
