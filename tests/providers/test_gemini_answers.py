@@ -49,6 +49,17 @@ def test_finish_reasons(theirs: str, ours: str) -> None:
     assert (piece["finish_reason"], piece["native_finish_reason"]) == (ours, theirs)
 
 
+@pytest.mark.parametrize("reason", ["UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS"])
+def test_a_reason_that_speaks_of_calls_needs_one(reason: str) -> None:
+    call = {"functionCall": {"name": "f", "args": {}}}
+    choice = decoded(answer(call, finishReason=reason)).choices[0]
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == ("tool_calls", reason)
+    for parts in ((), ({"text": "Let me"},)):
+        assert failing(answer(*parts, finishReason=reason)).kind.type == "bad_upstream_reply"
+        with pytest.raises(GatewayError):
+            streamed(answer(*parts), answer(finishReason=reason))
+
+
 def test_an_answer_without_text_or_calls_has_content_all_the_same() -> None:
     picture = {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}
     for part in (picture, {"text": "Hm.", "thought": True}):

@@ -37,14 +37,16 @@ _GOOGLE_AI_WORDS = (
 google/ai/generativelanguage/v1beta/generative_service.proto."""
 
 
+_OF_CALLS = ("UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS")
+"""Reasons that speak of calls; where there is none, it was taken back, and nothing is left."""
+
 _FINISH: Mapping[str, str] = MappingProxyType(
     {
         "STOP": "stop",
         "MAX_TOKENS": "length",
         "CONTINUATION": "length",
         # of functions that were not declared, or of too many: the caller's loop can answer it
-        "UNEXPECTED_TOOL_CALL": "tool_calls",
-        "TOO_MANY_TOOL_CALLS": "tool_calls",
+        **dict.fromkeys(_OF_CALLS, "tool_calls"),
     }
 )
 _BROKEN_OFF = "content_filter"
@@ -64,7 +66,7 @@ def finish_reason(candidate: Json, target: Target, *, called: bool) -> tuple[str
     word = word_of(candidate.get("finishReason"), words)
     if not word or word == "FINISH_REASON_UNSPECIFIED":
         return None
-    if word in _FAILED:
+    if word in _FAILED or (word in _OF_CALLS and not called):
         told = candidate.get("finishMessage")
         raise GatewayError(
             "bad_upstream_reply",
