@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from callgate.core.conformance import MAX_WORK, Checker, installed
+from callgate.core.conformance import MAX_WORK, Checker, Verdict, installed
 from callgate.errors import GatewayError
 
 PATH = "response_format.json_schema.schema"
@@ -132,3 +134,22 @@ def test_without_the_extra_the_operator_is_told(monkeypatch: pytest.MonkeyPatch)
     error = refused(PERSON)
     assert error.kind.type == "checker_missing"
     assert "callgate[structured]" in error.fix
+
+
+@pytest.mark.parametrize(
+    "member", [lambda n: {"a": [n]}, lambda n: [n], lambda n: n + 0.5, lambda n: n or "word"]
+)
+def test_what_an_answer_is_compared_with_counts_as_work(member: Callable[[int], object]) -> None:
+    """An enum that is not of strings alone is gone through for each value."""
+    schema = {"type": "array", "items": {"enum": [member(n) for n in range(5000)]}}
+    few, many = (json.dumps([member(4999)] * count) for count in (5, 30_000))
+    checker = Checker(schema, 100_000, "p")
+    started = time.process_time()
+    assert checker.check(few) == Verdict(())
+    assert "too large" in checker.check(many).violations[0]
+    assert time.process_time() - started < 1
+
+
+def test_an_enum_of_strings_is_no_work() -> None:
+    schema = {"type": "array", "items": {"enum": [f"e{n}" for n in range(5000)]}}
+    assert Checker(schema, 100_000, "p").weight == 2

@@ -28,6 +28,7 @@ MAX_WEIGHT = 2_000
 references lead to, how many of them within each other, and how many schemas with those between
 them; subschemas that one value of the answer may be held against."""
 
+_CONTAINER = 12
 _PATTERN_KEYS = ("pattern", "patternProperties")
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose schemas speak of the same value as the node that has them."""
@@ -37,7 +38,7 @@ _ASIDE = frozenset({"$defs", "definitions"})
 
 
 def check_bounds(schema: object, size: int, path: str) -> int:
-    """How much work a value may be: the subschemas that speak of it at most.
+    """How much work a value may be: the subschemas that speak of it at most, and what they compare.
 
     `size` is the schema's length in bytes, `path` where it stands in the request. Raises
     GatewayError `invalid_field` with the path of what is too much or leads nowhere.
@@ -55,7 +56,7 @@ def check_bounds(schema: object, size: int, path: str) -> int:
     if weight > MAX_WEIGHT:
         words = f"holds a value against {weight} subschemas, which is more than {MAX_WEIGHT}"
         raise _fault(path, words)
-    return weight
+    return _Weights(targets, compared=True).of(schema)
 
 
 class _Place(NamedTuple):
@@ -150,10 +151,12 @@ class _Weights:
 
     Those of differently named properties speak of different values, so the largest counts; all
     others may come together. A reference within itself counts once: the validator remembers it.
+    With `compared`, also what it compares the value with, as `_compared` counts.
     """
 
-    def __init__(self, targets: dict[str, _Place]) -> None:
+    def __init__(self, targets: dict[str, _Place], *, compared: bool = False) -> None:
         self._targets = targets
+        self._compared = compared
         self._known: dict[str, int] = {}
         self._depth = 0
 
@@ -162,6 +165,8 @@ class _Weights:
         if not isinstance(node, dict):
             return 1
         total, largest = 1, 0
+        if self._compared and isinstance(node.get("enum"), list):
+            total += _compared(node["enum"])
         for key, _, child in _children(node):
             if key in _NAMED:
                 largest = max(largest, self.of(child, level + 1))
@@ -184,6 +189,16 @@ class _Weights:
             self._known[ref] = self.of(place.schema, level)
             self._depth -= 1
         return self._known[ref]
+
+
+def _compared(members: list[Any]) -> int:
+    """How many comparisons an enum is: strings alone are looked up, others gone through.
+
+    To compare with an object or an array takes as long as with a dozen numbers.
+    """
+    if all(isinstance(member, str) for member in members):
+        return 0
+    return sum(_CONTAINER if isinstance(member, dict | list) else 1 for member in members)
 
 
 # --- references in a circle ----------------------------------------------------------------------
