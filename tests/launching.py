@@ -6,6 +6,7 @@ of its own. A test of the very start has a fresh Python run it instead.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 _IMPORTED = (
+    "alembic.command",
     "callgate.__main__",
     "callgate.cli.serve",
     "callgate.server.clerk",
@@ -23,7 +25,7 @@ _IMPORTED = (
     "genai_prices",
 )
 _starter = multiprocessing.get_context("forkserver")
-_starter.set_forkserver_preload([*_IMPORTED, __name__])
+_starter.set_forkserver_preload([*_IMPORTED])
 
 
 class Launched:
@@ -83,6 +85,7 @@ def _run(
     os.environ.clear()
     os.environ.update(env)
     sys.argv = ["callgate", *arguments]
+    gc.freeze()  # what is imported stays, and is no work for the collector of each
 
     from callgate.__main__ import main
 
