@@ -103,7 +103,7 @@ def read_answer(connection: socket.socket) -> Answer:
     _, headers = _parse_head(head)
     while len(body) < int(headers["content-length"]):
         piece = connection.recv(65536)
-        assert piece, "hung up amid the body"
+        assert piece, "hung up during the body"
         body += piece
     (answer,) = answers(head + b"\r\n\r\n" + body)
     return answer

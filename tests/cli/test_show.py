@@ -165,7 +165,7 @@ def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
     ("days", "told"),
     [
         (-31, "records are kept for 30 days"),
-        (1, "a time to come"),
+        (1, "a future time"),
         (-1, "no record of request"),
     ],
 )

@@ -240,7 +240,7 @@ def test_every_line_of_the_log_is_json(folder: Path) -> None:
             connection.sendall(b"NONSENSE\r\n\r\n")
             drain(connection)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
-        until(lambda: "starting worker 1 anew" in gateway.log)
+        until(lambda: "restarting worker 1" in gateway.log)
         with connected(gateway) as connection:
             connection.sendall(post(gateway, HELLO))
             (answer,) = answers(drain(connection))

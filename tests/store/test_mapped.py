@@ -263,7 +263,9 @@ def test_a_table_that_is_damaged_is_moved_aside_and_told(
     assert [reserve(counters, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
     counters.close()
     assert path.with_name("limits.table.damaged").read_bytes() == content
-    assert [one.message for one in caplog.records] == ["windows begin anew: their table is damaged"]
+    assert [one.message for one in caplog.records] == [
+        "windows start again: their table is damaged"
+    ]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

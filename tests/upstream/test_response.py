@@ -148,14 +148,14 @@ async def test_nonsense_is_a_bad_reply(ask, reply, words):
     ("sent", "words"),
     [
         (b"", "before it sent a byte"),
-        (b"HTTP/1.1 200", "amid the response headers"),
-        (HEAD + b"Content-Length: 5\r\n", "amid the response headers"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", "amid the response headers"),
+        (b"HTTP/1.1 200", "during the response headers"),
+        (HEAD + b"Content-Length: 5\r\n", "during the response headers"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "during the response headers"),
         (HEAD + b"Content-Length: 5\r\n\r\n", "before the body"),
-        (HEAD + b"Content-Length: 5\r\n\r\nhell", "amid the body"),
+        (HEAD + b"Content-Length: 5\r\n\r\nhell", "during the body"),
         (CHUNKED, "before the body"),
-        (CHUNKED + b"5\r\nhello\r\n", "amid the body"),
-        (CHUNKED + b"5\r\nhello\r\n0\r\n", "amid the body"),
+        (CHUNKED + b"5\r\nhello\r\n", "during the body"),
+        (CHUNKED + b"5\r\nhello\r\n0\r\n", "during the body"),
     ],
 )
 @pytest.mark.parametrize("reset", [False, True])
@@ -177,7 +177,7 @@ async def test_bytes_before_a_cut_are_given_out_and_no_end_is_faked(ask):
         response = await ask().send(server.origin)
         assert await response.receive() == b"hello"
         for _ in range(2):
-            with pytest.raises(Exception, match="amid the body"):
+            with pytest.raises(Exception, match="during the body"):
                 await response.receive()
         response.close()
 
@@ -187,7 +187,7 @@ async def test_head_is_given_out_although_the_body_is_broken_from_the_start(ask)
         response = await ask().send(server.origin)
         assert response.status == 500
         assert await response.receive() == b"boo"
-        with pytest.raises(Exception, match="amid the body"):
+        with pytest.raises(Exception, match="during the body"):
             await response.receive()
 
 

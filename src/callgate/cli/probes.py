@@ -52,7 +52,9 @@ def store(config: Config) -> Finding:
             opened.close()
     except StoreError as error:
         return problem(
-            "store", str(error), "Correct `store.url`, or mend the disk or the database behind it."
+            "store",
+            str(error),
+            "Correct `store.url`, or repair the disk or the database behind it.",
         )
     valid = sum(1 for key in keys if (end := key.dead_at()) is None or end > now)
     return doctor.of_store(REVISIONS[-1], valid)

@@ -119,7 +119,7 @@ def _unknown(config: Config, wanted: str) -> Failure:
         )
     return Failure(
         f"{printable(redact(wanted), 80)!r} is not a request id of this gateway",
-        "An id looks like 01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e; every response bears it as "
+        "An id looks like 01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e; every response carries it as "
         "X-Request-Id and request_id.",
     )
 
@@ -134,7 +134,7 @@ def _dated(config: Config, wanted: str) -> Failure:
         )
     if made > now + _CLOCKS:
         return Failure(
-            f"request {wanted} bears a time to come, {moment(made)}: this gateway did not make it",
+            f"request {wanted} has a future time, {moment(made)}: this gateway did not make it",
             "Check the id, and the clock of the machine that made it.",
         )
     return Failure(

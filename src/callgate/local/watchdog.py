@@ -25,7 +25,7 @@ class Watchdog:
         if self._server.alive() or time.monotonic() < self._not_before:
             return
         self._not_before = time.monotonic() + _PAUSE
-        _log.error("the local model ended, starting it anew")
+        _log.error("the local model ended, restarting it")
         try:
             self._server.start(_LOADING)
         except LocalModelError as error:

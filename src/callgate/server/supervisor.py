@@ -168,7 +168,7 @@ class Supervisor:
         running = {child.role for child in self._children.values() if not child.retiring}
         for role in self._roles.values():
             if role not in running and time.monotonic() - self._started[role.name] >= _CRASH_PAUSE:
-                _log.error("starting %s anew", role.name)
+                _log.error("restarting %s", role.name)
                 self._start(role)
 
     # --- a new configuration --------------------------------------------------------------------

@@ -78,7 +78,7 @@ def _lay_out(fd: int, path: Path, slots: int) -> bool:
     if magic != _MAGIC:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
-        _log.error("windows begin anew: their table is damaged", extra={"detail": f"see {aside}"})
+        _log.error("windows start again: their table is damaged", extra={"detail": f"see {aside}"})
         return False
     # Another version of Callgate may still have it mapped, so it is replaced, not rewritten.
     fresh = path.with_name(f"{path.name}.{os.getpid()}")

@@ -25,7 +25,7 @@ _FINISHES = {
 }
 _WAYS = {
     "prefill": "was given that much and went on (prefill)",
-    "match": "answered anew, began with exactly that and went on",
+    "match": "answered from the start, began with exactly that and went on",
 }
 _PARAMETERS_SHOWN = 500
 

@@ -37,7 +37,7 @@ _LINGER = 0.25
 _MAX_LINGER = 4096
 _SLICE = 256 * 1024
 _DEADLINES = {REQUEST: "request", HEAD: "headers", FIRST: "first_token", BODY: "silence"}
-_AMID = {REQUEST: "amid the request", FIRST: "before the body", BODY: "amid the body"}
+_DURING = {REQUEST: "during the request", FIRST: "before the body", BODY: "during the body"}
 
 
 class Connection(ResponseReader, asyncio.Protocol):
@@ -255,10 +255,10 @@ class Connection(ResponseReader, asyncio.Protocol):
             if exc is None and self.feed_eof():
                 self._wake()
             elif phase != COMPLETE:
-                amid = _AMID.get(phase, "amid the response headers")
+                where = _DURING.get(phase, "during the response headers")
                 if phase == HEAD and not self.received:
-                    amid = "before it sent a byte of its answer"
-                self.fail(failure.cut(self.pool.host, amid))
+                    where = "before it sent a byte of its answer"
+                self.fail(failure.cut(self.pool.host, where))
 
     def pause_writing(self) -> None:
         self._write_paused = True

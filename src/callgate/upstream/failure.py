@@ -18,7 +18,7 @@ _TIMEOUTS = {
     "request": "did not take the request within {seconds:g} s (request body timeout)",
     "headers": "sent no response headers within {seconds:g} s (response headers timeout)",
     "first_token": "sent no piece of an answer within {seconds:g} s (first token timeout)",
-    "silence": "fell silent amid the body for {seconds:g} s (silence timeout)",
+    "silence": "fell silent during the body for {seconds:g} s (silence timeout)",
     "total": "did not finish its answer within {seconds:g} s (total timeout)",
 }
 
@@ -72,9 +72,9 @@ def proxy_refused(proxy: Origin, host: str, status: int) -> GatewayError:
     )
 
 
-def cut(host: str, amid: str) -> GatewayError:
-    """The connection ended too early; `amid` says where."""
-    return _error("upstream_cut", host, f"closed the connection {amid}")
+def cut(host: str, where: str) -> GatewayError:
+    """The connection ended too early; `where` says at which point."""
+    return _error("upstream_cut", host, f"closed the connection {where}")
 
 
 def malformed(host: str, what: str) -> GatewayError:

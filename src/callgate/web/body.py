@@ -27,7 +27,7 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
         message = await receive()
         if message["type"] == "http.disconnect":
             raise GatewayError(
-                "client_disconnected", "The caller closed the connection amid the body"
+                "client_disconnected", "The caller closed the connection during the body"
             )
         piece: bytes = message["body"]
         size += len(piece)

@@ -59,7 +59,7 @@ _MISTAKES = tuple(
         ),
         (
             r"cg_[^\s,:;=]*",
-            "The key is incomplete or mistyped: its checksum does not match. Copy it anew.",
+            "The key is incomplete or mistyped: its checksum does not match. Copy it again.",
         ),
         (
             r".*cg_.*",

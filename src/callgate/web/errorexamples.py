@@ -160,7 +160,7 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
         Reason("The header is missing or misspelt.", "It is `Authorization`, with a z."),
         Reason("The key is in the query string or another header.", "Move it, and revoke it."),
         Reason("Two `Authorization` headers were sent.", "Send one; a proxy may add another."),
-        Reason("The key was copied in part.", "Copy it anew; its last characters are a checksum."),
+        Reason("The key was copied in part.", "Copy it again; its last characters are a checksum."),
         Reason(
             "The key is unknown here, expired or revoked.",
             "`callgate keys list` tells the operator which; ask for a new one.",

@@ -39,7 +39,7 @@ class Metrics:
             if not hmac.compare_digest(given.encode("latin-1"), token.encode()):
                 raise GatewayError(
                     "unauthorized",
-                    "Unauthorized - the metrics are for who bears the token of `metrics.token`",
+                    "Unauthorized - the metrics require the token of `metrics.token`",
                     cause="The figures are protected by a token of their own.",
                     fix="Send `Authorization: Bearer` with the token, as scrapers can.",
                 )

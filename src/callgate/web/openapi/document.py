@@ -27,7 +27,7 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _ABOUT = (
     "A self-hosted LLM gateway: one OpenAI-compatible API whose every call can be explained from "
-    "its `request_id`, which every answer bears in the header `X-Request-Id`. Every failure is an "
+    "its `request_id`, the header `X-Request-Id` of every response. Every failure is an "
     "`ErrorBody`: also that of an unknown path (404 `path_not_found`) or of a method that a path "
     "does not have (405 `method_not_allowed`)."
 )

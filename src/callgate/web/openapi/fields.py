@@ -28,7 +28,7 @@ CHAT_BODY: Mapping[str, str] = {
     "function_call": "The older form of `tool_choice`.",
     "response_format": "Text, any JSON object, or JSON that follows a schema.",
     "stream": "Answer with server-sent events, piece by piece.",
-    "stream_options": "With `include_usage`, the last event bears the usage.",
+    "stream_options": "With `include_usage`, the last event has the usage.",
     "reasoning_effort": "How much the model thinks before it answers.",
     "reasoning": "The provider's own settings of reasoning.",
     "thinking": "Anthropic's and others' own settings of reasoning.",

@@ -49,7 +49,7 @@ HEADERS: Mapping[str, Json] = {
         "schema": {"type": "string"},
     },
     "X-RateLimit-Limit-Tokens": {
-        "description": "Tokens per 60 seconds, where such a limit bears on the request; of several "
+        "description": "Tokens per 60 seconds, if such a limit applies to the request; of several "
         "the one that has the least left.",
         "schema": _INTEGER,
     },
@@ -58,7 +58,7 @@ HEADERS: Mapping[str, Json] = {
         "schema": _INTEGER,
     },
     "X-RateLimit-Reset-Tokens": {
-        "description": "Seconds until it begins anew.",
+        "description": "Seconds until it resets.",
         "schema": _INTEGER,
     },
     "X-Callgate-Budget": {
