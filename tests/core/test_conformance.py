@@ -153,3 +153,17 @@ def test_what_an_answer_is_compared_with_counts_as_work(member: Callable[[int], 
 def test_an_enum_of_strings_is_no_work() -> None:
     schema = {"type": "array", "items": {"enum": [f"e{n}" for n in range(5000)]}}
     assert Checker(schema, 100_000, "p").weight == 2
+
+
+@pytest.mark.parametrize(
+    ("by", "value"),
+    [(0.01, 1e-300), (2.5, 1e300), (1e-300, 1.5), (0.1, 10**300)],
+    ids=["small", "large", "by", "digits"],
+)
+def test_exact_division_of_far_numbers_counts_as_work(by: float, value: float) -> None:
+    checker = Checker({"type": "array", "items": {"multipleOf": by}}, 100, PATH)
+    started = time.process_time()
+    assert "too large" in checker.check(json.dumps([value] * 20_000)).violations[0]
+    assert time.process_time() - started < 1
+    near = Checker({"type": "array", "items": {"multipleOf": 0.01}}, 100, PATH)
+    assert near.check(json.dumps([1.25, 100] * 20_000)) == Verdict(())

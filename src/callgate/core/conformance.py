@@ -7,12 +7,15 @@ nothing is fetched. What is told of a violation holds no value of the answer.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
+
+import msgspec
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
@@ -23,6 +26,10 @@ from callgate.errors import GatewayError
 MAX_TOLD = 20
 MAX_WORK = 200_000_000
 """Bytes of an answer times the subschemas that speak of one value: about a second."""
+_FAR = re.compile(r"[eE][+-]?0*[1-9][0-9][0-9]|[0-9]{100}")
+_DIVISION = 60_000
+"""Numbers of a hundred digits and more, and what work it is to divide one: it is done exactly."""
+
 _MANY = 16 * 1024
 """Bytes from which on only the first violation is looked for: finding all takes long."""
 _PATTERN_BYTES = 1_000_000
@@ -58,21 +65,26 @@ class Checker:
     `checker_missing` without the extra.
     """
 
-    __slots__ = ("_objects", "_validator", "weight")
+    __slots__ = ("_divides", "_objects", "_validator", "weight")
 
     def __init__(
         self, schema: Json | None, size: int = 0, path: str = "", *, objects: bool = True
     ) -> None:
         self.weight = 1
         self._objects = objects
+        self._divides = False
         self._validator: Any = None
         if schema is not None:
             self.weight = check_bounds(schema, size, path)
+            self._divides = b'"multipleOf"' in msgspec.json.encode(schema)
             self._validator = _compiled(schema, path)
 
     def work(self, text: str) -> int:
         """How much a check of this text costs; beyond `MAX_WORK` it is not made."""
-        return len(text) * self.weight
+        work = len(text) * self.weight
+        if self._divides and work <= MAX_WORK:
+            work += _DIVISION * len(_FAR.findall(text))
+        return work
 
     def check(self, text: str) -> Verdict:
         """Whether a text conforms. Takes time in proportion to `work`."""

@@ -29,6 +29,7 @@ references lead to, how many of them within each other, and how many schemas wit
 them; subschemas that one value of the answer may be held against."""
 
 _CONTAINER = 12
+_FAR = 5_000
 _PATTERN_KEYS = ("pattern", "patternProperties")
 _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas"})
 """Keywords whose schemas speak of the same value as the node that has them."""
@@ -167,6 +168,8 @@ class _Weights:
         total, largest = 1, 0
         if self._compared and isinstance(node.get("enum"), list):
             total += _compared(node["enum"])
+        if self._compared and "multipleOf" in node:
+            total += _divided(node["multipleOf"])
         for key, _, child in _children(node):
             if key in _NAMED:
                 largest = max(largest, self.of(child, level + 1))
@@ -199,6 +202,12 @@ def _compared(members: list[Any]) -> int:
     if all(isinstance(member, str) for member in members):
         return 0
     return sum(_CONTAINER if isinstance(member, dict | list) else 1 for member in members)
+
+
+def _divided(by: Any) -> int:
+    """How much work it is to divide, exactly, by this number; a far one takes many digits."""
+    plain = isinstance(by, int | float) and (by == 0 or 1e-15 <= abs(by) <= 1e15)
+    return 0 if plain else _FAR
 
 
 # --- references in a circle ----------------------------------------------------------------------
