@@ -55,7 +55,7 @@ def test_the_time_told_to_callers_is_in_milliseconds_with_three_digits() -> None
     one = call()
     one.upstream_ns, one.queue_ns = 1_234_567_890, 5_400
     one.started -= 2_000_000_000
-    told = dict(part.split(";dur=") for part in one.server_timing().split(", "))
+    told = dict(part.split(";dur=") for part in one.server_timing().decode().split(", "))
     assert told["upstream"] == "1234.568"
     assert told["queue"] == "0.005"
     assert 765.0 < float(told["gateway"]) < 60_000

@@ -144,12 +144,12 @@ class Call:
         """Whether the caller's key forbids that anything of what is said be kept."""
         return self.key is not None and self.key.capture == "never"
 
-    def server_timing(self) -> str:
+    def server_timing(self) -> bytes:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
         upstream, queue = self.upstream_ns, self.queue_ns
         gateway = perf_counter_ns() - self.started - upstream - queue
-        told = f"gateway;dur={_ms(gateway)}, upstream;dur={_ms(upstream)}"
-        return f"{told}, queue;dur={_ms(queue)}" if queue else told
+        told = b"gateway;dur=%b, upstream;dur=%b" % (_ms(gateway), _ms(upstream))
+        return b"%b, queue;dur=%b" % (told, _ms(queue)) if queue else told
 
     def record(self, region: str) -> Record:
         """The record as things stand. Call it when the status is known."""
@@ -229,7 +229,7 @@ def _add_error(record: Record, error: GatewayError) -> None:
         record.fix = error.fix
 
 
-def _ms(ns: int) -> str:
+def _ms(ns: int) -> bytes:
     """Nanoseconds, none below zero, as milliseconds with three digits after the point."""
     us = (ns + 500) // 1000
-    return f"{us // 1000}.{str(us % 1000 + 1000)[1:]}"
+    return b"%d.%b" % (us // 1000, (b"%d" % (us % 1000 + 1000))[1:])

@@ -154,6 +154,10 @@ class _Caller:
         """A whole answer is sent as it would be by the door, had the caller read too slowly."""
         return False
 
+    def start(self, *_: object) -> bool:
+        """So is the beginning of a streamed one."""
+        return False
+
     async def receive(self) -> MutableMapping[str, Any]:
         if self._captured.unread is not None:
             raise self._captured.unread.error()

@@ -33,3 +33,7 @@ class Relayed:
     def respond(self, *_: object) -> bool:
         """Nothing can be written at once."""
         return False
+
+    def start(self, *_: object) -> bool:
+        """Nothing can be written at once."""
+        return False

@@ -29,12 +29,13 @@ from callgate.web.exchange import Incoming
 from callgate.web.head import Head
 from callgate.web.methods import wrong_method
 from callgate.web.queue import Queue
-from callgate.web.reply import EVENT_STREAM, JSON, headers_for, piece, send_whole
+from callgate.web.reply import EVENT_STREAM, JSON, head_lines, headers_of, piece, send_whole
 from callgate.web.settings import ChatSettings
 from callgate.web.taping import Taping
 
 CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
+_UNBUFFERED = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 _MAX_NOTED = 256
 _LARGE = 1_000_000
 
@@ -166,9 +167,9 @@ class Chat:
         )
         call.status, call.response_bytes = 200, len(body)
         self.engine.settle(call)
-        headers = headers_for(call, JSON)
-        if call.tape is not None or not exchange.respond(200, headers, body):
-            await send_whole(send, 200, headers, body)
+        lines = head_lines(call, JSON)
+        if call.tape is not None or not exchange.respond(200, lines, body):
+            await send_whole(send, 200, headers_of(lines), body)
 
     async def _stream(
         self,
@@ -180,11 +181,11 @@ class Chat:
         chunks = _ChunkWriter(call)
         try:
             with await self.engine.stream(call, candidates) as relay:
-                headers = headers_for(call, EVENT_STREAM)
-                headers.append((b"cache-control", b"no-cache"))
-                headers.append((b"x-accel-buffering", b"no"))
+                lines = head_lines(call, EVENT_STREAM) + _UNBUFFERED
                 call.status = 200
-                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                if call.tape is not None or not exchange.start(200, lines):
+                    headers = headers_of(lines)
+                    await send({"type": "http.response.start", "status": 200, "headers": headers})
                 await self._relay(call, relay, chunks, send, exchange)
         except GatewayError as error:
             if call.status != 200:

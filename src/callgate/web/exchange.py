@@ -50,8 +50,12 @@ class Incoming(Protocol):
         """Write a further piece of a streamed body at once; whether another may follow so."""
         ...
 
-    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+    def respond(self, status: int, lines: bytes, body: bytes) -> bool:
         """Write a whole response at once, with its length; False where `send` has to do it."""
+        ...
+
+    def start(self, status: int, lines: bytes) -> bool:
+        """Begin a streamed response, of which `send` sends more; False where `send` has to."""
         ...
 
 
@@ -168,7 +172,8 @@ class Exchange:
             self.started = True
             headers = message["headers"]
             sized = any(name == b"content-length" for name, _ in reversed(headers))
-            self._head = self._render(message["status"], headers, sized=sized)
+            lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])
+            self._head = self._render(message["status"], lines, sized=sized)
             return
         if self.complete:
             raise RuntimeError("the response is complete already")
@@ -200,7 +205,18 @@ class Exchange:
         self._transport.write(b"%x\r\n%b\r\n" % (len(body), body) if self.chunked else body)
         return not self._flow.write_paused
 
-    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+    def start(self, status: int, lines: bytes) -> bool:
+        """Begin a streamed response with these headers; they wait for the first piece of its body.
+
+        False where the caller has left or reads too slowly: `send` waits for him.
+        """
+        if self._flow.write_paused or self.gone:
+            return False
+        self.started = True
+        self._head = self._render(status, lines, sized=False)
+        return True
+
+    def respond(self, status: int, lines: bytes, body: bytes) -> bool:
         """Write a whole response at once, with its length.
 
         False where the caller has left or reads too slowly: `send` waits for him.
@@ -208,23 +224,21 @@ class Exchange:
         if self._flow.write_paused or self.gone:
             return False
         self.started = self.complete = True
-        headers.append((b"content-length", b"%d" % len(body)))
-        head = self._render(status, headers, sized=True)
+        lines = b"%bcontent-length: %d\r\n" % (lines, len(body))
+        head = self._render(status, lines, sized=True)
         self._transport.write(head if self._head_only else head + body)
         self._connection.completed(self)
         return True
 
-    def _render(self, status: int, headers: list[tuple[bytes, bytes]], *, sized: bool) -> bytes:
-        lines = [b"%b: %b\r\n" % (name, value) for name, value in headers]
+    def _render(self, status: int, lines: bytes, *, sized: bool) -> bytes:
         if not sized and not self._head_only and status not in _BODYLESS:
             if self.head.version == "1.0":
                 self.keep_alive = False  # RFC 9112, 7.1: no chunks; the end is the close
             else:
                 self.chunked = True
-                lines.append(b"transfer-encoding: chunked\r\n")
+                lines += b"transfer-encoding: chunked\r\n"
         if self.more:
             self.keep_alive = False  # what is left of the request is only thrown away
         if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        return b"".join([STATUS_LINE[status], self._connection.default_lines(), *lines])
+            lines += b"connection: close\r\n"
+        return b"%b%b%b\r\n" % (STATUS_LINE[status], self._connection.default_lines(), lines)

@@ -104,7 +104,7 @@ class Gate:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                timing = (b"server-timing", call.server_timing().encode())
+                timing = (b"server-timing", call.server_timing())
                 message["headers"] = [*message.get("headers", ()), request_id, timing]
                 if call.degraded:
                     message["headers"].append(DEGRADED)

@@ -17,43 +17,49 @@ DEGRADED = (b"x-callgate-degraded", b"counters")
 """Stands on every response while limits are not exact."""
 
 
-def headers_for(call: Call, content_type: bytes) -> HeaderList:
-    """The headers of a response to a call, without its length.
+def head_lines(call: Call, content_type: bytes) -> bytes:
+    """The headers of a response to a call as they are on the wire, without its length.
 
     `X-RateLimit-Reset` is in whole seconds until the window resets.
     """
-    headers = [
-        (b"content-type", content_type),
-        (b"x-request-id", call.request_id.encode()),
-        (b"server-timing", call.server_timing().encode()),
-    ]
+    lines = b"content-type: %b\r\nx-request-id: %b\r\nserver-timing: %b\r\n" % (
+        content_type,
+        call.request_id.encode(),
+        call.server_timing(),
+    )
     quota = call.quota
     if quota is not None and call.model is not None:
-        reset = max(0, math.ceil(quota.reset - call.arrived))
-        headers += (
-            (b"x-ratelimit-limit", b"%d" % quota.limit),
-            (b"x-ratelimit-remaining", b"%d" % quota.remaining),
-            (b"x-ratelimit-reset", b"%d" % reset),
-            (b"x-ratelimit-model", call.model.name.encode("ascii", "replace")),
+        lines += (
+            b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\n"
+            b"x-ratelimit-reset: %d\r\nx-ratelimit-model: %b\r\n"
+        ) % (
+            quota.limit,
+            quota.remaining,
+            max(0, math.ceil(quota.reset - call.arrived)),
+            call.model.name.encode("ascii", "replace"),
         )
     tokens = call.token_quota
     if tokens is not None:
-        reset = max(0, math.ceil(tokens.reset - call.arrived))
-        headers += (
-            (b"x-ratelimit-limit-tokens", b"%d" % tokens.limit),
-            (b"x-ratelimit-remaining-tokens", b"%d" % tokens.remaining),
-            (b"x-ratelimit-reset-tokens", b"%d" % reset),
-        )
+        lines += (
+            b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
+            b"x-ratelimit-reset-tokens: %d\r\n"
+        ) % (tokens.limit, tokens.remaining, max(0, math.ceil(tokens.reset - call.arrived)))
     if call.budget_warning is not None:
-        headers.append((b"x-callgate-budget", call.budget_warning.encode()))
+        lines += b"x-callgate-budget: %b\r\n" % call.budget_warning.encode()
     if call.degraded:
-        headers.append(DEGRADED)
-    return headers
+        lines += b"%b: %b\r\n" % DEGRADED
+    return lines
+
+
+def headers_of(lines: bytes) -> HeaderList:
+    """The headers of such lines, as ASGI has them."""
+    parts = [line.partition(b": ") for line in lines.split(b"\r\n")[:-1]]
+    return [(name, value) for name, _, value in parts]
 
 
 def error_headers(call: Call, error: GatewayError) -> HeaderList:
     """The headers of an error response: 429 and 503 say when to come back (RFC 9110, 10.2.3)."""
-    headers = headers_for(call, JSON) + advice(error)
+    headers = headers_of(head_lines(call, JSON)) + advice(error)
     if error.kind.status == 405:
         headers.append((b"allow", b"POST"))  # only the chat route refuses methods here
     return headers
