@@ -12,8 +12,8 @@ import os
 COMPILED = {
     "core": (
         "body", "directory", "forwarded", "heading", "health", "http", "ids", "jsontext",
-        "limits", "present", "pricing", "quota", "routing", "rules", "secret", "sse",
-        "target", "template", "validate", "value",
+        "limits", "models", "present", "pricing", "quota", "request", "response", "routing",
+        "rules", "secret", "sse", "target", "template", "validate", "value",
     ),
     "engine": (
         "accesslog", "admission", "attempt", "call", "candidates", "contentfilter", "engine",

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from callgate import prices
-from callgate.core.models import Price
+from callgate.core.price import Price
 from callgate.prices import PROVIDERS, load, lookup
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from callgate.config import Config, ConfigError, load
 from callgate.core.http import Origin
-from callgate.core.models import Price
+from callgate.core.price import Price
 from callgate.core.target import Target
 from callgate.engine.pricebook import PriceBook
 from callgate.errors import GatewayError

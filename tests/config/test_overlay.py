@@ -13,8 +13,8 @@ from callgate.config import Config, load
 from callgate.config.bound import bind_local
 from callgate.config.overlay import overlaid
 from callgate.core.http import Origin
-from callgate.core.models import Price
 from callgate.core.override import Override
+from callgate.core.price import Price
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 

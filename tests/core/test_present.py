@@ -9,9 +9,10 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from callgate.core.chat import ChatResponse, Chunk, Usage
+from callgate.core.chat import Chunk, Usage
 from callgate.core.present import chunk_event, chunk_head, error_json, response_json
 from callgate.core.record import Attempt
+from callgate.core.response import ChatResponse
 from callgate.errors import TAXONOMY, GatewayError
 
 USAGE = Usage(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.core.chat import Usage
-from callgate.core.models import Price
+from callgate.core.price import Price
 from callgate.core.pricing import cost, total_cost, with_tier
 
 PRICE = Price(

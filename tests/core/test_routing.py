@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,9 +39,7 @@ def test_a_single_way_is_always_taken(chance: float) -> None:
 
 
 def ways(*weights: float) -> list[Deployment]:
-    return [
-        msgspec.structs.replace(ONE, id=str(at), weight=weight) for at, weight in enumerate(weights)
-    ]
+    return [replace(ONE, id=str(at), weight=weight) for at, weight in enumerate(weights)]
 
 
 def healthy(count: int) -> dict[str, Health]:

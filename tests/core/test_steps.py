@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from callgate.core.chat import ChatResponse, Json
+from callgate.core.chat import Json
+from callgate.core.response import ChatResponse
 from callgate.core.steps import RefusedError, take
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError

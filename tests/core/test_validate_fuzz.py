@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.core.chat import ChatBody, ChatRequest
+from callgate.core.chat import ChatBody
+from callgate.core.request import ChatRequest
 from callgate.core.validate import parse_chat, prompt_bytes
 from callgate.errors import GatewayError
 

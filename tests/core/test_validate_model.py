@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callgate.core.chat import ChatRequest
 from callgate.core.models import Model
+from callgate.core.request import ChatRequest
 from callgate.core.validate import check_model, parse_chat
 from callgate.errors import GatewayError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
 
 from callgate.core.allowance import EVERYONE, Allowance, rules
 from callgate.core.limits import Period
@@ -16,7 +16,7 @@ Entered = set[tuple[str, str, str, str]]
 
 
 def model(**changes: float) -> Model:
-    return msgspec.structs.replace(Model(name="m", deployments=()), **changes)
+    return replace(Model(name="m", deployments=()), **changes)
 
 
 def key(name: str, account: str = "acme", allowance: Allowance | None = None) -> Key:

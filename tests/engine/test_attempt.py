@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from callgate.core.chat import ChatRequest
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Deployment, Model, Vendor
+from callgate.core.request import ChatRequest
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.validate import parse_chat

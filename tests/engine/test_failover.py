@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from callgate.core.breaker import BreakerSettings
-from callgate.core.chat import ChatRequest
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.record import Attempt
+from callgate.core.request import ChatRequest
 from callgate.core.retry import Budget
 from callgate.core.secret import Secret
 from callgate.core.target import Target

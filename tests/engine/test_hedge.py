@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.chat import Usage
@@ -30,7 +30,7 @@ ONE = Deployment(
     path="/v1",
     secret=Secret(""),
 )
-TWO = msgspec.structs.replace(ONE, id="two")
+TWO = replace(ONE, id="two")
 MODEL = Model(name="m", deployments=(ONE, TWO))
 AWAY = GatewayError("provider_unavailable", "away")
 FILTERED = GatewayError("content_filtered", "no")

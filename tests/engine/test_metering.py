@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
-import msgspec
 import pytest
 
 from callgate.core.allowance import Allowance, Rule, Spent, rules
 from callgate.core.chat import Usage
 from callgate.core.http import Origin
 from callgate.core.limits import Draw, Period, beginning
-from callgate.core.models import Deployment, Model, Price, Vendor
+from callgate.core.models import Deployment, Model, Vendor
+from callgate.core.price import Price
 from callgate.core.pricing import NANO
 from callgate.core.secret import Secret
 from callgate.core.target import Target
@@ -145,7 +146,7 @@ async def test_each_model_is_charged_for_its_part_of_an_answer() -> None:
     this = call(caller)
     for asked in (first, second, second):
         await meter.reserve(this, caller, asked, 30, meter.rules(caller, asked))
-    only_one_left = msgspec.structs.replace(second, deployments=(DEPLOYMENT,))
+    only_one_left = replace(second, deployments=(DEPLOYMENT,))
     this.parts = [
         (Target(first, DEPLOYMENT), Usage(input_tokens=5, output_tokens=2, total_tokens=7)),
         (Target(only_one_left, DEPLOYMENT), Usage(input_tokens=6, output_tokens=3, total_tokens=9)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.target import Target
@@ -42,9 +42,7 @@ HELLO = [{"role": "user", "content": "Hello"}]
 
 def bedrock(model: str = CLAUDE, **options: str) -> Target:
     target = target_of("bedrock", upstream_model=model)
-    return target.replace(
-        deployment=msgspec.structs.replace(target.deployment, options=dict(options))
-    )
+    return target.replace(deployment=replace(target.deployment, options=dict(options)))
 
 
 def encoded(body: dict[str, Any], model: str = CLAUDE, **options: str) -> dict[str, Any]:

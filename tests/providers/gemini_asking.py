@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.target import Target
@@ -19,7 +19,7 @@ PNG = "iVBORw0KGgo="
 
 def gemini(model: str = "gemini-2.5-flash", vendor: str = "gemini", **options: str) -> Target:
     target = target_of(vendor, upstream_model=model)
-    return target.replace(deployment=msgspec.structs.replace(target.deployment, options=options))
+    return target.replace(deployment=replace(target.deployment, options=options))
 
 
 def config(body: dict[str, Any], model: str = "gemini-2.5-flash") -> dict[str, Any]:

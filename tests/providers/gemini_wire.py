@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from callgate.core.chat import ChatResponse, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.http import HttpResponse
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.providers.registry import dialect
 

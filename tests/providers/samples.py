@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import ChatBody, ChatRequest, Message
+from callgate.core.chat import ChatBody, Message
 from callgate.core.http import HttpResponse, split_url
 from callgate.core.models import Deployment, Model, Vendor
+from callgate.core.request import ChatRequest
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.providers.registry import VENDORS

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgate.core.chat import ChatResponse
 from callgate.core.http import HttpResponse
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic

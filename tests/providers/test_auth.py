@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
+
 import pytest
 
 from callgate.core.http import HttpRequest
@@ -15,7 +16,7 @@ from .samples import SECRET, target_of
 
 def authorized(scheme: str, secret: str = SECRET) -> HttpRequest:
     vendor = Vendor(name="v", dialect="openai", auth=scheme)  # type: ignore[arg-type]
-    deployment = msgspec.structs.replace(target_of(vendor).deployment, secret=Secret(secret))
+    deployment = replace(target_of(vendor).deployment, secret=Secret(secret))
     request = HttpRequest("POST", deployment.origin, "/v1/x", (("accept", "a/b"),), b"body")
     return authorize(request, deployment)
 

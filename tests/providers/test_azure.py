@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.http import HttpResponse, split_url
@@ -34,7 +34,7 @@ REQUEST = {"model": "asked", "messages": [{"role": "user", "content": "Hi"}]}
 def azure(base_url: str, *, vendor: str = "azure", model: str = "gpt 4o", **options: str) -> Target:
     target = target_of(vendor, upstream_model=model)
     origin, path = split_url(base_url)
-    at = msgspec.structs.replace(target.deployment, origin=origin, path=path, options=options)
+    at = replace(target.deployment, origin=origin, path=path, options=options)
     return target.replace(deployment=at)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from callgate.core.accumulator import Accumulator
-from callgate.core.chat import ChatResponse
 from callgate.core.http import HttpResponse
+from callgate.core.response import ChatResponse
 from callgate.core.steps import RefusedError, take
 from callgate.providers.registry import dialect
 from eventframes import event as frame

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.http import split_url
@@ -96,7 +96,7 @@ def test_vertex_ai_s_place(base: str | None, model: str, options: dict[str, str]
     target = gemini(model, "vertex", **options)
     if base is not None:
         origin, path = split_url(base)
-        moved = msgspec.structs.replace(target.deployment, origin=origin, path=path)
+        moved = replace(target.deployment, origin=origin, path=path)
         target = target.replace(deployment=moved)
     request = encoded({"messages": HELLO}, target)
     assert f"{request.origin}{request.path}" == url + ":generateContent"

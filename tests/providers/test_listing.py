@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import pytest
 
 from callgate.core.http import HttpResponse, split_url
@@ -22,8 +22,8 @@ def deployment(vendor: str, base: str = "", **options: str) -> Deployment:
     made = target_of(vendor).deployment
     if base:
         origin, path = split_url(base)
-        made = msgspec.structs.replace(made, origin=origin, path=path)
-    return msgspec.structs.replace(made, options=options)
+        made = replace(made, origin=origin, path=path)
+    return replace(made, options=options)
 
 
 def urls(made: Deployment) -> list[str]:

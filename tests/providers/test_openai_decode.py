@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from callgate.core.chat import ChatResponse, Usage
+from callgate.core.chat import Usage
 from callgate.core.http import HttpResponse
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import usage_of

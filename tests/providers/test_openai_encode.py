@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -63,11 +64,11 @@ def test_a_limit_that_nobody_set_leaves_room_for_thoughts(
     asked: dict[str, Any], known: tuple[str, ...], limit: int
 ) -> None:
     target = target_of()
-    model = msgspec.structs.replace(target.model, supported_parameters=known)
+    model = replace(target.model, supported_parameters=known)
     request = parse_chat(json.dumps({"model": "m", "messages": MESSAGES, **asked}).encode())
     encoded = OpenAI().encode(request, target.replace(model=model))
     assert json.loads(encoded.body)["max_completion_tokens"] == limit
-    small = msgspec.structs.replace(model, max_output_tokens=2000)
+    small = replace(model, max_output_tokens=2000)
     encoded = OpenAI().encode(request, target.replace(model=small))
     assert json.loads(encoded.body)["max_completion_tokens"] == min(limit, 2000)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
+
 import pytest
 
 from callgate.core.target import Target
@@ -14,7 +15,7 @@ from .samples import target_of
 
 def target(vendor: str, model: str, path: str = "/v1", **options: str) -> Target:
     given = target_of("openai")
-    deployment = msgspec.structs.replace(
+    deployment = replace(
         given.deployment, vendor=VENDORS[vendor], upstream_model=model, path=path, options=options
     )
     return given.replace(deployment=deployment)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import botocore.auth
 import botocore.session
-import msgspec
 import pytest
 from botocore.config import Config
 
@@ -34,7 +34,7 @@ MODELS = [
 
 def deployment(model: str = MODELS[0], *, token: str = "", **options: str) -> Deployment:
     origin, _ = split_url("https://bedrock-runtime.eu-west-3.amazonaws.com")
-    return msgspec.structs.replace(
+    return replace(
         target_of("bedrock", upstream_model=model).deployment,
         origin=origin,
         session_token=Secret(token),
@@ -119,7 +119,7 @@ def test_the_region_is_the_hosts_unless_it_is_said() -> None:
 
 def test_another_host_needs_its_region_said() -> None:
     origin, _ = split_url("https://proxy.example")
-    at = msgspec.structs.replace(deployment(), origin=origin)
+    at = replace(deployment(), origin=origin)
     with pytest.raises(GatewayError) as caught:
         authorize(request(at), at, NOW)
     assert caught.value.kind.type == "provider_credentials"
@@ -127,7 +127,7 @@ def test_another_host_needs_its_region_said() -> None:
 
 
 def test_without_an_access_key_id_the_key_is_bedrocks_own() -> None:
-    at = msgspec.structs.replace(deployment(), options={})
+    at = replace(deployment(), options={})
     headers = dict(authorize(request(at), at).headers)
     assert headers["authorization"] == f"Bearer {SECRET}"
 

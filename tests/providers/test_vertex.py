@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
 
-import msgspec
 import pytest
 
 from callgate.catalogue import load
@@ -27,10 +27,10 @@ HOST = "aiplatform.googleapis.com"
 
 def vertex(model: str, base: str = "", **options: str) -> Target:
     target = target_of("vertex", upstream_model=model)
-    made = msgspec.structs.replace(target.deployment, options=options)
+    made = replace(target.deployment, options=options)
     if base:
         origin, path = split_url(base)
-        made = msgspec.structs.replace(made, origin=origin, path=path)
+        made = replace(made, origin=origin, path=path)
     return target.replace(deployment=made)
 
 

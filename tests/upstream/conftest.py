@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 
-import msgspec
 import pytest
 import uvloop
 
@@ -36,4 +36,4 @@ async def ask() -> AsyncIterator[Callable[..., Ask]]:
 
 @pytest.fixture
 def quick_silence() -> Timeouts:
-    return msgspec.structs.replace(PATIENT, silence=0.05, first_token=0.05)
+    return replace(PATIENT, silence=0.05, first_token=0.05)

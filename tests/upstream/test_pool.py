@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-import msgspec
 import pytest
 
 from patience import PATIENCE, best_of
@@ -285,9 +285,7 @@ async def test_waiting_ends_with_the_connect_timeout(ask):
         caller = ask(max_connections_per_origin=1)
         busy = asyncio.create_task(caller.read(server.origin))
         await until(lambda: len(server.peers) == 1)
-        error = await caller.error(
-            server.origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.05)
-        )
+        error = await caller.error(server.origin, timeouts=replace(PATIENT, connect=0.05))
         assert error.kind.type == "upstream_unreachable"
         assert "stayed busy" in error.message
         assert caller.client.stats()[server.origin] == (1, 0, 0)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-import msgspec
 import pytest
 
 from callgate.core.http import Origin
@@ -117,7 +117,7 @@ async def test_proxy_that_stalls_times_out_and_is_let_go(ask):
     async with Hostile(script) as proxy:
         origin = Origin("https", "api.example.com", 443)
         error = await ask(proxies=through(proxy.origin)).error(
-            origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.05)
+            origin, timeouts=replace(PATIENT, connect=0.05)
         )
         assert "connect timeout" in error.message
         await asyncio.wait_for(closed, PATIENCE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import replace
 from time import monotonic
 
-import msgspec
 import pytest
 
 from callgate.core.http import Origin
@@ -21,7 +21,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 def within(**phases: float) -> Timeouts:
-    return msgspec.structs.replace(PATIENT, **phases)
+    return replace(PATIENT, **phases)
 
 
 def after(sent: bytes):  # type: ignore[no-untyped-def]

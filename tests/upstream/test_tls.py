@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
-import msgspec
 import pytest
 
 from patience import PATIENCE, best_of
@@ -72,7 +72,7 @@ async def test_authorities_that_cannot_be_read_are_told(ask, tmp_path, place):
     async with Hostile(lambda peer: peer.stall()) as server:
         origin = server.origin._replace(scheme="https")
         error = await ask(**{place: str(path)}).error(
-            origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.05)
+            origin, timeouts=replace(PATIENT, connect=0.05)
         )
     assert error.kind.type == ("upstream_unreachable" if place == "ca_file" else "upstream_timeout")
 
@@ -94,7 +94,7 @@ async def test_server_that_stalls_in_the_handshake_times_out(ask):
     async with Hostile(lambda peer: peer.stall()) as server:
         caller = ask()
         origin = server.origin._replace(scheme="https")
-        error = await caller.error(origin, timeouts=msgspec.structs.replace(PATIENT, connect=0.06))
+        error = await caller.error(origin, timeouts=replace(PATIENT, connect=0.06))
         assert "connect timeout" in error.message
         assert caller.client.stats()[origin] == (0, 0, 0)
         async with asyncio.timeout(PATIENCE):

@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 
 from callgate.core.directory import Directory
 from callgate.core.http import Origin
-from callgate.core.models import Absent, Deployment, Model, Price, Vendor
+from callgate.core.models import Absent, Deployment, Model, Vendor
+from callgate.core.price import Price
 from callgate.core.secret import Secret
 from callgate.errors import GatewayError
 from callgate.web.models import Models

@@ -12,9 +12,10 @@ import pytest
 from msgspec import Raw
 from starlette.applications import Starlette
 
-from callgate.core.chat import ChatBody, ChatResponse, Chunk, Usage
+from callgate.core.chat import ChatBody, Chunk, Usage
 from callgate.core.present import chunk_event, chunk_head, error_json, response_json
 from callgate.core.record import Attempt
+from callgate.core.response import ChatResponse
 from callgate.core.validate import parse_chat
 from callgate.errors import TAXONOMY, GatewayError
 from callgate.web.openapi.document import OpenApi, document

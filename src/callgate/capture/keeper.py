@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -196,9 +197,7 @@ def _blotted(model: Model) -> Model:
         return Secret(blot_known(secret.reveal().encode()).decode("utf-8", "replace"))
 
     deployments = tuple(
-        msgspec.structs.replace(
-            one, secret=blank(one.secret), session_token=blank(one.session_token)
-        )
+        replace(one, secret=blank(one.secret), session_token=blank(one.session_token))
         for one in model.deployments
     )
-    return msgspec.structs.replace(model, deployments=deployments)
+    return replace(model, deployments=deployments)

@@ -13,7 +13,8 @@ from callgate.config import Config
 from callgate.config.overlay import Overlaid, models_of
 from callgate.config.settings import AccountTable
 from callgate.core.allowance import EVERYONE
-from callgate.core.models import RATES, Model, Price
+from callgate.core.models import Model
+from callgate.core.price import RATES, Price
 
 STORE, CONFIGURATION, DEFAULT = "store", "configuration", "default"
 _OF_A_MODEL = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 
 from callgate.config.load import Config
@@ -16,10 +18,10 @@ def bind_local(config: Config, origin: Origin, secret: Secret) -> Config:
     def bound(deployment: Deployment) -> Deployment:
         if deployment.vendor.dialect != "local":
             return deployment
-        return msgspec.structs.replace(deployment, origin=origin, secret=secret)
+        return replace(deployment, origin=origin, secret=secret)
 
     def rebuilt(model: Model) -> Model:
-        return msgspec.structs.replace(model, deployments=tuple(map(bound, model.deployments)))
+        return replace(model, deployments=tuple(map(bound, model.deployments)))
 
     directory = config.directory.replace(map(rebuilt, config.models.values()))
     providers = config.providers

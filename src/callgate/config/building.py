@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import date
 from typing import Any
 
@@ -21,12 +22,12 @@ from callgate.config.settings import (
 )
 from callgate.config.timeouts import Wish, usual
 from callgate.core.directory import Directory
-from callgate.core.models import RATES, Absent, Deployment, Model, Price, Timeouts
+from callgate.core.models import Absent, Deployment, Model, Timeouts
+from callgate.core.price import RATES, Price
 
+_OF_MODEL = frozenset(field.name for field in fields(Model))
 _FACTS = tuple(
-    field
-    for field in CatalogueEntry.__struct_fields__
-    if field in Model.__struct_fields__ and field != "regions"
+    field for field in CatalogueEntry.__struct_fields__ if field in _OF_MODEL and field != "regions"
 )
 
 
@@ -114,7 +115,7 @@ class DirectoryBuilder:
         given: dict[str, Any] = {
             field: _frozen(value)
             for field in row.__struct_fields__
-            if field in Model.__struct_fields__
+            if field in _OF_MODEL
             and field != "deployments"
             and (value := getattr(row, field)) is not None
         }

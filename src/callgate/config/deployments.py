@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import msgspec
-from msgspec.structs import replace
 
 from callgate.config.settings import ProviderTable
 from callgate.config.timeouts import Wish, resolved
@@ -141,17 +141,17 @@ class Providers:
         if vendor.dialect == LOCAL:
             return vendor
         # Another server that speaks the dialect: its address and its variable are its own.
-        own = msgspec.structs.replace(vendor, name=name, env="", base_url="")
+        own = replace(vendor, name=name, env="", base_url="")
         fetched = vendor.auth == "google" and (table.project or table.credentials_file)
         if table.api_key or fetched:
             return _keyed(own, table)
-        return msgspec.structs.replace(own, auth="none")
+        return replace(own, auth="none")
 
     def _place(self, name: str, table: ProviderTable, vendor: Vendor) -> None:
         if vendor.dialect == LOCAL:
             self.local_weights = table.weights
             origin, secret = self._local or (_UNBOUND, Secret(""))
-            table = replace(table, api_key=secret.reveal())
+            table = msgspec.structs.replace(table, api_key=secret.reveal())
             self._made[name] = (vendor, origin, "/v1", table)
             return
         if vendor.env and not table.api_key:
@@ -195,5 +195,5 @@ def _keyed(vendor: Vendor, table: ProviderTable) -> Vendor:
     https://cloud.google.com/vertex-ai/generative-ai/docs/start/api-keys
     """
     if vendor.auth == "google" and table.api_key:
-        return msgspec.structs.replace(vendor, auth="x-goog-api-key")
+        return replace(vendor, auth="x-goog-api-key")
     return vendor

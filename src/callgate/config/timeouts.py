@@ -7,6 +7,7 @@ made and contradict each other are a mistake.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from dataclasses import asdict
 from typing import NamedTuple
 
 import msgspec
@@ -60,10 +61,7 @@ def resolved(wishes: Collection[Wish], defaults: Timeouts) -> tuple[Timeouts, li
         for phase, seconds in wish.made().items()
     }
     total = made.pop("total", _Limit(defaults.total, ""))
-    values = {
-        phase: min(seconds, total.seconds)
-        for phase, seconds in msgspec.structs.asdict(defaults).items()
-    }
+    values = {phase: min(seconds, total.seconds) for phase, seconds in asdict(defaults).items()}
     values |= {phase: limit.seconds for phase, limit in made.items()}
     values["total"] = total.seconds
     return Timeouts(**values), list(_too_long(made, total))

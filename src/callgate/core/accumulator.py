@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from callgate.core.chat import ChatResponse, Chunk, Json
+from callgate.core.chat import Chunk, Json
+from callgate.core.response import ChatResponse
 from callgate.errors import GatewayError
 
 MAX_CHARACTERS = 16 << 20

@@ -1,10 +1,10 @@
-"""The chat completion as Callgate understands it: request, response and chunk.
+"""The chat completion as Callgate understands it: what a request may hold, and a chunk.
 
 The request is OpenAI's (https://platform.openai.com/docs/api-reference/chat/create) with
 Callgate's own fields. Its structs forbid unknown fields, so that one decode of a body finds every
-field that has no meaning here; `core.validate` sorts those out. Responses and chunks keep OpenAI's
-`message`, `delta` and `choice` objects as dicts, because these are the common tongue that every
-dialect is translated into.
+field that has no meaning here; `core.validate` sorts those out. Chunks keep OpenAI's `delta` and
+`choice` objects as dicts, because these are the common tongue that every dialect is translated
+into.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Raw, Struct
+from msgspec import Meta, Struct
 
 DEFAULT_MAX_TOKENS = 1000
 ROOM: Mapping[str, int] = MappingProxyType(
@@ -214,26 +214,6 @@ PROMPT_FIELDS = frozenset({"messages", "prompt"})
 """Fields that hold what was asked; every other field is a parameter."""
 
 
-class ChatRequest(Struct, frozen=True):
-    """A validated request, beside the untouched original that every attempt encodes from.
-
-    `raw` maps each top-level field to its bytes as received; `unknown` lists the paths of fields
-    that have no meaning here (they pass to an OpenAI-dialect upstream and are refused elsewhere);
-    `messages` is never empty: a `prompt` has become one user message.
-    """
-
-    body: ChatBody
-    raw: dict[str, Raw]
-    messages: list[Message]
-    unknown: tuple[str, ...] = ()
-
-    @property
-    def wants_usage(self) -> bool:
-        """Whether a stream is to end with a chunk that carries the usage."""
-        options = self.body.stream_options
-        return options is not None and bool(options.include_usage)
-
-
 class Named(Struct):
     """The model that a body names, whatever else may be wrong with it."""
 
@@ -256,21 +236,6 @@ class Usage(Struct, kw_only=True, omit_defaults=True):
     output_details: Json | None = None
     extra: Json | None = None
     estimated: bool = False
-
-
-class ChatResponse(Struct, kw_only=True):
-    """A whole answer. Each of `choices` is OpenAI's choice object with `native_finish_reason`.
-
-    `model` is the provider's own word for the model; `extra` holds its further top-level fields
-    (`system_fingerprint`, `service_tier`, …).
-    """
-
-    id: str
-    created: int
-    model: str
-    choices: list[Json]
-    usage: Usage | None = None
-    extra: Json = {}
 
 
 class Chunk(Struct, kw_only=True):

@@ -1,21 +1,25 @@
 """What can be called: models, the deployments that serve them, and the vendors behind those."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
-
-import msgspec
-from msgspec import Struct
+from typing import Final, Literal
 
 from callgate.core.http import Origin
+from callgate.core.price import Price
 from callgate.core.secret import Secret
 
 AuthScheme = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "google"]
 
+_NO_SECRET: Final = Secret("")
 
-class Vendor(Struct, frozen=True, kw_only=True):
+# Compiled, unlike a msgspec struct, whose fields cost each request two hundred look-ups. Captures
+# hold models as JSON, which msgspec reads by the types of the fields: of these the compiler keeps
+# what is quoted as it stands, and of all else the bare class.
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vendor:
     """A row of the provider registry: how one vendor's servers differ from their dialect.
 
     `env` is the variable that usually holds the key; `max_tokens_field` the field by which the
@@ -31,17 +35,18 @@ class Vendor(Struct, frozen=True, kw_only=True):
     dialect: str
     base_url: str = ""
     env: str = ""
-    auth: AuthScheme = "bearer"
+    auth: "AuthScheme" = "bearer"
     max_tokens_field: str = "max_tokens"
     stream_usage: bool = True
     request_id_header: str = "x-request-id"
     default_region: str = ""
-    answer_fields: frozenset[str] | None = None
+    answer_fields: "frozenset[str] | None" = None
     thoughts_in_parts: bool = False
     developer: bool = True
 
 
-class Timeouts(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Timeouts:
     """Seconds to wait for each phase of an upstream call.
 
     `headers`: from the request sent to the response's head; `first_token`: from the request sent to
@@ -56,7 +61,8 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     total: float = 600.0
 
 
-class Deployment(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
     """One way to a model: a provider's endpoint, its credentials and its own name of the model.
 
     `path` is the base URL's path without a trailing slash (`/v1`); `session_token` goes with
@@ -71,45 +77,15 @@ class Deployment(Struct, frozen=True, kw_only=True):
     origin: Origin
     path: str
     secret: Secret
-    session_token: Secret = Secret("")
+    session_token: Secret = _NO_SECRET
     weight: float = 1.0
     timeouts: Timeouts = Timeouts()
-    options: dict[str, str] = {}
+    options: "dict[str, str]" = field(default_factory=dict)
     price_factor: float = 1.0
 
 
-class Price(Struct, frozen=True, kw_only=True):
-    """US dollars per million tokens. Where a kind of token has no price of its own, it is None.
-
-    `tiered` says that the provider charges other rates in some cases (long prompts, certain hours)
-    and that these are the base rates. `tiers` are the whole prices of the service tiers that are
-    charged otherwise, such as `flex`, `priority` or `batch`.
-    """
-
-    input: float = 0.0
-    output: float = 0.0
-    cached_input: float | None = None
-    cache_write: float | None = None
-    input_audio: float | None = None
-    output_audio: float | None = None
-    reasoning: float | None = None
-    tiered: bool = False
-    tiers: Mapping[str, Price] = {}
-
-    def times(self, factor: float) -> Price:
-        """Every rate so many times as high."""
-        rates = {name: rate * factor for name in RATES if (rate := getattr(self, name)) is not None}
-        tiers = {name: price.times(factor) for name, price in self.tiers.items()}
-        return msgspec.structs.replace(self, **rates, tiers=tiers)
-
-
-RATES = (
-    "input", "output", "cached_input", "cache_write", "input_audio", "output_audio", "reasoning",
-)  # fmt: skip
-"""The fields of a price that are rates."""
-
-
-class Model(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Model:
     """A model as callers know it. `rate_limit` is requests per 60 s and account, `token_limit`
     tokens; budgets are US dollars per account; `price` takes the place of the list prices.
 
@@ -118,33 +94,34 @@ class Model(Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    deployments: tuple[Deployment, ...]
+    deployments: "tuple[Deployment, ...]"
     display_name: str = ""
     description: str = ""
     creator: str = ""
     context_length: int = 0
     max_output_tokens: int = 0
-    regions: tuple[str, ...] = ()
+    regions: "tuple[str, ...]" = ()
     rate_limit: int = 30
-    token_limit: int | None = None
-    budget_day: float | None = None
-    budget_month: float | None = None
-    input_modalities: tuple[str, ...] = ()
-    output_modalities: tuple[str, ...] = ()
-    supported_parameters: tuple[str, ...] = ()
-    default_parameters: dict[str, float | int | str] = {}
+    token_limit: "int | None" = None
+    budget_day: "float | None" = None
+    budget_month: "float | None" = None
+    input_modalities: "tuple[str, ...]" = ()
+    output_modalities: "tuple[str, ...]" = ()
+    supported_parameters: "tuple[str, ...]" = ()
+    default_parameters: "dict[str, float | int | str]" = field(default_factory=dict)
     created: int = 0
-    retirement_date: date | None = None
-    successor: str | None = None
-    fallbacks: tuple[str, ...] = ()
-    price: Price | None = None
+    retirement_date: "date | None" = None
+    successor: "str | None" = None
+    fallbacks: "tuple[str, ...]" = ()
+    price: "Price | None" = None
     hedge: bool = False
 
 
-class Absent(Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True)
+class Absent:
     """A model that is known but not served: retired, or served in other regions only."""
 
     name: str
     retired: bool = False
-    successor: str | None = None
-    regions: Sequence[str] = ()
+    successor: "str | None" = None
+    regions: "Sequence[str]" = ()

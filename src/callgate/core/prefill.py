@@ -12,7 +12,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import ChatBody, ChatRequest, Json, Message
+from callgate.core.chat import ChatBody, Json, Message
+from callgate.core.request import ChatRequest
 from callgate.core.validate import output_limit
 
 _encode = msgspec.json.Encoder().encode
@@ -91,7 +92,7 @@ def prefilled(request: ChatRequest, beginning: str, way: Prefill, most: int) -> 
         max_tokens=max(left, 1),
         max_completion_tokens=None,
     )
-    return msgspec.structs.replace(request, body=body, raw=raw, messages=messages)
+    return request.replace(body=body, raw=raw, messages=messages)
 
 
 def _thinks(body: ChatBody) -> bool:

@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw
 
-from callgate.core.chat import ChatResponse, Chunk, Json, Usage
+from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.completion import Completion, ToldUsage
 from callgate.core.record import Attempt
+from callgate.core.response import ChatResponse
 from callgate.errors import GatewayError
 
 DOCS_PATH = "/errors/"

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from callgate.core.chat import Json, Usage
-from callgate.core.models import Price
+from callgate.core.price import Price
 
 NANO: Final = 1_000_000_000
 """Spending is counted in billionths of a US dollar, so that it adds up exactly."""

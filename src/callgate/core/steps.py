@@ -14,10 +14,11 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from callgate.core.chat import ChatBody, ChatResponse, Json
+from callgate.core.chat import ChatBody, Json
 from callgate.core.fault import Findings
 from callgate.core.record import Mending
 from callgate.core.repair import Repaired, repair
+from callgate.core.response import ChatResponse
 from callgate.errors import GatewayError
 
 _FENCE = "```"

@@ -17,8 +17,6 @@ from msgspec import Raw
 
 from callgate.core.chat import (
     ChatBody,
-    ChatRequest,
-    ChatResponse,
     Function,
     Json,
     JsonSchema,
@@ -30,6 +28,8 @@ from callgate.core.chat import (
     Tool,
 )
 from callgate.core.example import example_of
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.schema import adapt
 from callgate.core.schema_rules import Target
 from callgate.errors import GatewayError
@@ -155,7 +155,7 @@ def _forced(request: ChatRequest, given: JsonSchema, schema: Json, forms: Forms)
     raw = {name: value for name, value in request.raw.items() if name not in _REPLACED}
     raw["tools"] = Raw(_encode([tool_json(tool)]))
     raw["tool_choice"] = Raw(_encode(choice_json(choice)))
-    return Plan("tool", msgspec.structs.replace(request, body=body, raw=raw), name)
+    return Plan("tool", request.replace(body=body, raw=raw), name)
 
 
 _REPLACED = ("response_format", "tools", "tool_choice", "parallel_tool_calls")
@@ -179,7 +179,7 @@ def _with_form(request: ChatRequest, form: ResponseFormat | None) -> ChatRequest
     raw = {name: value for name, value in request.raw.items() if name != "response_format"}
     if form is not None:
         raw["response_format"] = Raw(_encode(form))
-    return msgspec.structs.replace(request, body=body, raw=raw)
+    return request.replace(body=body, raw=raw)
 
 
 # --- instructions --------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def _with_turns(request: ChatRequest, messages: list[Message], plain: list[Json]
     body = msgspec.structs.replace(request.body, messages=messages, prompt=None)
     raw = {name: value for name, value in request.raw.items() if name != "prompt"}
     raw["messages"] = Raw(_encode(plain))
-    return msgspec.structs.replace(request, body=body, raw=raw, messages=messages)
+    return request.replace(body=body, raw=raw, messages=messages)
 
 
 # --- answers -------------------------------------------------------------------------------------

@@ -16,13 +16,13 @@ from callgate.core.chat import (
     PROMPT_FIELDS,
     ROOM,
     ChatBody,
-    ChatRequest,
     FallbackConfig,
     Message,
 )
 from callgate.core.fault import Fault
 from callgate.core.fieldpath import covers, join, prune, root, value_at
 from callgate.core.models import Model
+from callgate.core.request import ChatRequest
 from callgate.core.rules import examine, is_plain
 from callgate.core.shape import inspect
 from callgate.errors import GatewayError

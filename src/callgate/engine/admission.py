@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from callgate.core.chat import ChatRequest
 from callgate.core.directory import Directory
 from callgate.core.models import Model
 from callgate.core.record import COUNTED_ALONE
+from callgate.core.request import ChatRequest
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate, entries, overridden, told_of

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from time import perf_counter_ns
 
 from callgate.core.captured import Exchange, Failure
-from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.trace import headers

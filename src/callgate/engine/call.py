@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Raw
 
-from callgate.core.chat import ChatRequest, Usage
+from callgate.core.chat import Usage
 from callgate.core.models import Model
 from callgate.core.quota import Quota
 from callgate.core.record import Attempt, Record, Splice
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.trace import TraceContext
 from callgate.core.validate import prompt_bytes

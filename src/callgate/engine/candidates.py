@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, Json
+from callgate.core.chat import Json
 from callgate.core.models import Model
+from callgate.core.request import ChatRequest
 from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 
-from callgate.core.chat import ChatRequest, Json, ResponseFormat
+from callgate.core.chat import Json, ResponseFormat
 from callgate.core.conformance import Checker
+from callgate.core.request import ChatRequest
 from callgate.errors import GatewayError
 
 SCHEMA = "response_format.json_schema.schema"

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from callgate.core.chat import ChatRequest, ChatResponse, Usage
+from callgate.core.chat import Usage
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate

@@ -8,11 +8,13 @@ from typing import Final, Protocol
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.heading import headed
-from callgate.core.models import Price
 from callgate.core.omitting import PARAMETERS_BYTES, omit
+from callgate.core.price import Price
 from callgate.core.pricing import cost, total_cost, with_tier
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.splice import Splice
 from callgate.core.target import Target
 from callgate.engine.accesslog import AccessLog

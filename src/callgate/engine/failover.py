@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from callgate.core.chat import ChatRequest
 from callgate.core.models import Deployment, Model
 from callgate.core.record import LEFT_ALONE, Attempt
+from callgate.core.request import ChatRequest
 from callgate.core.retry import Budget, Decision, State, decide, reaction
 from callgate.core.routing import order
 from callgate.core.target import Target

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-import msgspec
-
-from callgate.core.chat import ChatRequest, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.models import Deployment
 from callgate.core.prefill import can_go_on, prefilled, takes_beginning
 from callgate.core.record import Splice as Place
+from callgate.core.request import ChatRequest
 from callgate.core.retry import reaction
 from callgate.core.splice import Matched, Prefilled, Splice, stem
 from callgate.core.target import Target
@@ -251,5 +251,5 @@ def continues(candidates: Sequence[Candidate], default: str) -> bool:
 
 
 def _only(candidate: Candidate, deployments: Sequence[Deployment]) -> Candidate:
-    model = msgspec.structs.replace(candidate.model, deployments=tuple(deployments))
+    model = replace(candidate.model, deployments=tuple(deployments))
     return Candidate(model, candidate.request, candidate.param)

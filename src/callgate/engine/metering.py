@@ -8,12 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from types import MappingProxyType
 
 from callgate.core.allowance import Allowance, Rule, allowance_of, rules
-from callgate.core.chat import ChatRequest, Usage
+from callgate.core.chat import Usage
 from callgate.core.limits import WINDOW_US, Draw, Level, Period, beginning, ending
-from callgate.core.models import Model, Price
+from callgate.core.models import Model
+from callgate.core.price import Price
 from callgate.core.pricing import NANO, cost, nano, total_cost
 from callgate.core.quota import Correction, Grant, Quota
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit, prompt_bytes
 from callgate.engine.call import Call, TokenQuota

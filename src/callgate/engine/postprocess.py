@@ -10,8 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from callgate.core.accumulator import Accumulator, as_chunks
-from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json
+from callgate.core.chat import Chunk, Json
 from callgate.core.redact import redact
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.steps import RefusedError, size, take
 from callgate.core.target import Target
 from callgate.engine.attempt import KEPT_BODY, SEEN_BODY

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from callgate.core.models import Price
+from callgate.core.price import Price
 from callgate.core.target import Target
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from callgate.core.chat import ChatRequest, Chunk, Json, Usage
+from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.pricing import with_tier
 from callgate.core.record import Attempt
+from callgate.core.request import ChatRequest
 from callgate.core.splice import Splice
 from callgate.core.target import Target
 from callgate.core.template import Run

@@ -15,10 +15,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse, Chunk, Json, Usage
+from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.conformance import Checker
 from callgate.core.record import Attempt
 from callgate.core.repair import repair, said_once
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.target import Target
 from callgate.core.usage import total

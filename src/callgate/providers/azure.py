@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from callgate.core.chat import ChatRequest
 from callgate.core.http import HttpRequest
 from callgate.core.models import Deployment
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.providers.openai.dialect import PATH, OpenAI
 

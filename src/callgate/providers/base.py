@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from callgate.core.chat import ChatRequest, ChatResponse, Chunk
+from callgate.core.chat import Chunk
 from callgate.core.http import HttpRequest, HttpResponse
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.errors import GatewayError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from callgate.core.chat import ChatRequest
+from callgate.core.request import ChatRequest
 
 _ECHOED = re.compile(
     r"messages\[\d+\]\."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder, Dialect

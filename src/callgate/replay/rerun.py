@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import MutableMapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -226,13 +227,12 @@ def _stub(name: str) -> Model:
 def _replayed(model: Model, tried: Sequence[str]) -> Model:
     """The model without its need for credentials, what was tried first in front."""
     deployments = [
-        msgspec.structs.replace(one, vendor=msgspec.structs.replace(one.vendor, auth="none"))
-        for one in model.deployments
+        replace(one, vendor=replace(one.vendor, auth="none")) for one in model.deployments
     ]
     own = {one.id for one in deployments}
     first = next((id_ for id_ in tried if id_ in own), None)
     deployments.sort(key=lambda one: one.id != first)
-    return msgspec.structs.replace(model, deployments=tuple(deployments))
+    return replace(model, deployments=tuple(deployments))
 
 
 def _health(captured: Captured, config: Config, record: Record, *, hedged: bool) -> HealthTable:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from time import monotonic
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
@@ -131,7 +130,7 @@ class Connection(ResponseReader, asyncio.Protocol):
     def ending(self, seconds: float) -> None:
         """All that matters has come: no longer silence than this is waited for from now on."""
         if self._timeouts.silence > seconds:
-            self._timeouts = msgspec.structs.replace(self._timeouts, silence=seconds)
+            self._timeouts = replace(self._timeouts, silence=seconds)
         if self.phase == BODY:
             self._arm(monotonic() + self._timeouts.silence)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import msgspec
+from dataclasses import replace
 
 from callgate.core.models import Deployment
 from callgate.upstream.google_token import GoogleToken
@@ -26,4 +26,4 @@ class Credentials:
         if token is None:
             token = GoogleToken(deployment.options.get("credentials_file", ""))
             self._google[deployment.provider] = token
-        return msgspec.structs.replace(deployment, secret=await token.get())
+        return replace(deployment, secret=await token.get())

@@ -18,7 +18,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from callgate.core.directory import Directory
-from callgate.core.models import Model, Price
+from callgate.core.models import Model
+from callgate.core.price import Price
 from callgate.core.target import Target
 from callgate.web.shapes import (
     DefaultParameters,

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse, Json
+from callgate.core.chat import Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic import errors as anthropic_errors

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from callgate.core.chat import DEFAULT_MAX_TOKENS, ChatBody, ChatRequest, Json
+from callgate.core.chat import DEFAULT_MAX_TOKENS, ChatBody, Json
 from callgate.core.fault import Findings, Full
 from callgate.core.fieldpath import join
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.messages import Conversation

@@ -6,8 +6,9 @@ Messages API's own.
 
 from __future__ import annotations
 
-from callgate.core.chat import ChatRequest, Json
+from callgate.core.chat import Json
 from callgate.core.http import HttpRequest
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.anthropic.dialect import Anthropic

@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from callgate.core.chat import ChatRequest, ChatResponse
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder

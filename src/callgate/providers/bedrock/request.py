@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from callgate.core.chat import ROOM, ChatBody, ChatRequest, Json
+from callgate.core.chat import ROOM, ChatBody, Json
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import generous_limit
 from callgate.errors import GatewayError

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from callgate.core.chat import ChatBody, ChatRequest, Json, NamedTool, Tool
+from callgate.core.chat import ChatBody, Json, NamedTool, Tool
+from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.errors import GatewayError

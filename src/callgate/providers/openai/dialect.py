@@ -10,10 +10,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import OWN_FIELDS, ChatRequest, ChatResponse, Json
+from callgate.core.chat import OWN_FIELDS, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.models import Model
+from callgate.core.request import ChatRequest
+from callgate.core.response import ChatResponse
 from callgate.core.target import Target
 from callgate.core.validate import generous_limit, thoughts_of
 from callgate.errors import GatewayError

@@ -19,8 +19,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import ChatBody, ChatRequest, Json
+from callgate.core.chat import ChatBody, Json
 from callgate.core.models import Deployment
+from callgate.core.request import ChatRequest
 
 TOLD: Final = frozenset(
     {
