@@ -199,6 +199,7 @@ def test_what_outlasts_the_end_is_told_so(folder: Path, provider: Provider) -> N
         for answer in (whole, stream):
             record = gateway.record(answer.headers["x-request-id"])
             assert (record["error"], record["status"]) == ("overloaded", 503)
+            assert [one["error"] for one in record["attempts"]] == ["overloaded"]
         assert "Traceback" not in gateway.log
 
 

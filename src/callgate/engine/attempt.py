@@ -35,6 +35,9 @@ KEPT_BODY = 2048
 SEEN_BODY = 2 * KEPT_BODY
 """How many bytes of a reply `Try.keep_body` has use for."""
 
+CUT_OFF = "the caller left, or the gateway ended"
+"""The reason of an attempt that was cancelled; which of the two it was, the door knows."""
+
 
 class Try:
     """One try and the trail it leaves on the call.
@@ -105,9 +108,7 @@ class Try:
             left = isinstance(error, BaseException) and not isinstance(error, Exception)
             attempt.error = "client_disconnected" if left else "internal_error"
             attempt.decision = "stop"
-            attempt.reason = (
-                "the caller left, or the gateway ended" if left else "a defect in the gateway"
-            )
+            attempt.reason = CUT_OFF if left else "a defect in the gateway"
 
     async def send(self, request: ChatRequest) -> UpstreamResponse:
         """Send the request in the target's dialect; a 2xx response whose body is yet to come.

@@ -16,6 +16,7 @@ from callgate.core.sse import encode as event
 from callgate.core.template import Run, Template, template_of
 from callgate.core.trace import TraceContext, begun, received
 from callgate.core.validate import parameters, parse_chat
+from callgate.engine.attempt import CUT_OFF
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.engine import Engine, Stream
@@ -198,7 +199,7 @@ class Chat:
         except asyncio.CancelledError:
             if call.status != 200 or exchange.gone:
                 raise
-            tail = self._broken_off(call, stopping())
+            tail = self._broken_off(call, stopping(call))
         else:
             tail = chunks.usage() + _DONE if candidates[0].request.wants_usage else _DONE
         call.response_bytes += len(tail)
@@ -280,8 +281,13 @@ class _ChunkWriter:
         return self._head
 
 
-def stopping() -> GatewayError:
-    """What callers are told whose requests outlast the end of the process."""
+def stopping(call: Call) -> GatewayError:
+    """What a caller is told whose request outlasts the end of the process; no attempt says that it
+    was the caller who left.
+    """
+    for attempt in call.attempts:
+        if attempt.reason == CUT_OFF:
+            attempt.error, attempt.reason = "overloaded", "the gateway ended"
     return GatewayError("overloaded", "The gateway is shutting down")
 
 

@@ -72,7 +72,7 @@ class Gate:
             await self._refuse(call, error, exchange)
         except asyncio.CancelledError:
             if not exchange.gone:  # the process ends
-                await self._refuse(call, stopping(), exchange)
+                await self._refuse(call, stopping(call), exchange)
                 raise
             self._abandon(call, unread=exchange.unread)
         except Exception as defect:  # whatever it is, the caller gets an answer
