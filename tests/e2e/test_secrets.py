@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import provider as providers
 from gateway import PROVIDER_KEY, serving, write_config
@@ -29,6 +30,13 @@ def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
                 bad = {"authorization": f"Basic {gateway.key}", "x-api-key": gateway.key}
                 said.append(client.post(CHAT, json={}, headers=bad).text)
                 said.append(client.get(f"/{gateway.key}?key={gateway.key}").text)
+                said.append(client.get(f"/v1/models/{gateway.key}").text)
+                mislaid: list[dict[str, Any]] = [
+                    {"model": gateway.key, "prompt": "x", "user": gateway.key},
+                    {"model": "test-ok", "prompt": "x", "fallback_config": {gateway.key: 1}},
+                    {"model": "test-ok", "messages": [{"role": gateway.key}], "n": gateway.key},
+                ]
+                said += [client.post(CHAT, json=body).text for body in mislaid]
             commands = (("logs", "--json"), ("logs",), ("keys", "list"), ("models",))
             said += [gateway.run(*command).stdout for command in commands]
             key = gateway.key

@@ -40,7 +40,8 @@ def withhold(record: Record) -> None:
         }
     if record.attempts or record.status == _REFUSED:
         record.message, record.detail = _told(record.message), _told(record.detail)
-        record.errors = [_length(one) for one in record.errors]
+        if record.errors:
+            record.errors = [_length(one) for one in record.errors]
     record.attempts = [_withheld(one) for one in record.attempts]
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Raw
 
 from callgate.core.chat import Usage
+from callgate.core.mislaid import conceal_in
 from callgate.core.models import Model
 from callgate.core.quota import Quota
 from callgate.core.record import Attempt, Record, Splice
@@ -228,6 +229,7 @@ def _add_error(record: Record, error: GatewayError) -> None:
         record.cause = error.cause
     if error.fix is not error.kind.fix:
         record.fix = error.fix
+    conceal_in(record)
 
 
 def _ms(ns: int) -> bytes:

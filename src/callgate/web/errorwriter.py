@@ -6,6 +6,7 @@ import re
 
 from msgspec import Struct
 
+from callgate.core.mislaid import conceal
 from callgate.core.present import DOCS_PATH, error_json
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
@@ -26,6 +27,7 @@ class ErrorWriter(Struct, frozen=True, kw_only=True):
 
     def body(self, call: Call, error: GatewayError) -> bytes:
         """The failure of a call, as a body or as the last event of a stream."""
+        conceal(error)
         return error_json(
             error,
             request_id=call.request_id,
