@@ -11,7 +11,7 @@ import os
 # no msgspec struct is here, since it would not find the types of its fields.
 COMPILED = {
     "core": (
-        "body", "directory", "forwarded", "heading", "health", "http", "ids", "jsontext",
+        "body", "directory", "forwarded", "health", "http", "ids", "jsontext",
         "limits", "models", "present", "pricing", "quota", "request", "response", "routing",
         "rules", "secret", "sse", "target", "template", "validate", "value",
     ),

@@ -22,7 +22,7 @@ import msgspec
 from bench.endure.servers import Postgres
 from bench.figures import quantile
 from callgate.core.chat import Usage
-from callgate.core.entries import entries_of
+from callgate.core.entry import entries_of
 from callgate.core.ids import uuid7
 from callgate.core.record import Attempt, Record
 from callgate.errors import TAXONOMY

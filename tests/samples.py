@@ -11,22 +11,15 @@ from msgspec import Raw
 
 from callgate.core import ids
 from callgate.core.chat import Usage
-from callgate.core.entries import entries_of
-from callgate.core.entry import Entry
-from callgate.core.heading import headed
+from callgate.core.entry import Entry, entries_of
 from callgate.core.record import Attempt, Record
 
 _numbers = itertools.count(1)
 
 
-def line_of(record: Record) -> bytes:
-    """What the gateway appends to the journal."""
-    return headed(record, msgspec.json.encode(record))
-
-
 def booked(*records: Record) -> list[Entry]:
     """These records as the clerk gives them to a store."""
-    entries, refused = entries_of(map(line_of, records))
+    entries, refused = entries_of(msgspec.json.encode(record) for record in records)
     assert refused == []
     return entries
 

@@ -19,7 +19,7 @@ from callgate.store import journal as journals
 from callgate.store.base import StoreError
 from callgate.store.framing import frame
 from callgate.store.journal import Journal, backlog, find, scan
-from samples import answered, line_of
+from samples import answered
 from store.children import child
 
 # Appends for ever; an id on standard output says that its record is safe.
@@ -67,7 +67,7 @@ def tiny() -> Record:
 
 
 def encoded(record: Record) -> bytes:
-    return line_of(record)
+    return msgspec.json.encode(record)
 
 
 def ids(folder: Path) -> list[str]:

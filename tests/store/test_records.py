@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from callgate.core.record import Record
@@ -14,7 +15,7 @@ from callgate.store.base import Query, Store, StoreError
 from callgate.store.journal import Journal
 from callgate.store.opening import open_store
 from callgate.store.records import Records
-from samples import answered, booked, failed, line_of
+from samples import answered, booked, failed
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -35,7 +36,7 @@ class Place:
 
     def write(self, *made: Record) -> None:
         for one in made:
-            self.journal.append(line_of(one))
+            self.journal.append(msgspec.json.encode(one))
 
     def page(self, seconds: float = 60.0, **query: Any) -> tuple[list[str], str | None]:
         oldest = int(time.time() * 1000) - 30 * DAY

@@ -1,76 +1,118 @@
-"""A record as it is booked: what lists, totals and metrics need of it, apart from all the rest.
+"""A record as it is booked: its JSON, and of it what lists, totals and metrics need.
 
-In the journal two members stand before those of the record, and a tab behind each:
-
-    {"entry":[…],<tab>"kind":[…],<tab>"request_id":…
-
-They are arrays of the fields of `Entry` and `Kind`, in the order in which these stand here and
-nowhere else. `core.heading` writes them, and `core.entries` cuts them off, reads them and leaves
-the record as it is: to decode it costs more than to store it. A new field goes behind the others
-and has a default, so that lines from before it are read.
+It is decoded once for all of them, and as little of it as they need: to decode a whole record costs
+more than to store it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 
-class Counts(Struct, array_like=True, kw_only=True, gc=False):
-    """Of `core.chat.Usage`; each from 0 to 2^40, whatever the provider has reported."""
+class UsageDetails(Struct, gc=False):
+    """Parts of a count, as the provider reports them, which may be anything."""
 
-    input_tokens: int
-    output_tokens: int
-    cached_tokens: int
-    cache_write_tokens: int
-    reasoning_tokens: int
-    estimated: bool
+    cached_tokens: Any = 0
+    cache_write_tokens: Any = 0
+    reasoning_tokens: Any = 0
 
 
-class Outcome(Struct, array_like=True, gc=False):
+class EntryUsage(Struct, gc=False):
+    """Of `core.chat.Usage`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_details: UsageDetails | None = None
+    output_details: UsageDetails | None = None
+    estimated: bool = False
+
+
+class EntryAttempt(Struct, frozen=True, gc=False):
     """Of `core.record.Attempt`."""
 
     model: str
     provider: str
-    deployment: str
-    error: str | None
+    deployment: str = ""
+    error: str | None = None
 
 
-class Kind(Struct, array_like=True, eq=False, gc=False):
-    """What metrics tell records by, the same object for all that are alike and read together."""
+class Kind:
+    """What metrics tell records by, the same object for all that are alike and read together.
 
-    status: int
-    model: str | None
-    model_served: str | None
-    provider: str | None
-    stream: bool
-    error: str | None
-    attempts: tuple[Outcome, ...]
+    So they are told apart once, by what their words are, and from then on by the object.
+    `model_known` is the model that was asked for, where there is one of that name: any other is the
+    caller's own word, and must not fill tables.
+    """
 
-    @property
-    def model_known(self) -> str | None:
-        """The model that was asked for, where there is one of that name: any other is the caller's
-        own word, and must not fill tables.
-        """
-        known = self.model_served or self.status == 429 or self.status >= 500
-        return self.model if known else None
+    __slots__ = (
+        "attempts", "error", "model", "model_known", "model_served", "provider", "status", "stream",
+    )  # fmt: skip
+
+    def __init__(self, entry: Entry) -> None:
+        self.model = entry.model
+        self.model_served = entry.model_served
+        self.provider = entry.provider
+        self.status = entry.status
+        self.stream = entry.stream
+        self.error = entry.error
+        self.attempts = entry.attempts
+        known = entry.model_served or entry.status == 429 or entry.status >= 500
+        self.model_known = entry.model if known else None
 
 
-class Entry(Struct, array_like=True, gc=False):
-    """What is each record's own. `kind` and `body`, the record's JSON, are not in the array."""
+class Entry(Struct, gc=False):
+    """Of `core.record.Record`; the fields stand in its order, in which they are found fastest.
+
+    `body` is the record's JSON, whole; `kind` a `Kind`.
+    """
 
     request_id: str
     time: int
-    account: str | None
-    key_id: str | None
-    cost_usd: float | None
-    total_us: int
-    upstream_us: int
-    first_token_us: int | None
-    gateway_us: int
-    notes: Sequence[str]
-    usage: Counts | None
-    kind: Any = None
+    status: int
+    account: str | None = None
+    key_id: str | None = None
+    model: str | None = None
+    model_served: str | None = None
+    provider: str | None = None
+    stream: bool = False
+    error: str | None = None
+    usage: EntryUsage | None = None
+    cost_usd: float | None = None
+    total_us: int = 0
+    upstream_us: int = 0
+    first_token_us: int | None = None
+    gateway_us: int = 0
+    attempts: tuple[EntryAttempt, ...] = ()
+    notes: Sequence[str] = ()
     body: bytes = b""
+    kind: Any = None
+
+
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
+    """The entries of these records, and those that are no records."""
+    entries, refused = [], []
+    kinds: dict[tuple[object, ...], Kind] = {}
+    for record in records:
+        try:
+            entry = _decode(record)
+        except ValueError:  # as msgspec's errors are
+            refused.append(record)
+            continue
+        entry.body = record
+        words = (
+            entry.model, entry.model_served, entry.provider, entry.status, entry.stream,
+            entry.error, entry.attempts,
+        )  # fmt: skip
+        kind = kinds.get(words)
+        if kind is None:
+            kinds[words] = kind = Kind(entry)
+        entry.kind = kind
+        entries.append(entry)
+    return entries, refused

@@ -9,7 +9,6 @@ from typing import Final, Protocol
 import msgspec
 
 from callgate.core.chat import Chunk
-from callgate.core.heading import headed
 from callgate.core.omitting import PARAMETERS_BYTES, omit
 from callgate.core.price import Price
 from callgate.core.pricing import cost, total_cost, with_tier
@@ -39,10 +38,7 @@ class Sink(Protocol):
     """Where records go: the journal."""
 
     def append(self, record: bytes, /) -> None:
-        """Keep a record, given as `core.heading.headed` gives it, so that it outlives the process.
-
-        Never raises.
-        """
+        """Keep a record, so that it outlives the process. Never raises."""
         ...
 
 
@@ -174,7 +170,7 @@ class Engine:
         if len(record) > PARAMETERS_BYTES:
             omit(told)
             record = _ENCODER.encode(told)
-        self._journal.append(headed(told, record))
+        self._journal.append(record)
         if call.error is not None or self._access_log.access:
             self._access_log.settled(call)
         if call.tape is not None:

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from callgate.core.entry import Counts, Entry, Kind
+from callgate.core.entry import Entry, EntryUsage, Kind
+from callgate.core.pricing import count_of
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.metrics.families import FAMILIES
 
 _MAX_SERIES = 2000
 _OTHER = "other"
-_ALWAYS_TOLD = frozenset({"input", "output"})
 _LIMITED = frozenset({"rate_limited", "budget_exhausted"})
 Labels = tuple[str, ...]
 
@@ -105,17 +105,22 @@ class Tally:
         if first:
             self._spread("callgate_first_token_seconds", target, first)
 
-    def _count_tokens(self, target: Labels, used: list[Counts]) -> None:
-        counts = {
-            "input": [one.input_tokens for one in used],
-            "output": [one.output_tokens for one in used],
-            "cached": [one.cached_tokens for one in used],
-            "cache_write": [one.cache_write_tokens for one in used],
-            "reasoning": [one.reasoning_tokens for one in used],
+    def _count_tokens(self, target: Labels, used: list[EntryUsage]) -> None:
+        inputs = [usage.input_details for usage in used if usage.input_details is not None]
+        outputs = [usage.output_details for usage in used if usage.output_details is not None]
+        whole = {
+            "input": [usage.input_tokens for usage in used],
+            "output": [usage.output_tokens for usage in used],
         }
-        for kind, told in counts.items():
-            tokens = sum(told)
-            if tokens or kind in _ALWAYS_TOLD:
+        for kind, counts in whole.items():
+            self._add("callgate_tokens", (*target, kind), count_of(sum(counts)))
+        parts = {
+            "cached": [details.cached_tokens for details in inputs],
+            "cache_write": [details.cache_write_tokens for details in inputs],
+            "reasoning": [details.reasoning_tokens for details in outputs],
+        }
+        for kind, reported in parts.items():
+            if tokens := sum(map(count_of, filter(None, reported))):
                 self._add("callgate_tokens", (*target, kind), tokens)
 
     def _add(self, family: str, labels: Labels, amount: float = 1.0) -> None:

@@ -26,7 +26,7 @@ def frame(record: bytes) -> bytes:
     if _LINE_BREAK in record:
         record = record.replace(b"\n", b" ")
     numbers = hexlify(_NUMBERS.pack(len(record), crc32(record)), b" ", 4)
-    return b"".join((b"cg1 ", numbers, b" ", record, b"\n"))
+    return b"cg1 %b %b\n" % (numbers, record)
 
 
 def unframe(data: bytes, start: int = 0, end: int | None = None) -> bytes | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from callgate.core.entries import entries_of
+from callgate.core.entry import entries_of
 from callgate.store.base import RequestLog, StoreError
 from callgate.store.journal import Journal
 

@@ -94,7 +94,7 @@ class Journal:
         )
 
     def append(self, record: bytes) -> None:
-        """Keep a record, given as its JSON object. Never raises for a disk that fails."""
+        """Keep a record, given as its JSON. Never raises for a disk that fails."""
         line = frame(record)
         if self._held:
             self._hold(line)

@@ -123,9 +123,9 @@ class PostgresRequestLog(SqlRequestLog):
             [entry.time for entry in entries],
             [_storable(entry.account) for entry in entries],
             [_storable(entry.key_id) for entry in entries],
-            [_storable(entry.kind.model) for entry in entries],
-            [entry.kind.status for entry in entries],
-            [_storable(entry.kind.error) for entry in entries],
+            [_storable(entry.model) for entry in entries],
+            [entry.status for entry in entries],
+            [_storable(entry.error) for entry in entries],
             [entry.body for entry in entries],
         )
         try:

@@ -7,8 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from callgate.core.entries import entries_of
-from callgate.core.entry import Entry
+from callgate.core.entry import Entry, entries_of
 from callgate.store import segments
 from callgate.store.base import RequestLog, StoreError
 from callgate.store.watch import Watch

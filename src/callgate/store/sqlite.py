@@ -85,9 +85,9 @@ class SqliteRequestLog(SqlRequestLog):
                 entry.time,
                 entry.account,
                 entry.key_id,
-                (kind := entry.kind).model,
-                kind.status,
-                _NULL if kind.error is None else kind.error,
+                entry.model,
+                entry.status,
+                _NULL if entry.error is None else entry.error,
                 bytearray(entry.body),
             )
             for id_, entry in rows.items()

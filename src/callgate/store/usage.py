@@ -26,6 +26,8 @@ _KEY = ("day", *USAGE_DIMENSIONS)
 _SUMS = (*USAGE_COUNTS, "cost_usd")
 COLUMNS = (*_KEY, *_SUMS)
 """Those of `usage`, in its order."""
+# More than any request can use, and little enough for a sum of millions of mistakes.
+_MOST_TOKENS = 2**40
 
 
 Total = tuple[Any, ...]
@@ -76,8 +78,7 @@ def _sums(entries: list[Entry]) -> list[float]:
     taken = cached = written = given = reasoned = 0
     spent = 0.0
     for entry in entries:
-        kind = entry.kind
-        if kind.status >= 400 or kind.error is not None:
+        if entry.status >= 400 or entry.error is not None:
             errors += 1
         used = entry.usage
         if used is None:
@@ -89,11 +90,17 @@ def _sums(entries: list[Entry]) -> list[float]:
             spent += cost
         if used.estimated:
             estimated += 1
-        taken += used.input_tokens
-        given += used.output_tokens
-        cached += used.cached_tokens
-        written += used.cache_write_tokens
-        reasoned += used.reasoning_tokens
+        taken += _count(used.input_tokens)
+        given += _count(used.output_tokens)
+        details = used.input_details
+        if details is not None:
+            if details.cached_tokens:
+                cached += _count(details.cached_tokens)
+            if details.cache_write_tokens:
+                written += _count(details.cache_write_tokens)
+        details = used.output_details
+        if details is not None and details.reasoning_tokens:
+            reasoned += _count(details.reasoning_tokens)
     return [
         len(entries), errors, unpriced, estimated, taken, cached, written, given, reasoned, spent,
     ]  # fmt: skip
@@ -103,6 +110,13 @@ def _row(day: int, words: tuple[str, ...], sums: list[float]) -> Total:
     told = date.fromordinal(min(max(_EPOCH + day, 1), date.max.toordinal()))
     storable = [word.replace("\0", "\ufffd") for word in words]
     return (told, *storable, *sums)
+
+
+def _count(value: object) -> int:
+    """What a provider tells of a request, which may be anything, as far as it makes sense."""
+    if isinstance(value, int) and 0 <= value <= _MOST_TOKENS:
+        return value
+    return _MOST_TOKENS if isinstance(value, int) and value > 0 else 0
 
 
 def adding(insert: PostgresInsert | SqliteInsert) -> Insert:

@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from callgate.core.entries import entries_of
-from callgate.core.entry import Entry
+from callgate.core.entry import Entry, entries_of
 from callgate.store import segments
 
 _LINES = 500
