@@ -6,10 +6,12 @@ from collections import Counter
 
 import msgspec
 import pytest
+from msgspec import Raw
+from msgspec.structs import asdict, replace
 
 from callgate.core.chat import Usage
 from callgate.core.entry import Entry, EntryAttempt, EntryUsage, Kind, entries_of
-from callgate.core.record import Attempt, Record
+from callgate.core.record import MARK, Attempt, Record, marked
 from samples import answered, attempt, booked, cut, failed, refused
 
 ADDED = ("body", "kind")
@@ -42,6 +44,53 @@ def test_the_tokens_are_those_of_the_record() -> None:
     assert (used.input_details.cached_tokens, used.input_details.cache_write_tokens) == (4, 0)
     assert used.output_details is not None
     assert used.output_details.reasoning_tokens == 3
+
+
+# As an earlier version wrote records: in another order, and without the mark.
+EARLIER = (
+    b'{"request_id":"01a20871-60ce-7f35-ad31-030c9ec39fae","time":1795437977806,"region":"us",'
+    b'"method":"POST","path":"/v1/chat/completions","status":200,"account":"acme","model":"m",'
+    b'"model_served":"m","provider":"p","stream":true,'
+    b'"parameters":{"model":"m","stop":%b,"n":1},"message_count":2,'
+    b'"usage":{"input_tokens":42,"output_tokens":37,"total_tokens":79,'
+    b'"input_details":{"cached_tokens":4}},"cost_usd":0.5,"total_us":48043,"upstream_us":47290,'
+    b'"first_token_us":47830,"gateway_us":753,"attempts":[{"model":"m","provider":"p",'
+    b'"upstream_model":"u","started_us":626,"deployment":"p/u","status":200,"decision":"done"}],'
+    b'"notes":["noted"]}'
+)
+
+
+def marked_line(record: Record) -> bytes:
+    """What a worker writes."""
+    return msgspec.json.encode(replace(record, region=marked(record.region)))
+
+
+@pytest.mark.parametrize("make", [answered, refused, failed, cut])
+def test_nothing_that_is_booked_stands_behind_the_mark(make: type[Record]) -> None:
+    record = make(notes=["a\tb"], user_agent="a\tb", parameters={"stop": Raw(b'[\t"a"\t]')})
+    line = marked_line(record)
+    (entry,), (whole,) = entries_of([line])[0], booked(record)
+    ours, theirs = asdict(entry), asdict(whole)
+    assert ours.pop("body") == line
+    del ours["kind"], theirs["kind"], theirs["body"]
+    assert ours == theirs
+    assert msgspec.json.decode(line, type=Record) == record
+
+
+def test_behind_the_mark_nothing_is_read() -> None:
+    line = marked_line(answered())
+    (entry,), _ = entries_of([line[: line.index(MARK) + 1] + b"?"])
+    assert entry.request_id in line.decode()
+
+
+@pytest.mark.parametrize("stop", [b'["a"]', b'\t["a"]', b'[\t"a"]', b'{"a":1}\t', b"1\t"])
+def test_a_record_of_an_earlier_version_is_read_whole(stop: bytes) -> None:
+    (entry,), refused = entries_of([EARLIER % stop])
+    assert refused == []
+    assert entry.usage is not None
+    assert (entry.usage.input_tokens, entry.cost_usd, entry.notes) == (42, 0.5, ["noted"])
+    assert entry.attempts == (EntryAttempt("m", "p", "p/u"),)
+    assert entry.body == EARLIER % stop
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_long_parameters_reach_the_provider_but_not_the_record(
     assert (left["count"], left["names"]) == (1, ["metadata"])
     assert 1_000_000 < left["bytes"] < 1_000_100
     assert len(json.dumps(record)) < 5_000
+    assert record["region"] == "us"
 
 
 def test_headers_tell_limits_and_times(client: httpx.Client) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from callgate.core.record import MARK
+
 
 class UsageDetails(Struct, gc=False):
     """Parts of a count, as the provider reports them, which may be anything."""
@@ -95,13 +97,25 @@ class Entry(Struct, gc=False):
 _decode = msgspec.json.Decoder(Entry).decode
 
 
+def _read(record: bytes) -> Entry:
+    end = record.find(MARK)
+    if end > 0:
+        try:
+            return _decode(record[:end] + b"}")
+        except ValueError:
+            pass  # of an earlier version, which wrote no mark, or damaged
+    return _decode(record)
+
+
 def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
     """The entries of these records, and those that are no records."""
     entries, refused = [], []
     kinds: dict[tuple[object, ...], Kind] = {}
+    before: tuple[object, ...] = ()
+    kind: Kind | None = None
     for record in records:
         try:
-            entry = _decode(record)
+            entry = _read(record)
         except ValueError:  # as msgspec's errors are
             refused.append(record)
             continue
@@ -110,9 +124,10 @@ def entries_of(records: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
             entry.model, entry.model_served, entry.provider, entry.status, entry.stream,
             entry.error, entry.attempts,
         )  # fmt: skip
-        kind = kinds.get(words)
-        if kind is None:
-            kinds[words] = kind = Kind(entry)
+        if words != before:  # most are like the one before, and to hash them costs more
+            before, kind = words, kinds.get(words)
+            if kind is None:
+                kinds[words] = kind = Kind(entry)
         entry.kind = kind
         entries.append(entry)
     return entries, refused

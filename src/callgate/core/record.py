@@ -6,8 +6,9 @@ Nothing here can refer to what it is a part of, so the garbage collector need no
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import msgspec
 from msgspec import Raw, Struct
 
 from callgate.core.chat import Usage
@@ -47,9 +48,10 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
 
     model: str
     provider: str
+    deployment: str = ""
+    error: str | None = None
     upstream_model: str
     started_us: int
-    deployment: str = ""
     host: str = ""
     duration_us: int = 0
     connect_us: int | None = None
@@ -57,7 +59,6 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     first_token_us: int | None = None
     status: int | None = None
     provider_request_id: str | None = None
-    error: str | None = None
     message: str | None = None
     body: str | None = None
     decision: str = ""
@@ -87,6 +88,17 @@ class OmittedParameters(Struct, kw_only=True):
     names: Sequence[str]
 
 
+MARK = b"\t"
+"""What a writer puts behind `region`, white space to JSON: the clerk reads no further. No string
+bears it, since JSON escapes it there, and nothing that stands before is taken over as it came.
+"""
+
+
+def marked(region: str) -> Any:
+    """The region of records to be written, with the `MARK` behind it."""
+    return Raw(msgspec.json.encode(region) + MARK)
+
+
 class Timed(Struct):
     """When a record's request arrived, where nothing else of it is wanted; Unix ms."""
 
@@ -105,23 +117,33 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     that machine's folder of captures.
     `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
     this one had been admitted or refused, until `quota_until` (Unix milliseconds).
+    What lists, totals and metrics need stands first, up to `region`, which bears the `MARK`.
     """
 
     request_id: str
     time: int
-    region: str
-    method: str
-    path: str
     status: int
     account: str | None = None
     key_id: str | None = None
-    client_request_id: str | None = None
-    user_agent: str | None = None
-    client: str | None = None
     model: str | None = None
     model_served: str | None = None
     provider: str | None = None
     stream: bool = False
+    error: str | None = None
+    usage: Usage | None = None
+    cost_usd: float | None = None
+    total_us: int = 0
+    upstream_us: int = 0
+    first_token_us: int | None = None
+    gateway_us: int = 0
+    attempts: list[Attempt] = []
+    notes: Sequence[str] = ()
+    region: str
+    method: str
+    path: str
+    client_request_id: str | None = None
+    user_agent: str | None = None
+    client: str | None = None
     parameters: Mapping[str, Raw] | None = None
     parameters_omitted: OmittedParameters | None = None
     message_count: int = 0
@@ -130,7 +152,6 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     response_bytes: int = 0
     finish_reason: str | None = None
     native_finish_reason: str | None = None
-    error: str | None = None
     origin: str | None = None
     message: str | None = None
     param: str | None = None
@@ -142,15 +163,7 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     quota_limit: int | None = None
     quota_left: int | None = None
     quota_until: int | None = None
-    usage: Usage | None = None
-    cost_usd: float | None = None
-    total_us: int = 0
-    upstream_us: int = 0
-    first_token_us: int | None = None
     queue_us: int = 0
-    gateway_us: int = 0
-    attempts: list[Attempt] = []
     captured: str | None = None
     splices: Sequence[Splice] = ()
-    notes: Sequence[str] = ()
     trace: TraceContext | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from time import perf_counter_ns
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Raw
 
@@ -153,8 +153,8 @@ class Call:
         told = b"gateway;dur=%b, upstream;dur=%b" % (_ms(gateway), _ms(upstream))
         return b"%b, queue;dur=%b" % (told, _ms(queue)) if queue else told
 
-    def record(self, region: str) -> Record:
-        """The record as things stand. Call it when the status is known."""
+    def record(self, region: Any) -> Record:
+        """The record as things stand, once the status is known. `region` may be `marked`."""
         total_us = self.elapsed_us()
         upstream_us = self.upstream_ns // 1000
         key, error, request, target = self.key, self.error, self.request, self.target

@@ -12,6 +12,7 @@ from callgate.core.chat import Chunk
 from callgate.core.omitting import PARAMETERS_BYTES, omit
 from callgate.core.price import Price
 from callgate.core.pricing import cost, total_cost, with_tier
+from callgate.core.record import marked
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.splice import Splice
@@ -80,7 +81,7 @@ class Engine:
         self._client = client
         self._credentials = Credentials()
         self._journal = journal
-        self._region = region
+        self._region = marked(region)
         self._prices = prices
         self._failover = failover
         self._mid_stream = mid_stream
