@@ -176,7 +176,7 @@ def test_a_start_without_the_store_goes_by_what_was_remembered(
     assert path.read_text() == "[]"
 
 
-def test_a_defect_in_laying_leaves_what_is_in_effect(
+def test_a_defect_in_the_overlay_leaves_what_is_in_effect(
     config: Config, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     effect = Effect(config, store.overrides, lambda _: None)
