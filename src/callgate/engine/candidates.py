@@ -44,6 +44,12 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
 
     Raises GatewayError with the path of what is wrong, such as `fallbacks[1].temperature`.
     """
+    if len(entry) == 1:  # another model is asked the same: all else has been checked
+        model = entry["model"]
+        raw = {name: value for name, value in request.raw.items() if name != "fallbacks"}
+        raw["model"] = msgspec.Raw(_encode(model))
+        body = msgspec.structs.replace(request.body, model=model, fallbacks=None)
+        return msgspec.structs.replace(request, body=body, raw=raw)
     for name in _FIXED:
         if name in entry:
             raise GatewayError(

@@ -144,7 +144,11 @@ class Chat:
             raise
         call.request, call.parameters = request, parameters(request)
         model = admission.choose(call, key, request.body.model)
-        return await admission.enter(call, key, admission.candidates(key, request, model))
+        if len(body) > _LARGE and request.body.fallbacks:  # each may be read anew, as above
+            found = await asyncio.to_thread(admission.candidates, key, request, model)
+        else:
+            found = admission.candidates(key, request, model)
+        return await admission.enter(call, key, found)
 
     def _note_model(self, call: Call, key: Key, body: bytes) -> None:
         """A body with mistakes may still name its model: limits can then be told."""
