@@ -49,7 +49,7 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
         raw = {name: value for name, value in request.raw.items() if name != "fallbacks"}
         raw["model"] = msgspec.Raw(_encode(model))
         body = msgspec.structs.replace(request.body, model=model, fallbacks=None)
-        return msgspec.structs.replace(request, body=body, raw=raw)
+        return request.replace(body=body, raw=raw)
     for name in _FIXED:
         if name in entry:
             raise GatewayError(
