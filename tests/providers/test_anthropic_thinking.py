@@ -62,8 +62,8 @@ SUMMARY = {"type": "adaptive", "display": "summarized"}
         (MANUAL, {"thinking": enabled(3000), "max_tokens": 3500}, enabled(3000), None, 3500),
         (NEW, {"thinking": {"type": "adaptive"}, "reasoning_effort": "low"},
          {"type": "adaptive"}, "low", 3048),
-        # thinking that nobody asked for
-        (NEW, {}, None, None, 9192),
+        # thinking that nobody asked for has to do with the default
+        (NEW, {}, None, None, 1000),
         (ALWAYS, {"max_tokens": 60}, None, None, 60),
         ("claude-opus-4-8", {}, None, None, 1000),
         (BOTH, {}, None, None, 1000),

@@ -13,7 +13,7 @@ from .gemini_types import sent
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ({}, {"maxOutputTokens": 9192}),
+        ({}, {"maxOutputTokens": 1000}),
         ({"max_tokens": 7}, {"maxOutputTokens": 7}),
         ({"max_completion_tokens": 8}, {"maxOutputTokens": 8}),
         (
@@ -45,20 +45,20 @@ from .gemini_types import sent
     ],
 )
 def test_parameters(body: dict[str, Any], expected: dict[str, Any]) -> None:
-    assert config(body) == {"maxOutputTokens": 9192, **expected}
+    assert config(body) == {"maxOutputTokens": 1000, **expected}
 
 
 @pytest.mark.parametrize(
     ("model", "body", "limit"),
     [
         ("gemini-2.0-flash", {}, 1000),
-        ("gemini-2.5-flash-lite", {}, 1000),  # does not think unasked
+        ("gemini-2.5-flash-lite", {}, 1000),
         ("gemini-2.5-flash-lite", {"reasoning_effort": "low"}, 2024),
-        ("gemini-2.5-pro", {}, 9192),
+        ("gemini-2.5-pro", {}, 1000),
         ("gemini-2.5-pro", {"reasoning_effort": "high"}, 25576),
         ("gemini-2.5-flash", {"reasoning_effort": "none"}, 1000),
         ("gemini-2.5-flash", {"thinking": {"type": "enabled", "budget_tokens": 2000}}, 3000),
-        ("gemini-3.1-pro-preview", {}, 17384),
+        ("gemini-3.1-pro-preview", {}, 1000),
         ("gemini-3.1-pro-preview", {"reasoning_effort": "low"}, 3048),
         ("gemini-3.1-pro-preview", {"reasoning_effort": "low", "max_tokens": 50}, 50),
     ],

@@ -118,7 +118,7 @@ def test_an_answer_in_the_form_of_a_schema() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
     form = {"type": "json_schema", "json_schema": {"name": "A", "schema": schema, "strict": True}}
     assert config({"response_format": form}) == {
-        "maxOutputTokens": 9192,
+        "maxOutputTokens": 1000,
         "responseMimeType": "application/json",
         "responseJsonSchema": schema,
     }

@@ -97,42 +97,29 @@ def parameters(request: ChatRequest) -> dict[str, Raw]:
     return fields
 
 
-def output_limit(request: ChatRequest, most: int) -> int:
+def output_limit(request: ChatRequest, most: int, thoughts: int = 0) -> int:
     """The most tokens the answer may have: 1000 where the caller says nothing.
 
     `most` is the model's own maximum, 0 where it is unknown; the default stays within it.
+    `thoughts` is what the thinking that the caller asks for may take: providers count it in, so the
+    default leaves room for it.
     """
     body = request.body
-    asked = body.max_completion_tokens or body.max_tokens
-    return asked or min(DEFAULT_MAX_TOKENS, most or DEFAULT_MAX_TOKENS)
+    room = DEFAULT_MAX_TOKENS + thoughts
+    return body.max_completion_tokens or body.max_tokens or min(room, most or room)
 
 
-def generous_limit(request: ChatRequest, most: int, thoughts: int) -> int:
-    """`output_limit` with room for so many tokens of thoughts, where the caller says nothing:
-    providers count these in, and would cut the answer off before its first word.
-    """
-    body = request.body
-    asked = body.max_completion_tokens or body.max_tokens
-    limit = asked or DEFAULT_MAX_TOKENS + thoughts
-    return limit if asked or not most else min(limit, most)
-
-
-def thoughts_of(body: ChatBody, model: Model) -> int:
-    """Tokens that thinking takes, by what the request asks for, or else by what is known of the
-    model: one that takes log probabilities does not think unasked.
-    """
+def thoughts_of(body: ChatBody) -> int:
+    """Tokens that the thinking may take that the request asks for; 0 where it asks for none."""
     if body.reasoning_effort is not None:
         return ROOM.get(body.reasoning_effort, 0)
     given = body.thinking or body.reasoning
-    if given:
-        budget, effort = given.get("budget_tokens", given.get("max_tokens")), given.get("effort")
-        if type(budget) is int and budget > 0:
-            return budget
-        if given.get("type") == "disabled" or given.get("enabled") is False:
-            return 0
-        return ROOM.get(effort, 0) if isinstance(effort, str) else ROOM["medium"]
-    known = model.supported_parameters
-    return ROOM["medium"] if "reasoning_effort" in known and "logprobs" not in known else 0
+    if not given or given.get("type") == "disabled" or given.get("enabled") is False:
+        return 0
+    budget, effort = given.get("budget_tokens", given.get("max_tokens")), given.get("effort")
+    if type(budget) is int and budget > 0:
+        return budget
+    return ROOM.get(effort, 0) if isinstance(effort, str) else ROOM["medium"]
 
 
 def check_model(request: ChatRequest, model: Model) -> None:

@@ -28,7 +28,6 @@ class Family(NamedTuple):
     defaults; `unruled` for servers that are not Anthropic's. `system_turns`: whether a system
     message may stand within the conversation. `forced`: whether it can be made to call a tool.
     `binds`: whether its thoughts hold only behind the very conversation that they were had in.
-    `thinks`: whether it does so unasked.
     """
 
     names: re.Pattern[str]
@@ -40,7 +39,6 @@ class Family(NamedTuple):
     system_turns: bool = False
     forced: bool = True
     binds: bool = False
-    thinks: bool = False
 
 
 def _newest(
@@ -50,11 +48,10 @@ def _newest(
     system_turns: bool = True,
     forced: bool = True,
     binds: bool = False,
-    thinks: bool = True,
 ) -> Family:
     return Family(
         re.compile(names), "adaptive", off, _ALL, veiled=True, sampling="none",
-        system_turns=system_turns, forced=forced, binds=binds, thinks=thinks,
+        system_turns=system_turns, forced=forced, binds=binds,
     )  # fmt: skip
 
 
@@ -66,8 +63,8 @@ _ROWS = (
     _newest(r"claude-sonnet-5[.-]5", "between_tools", forced=False, binds=True),
     _newest(r"claude-haiku-5[.-]5", "disabled", binds=True),
     _newest(r"claude-(?:opus|sonnet|haiku)-5", "disabled"),
-    _newest(r"claude-opus-4[.-]8", "disabled", thinks=False),
-    _newest(r"claude-opus-4[.-]7", "disabled", system_turns=False, thinks=False),
+    _newest(r"claude-opus-4[.-]8", "disabled"),
+    _newest(r"claude-opus-4[.-]7", "disabled", system_turns=False),
     Family(
         re.compile(r"claude-(?:opus|sonnet)-4[.-]6"), "both", "disabled", _WITH_MAX, sampling="one"
     ),

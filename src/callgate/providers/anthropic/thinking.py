@@ -53,8 +53,6 @@ def settle(body: ChatBody, family: Family, most: int, found: Findings) -> Thinki
         return _native(body, family, given, limit, most, found)
     ask = _ask(body, found)
     if ask is None:
-        if given is None and family.thinks:
-            limit = _within(limit + ROOM["medium"], most)
         return Thinking(None, None, limit)
     if ask.effort == "none":
         return _off(ask, family, limit, found)

@@ -24,8 +24,8 @@ class Family(NamedTuple):
     its thoughts to itself unless asked); `schema` is the target
     of `core.schema` for tools; `web` whether it can search the web on its own; `forced` whether it
     can be made to call a tool; `off` the type of a `veiled` one's thinking that is as good as
-    none, empty where it always thinks; `thinks` whether it does so unasked; `sampling`: any of
-    temperature and `top_p`, `one` of them, or `none`.
+    none, empty where it always thinks; `sampling`: any of temperature and `top_p`, `one` of them,
+    or `none`.
     """
 
     fields: Mapping[str, tuple[str, ...]] = MappingProxyType({})
@@ -34,7 +34,6 @@ class Family(NamedTuple):
     web: bool = False
     forced: bool = True
     off: str = "disabled"
-    thinks: bool = False
     sampling: Literal["any", "one", "none"] = "any"
 
 
@@ -63,14 +62,13 @@ _FAMILIES = tuple(
     for pattern, family in (
         # https://platform.claude.com/docs/en/models/opus-5-5/whats-new-opus-5-5
         (r"anthropic\.claude-(?:opus-5-5|(?:fable|mythos)-(?:5-[1-9](?!\d)|[6-9]))",
-         _VEILED._replace(forced=False, off="", thinks=True)),
+         _VEILED._replace(forced=False, off="")),
         (r"anthropic\.claude-sonnet-5-5",
-         _VEILED._replace(forced=False, off="between_tools", thinks=True)),
+         _VEILED._replace(forced=False, off="between_tools")),
         (r"anthropic\.claude-mythos-preview",
-         Family(_CLAUDE, "veiled", off="", thinks=True, sampling="one")),
-        (r"anthropic\.claude-(?:fable|mythos)", _VEILED._replace(off="", thinks=True)),
-        (r"anthropic\.claude-[a-z]+-[5-9](?!\d)", _VEILED._replace(thinks=True)),
-        (r"anthropic\.claude-[a-z]+-4-[7-9]", _VEILED),
+         Family(_CLAUDE, "veiled", off="", sampling="one")),
+        (r"anthropic\.claude-(?:fable|mythos)", _VEILED._replace(off="")),
+        (r"anthropic\.claude-(?:[a-z]+-4-[7-9]|[a-z]+-[5-9](?!\d))", _VEILED),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
         (r"anthropic\.claude-(?:opus|sonnet|haiku)-4-6",
          Family(_CLAUDE, "adaptive", sampling="one")),
@@ -90,7 +88,7 @@ _FAMILIES = tuple(
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-jamba.html
         (r"ai21\.jamba", Family(_JAMBA)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
-        (r"openai\.gpt-oss", Family(thinking="effort", thinks=True)),
+        (r"openai\.gpt-oss", Family(thinking="effort")),
         (r"qwen\.qwen3", Family(thinking="config")),
         (r"deepseek\.v3", Family(thinking="config")),
     )

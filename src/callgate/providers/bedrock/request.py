@@ -13,7 +13,7 @@ from typing import Any
 from callgate.core.chat import ROOM, ChatBody, Json
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
-from callgate.core.validate import generous_limit
+from callgate.core.validate import output_limit
 from callgate.errors import GatewayError
 from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.messages import Conversation, unled
@@ -132,7 +132,7 @@ def _refuse(request: ChatRequest, family: Family) -> None:
 
 def _inference(request: ChatRequest, additional: Json, family: Family, most: int) -> Json:
     body = request.body
-    limit = _output_limit(request, additional, family, most)
+    limit = _output_limit(request, additional, most)
     config: Json = {} if limit is None else {"maxTokens": limit}
     config.update(sampling_of(body, family, additional.get("thinking", {})))
     if body.stop:
@@ -140,15 +140,15 @@ def _inference(request: ChatRequest, additional: Json, family: Family, most: int
     return config
 
 
-def _output_limit(request: ChatRequest, additional: Json, family: Family, most: int) -> int | None:
-    """The output limit; one that nobody asked for leaves room for the reasoning."""
+def _output_limit(request: ChatRequest, additional: Json, most: int) -> int | None:
+    """The output limit; one that nobody set leaves room for the reasoning that is asked for."""
     if additional.get("reasoningConfig", {}).get("maxReasoningEffort") == "high":
         return _asked_limit(request.body)  # Nova refuses a limit with this effort
-    return generous_limit(request, most, _room(additional, family))
+    return output_limit(request, most, _room(additional))
 
 
-def _room(additional: Json, family: Family) -> int:
-    """Tokens that the reasoning may take, which count as output."""
+def _room(additional: Json) -> int:
+    """Tokens that the reasoning asked for may take, which count as output."""
     thinking = additional.get("thinking", {})
     budget = thinking.get("budget_tokens")
     if type(budget) is int:
@@ -157,9 +157,7 @@ def _room(additional: Json, family: Family) -> int:
         effort = additional.get(told, {}).get(name) if name else additional.get(told)
         if isinstance(effort, str) and effort in ROOM:
             return ROOM[effort]
-    if thinking.get("type") == "adaptive" or (not thinking and family.thinks):
-        return ROOM["medium"]
-    return 0
+    return ROOM["medium"] if thinking.get("type") == "adaptive" else 0
 
 
 def _has_budget(additional: Json) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from callgate.core.chat import ROOM, ChatBody, Json
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
-from callgate.core.validate import generous_limit
+from callgate.core.validate import output_limit
 from callgate.providers.gemini.media import resolution_of
 from callgate.providers.gemini.models import family_of, invalid, unsupported
 from callgate.providers.gemini.tools import answer_form
@@ -72,8 +72,8 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
         if value is not None and value not in idle:
             raise unsupported(name, "Gemini has no such parameter")
     thinking = _thinking(body, target)
-    most, room = target.model.max_output_tokens, _room(thinking, target)
-    out: Json = {"maxOutputTokens": generous_limit(request, most, room)}
+    most, room = target.model.max_output_tokens, _room(thinking)
+    out: Json = {"maxOutputTokens": output_limit(request, most, room)}
     for ours, theirs in _SAME.items():
         value = getattr(body, ours)
         if value is not None:
@@ -150,15 +150,12 @@ def _thinking(body: ChatBody, target: Target) -> Json:
     return {}
 
 
-def _room(thinking: Json, target: Target) -> int:
-    """Tokens that the thoughts may take, which Gemini counts as output."""
-    family = family_of(target)
+def _room(thinking: Json) -> int:
+    """Tokens that the thoughts asked for may take, which Gemini counts as output."""
     budget, level = thinking.get("thinkingBudget"), thinking.get("thinkingLevel")
     if type(budget) is int:
-        return budget
-    if level is not None:
-        return ROOM[level.lower()]
-    return ROOM["high" if family.thinking == "level" else "medium"] if family.thinks else 0
+        return budget if budget >= 0 else ROOM["medium"]
+    return ROOM[level.lower()] if level is not None else 0
 
 
 def _openrouter(given: Json, target: Target) -> Json:

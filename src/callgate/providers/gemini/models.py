@@ -18,27 +18,24 @@ class Family(NamedTuple):
 
     `thinking` says in what the depth of thinking is told; `rests` whether it can be turned off;
     `ids` whether calls carry ids and need signatures; `media_results` whether the result of
-    a tool may hold media; `thinks` whether it does so unasked.
+    a tool may hold media.
     """
 
     thinking: Thinking = "level"
     rests: bool = False
     ids: bool = True
     media_results: bool = True
-    thinks: bool = True
 
 
 # https://ai.google.dev/gemini-api/docs/thinking, /thought-signatures and /function-calling
 _BUDGET_PRO = Family("budget", ids=False, media_results=False)
 _BUDGET = Family("budget", rests=True, ids=False, media_results=False)
-_LITE = _BUDGET._replace(thinks=False)
-_PLAIN = Family("none", rests=True, ids=False, media_results=False, thinks=False)
+_PLAIN = Family("none", rests=True, ids=False, media_results=False)
 _CURRENT = Family()
 
 _FAMILIES = (
     (re.compile(r"gemini-2\.5-pro"), _BUDGET_PRO),
     (re.compile(r"gemini-2\.5-flash-image|gemini-2\.5-\w+-(?:preview-)?tts"), _PLAIN),
-    (re.compile(r"gemini-2\.5-flash-lite"), _LITE),
     (re.compile(r"gemini-2\.5"), _BUDGET),
     (re.compile(r"gemini-(?:1|2\.0|pro-vision|exp)|gemma|learnlm"), _PLAIN),
 )

@@ -13,11 +13,10 @@ from msgspec import Raw
 from callgate.core.chat import OWN_FIELDS, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
-from callgate.core.models import Model
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.target import Target
-from callgate.core.validate import generous_limit, thoughts_of
+from callgate.core.validate import output_limit, thoughts_of
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.providers.failure import bad_reply
@@ -54,9 +53,8 @@ class OpenAI:
                 fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
         elif vendor.answer_fields is not None or not vendor.developer:
             fields["messages"] = sent_back(request, deployment)
-        fields[vendor.max_tokens_field] = (
-            body.max_completion_tokens or body.max_tokens or _default_limit(request, target.model)
-        )
+        most = target.model.max_output_tokens
+        fields[vendor.max_tokens_field] = output_limit(request, most, thoughts_of(body))
         if body.stream:
             self._stream_options(fields, reported=vendor.stream_usage)
         return HttpRequest(
@@ -121,11 +119,6 @@ class OpenAI:
             options["include_usage"] = True
         if options:
             fields["stream_options"] = options
-
-
-def _default_limit(request: ChatRequest, model: Model) -> int:
-    thoughts = thoughts_of(request.body, model)
-    return generous_limit(request, model.max_output_tokens, thoughts)
 
 
 def _is_usual(choice: Any, at: int) -> bool:
