@@ -15,7 +15,7 @@ _NO_SECRET: Final = Secret("")
 
 # Compiled, unlike a msgspec struct, whose fields cost each request two hundred look-ups. Captures
 # hold models as JSON, which msgspec reads by the types of the fields: of these the compiler keeps
-# what is quoted as it stands, and of all else the bare class.
+# what is quoted as it stands, of all else the bare class, and of a named tuple not even that.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +74,7 @@ class Deployment:
     provider: str
     vendor: Vendor
     upstream_model: str
-    origin: Origin
+    origin: "Origin"
     path: str
     secret: Secret
     session_token: Secret = _NO_SECRET
