@@ -1,5 +1,7 @@
 """What can be called: models, the deployments that serve them, and the vendors behind those."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,10 +14,6 @@ from callgate.core.secret import Secret
 AuthScheme = Literal["none", "bearer", "x-api-key", "api-key", "x-goog-api-key", "sigv4", "google"]
 
 _NO_SECRET: Final = Secret("")
-
-# Compiled, unlike a msgspec struct, whose fields cost each request two hundred look-ups. Captures
-# hold models as JSON, which msgspec reads by the types of the fields: of these the compiler keeps
-# what is quoted as it stands, of all else the bare class, and of a named tuple not even that.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +33,12 @@ class Vendor:
     dialect: str
     base_url: str = ""
     env: str = ""
-    auth: "AuthScheme" = "bearer"
+    auth: AuthScheme = "bearer"
     max_tokens_field: str = "max_tokens"
     stream_usage: bool = True
     request_id_header: str = "x-request-id"
     default_region: str = ""
-    answer_fields: "frozenset[str] | None" = None
+    answer_fields: frozenset[str] | None = None
     thoughts_in_parts: bool = False
     developer: bool = True
 
@@ -74,13 +72,13 @@ class Deployment:
     provider: str
     vendor: Vendor
     upstream_model: str
-    origin: "Origin"
+    origin: Origin
     path: str
     secret: Secret
     session_token: Secret = _NO_SECRET
     weight: float = 1.0
     timeouts: Timeouts = Timeouts()
-    options: "dict[str, str]" = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
     price_factor: float = 1.0
 
 
@@ -94,26 +92,26 @@ class Model:
     """
 
     name: str
-    deployments: "tuple[Deployment, ...]"
+    deployments: tuple[Deployment, ...]
     display_name: str = ""
     description: str = ""
     creator: str = ""
     context_length: int = 0
     max_output_tokens: int = 0
-    regions: "tuple[str, ...]" = ()
+    regions: tuple[str, ...] = ()
     rate_limit: int = 30
-    token_limit: "int | None" = None
-    budget_day: "float | None" = None
-    budget_month: "float | None" = None
-    input_modalities: "tuple[str, ...]" = ()
-    output_modalities: "tuple[str, ...]" = ()
-    supported_parameters: "tuple[str, ...]" = ()
-    default_parameters: "dict[str, float | int | str]" = field(default_factory=dict)
+    token_limit: int | None = None
+    budget_day: float | None = None
+    budget_month: float | None = None
+    input_modalities: tuple[str, ...] = ()
+    output_modalities: tuple[str, ...] = ()
+    supported_parameters: tuple[str, ...] = ()
+    default_parameters: dict[str, float | int | str] = field(default_factory=dict)
     created: int = 0
-    retirement_date: "date | None" = None
-    successor: "str | None" = None
-    fallbacks: "tuple[str, ...]" = ()
-    price: "Price | None" = None
+    retirement_date: date | None = None
+    successor: str | None = None
+    fallbacks: tuple[str, ...] = ()
+    price: Price | None = None
     hedge: bool = False
 
 
@@ -123,5 +121,5 @@ class Absent:
 
     name: str
     retired: bool = False
-    successor: "str | None" = None
-    regions: "Sequence[str]" = ()
+    successor: str | None = None
+    regions: Sequence[str] = ()
