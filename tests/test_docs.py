@@ -356,3 +356,10 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     assert [
         name for name in files if not any((base / name).exists() for base in (SOURCE, ROOT))
     ] == []
+
+
+def test_the_changelog_tells_each_change_once_and_in_a_line() -> None:
+    lines = (ROOT / "CHANGELOG.md").read_text().partition("## Unreleased")[2].splitlines()
+    entries = [line for line in lines if line and not line.startswith("#")][1:]
+    assert [line for line in entries if not line.startswith("- ") or len(line) > 130] == []
+    assert sorted(set(entries)) == sorted(entries)
