@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 
 import pytest
@@ -59,5 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that runs the tests in its background has them, and all they start, ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if config.getoption("--capture-all"):
         os.environ[FORCED] = "all"

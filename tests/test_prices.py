@@ -109,7 +109,9 @@ def test_what_was_looked_up_is_remembered(tmp_path: Path, monkeypatch: pytest.Mo
         load([*pairs, ("openai", "gpt-4o")], cache)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"edition": 7}'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"\xff", b'{"edition": "\xff"}', b'{"edition": 7}']
+)
 def test_a_broken_memory_is_looked_up_anew(tmp_path: Path, content: bytes) -> None:
     cache = tmp_path / "prices.json"
     cache.write_bytes(content)

@@ -99,7 +99,7 @@ def load(models: Collection[tuple[str, str]], cache: Path) -> dict[tuple[str, st
     edition = f"{version('genai-prices')}/{_FORM}"
     try:
         known = msgspec.json.decode(cache.read_bytes(), type=_Cache)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         known = None
     if known is not None and (known.edition, known.day, known.asked) == (edition, today, wanted):
         return {(vendor, model): price for vendor, model, price in known.found}

@@ -180,10 +180,13 @@ def test_follow_prints_what_comes_until_interrupted(
     with subprocess.Popen(
         [*command, "--config", str(home.config)], stdout=subprocess.PIPE, text=True, cwd=Path("/")
     ) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["request_id"] == old.request_id
-        journal(new)
-        assert json.loads(process.stdout.readline())["request_id"] == new.request_id
-        process.send_signal(signal.SIGINT)
-        assert process.wait(PATIENCE) == 130
-        assert process.stdout.read() == ""
+        try:
+            assert process.stdout is not None
+            assert json.loads(process.stdout.readline())["request_id"] == old.request_id
+            journal(new)
+            assert json.loads(process.stdout.readline())["request_id"] == new.request_id
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 130
+            assert process.stdout.read() == ""
+        finally:
+            process.kill()

@@ -200,7 +200,7 @@ def test_any_bytes(gateway: Gateway, client: httpx.Client, body: bytes) -> None:
 
 
 def test_every_refusal_is_on_record(gateway: Gateway) -> None:
-    bodies = (b"", b"[", b'"\xff"', b'{"model":5}', b"{" + OK + b',"n":1e400}')
+    bodies = (b"", b"[", b'"\xff"', b'{"model":"\xff"}', b'{"model":5}', b"{" + OK + b',"n":1e400}')
     with gateway.client() as client:
         ids = [check(client, body).headers["x-request-id"] for body in bodies]
     assert {gateway.record(request_id)["status"] for request_id in ids} == {400}

@@ -151,7 +151,7 @@ def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:
             reload(gateway)
             until(lambda wanted=count: len(children(gateway.process.pid)) == wanted + 1)
         os.kill(children(gateway.process.pid)[0], signal.SIGKILL)
-        until(lambda: len(children(gateway.process.pid)) == 2 and "anew" in gateway.log)
+        until(lambda: len(children(gateway.process.pid)) == 2 and "restarting" in gateway.log)
 
 
 def test_who_asks_through_a_proxy_is_known_from_the_next_reload_on(gateway: Gateway) -> None:

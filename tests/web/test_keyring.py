@@ -234,9 +234,10 @@ def test_keys_are_remembered_for_a_start_without_the_store(tmp_path: Path) -> No
     assert ring.cached(b"2") == key(b"2")
     with pytest.raises(GatewayError):
         ring.cached(b"1")
-    (tmp_path / "keys.json").write_text("[{")
-    with pytest.raises(StoreError):
-        load_keys(store, remembered)
+    for broken in (b"[{", b'[{"id": "\xff"}]'):
+        (tmp_path / "keys.json").write_bytes(broken)
+        with pytest.raises(StoreError):
+            load_keys(store, remembered)
 
 
 @pytest.mark.parametrize("end", ["expires", "revoked"])

@@ -209,7 +209,7 @@ def _is_astray(request: ChatRequest, target: Target, text: str) -> bool:
         return False  # whoever says so much is to hear what is wrong with it
     try:
         answer = msgspec.json.decode(repair(text).text)
-    except (msgspec.MsgspecError, RecursionError, GatewayError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, GatewayError):
         answer = None
     return is_astray(schema, answer)
 

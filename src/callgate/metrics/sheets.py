@@ -98,5 +98,5 @@ def _fresh(folder: Path, now: float) -> Iterator[Snapshot]:
 def _read(path: Path) -> Snapshot:
     try:
         return _decode(path.read_bytes()[:_MAX_BYTES])
-    except msgspec.MsgspecError:  # it may have been overwritten just then
+    except (msgspec.MsgspecError, UnicodeDecodeError):  # it may have been overwritten just then
         return _decode(path.read_bytes()[:_MAX_BYTES])

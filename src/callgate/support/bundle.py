@@ -122,7 +122,7 @@ def examine(data: bytes, redactor: Redactor) -> Iterator[Leak]:
     files = _unpacked(data)
     try:
         manifest = msgspec.json.decode(files.get(MANIFEST, b""), type=Manifest)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise BundleError("it has no sound manifest.json") from None
     listed = {entry.name: entry for entry in manifest.files}
     for name in sorted(listed.keys() | files.keys() - {MANIFEST}):

@@ -154,7 +154,7 @@ class Chat:
         """A body with mistakes may still name its model: limits can then be told."""
         try:
             self.engine.admission.choose(call, key, msgspec.json.decode(body, type=Named).model)
-        except (msgspec.MsgspecError, RecursionError, GatewayError):
+        except (msgspec.MsgspecError, UnicodeError, RecursionError, GatewayError):
             return
 
     async def _whole(
