@@ -121,6 +121,9 @@ async def test_the_second_wins_and_the_first_is_broken_off() -> None:
         input_tokens=2, output_tokens=1, total_tokens=2
     )  # of the answer that counts
     assert course.call.upstream_ns < 10**10  # both at once, counted once
+    counted, until = course.call.upstream_ns, course.call.upstream_until
+    now = course.call.count_upstream(course.call.started)  # as a winner does that goes on
+    assert course.call.upstream_ns == counted + now - until
 
 
 @best_of(5)

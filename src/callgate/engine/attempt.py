@@ -49,7 +49,6 @@ class Try:
     __slots__ = (
         "_call",
         "_client",
-        "_counted",
         "_credentials",
         "_exchange",
         "_secrets",
@@ -69,7 +68,7 @@ class Try:
         self._credentials = credentials
         self._exchange: Exchange | None = None
         self._secrets: tuple[Secret, ...] = ()
-        self._started = self._counted = perf_counter_ns()
+        self._started = perf_counter_ns()
         self.target = target
         self.dialect: Dialect = DIALECTS[deployment.vendor.dialect]
         self.response: UpstreamResponse | None = None
@@ -88,8 +87,7 @@ class Try:
         return self
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        self.count_time()
-        self.attempt.duration_us = (self._counted - self._started) // 1000
+        self.attempt.duration_us = (self.count_time() - self._started) // 1000
         if self.response is not None:
             if error is None:
                 self.response.release()
@@ -175,11 +173,9 @@ class Try:
         except ValueError:
             self.keep_body(body)
 
-    def count_time(self) -> None:
-        """Count the time since the last count as the upstream's."""
-        now = perf_counter_ns()
-        self._call.upstream_ns += now - self._counted
-        self._counted = now
+    def count_time(self) -> int:
+        """Count the time since the last count as the upstream's; gives the time (ns)."""
+        return self._call.count_upstream(self._started)
 
     def mark_first_token(self) -> None:
         """Note the time of the first piece of answer, if it is the first."""

@@ -89,6 +89,7 @@ class Call:
         "token_quota",
         "trace",
         "upstream_ns",
+        "upstream_until",
         "usage",
         "user_agent",
     )
@@ -116,7 +117,7 @@ class Call:
         self.reservations: tuple[Reservation, ...] = ()
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
-        self.upstream_ns = self.queue_ns = 0
+        self.upstream_ns = self.upstream_until = self.queue_ns = 0
         self.first_token_ns: int | None = None
         self.usage: Usage | None = None
         self.parts: list[tuple[Target, Usage]] = []
@@ -131,6 +132,16 @@ class Call:
         self.trace: TraceContext | None = None
         self.settled = False
         self.tape: Tape | None = None
+
+    def count_upstream(self, since: int) -> int:
+        """Count the time from `since` until now (ns), which is given back, as the upstream's.
+
+        What was counted before, `upstream_until`, is not counted again.
+        """
+        now = perf_counter_ns()
+        self.upstream_ns += now - max(since, self.upstream_until)
+        self.upstream_until = now
+        return now
 
     def elapsed_us(self) -> int:
         """Microseconds since the request arrived."""

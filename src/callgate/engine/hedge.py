@@ -131,10 +131,9 @@ class Race(Generic[T]):
         except BaseException:  # the caller left
             for one in self._runners():
                 await one.stop()
-            call.upstream_ns = before + time.perf_counter_ns() - started
+            self._count_once(before, started, time.perf_counter_ns())
             raise
-        # Both were waited for at the same time, which counts once.
-        call.upstream_ns = before + (winner.ended or time.perf_counter_ns()) - started
+        self._count_once(before, started, winner.ended or time.perf_counter_ns())
         call.target = winner.target
         winner.restore(call)
         self._put_last(winner)
@@ -145,6 +144,11 @@ class Race(Generic[T]):
         self.winner = winner
         self._tell(winner, "answered first")
         return winner.result[0]
+
+    def _count_once(self, before: int, started: int, ended: int) -> None:
+        """Both were waited for at the same time, until `ended`; the winner's stream goes on."""
+        self._call.upstream_ns = before + ended - started
+        self._call.upstream_until = ended
 
     def unheard(self) -> Iterator[tuple[GatewayError, Target]]:
         """The provider's failures that `run` did not raise."""
