@@ -34,6 +34,11 @@ COMPILED = {
 }  # fmt: skip
 
 
+# All of it becomes one library, of whose functions nobody outside calls any by its name: so those
+# within are called directly, and put in place where they are small.
+_WITHIN = ["-fvisibility=hidden", "-fno-semantic-interposition"]
+
+
 def files() -> list[str]:
     """The paths of what is compiled, from the project's root."""
     return [f"src/callgate/{room}/{name}.py" for room, names in COMPILED.items() for name in names]
@@ -50,6 +55,8 @@ def main() -> None:
         # Of what is only imported, extras may be missing: `make lint` is what checks that.
         options = ["--follow-imports=silent"]
         extensions = mypycify([*options, *files()], opt_level="2", debug_level="0")
+        for extension in extensions:
+            extension.extra_compile_args += _WITHIN
     setup(ext_modules=extensions)
 
 
