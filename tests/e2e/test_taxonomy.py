@@ -29,7 +29,7 @@ from callgate.cli.main import callgate
 from callgate.config import load
 from callgate.core.keys import mint
 from callgate.errors import TAXONOMY
-from callgate.store.base import Key
+from callgate.store.base import Counters, Key
 from callgate.store.memory import MemoryCounters
 from callgate.store.opening import open_store
 from callgate.world import real_world
@@ -349,8 +349,14 @@ def test_no_request_has_left_more_than_one_line_in_the_log(scene: Scene) -> None
     assert {line["logger"] for line in lines if "request_id" in line} == {"callgate.requests"}
 
 
-class Broken(MemoryCounters):
-    """Counters with a defect."""
+class Broken:
+    """Counters with a defect; otherwise those that it stands before."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._counters, name)
 
     async def reserve(self, *_: object) -> Any:
         raise ZeroDivisionError("a defect")
@@ -371,7 +377,7 @@ async def test_what_only_the_gateway_itself_can_bring_about(
     asked: dict[str, Any] = {"model": "m", "prompt": "x"}
     with real_world(config) as world:
         if kind == "internal_error":
-            world.counters = Broken()
+            world.counters = Broken(world.counters)
         elif kind == "limits_unavailable":
             world.counters = MemoryCounters(capacity=1)
             await world.counters.reserve("another", "m", 1, time.time())
