@@ -38,7 +38,7 @@ def test_a_real_model_answers_and_its_request_is_explained(
 ) -> None:
     (data / weights.name).symlink_to(weights)
     done = _demo(tmp_path, temporary := tmp_path / "temporary")
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     shown = done.stdout
     assert re.search(r"Name three fruits\.\n.*\w{3,}", shown)
     ids = re.findall(rf"X-Request-Id: ({ID})", shown)

@@ -93,10 +93,12 @@ class Throwaway:
             [*_COMMAND, *arguments, "--config", str(self._file)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE if capture else None,
+            stderr=subprocess.PIPE if capture else None,  # notes are for those who typed it
             check=False,
             timeout=_REPLY_LIMIT,
         )
         if done.returncode:
+            sys.stderr.write((done.stderr or b"").decode(errors="replace"))
             raise self.failure(f"`callgate {' '.join(arguments)}` failed")
         return done.stdout.decode() if capture else ""
 
