@@ -90,6 +90,7 @@ ALLOWED = {
         "server",
         "store",
         "support",
+        "world",
     },
     "__main__": {"cli"},
     "client": set(),

@@ -111,19 +111,12 @@ def _probe_counters(config: Config) -> None:
 
 def _probe_folder(config: Config) -> None:
     """What workers could not open, they would fall over again and again, their callers waiting."""
-    from callgate.store.counters import open_counters
     from callgate.store.journal import Journal
+    from callgate.world import counters_for
 
-    settings = config.settings
     try:
         Journal(config.journal_dir).close()
-        open_counters(
-            settings.counters.url,
-            region=config.region,
-            workers=settings.server.workers,
-            timeout=settings.counters.timeout,
-            table=config.data_dir / "limits.table",
-        ).close()
+        counters_for(config).close()
     except StoreError as error:
         raise ConfigFailure(str(error)) from None
 

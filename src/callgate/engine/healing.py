@@ -39,18 +39,8 @@ class HealingStream:
     """
 
     __slots__ = (
-        "_call",
-        "_candidates",
-        "_connect",
-        "_continues",
-        "_failed",
-        "_failover",
-        "_plain",
-        "_probe",
-        "_relay",
-        "_text",
-        "_thought",
-        "_way",
+        "_call", "_candidates", "_connect", "_continues", "_failed", "_failover", "_plain",
+        "_probe", "_relay", "_text", "_thought", "_way",
     )  # fmt: skip
 
     def __init__(

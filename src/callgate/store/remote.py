@@ -303,7 +303,7 @@ class RemoteCounters:
                 await self._look()
             await self._pipeline.hear(_HEAR_SECONDS)
             if mark != self._mark:
-                await self._recall()
+                await self._restore()
                 if self._mark is not None:  # each of the others knows how other windows stood
                     await self._membership.assembled()
                 self._mark = mark
@@ -354,7 +354,7 @@ class RemoteCounters:
             _log.warning("limits may come to be inexact", extra={"detail": detail})
         self.caution = found
 
-    async def _recall(self) -> None:
+    async def _restore(self) -> None:
         """Tell a server that has lost its windows how they stood."""
         now = self._clock()
         told = [self._commands.restore(*one, now) for one in self._share.windows(now)]

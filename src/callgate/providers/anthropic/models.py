@@ -73,7 +73,7 @@ _ROWS = (
     Family(re.compile(r"claude-3[.-]7"), "budget"),
     Family(re.compile(r"claude-(?:[123]|instant|v[12])"), "none"),
     # One that is newer than this table: like the newest known, but the provider judges.
-    _newest(r"claude", "disabled", system_turns=False)._replace(sampling="one"),
+    Family(re.compile(r"claude"), "adaptive", "disabled", _ALL, veiled=True, sampling="one"),
 )
 
 # llama.cpp and others that speak the dialect: https://github.com/ggml-org/llama.cpp/tools/server

@@ -33,7 +33,7 @@ CHAT_BODY: Mapping[str, str] = {
     "reasoning": "The provider's own settings of reasoning.",
     "thinking": "Anthropic's and others' own settings of reasoning.",
     "modalities": "What the answer may consist of, such as `text` and `audio`.",
-    "audio": "ErrorWriter and format of an answer in audio.",
+    "audio": "Voice and format of an answer in audio.",
     "prediction": "Text that the answer is expected to repeat in large parts.",
     "verbosity": "How long the answer should be: `low`, `medium` or `high`.",
     "web_search_options": "The provider's own web search.",
