@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from bench import request
-from bench.job import Job, Latency
+from bench.job import Job, Latency, Result
+from bench.quiet import Taken, note, quietest
 from bench.report import Figure, Target
 from bench.subject import DIRECT, Subject
 from bench.testbed import Testbed
@@ -32,22 +34,29 @@ def _job(subject: Subject, seconds: float, warmup: float) -> Job:
 def latency(testbed: Testbed) -> list[Figure]:
     """Quantiles at 1,000 requests per second, and what is added to those of the direct call."""
     rounds: list[dict[str, Latency]] = []
-    errors = 0
+    runs: list[Taken[Result]] = []
     for _ in range(testbed.extent.rounds):
-        found = {}
-        for subject in testbed.subjects:
-            if subject.tree:
-                subject.tree.settle()
-            result = testbed.run(_job(subject, testbed.extent.seconds, testbed.extent.warmup / 2))
-            found[subject.name] = result.latency
-            errors += result.errors
-        rounds.append(found)
+        taken = {one.name: quietest(_run(testbed, one)) for one in testbed.subjects}
+        rounds.append({name: one.result.latency for name, one in taken.items()})
+        runs += taken.values()
+    told = [note(runs)]
     return [
-        figure for name in _QUANTILES for figure in (_total(rounds, name), _added(rounds, name))
+        figure
+        for name in _QUANTILES
+        for figure in (_total(rounds, name, told), _added(rounds, name, told))
     ]
 
 
-def _total(rounds: list[dict[str, Latency]], quantile: str) -> Figure:
+def _run(testbed: Testbed, subject: Subject) -> Callable[[], Result]:
+    def run() -> Result:
+        if subject.tree:
+            subject.tree.settle()
+        return testbed.run(_job(subject, testbed.extent.seconds, testbed.extent.warmup / 2))
+
+    return run
+
+
+def _total(rounds: list[dict[str, Latency]], quantile: str, notes: list[str]) -> Figure:
     return Figure(
         scenario="latency",
         metric=f"{_title(quantile)} at {_RATE:,}/s",
@@ -55,10 +64,11 @@ def _total(rounds: list[dict[str, Latency]], quantile: str) -> Figure:
         rounds=_by_subject(
             [{name: _ms(of, quantile) for name, of in found.items()} for found in rounds]
         ),
+        notes=notes,
     )
 
 
-def _added(rounds: list[dict[str, Latency]], quantile: str) -> Figure:
+def _added(rounds: list[dict[str, Latency]], quantile: str, notes: list[str]) -> Figure:
     return Figure(
         scenario="latency",
         metric=f"{_title(quantile)} added",
@@ -74,6 +84,7 @@ def _added(rounds: list[dict[str, Latency]], quantile: str) -> Figure:
             ]
         ),
         target=_ADDED_P99_MS if quantile == "p99" else None,
+        notes=notes,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from bench.peers import prompt
+from bench.quiet import quietest
 from bench.report import Figure
 from bench.subject import Subject
 from bench.testbed import Testbed
@@ -12,6 +14,7 @@ from bench.testbed import Testbed
 _BOUND_MS = 10.0
 _STEPS = 24  # of a twentieth of the rate at full load: up to 1.2 times it
 _CONNECTIONS = 64
+_TRIES = 3  # to find the machine left alone
 
 
 def pace(testbed: Testbed, subjects: Sequence[Subject], full: Mapping[str, float]) -> Figure:
@@ -50,5 +53,5 @@ def _holds(testbed: Testbed, subject: Subject, rate: int) -> bool:
     subject.tree.settle(quiet=0.3, limit=2)
     seconds = max(testbed.extent.seconds, 1.0)
     asked = prompt.job(subject, "open", seconds, connections=_CONNECTIONS, rate=rate, warmup=0.3)
-    result = testbed.run(asked)
+    result = quietest(partial(testbed.run, asked), _TRIES).result
     return not result.errors and result.latency.p99 / 1000 <= _BOUND_MS
