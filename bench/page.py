@@ -45,11 +45,9 @@ def _place(run: Mapping[str, Any]) -> str:
     machine = run["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
     restless = machine["load"] > machine["cores"] / 2 or run["stolen"] > _STOLEN
-    noise = (
-        "**The machine had other work to do: take these figures with care.** " if restless else ""
-    )
+    noise = "**The machine was busy: take these figures with care.** " if restless else ""
     return (
-        f"Taken {run['time'][:16].replace('T', ' ')} UTC on {machine['processor']}, "
+        f"Measured {run['time'][:16].replace('T', ' ')} UTC on {machine['processor']}, "
         f"{machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}.\n{noise}"
         f"Load average before the run {machine['load']:.2f}, time stolen by other virtual machines "
         f"{run['stolen']:.1%}.\nVersions: {versions}; Callgate is "
@@ -99,7 +97,7 @@ def _verdicts(figures: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _raw(run: Mapping[str, Any]) -> str:
-    lines = ["## Raw numbers\n", "Every round, in the order in which it was taken.\n"]
+    lines = ["## Raw numbers\n", "Every round, in the order in which it was measured.\n"]
     lines += [_row(["metric", "unit", "who", "rounds", "wrong answers"]), _row(["---"] * 5)]
     for figure in run["figures"]:
         for name, rounds in figure["rounds"].items():

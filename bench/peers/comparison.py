@@ -22,9 +22,7 @@ _SHORTER = 0.6  # of the usual round: there are six subjects, six kinds of load 
 def peers(testbed: Testbed) -> list[Figure]:
     """Measure all; who could not be installed or started is named in a note."""
     extent = testbed.extent
-    testbed.extent = msgspec.structs.replace(
-        extent, rounds=max(min(extent.rounds, 3), 1), seconds=extent.seconds * _SHORTER
-    )
+    testbed.extent = msgspec.structs.replace(extent, seconds=extent.seconds * _SHORTER)
     with contextlib.ExitStack() as stack:
         _say("installing and starting")
         lineup = line_up(testbed, stack)

@@ -11,6 +11,7 @@ from bench.subject import CALLGATE, NGINX, Subject
 from bench.testbed import Testbed
 
 _STREAMS = 20
+_ROUNDS, _ROUNDS_OF_LARGE = 3, 2
 _NGINX = Target(3.0, of_ratio=True)
 _RIVALS = {portkey.NAME: Target(1 / 10, of_ratio=True), litellm.NAME: Target(1 / 50, of_ratio=True)}
 
@@ -32,13 +33,13 @@ def costs(testbed: Testbed, subjects: Sequence[Subject]) -> tuple[list[Figure], 
                     unit="us",
                     rounds=request,
                     over=request.get(NGINX, ()),
-                    target=_NGINX if tokens == 1000 and not chunks else None,
+                    target=_NGINX if _judged(tokens, chunks) else None,
                     errors=errors,
                 )
             )
             if tokens == 1000 and chunks:
                 figures.append(_per("CPU per chunk", event, event.get(NGINX, ()), None))
-            if tokens == 1000 and not chunks:
+            if _judged(tokens, chunks):
                 full = rate
                 figures += [
                     _per(f"CPU per request over {rival}'s", request, request[rival], target)
@@ -46,6 +47,10 @@ def costs(testbed: Testbed, subjects: Sequence[Subject]) -> tuple[list[Figure], 
                     if rival in request
                 ]
     return figures, full
+
+
+def _judged(tokens: int, chunks: int) -> bool:
+    return tokens == 1000 and not chunks
 
 
 def _per(metric: str, rounds: Rounds, over: Sequence[float], target: Target | None) -> Figure:
@@ -59,7 +64,9 @@ def _rounds(
     request, event, rate = (defaultdict[str, list[float]](list) for _ in range(3))
     errors = 0
     connections = _STREAMS if chunks else 32
-    count = testbed.extent.rounds if tokens == 1000 else min(testbed.extent.rounds, 2)
+    most = _ROUNDS if tokens == 1000 else _ROUNDS_OF_LARGE
+    # Only what a target judges takes as many rounds as confidence needs: there is much to measure.
+    count = testbed.extent.rounds if _judged(tokens, chunks) else min(testbed.extent.rounds, most)
     for number in range(count + 1):
         for subject in subjects:
             if not subject.tree:
