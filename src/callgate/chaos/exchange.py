@@ -111,9 +111,9 @@ class Exchange:
         """The last chunk, by which a body in chunks is over."""
         await self.write(LAST_CHUNK)
 
-    def begin_whole(self, length: int, headers: Headers = ()) -> None:
+    def begin_whole(self, length: int) -> None:
         """The head of a response that is to have a body of so many bytes."""
-        self._head(200, JSON, (*headers, ("content-length", str(length))))
+        self._head(200, JSON, (("content-length", str(length)),))
 
     async def part(self, words: int) -> None:
         """A stream's first words, or the first half of a body that was announced as a whole one."""

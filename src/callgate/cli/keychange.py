@@ -39,7 +39,7 @@ Limits = Sequence[tuple[str, int | Removed | None]]
 @click.option("--name", type=label, metavar="NAME", help="What the key is for.")
 @click.option(
     "--expires",
-    type=or_removed(duration, "none"),
+    type=or_removed(duration),
     metavar="SPAN|none",
     help="Refused after 30s, 12h, 90d, … from now.",
 )
@@ -85,19 +85,19 @@ Limits = Sequence[tuple[str, int | Removed | None]]
 )
 @click.option(
     "--tokens-per-minute",
-    type=or_removed(click.IntRange(1, 10**9), "none"),
+    type=or_removed(click.IntRange(1, 10**9)),
     metavar="N|none",
     help="Limit the key to N tokens per 60 seconds, over all models.",
 )
 @click.option(
     "--budget-day",
-    type=or_removed(dollars, "none"),
+    type=or_removed(dollars),
     metavar="USD|none",
     help="What it may spend per day (UTC).",
 )
 @click.option(
     "--budget-month",
-    type=or_removed(dollars, "none"),
+    type=or_removed(dollars),
     metavar="USD|none",
     help="The same per month (UTC).",
 )

@@ -137,9 +137,9 @@ def model_limit(text: str) -> tuple[str, int | None]:
     return _limited(text, needed=True)
 
 
-def or_removed(kind: Callable[[str], V], word: str) -> Callable[[str], V | Removed]:
-    """A value of this kind, or the word that takes away what was given before."""
-    return lambda text: REMOVED if text.strip().lower() == word else kind(text)
+def or_removed(kind: Callable[[str], V]) -> Callable[[str], V | Removed]:
+    """A value of this kind, or `none`, which takes away what was given before."""
+    return lambda text: REMOVED if text.strip().lower() == "none" else kind(text)
 
 
 def limit_or_default(text: str) -> tuple[str, int | Removed | None]:

@@ -145,7 +145,7 @@ def amended(used: int, delta: int) -> int:
     return min(max(0, used + delta), MOST)
 
 
-def seeded(level: Level, begins: int, amount: int, *, again: bool = False) -> Level:
+def seeded(level: Level, begins: int, amount: int, *, again: bool) -> Level:
     """A calendar counter that has been told what was spent before its birth, once.
 
     One that knew already is left alone; or, told `again` of all that was spent in its period, has

@@ -89,7 +89,7 @@ class Resolver:
         shared = one.keys() & other.keys()
         self._merged += (
             len(one)
-            + _extent(other, MAX_MERGED)
+            + _extent(other)
             + sum(len(one[key]) for key in shared if isinstance(one[key], dict | list))
         )
         if self._merged > MAX_MERGED:
@@ -209,11 +209,11 @@ def _hashable(value: Any) -> Any:
     return value
 
 
-def _extent(value: Any, most: int) -> int:
-    """How many members a value has, and all that it holds, as far as that is below `most`."""
+def _extent(value: Any) -> int:
+    """How many members a value has, and all that it holds, counted up to `MAX_MERGED`."""
     count = 0
     rest = [value]
-    while rest and count < most:
+    while rest and count < MAX_MERGED:
         one = rest.pop()
         count += 1
         if isinstance(one, dict):

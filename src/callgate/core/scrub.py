@@ -75,7 +75,7 @@ def known(secrets: Iterable[Secret]) -> tuple[bytes, ...]:
     return tuple(sorted(forms, key=len, reverse=True))
 
 
-def blot(secret: bytes, keep: int = 0) -> bytes:
+def _blot(secret: bytes, keep: int) -> bytes:
     """As long as the secret, alike but for letters and digits from `keep` on."""
     places = [match.start() for match in _BLOTTABLE.finditer(secret, keep) if len(match[0]) == 1]
     letters = bytes(secret[at] for at in places if not 48 <= secret[at] <= 57)
@@ -88,7 +88,7 @@ def blot(secret: bytes, keep: int = 0) -> bytes:
 
 def blot_known(secret: bytes) -> bytes:
     """A known secret blotted out, under the prefix that says whose it is."""
-    return blot(secret, _begins(secret, 0))
+    return _blot(secret, _begins(secret, 0))
 
 
 def scrub(data: bytes, secrets: Sequence[bytes] = ()) -> bytes:
@@ -156,7 +156,7 @@ def _without(data: bytes, secrets: Sequence[bytes]) -> bytes:
 
 def _blotted(match: re.Match[bytes]) -> bytes:
     kept = match[match.lastgroup or 0]
-    return blot(match[0], _begins(match[0], len(kept)))
+    return _blot(match[0], _begins(match[0], len(kept)))
 
 
 def _begins(secret: bytes, at: int) -> int:

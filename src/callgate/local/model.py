@@ -24,7 +24,6 @@ class LocalModel(Struct, frozen=True, kw_only=True):
 
     name: str
     display_name: str
-    licence: str
     context_length: int
     slots: int
 
@@ -33,7 +32,6 @@ class LocalModel(Struct, frozen=True, kw_only=True):
 SMOLLM2 = LocalModel(
     name="smollm2-135m-instruct",
     display_name="SmolLM2 135M Instruct",
-    licence="Apache-2.0",
     context_length=8192,
     slots=2,
 )

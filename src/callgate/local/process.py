@@ -35,21 +35,11 @@ class LocalServer:
     them need not be told. The child ends with this process, however that ends.
     """
 
-    def __init__(
-        self,
-        weights: Path,
-        *,
-        name: str = SMOLLM2.name,
-        context_length: int = SMOLLM2.context_length,
-        slots: int = SMOLLM2.slots,
-        verbose: bool = False,
-    ) -> None:
+    def __init__(self, weights: Path, *, context_length: int = SMOLLM2.context_length) -> None:
         self.weights = weights
         self.port = 0
         self.secret = Secret(secrets.token_urlsafe(24))
-        self._options = ("--alias", name, "--context-length", str(context_length))
-        self._options += ("--slots", str(slots), *(("--verbose",) if verbose else ()))
-        self._verbose = verbose
+        self._context_length = context_length
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -76,7 +66,7 @@ class LocalServer:
             )
         self.stop()
         with tempfile.TemporaryFile() as said:
-            self._child = self._spawn(None if self._verbose else said)
+            self._child = self._spawn(said)
             try:
                 self.port = self._wait_until_ready(self._child, timeout, said)
             except BaseException:
@@ -111,10 +101,16 @@ class LocalServer:
     ) -> None:
         self.stop()
 
-    def _spawn(self, stderr: IO[bytes] | None) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "callgate.local.server", f"--weights={self.weights}"]
+    def _spawn(self, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+        options = [
+            f"--weights={self.weights}",
+            f"--port={self.port}",
+            f"--alias={SMOLLM2.name}",
+            f"--context-length={self._context_length}",
+            f"--slots={SMOLLM2.slots}",
+        ]
         child = subprocess.Popen(  # noqa: S603 - no shell, every argument our own
-            [*command, f"--port={self.port}", *self._options],
+            [sys.executable, "-m", "callgate.local.server", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -23,7 +23,7 @@ _HOST = "127.0.0.1"
 _KEY_LIMIT = 1024  # bytes
 _MOST_THREADS = 4  # a model this small gains nothing from more
 _PARENT_POLL = 0.25  # seconds
-_ERRORS, _EVERYTHING = 1, 4  # llama.cpp's levels of verbosity
+_ERRORS = 1  # llama.cpp's level of verbosity
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     address = urlsplit(server.listening_address)
     print(json.dumps({"host": address.hostname, "port": address.port}), flush=True)
     _silence(1)
-    if not args.verbose:
-        _silence(2)
+    _silence(2)
     watch.join()
     return 0
 
@@ -60,7 +59,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--context-length", type=int, required=True, help="tokens per request")
     parser.add_argument("--slots", type=int, required=True, help="requests that run at once")
-    parser.add_argument("--verbose", action="store_true", help="llama.cpp's own log on stderr")
     return parser
 
 
@@ -75,7 +73,7 @@ def _params(params: Any, args: argparse.Namespace, key: str) -> Any:
     for cpu in (params.cpuparams, params.cpuparams_batch):
         cpu.n_threads = _threads()
         cpu.poll = 0  # wait for work asleep, not spinning
-    params.verbosity = _EVERYTHING if args.verbose else _ERRORS
+    params.verbosity = _ERRORS
     params.offline = True
     params.ui = False
     params.endpoint_slots = False

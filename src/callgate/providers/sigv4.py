@@ -16,8 +16,6 @@ from botocore.credentials import Credentials
 from callgate.core.http import HttpRequest
 from callgate.core.models import Deployment
 
-SERVICE = "bedrock"
-
 
 def sign(request: HttpRequest, deployment: Deployment, region: str, now: datetime) -> HttpRequest:
     """The request with its signature, and the session token where the credentials have one.
@@ -34,7 +32,7 @@ def sign(request: HttpRequest, deployment: Deployment, region: str, now: datetim
         headers=dict(request.headers),
         data=request.body,
     )
-    _Signer(credentials, SERVICE, region, now).add_auth(signed)
+    _Signer(credentials, region, now).add_auth(signed)
     headers = tuple((name.lower(), value) for name, value in signed.headers.items())
     return request.with_headers(headers)
 
@@ -42,8 +40,8 @@ def sign(request: HttpRequest, deployment: Deployment, region: str, now: datetim
 class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore has no types
     """Botocore's signer with the time as an argument in place of the clock."""
 
-    def __init__(self, credentials: Credentials, service: str, region: str, now: datetime) -> None:
-        super().__init__(credentials, service, region)
+    def __init__(self, credentials: Credentials, region: str, now: datetime) -> None:
+        super().__init__(credentials, "bedrock", region)
         self._now = now.astimezone(UTC).strftime(SIGV4_TIMESTAMP)
 
     def add_auth(self, request: Any) -> None:

@@ -71,14 +71,14 @@ class JsonLines(logging.Formatter):
         return redact(repr(value), self._secrets)
 
 
-def set_up(secrets: Sequence[Secret], level: int = logging.INFO) -> None:
+def set_up(secrets: Sequence[Secret]) -> None:
     """Send all logging of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(secrets))
     # No line tells these (https://docs.python.org/3/howto/logging.html#optimization).
     logging._srcfile = None  # noqa: SLF001
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     for chatty in ("uvicorn.error", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)

@@ -27,8 +27,8 @@ _decode = msgspec.msgpack.Decoder(list[Window]).decode
 class HandoverCounters(MemoryCounters):
     """`MemoryCounters` that outlive their process in `path`, unless that is killed."""
 
-    def __init__(self, path: Path, capacity: int = 1_000_000) -> None:
-        super().__init__(capacity)
+    def __init__(self, path: Path) -> None:
+        super().__init__()
         self._path = path
         self._handed_over = False
         self._watch: asyncio.Task[None] | None = None
