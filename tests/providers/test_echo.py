@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -120,12 +121,13 @@ def earlier(target: Target, turn: dict[str, Any], **more: Any) -> dict[str, Any]
 
 @pytest.mark.parametrize("target", [GROQ, MISTRAL, CEREBRAS], ids=lambda one: one.deployment.id)
 def test_the_strict_are_sent_nothing_that_they_do_not_know(target: Target) -> None:
-    call = {**CALL, "index": 0, "extra_content": {"google": {"thought_signature": "x"}}}
+    plain = {**CALL, "id": "D681PevKs"}
+    call = {**plain, "index": 0, "extra_content": {"google": {"thought_signature": "x"}}}
     turn = answer(
         tool_calls=[call], reasoning_content="Hm.", reasoning_details=[BY_CLAUDE],
         annotations=[], refusal=None, audio=None, images=[], content_parts=[],
     )  # fmt: skip
-    assert earlier(target, turn) == answer(tool_calls=[CALL])
+    assert earlier(target, turn) == answer(tool_calls=[plain])
 
 
 @pytest.mark.parametrize("target", [GROQ, CEREBRAS], ids=lambda one: one.deployment.id)
@@ -136,6 +138,18 @@ def test_reasoning_goes_back_where_there_is_a_field_for_it(target: Target) -> No
 
 def test_what_the_caller_adds_passes_untouched() -> None:
     assert earlier(GROQ, answer(name="x", new={"a": None})) == answer(name="x", new={"a": None})
+
+
+def test_mistral_gets_ids_of_calls_in_its_own_form() -> None:
+    foreign = {**CALL, "id": "toolu_01A09q90qw90lq917835lq9"}
+    for call, own in ((foreign, False), ({**CALL, "id": "D681PevKs"}, True)):
+        result = {"role": "tool", "tool_call_id": call["id"], "content": "5"}
+        turns = sent(MISTRAL, answer(tool_calls=[call]), result)["messages"]
+        id_ = turns[1]["tool_calls"][0]["id"]
+        assert re.fullmatch("[a-zA-Z0-9]{9}", id_)
+        assert (id_ == call["id"]) is own
+        assert turns[1] == answer(tool_calls=[{**call, "id": id_}])
+        assert turns[2] == {**result, "tool_call_id": id_}
 
 
 def test_words_of_a_refusal_are_content() -> None:

@@ -146,6 +146,22 @@ def test_usage_is_asked_for_in_every_stream_whose_vendor_takes_it(
     assert body.get("stream_options") == options
 
 
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ({"seed": 5}, {"random_seed": 5}),
+        ({"random_seed": 6}, {"random_seed": 6}),
+        ({"seed": 5, "random_seed": 6}, {"seed": 5, "random_seed": 6}),  # for Mistral to refuse
+    ],
+)
+def test_mistral_is_told_the_seed_in_its_own_field(
+    given: dict[str, int], seeds: dict[str, int]
+) -> None:
+    request = parse_chat(json.dumps({"model": "m", "messages": MESSAGES, **given}).encode())
+    body = json.loads(OpenAI().encode(request, target_of("mistral")).body)
+    assert {name: value for name, value in body.items() if "seed" in name} == seeds
+
+
 def test_a_whole_answer_needs_no_stream_options() -> None:
     assert "stream_options" not in sent({"model": "m", "messages": MESSAGES, "stream": False})
 

@@ -26,7 +26,8 @@ class Vendor:
     the provider's region, `default_region` where none is configured. `answer_fields` are what it
     takes of an earlier answer besides content and calls, None where it passes over what it does
     not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content;
-    `developer` that it knows the role of that name.
+    `developer` that it knows the role of that name; `short_ids` that it takes only ids of calls of
+    nine letters and digits; `seed_field` is its name for `seed`.
     """
 
     name: str
@@ -41,6 +42,8 @@ class Vendor:
     answer_fields: frozenset[str] | None = None
     thoughts_in_parts: bool = False
     developer: bool = True
+    short_ids: bool = False
+    seed_field: str = "seed"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -59,7 +59,8 @@ _ROWS = (
         answer_fields=frozenset({"function_call", "reasoning"}),
     ),
     # https://docs.mistral.ai/api/: usage comes with the last chunk, and asking is refused; so are
-    # fields of an earlier answer that it does not know
+    # fields of an earlier answer that it does not know, and ids of calls in a form not its own
+    # (https://mistralai.github.io/mistral-common/usage/tools/)
     Vendor(
         name="mistral",
         dialect="openai",
@@ -70,6 +71,8 @@ _ROWS = (
         answer_fields=frozenset(),
         thoughts_in_parts=True,
         developer=False,
+        short_ids=True,
+        seed_field="random_seed",
     ),
     # https://api-docs.deepseek.com/
     Vendor(

@@ -55,6 +55,8 @@ class OpenAI:
             fields["messages"] = sent_back(request, deployment)
         most = target.model.max_output_tokens
         fields[vendor.max_tokens_field] = output_limit(request, most, thoughts_of(body))
+        if body.seed is not None and vendor.seed_field not in fields:
+            fields[vendor.seed_field] = fields.pop("seed")
         if body.stream:
             self._stream_options(fields, reported=vendor.stream_usage)
         return HttpRequest(

@@ -8,12 +8,17 @@ field for, signatures, sources, nulls. What the caller has added by itself stays
 Where a server does not know the role `developer`, OpenAI's newer word for `system`, it gets the
 older one.
 
+Mistral takes only ids of calls in the form of its own; others are hashed into it, the same each
+time.
+
 Mistral's own reasoning came as parts of the content and goes back so:
 https://docs.mistral.ai/capabilities/reasoning/
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import Any, Final
 
 import msgspec
@@ -38,12 +43,14 @@ _ALWAYS_THINKS: Final = "magistral"
 _messages: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _calls: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode: Final = msgspec.json.Encoder().encode
+_SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[str, Any]]:
     """The messages as the deployment's server takes them."""
     raw, vendor = request.raw["messages"], deployment.vendor
     strict, renamed = vendor.answer_fields is not None, not vendor.developer
+    short = vendor.short_ids
     if not any(
         (strict and message.role == "assistant") or (renamed and message.role == "developer")
         for message in request.messages
@@ -55,6 +62,9 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     for given, message in zip(_messages(raw), request.messages, strict=True):
         if renamed and message.role == "developer":
             messages.append({**given, "role": "system"})
+            continue
+        if short and message.role == "tool":
+            messages.append({**given, "tool_call_id": short_id(message.tool_call_id or "")})
             continue
         if not strict or message.role != "assistant":
             messages.append(given)
@@ -74,8 +84,18 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
                 {name: value for name, value in call.items() if name not in _ABOUT_CALLS}
                 for call in _calls(given["tool_calls"])
             ]
+            if short:
+                for call, known in zip(turn["tool_calls"], message.tool_calls, strict=True):
+                    call["id"] = short_id(known.id)
         messages.append(turn)
     return messages
+
+
+def short_id(given: str) -> str:
+    """The id of a call as Mistral takes it."""
+    if _SHORT.fullmatch(given):
+        return given
+    return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:9]
 
 
 def _thinks(body: ChatBody, upstream_model: str) -> bool:
