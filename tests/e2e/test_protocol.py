@@ -76,7 +76,7 @@ def test_requests_sent_ahead_are_answered_in_their_order(gateway: Gateway) -> No
         HEALTH,
         post(gateway, b"[]", close=False),
         post(gateway, STREAM, close=False),
-        b"GET /v1/models/test-ok HTTP/1.1\r\n\r\n",
+        b"GET /v1/models/test-ok HTTP/1.1\r\nhost: gateway\r\n\r\n",
         post(gateway),
     ]
     whole, health, broken, stream, model, last = talk(gateway, b"".join(kinds))
@@ -162,6 +162,10 @@ def test_an_offer_to_upgrade_is_ignored_and_the_body_kept(gateway: Gateway, meth
         assert only(list(answers(drain(connection)))).json == {"status": "ok"}
 
 
+def test_http_1_0_needs_no_host(gateway: Gateway) -> None:
+    assert only(talk(gateway, b"GET /health HTTP/1.0\r\n\r\n")).status == 200
+
+
 def test_http_1_0_gets_no_chunks(gateway: Gateway) -> None:
     for extra in ((), (b"connection: keep-alive",)):
         request = post(gateway, STREAM, *extra, version=b"1.0", close=False)
@@ -196,7 +200,7 @@ def test_head_has_the_headers_alone(gateway: Gateway, path: bytes, status: int) 
 def test_other_methods_are_refused_with_those_allowed(
     gateway: Gateway, method: bytes, path: bytes
 ) -> None:
-    answer = only(talk(gateway, b"%b %b HTTP/1.1\r\nconnection: close\r\n\r\n" % (method, path)))
+    answer = only(talk(gateway, LAST_HEALTH.replace(b"GET /health", b"%b %b" % (method, path))))
     assert answer.error == "method_not_allowed"
     assert answer.headers["allow"]
 
@@ -231,7 +235,7 @@ def test_targets_that_mean_the_chat_route(gateway: Gateway, path: bytes) -> None
     ids=range(8),
 )
 def test_targets_that_mean_nothing(gateway: Gateway, path: bytes, kind: str) -> None:
-    answer = only(talk(gateway, b"GET %b HTTP/1.1\r\nconnection: close\r\n\r\n" % path))
+    answer = only(talk(gateway, LAST_HEALTH.replace(b"/health", path)))
     assert answer.status == 404
     assert answer.error in (kind, "path_not_found")
     assert "x-injected" not in answer.headers
@@ -241,8 +245,13 @@ def test_targets_that_mean_nothing(gateway: Gateway, path: bytes, kind: str) -> 
 
 
 def test_of_two_keys_none_counts(gateway: Gateway) -> None:
-    for second in (gateway.key.encode(), b"Bearer sk-other"):
-        answer = first(gateway, post(gateway, HELLO, b"authorization: " + second))
+    for second, before in (
+        (gateway.key.encode(), b""),
+        (b"Bearer sk-other", b""),
+        (gateway.key.encode(), b"\r\n\r\n"),  # to be skipped (RFC 9112, 2.2)
+    ):
+        request = before + post(gateway, HELLO, b"authorization: " + second)
+        answer = first(gateway, request)
         assert (answer.status, answer.error) == (401, "unauthorized")
         assert "sent more than once" in answer.json["error"]["metadata"]["fix"]
         record = gateway.record(answer.headers["x-request-id"])
@@ -259,6 +268,9 @@ def test_of_two_keys_none_counts(gateway: Gateway) -> None:
         (b"GET /health HTTP/1.1\nhost: x\n\n", "bad_http"),
         (b"GET /health HTTP/1.1\r\nx: a\r\n folded\r\n\r\n", "bad_http"),
         (b"GET /health HTTP/1.1\r\nhost : x\r\n\r\n", "bad_http"),
+        (b"GET /health HTTP/1.1\r\n\r\n", "bad_http"),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nhost: a\r\n\r\n", "bad_http"),
+        (b"GET /health HTTP/1.1\r\nhost: a b\r\n\r\n", "bad_http"),
         (b"GET /health HTTP/1.1\r\nx: a\x00b\r\n\r\n", "bad_http"),
         (b"POST / HTTP/1.1\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}a", "bad_http"),
         (b"POST / HTTP/1.1\r\ncontent-length: 99999999999999999999999\r\n\r\n", "bad_http"),
@@ -268,7 +280,7 @@ def test_of_two_keys_none_counts(gateway: Gateway) -> None:
         ),
         (b"GET /?" + b"a=b&" * 20_000 + b" HTTP/1.1\r\n\r\n", "headers_too_large"),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_what_is_no_request_is_told_and_on_record(
     gateway: Gateway, request_bytes: bytes, kind: str

@@ -19,8 +19,8 @@ from callgate.web.settings import Bounds
 
 pytestmark = pytest.mark.skipif(compiled(), reason="a compiled door takes no stand-ins")
 
-GET = b"GET / HTTP/1.1\r\n\r\n"
-HALF = b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nab"
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+HALF = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nab"
 BOUNDS = Bounds(
     header_bytes=1000, head_seconds=8, body_seconds=8, idle_seconds=40, write_seconds=20
 )

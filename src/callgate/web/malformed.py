@@ -26,6 +26,9 @@ _OTHER_PROTOCOLS = (
         "Take this gateway out of the client's `HTTPS_PROXY`; it is the address to send to.",
     ),
 )
+_HOST = re.compile(  # RFC 9110, 7.2; RFC 3986, 3.2.2
+    rb"(?:\[[0-9A-Za-z:.%~_-]+\]|[0-9A-Za-z._~%!$&'()*+,;=-]*)(?::[0-9]*)?[ \t]*"
+)
 _METHOD = re.compile(rb"([!-~]{1,32}) [!-~]{1,65536} HTTP/1\.[01]\r\n")
 
 
@@ -48,3 +51,24 @@ def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
     if isinstance(fault, HttpParserCallbackError | HttpParserInvalidMethodError):
         return GatewayError("bad_http", _SAID)
     return GatewayError("bad_http", f"{_SAID}: {fault}")
+
+
+def host_fault(host: bytes | None, twice: bool, version: str) -> GatewayError | None:
+    """The `bad_http` for a request whose `Host`, on one line or more, is not as it has to be.
+
+    HTTP/1.0 needs none. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    """
+    if twice:
+        said = "`Host` was sent more than once"
+    elif host is None and version != "1.0":
+        said = "`Host` is missing, which HTTP/1.1 requires"
+    elif host is not None and not _HOST.fullmatch(host):
+        said = "`Host` is not the name or address of a host, with or without a port"
+    else:
+        return None
+    return GatewayError(
+        "bad_http",
+        f"{_SAID}: {said}",
+        cause="Whoever is on the way may take the request for another host's.",
+        fix="Send one `Host` with the name in the gateway's URL, as HTTP clients do by themselves.",
+    )

@@ -23,6 +23,7 @@ from callgate.web.credentials import SEVERAL
 from callgate.web.exchange import Exchange
 from callgate.web.flow import Flow
 from callgate.web.head import Head
+from callgate.web.malformed import host_fault
 from callgate.web.reader import RequestReader
 from callgate.web.target import split_target
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from callgate.web.door import Door
 
 _CHAT_URL = CHAT_PATH.encode()
-_AUTHORIZATION = b"authorization"
+_AUTHORIZATION, _HOST = b"authorization", b"host"
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
 _NOT_JUST_SO = 5.0
@@ -43,8 +44,9 @@ class GateProtocol(RequestReader):
     """A transport, the request in progress on it, and those that were sent ahead."""
 
     __slots__ = (
-        "_client", "_exchange", "_idle", "_loop", "_proxies", "_quiet_since", "_refused", "_scarce",
-        "_scheme", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow", "transport",
+        "_client", "_exchange", "_host", "_idle", "_loop", "_proxies", "_quiet_since", "_refused",
+        "_scarce", "_scheme", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow",
+        "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
@@ -63,6 +65,7 @@ class GateProtocol(RequestReader):
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._refused: GatewayError | None = None
+        self._host: bytes | None = b""  # the last one that was found sound
         self._quiet_since = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._scarce = False
@@ -157,7 +160,18 @@ class GateProtocol(RequestReader):
         """Serve the request, or let it wait for those before it."""
         if len(self._waiting) >= _MAX_PIPELINED:
             return GatewayError("bad_http", "Too many requests were sent ahead")
-        exchange = self._new_exchange()
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        host = headers.get(_HOST)
+        repeats = self.repeats(len(headers))
+        if repeats or host != self._host:
+            twice = repeats and self.stands_twice(_HOST)
+            fault = host_fault(host, twice, self.parser.get_http_version())
+            if fault is not None:
+                return fault
+            self._host = host
+            if repeats and self.stands_twice(_AUTHORIZATION):
+                headers[_AUTHORIZATION] = SEVERAL
+        exchange = self._new_exchange(headers)
         if self._scarce:  # what it holds is kept back for those who look after the gateway
             exchange.keep_alive = False
             exchange.fail(shortage())
@@ -210,11 +224,8 @@ class GateProtocol(RequestReader):
         assert exchange is not None
         return exchange
 
-    def _new_exchange(self) -> Exchange:
+    def _new_exchange(self, headers: dict[bytes, bytes]) -> Exchange:
         parser, url = self.parser, self.url
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        if _AUTHORIZATION in headers and self.authorizes_twice(len(headers)):
-            headers[_AUTHORIZATION] = SEVERAL
         version: str = parser.get_http_version()
         if url == _CHAT_URL:
             path, raw_path, query = CHAT_PATH, url, b""

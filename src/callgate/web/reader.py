@@ -16,7 +16,6 @@ from callgate.errors import GatewayError
 from callgate.web.malformed import malformed
 
 _END = b"\r\n\r\n"
-_AUTHORIZATION = b"authorization"
 _SHORT = 1024  # up to where a body costs less to look through than the end of the head to find
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
@@ -26,8 +25,8 @@ class RequestReader:
 
     `url` and `headers` are those of the head that is being read, names as they were sent;
     `amid_head` and `amid_body` say what the next bytes belong to. `header_bytes` bounds a head, and
-    what stands between the pieces of a body. Of a header that comes more than once the last counts;
-    with `joins`, all the lines of `X-Forwarded-For` do; `authorizes_twice` tells of a second key.
+    what stands between the pieces of a body. Of a header that comes more than once the last counts,
+    as `repeats` and `stands_twice` tell; with `joins`, all the lines of `X-Forwarded-For` do.
     """
 
     __slots__ = (
@@ -138,26 +137,30 @@ class RequestReader:
             "headers_too_large", f"The headers are larger than {self._header_bytes:,} bytes"
         )
 
-    def authorizes_twice(self, names: int) -> bool:
-        """Whether the head that was read has `Authorization` on more than one line, given that it
-        has it, and `names` of headers that differ by more than case.
+    def repeats(self, names: int) -> bool:
+        """Whether any header of the head that was read stands on more than one line, given that it
+        has `names` of them that differ by more than case.
 
-        The dict of headers keeps the last line of a name, so the bytes are looked at.
+        The dict of headers keeps the last line of a name, so the lines are counted. True also where
+        that takes more than counting: `stands_twice` tells for certain.
         """
-        headers, data = self.headers, self._head_data
-        if len(headers) == names and not self._head_follows:
-            # Hardly another header begins so, and the less is looked for, the less it costs.
-            start = b"\nAu" if b"Authorization" in headers else b"\nau"
-            if start == b"\nAu" or _AUTHORIZATION in headers:
-                end = len(data)
-                if end > _SHORT:
-                    end = data.find(_END)
-                if data.count(start, 0, end) == 1:
-                    return False
-        if not self._head_follows:
-            data = data.partition(_END)[0]
-        spelt = [name for name in headers if name.lower() == _AUTHORIZATION]
-        return len(spelt) > 1 or _stands_twice(data, b"\n%b:" % spelt[0])
+        if len(self.headers) != names or self._head_follows:
+            return True
+        data = self._head_data
+        # The request's line, the headers' and a blank one; what a body adds makes it only more.
+        if len(data) <= _SHORT and data.count(b"\n") == names + 2:
+            return False
+        return data.count(b"\n", 0, data.find(_END)) != names
+
+    def stands_twice(self, name: bytes) -> bool:
+        """Whether the head that was read has the header `name`, in lower case, more than once."""
+        spelt = [sent for sent in self.headers if sent.lower() == name]
+        if len(spelt) != 1:
+            return len(spelt) > 1
+        data = self._head_data
+        if not self._head_follows:  # but blank lines may stand before it (RFC 9112, 2.2)
+            data = data.lstrip(b"\r\n").partition(_END)[0]
+        return _stands_twice(data, b"\n%b:" % spelt[0])
 
     # --- what the connection does with it -------------------------------------------------------
 
@@ -214,7 +217,8 @@ def _stands_twice(data: bytes, line: bytes) -> bool:
 def _without_upgrade(data: bytes) -> bytes:
     """Blot out `Upgrade` in a head: the parser would take the body for another protocol's.
 
-    Java's HttpClient offers h2c with every request; a server may ignore that (RFC 9110, 7.8).
+    Java's HttpClient offers h2c with every request; a server may ignore that (RFC 9110, 7.8). No
+    byte is added: should it have been of a body after all, that ends where it ended.
     """
     head, end, body = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nx-ignored:", head) + end + body
+    return _UPGRADE.sub(b"\r\nignored:", head) + end + body
