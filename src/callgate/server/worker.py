@@ -7,9 +7,10 @@ import gc
 import signal
 import socket
 import time
+from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 import uvloop
@@ -74,14 +75,6 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
-    settings = config.settings.server
-    bounds = Bounds(
-        header_bytes=settings.max_header_bytes,
-        head_seconds=settings.head_timeout,
-        body_seconds=settings.body_timeout,
-        idle_seconds=settings.keep_alive,
-        write_seconds=settings.write_timeout,
-    )
     with build_worker(config) as worker:
         # What start-up made stays: the collector need not look at it again and again.
         gc.collect()
@@ -89,38 +82,9 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         gc.set_threshold(_GC_YOUNG, _GC_MIDDLE, _GC_OLD)
         await worker.counters.start()
         await worker.seeding.prime(worker.budgets())
-        door = Door(worker.gate, bounds, config.trusted_proxies, worker.files)
-        server = _Server(
-            uvicorn.Config(
-                worker.gate,
-                http=cast("type[asyncio.Protocol]", door),
-                ws="none",
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                headers=[("x-callgate-region", config.region)],
-                proxy_headers=False,
-                timeout_graceful_shutdown=int(settings.drain),
-            ),
-            door,
-            settings.drain,
-        )
-        tasks = [
-            asyncio.create_task(work)
-            for work in (
-                worker.keyring.keep_fresh(),
-                worker.keep_prices(),
-                _tell_figures(config, worker),
-                _look_at_limits(config, worker),
-                _sync_journal(config, worker),
-                worker.held_records.keep(),
-                filewatch.watch(
-                    worker.files, cast("set[GateProtocol]", server.server_state.connections)
-                ),
-                _follow(supervisor, server),
-            )
-        ]
+        server = _server(config, worker)
+        work = (*_beside(config, worker, server), _follow(supervisor, server))
+        tasks = [asyncio.create_task(one) for one in work]
         # uvicorn raises the signal that ended it once more when it has ended, for these handlers;
         # by the default one, the process would end before the last words and records are out.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -143,6 +107,43 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             await worker.counters.stop()
             await worker.client.aclose()
             await worker.held_records.save()
+
+
+def _server(config: Config, worker: Worker) -> _Server:
+    settings = config.settings.server
+    bounds = Bounds(
+        header_bytes=settings.max_header_bytes,
+        head_seconds=settings.head_timeout,
+        body_seconds=settings.body_timeout,
+        idle_seconds=settings.keep_alive,
+        write_seconds=settings.write_timeout,
+    )
+    door = Door(worker.gate, bounds, config.trusted_proxies, worker.files)
+    told = uvicorn.Config(
+        worker.gate,
+        http=cast("type[asyncio.Protocol]", door),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        headers=[("x-callgate-region", config.region)],
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(settings.drain),
+    )
+    return _Server(told, door, settings.drain)
+
+
+def _beside(config: Config, worker: Worker, server: _Server) -> Iterator[Coroutine[Any, Any, None]]:
+    """What runs while callers are served."""
+    connections = cast("set[GateProtocol]", server.server_state.connections)
+    yield worker.keyring.keep_fresh()
+    yield worker.keep_prices()
+    yield _tell_figures(config, worker)
+    yield _look_at_limits(config, worker)
+    yield _sync_journal(config, worker)
+    yield worker.held_records.keep()
+    yield filewatch.watch(worker.files, connections)
 
 
 async def _tell_figures(config: Config, worker: Worker) -> None:

@@ -241,16 +241,12 @@ def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -
                 data = os.pread(fd, max(os.fstat(fd).st_size - offset, 0), offset)
         except FileNotFoundError:
             continue
-        at = data.find(needle)
-        while at >= 0:
-            end = data.find(b"\n", at)
-            end = len(data) if end < 0 else end
-            for found in salvage(data[data.rfind(b"\n", 0, at) + 1 : end]):
+        for line in _lines_with(needle, data):
+            for found in salvage(line):
                 if needle in found:
                     record = msgspec.json.decode(found, type=Record)
                     if record.request_id == request_id:
                         return record
-            at = data.find(needle, end)
     return None
 
 
@@ -272,6 +268,15 @@ def scan(
             for record in chunk.records:
                 if holding in record:
                     yield msgspec.json.decode(record, type=Record)
+
+
+def _lines_with(needle: bytes, data: bytes) -> Iterator[bytes]:
+    at = data.find(needle)
+    while at >= 0:
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        yield data[data.rfind(b"\n", 0, at) + 1 : end]
+        at = data.find(needle, end)
 
 
 def _unshipped(folder: Path) -> Iterator[tuple[int, int]]:

@@ -267,20 +267,23 @@ class MappedCounters:
             home = self._home(key)
             for step in range(self._reach):
                 slot = (home + step) % self._slots
-                if slot in taken:
-                    continue
-                opened = self._level(slot).opened
-                if opened <= now and not limits.expired(opened, now, self._period(slot)):
-                    continue
-                if self._try_lock(HEADER + slot):
-                    try:
-                        if self._replace(slot, key, now):
-                            return slot
-                    finally:
-                        self._unlock(HEADER + slot)
+                if slot not in taken and self._take_over(slot, key, now):
+                    return slot
         finally:
             self._unlock(_CLAIM_LOCK)
         raise _unavailable("The table of limits is full", f"all of {self._reach} slots in reach")
+
+    def _take_over(self, slot: int, key: bytes, now: int) -> bool:
+        """Write the key into a slot whose counter's time is over, if nobody holds its lock."""
+        opened = self._level(slot).opened
+        if opened <= now and not limits.expired(opened, now, self._period(slot)):
+            return False
+        if not self._try_lock(HEADER + slot):
+            return False
+        try:
+            return self._replace(slot, key, now)
+        finally:
+            self._unlock(HEADER + slot)
 
     def _replace(self, slot: int, key: bytes, now: int) -> bool:
         """Write the key into a slot whose lock is held, if its counter's time is over."""

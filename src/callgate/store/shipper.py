@@ -17,6 +17,19 @@ _DAMAGED_FILE = "damaged.log"
 _DAMAGED_BYTES = 1 << 20
 
 
+class _Haul:
+    """What one round takes from the journal: about `limit` lines, of so many bytes so far."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.batch: list[Entry] = []
+        self.damaged: list[bytes] = []
+        self.bytes = 0
+
+    def full(self) -> bool:
+        return len(self.batch) >= self.limit or self.bytes >= _BATCH_BYTES
+
+
 class Shipper:
     """Ships one journal folder. `clock` gives Unix seconds.
 
@@ -74,36 +87,23 @@ class Shipper:
             return 0
         # Each call begins with another segment, lest a busy writer keep the others waiting.
         self._turn = (self._turn + 1) % len(paths)
-        batch: list[Entry] = []
-        damaged: list[bytes] = []
+        haul = _Haul(limit)
         ends: dict[Path, int] = {}
         done: list[Path] = []
-        size = 0
         for path in paths[self._turn :] + paths[: self._turn]:
-            if len(batch) >= limit or size >= _BATCH_BYTES:
+            if haul.full():
                 break
             with contextlib.suppress(FileNotFoundError), segments.reading(path) as fd:
                 offset = segments.offset_of(path)
                 # Asked before reading: what is read of a finished segment is all there will be.
                 finished = segments.finished(fd)
-                end, at = offset, -1
-                while end != at and len(batch) < limit and size < _BATCH_BYTES:
-                    at = end
-                    chunk = segments.read(fd, at, limit - len(batch), final=finished)
-                    end = chunk.end
-                    entries, refused = entries_of(chunk.records)
-                    batch += entries
-                    damaged += chunk.damaged + refused
-                    if self._watch is not None:
-                        self._watch.read(path, at, end, entries)
-                    size += end - at
+                end = self._read(haul, path, fd, offset, finished=finished)
                 if finished and end >= os.fstat(fd).st_size:
                     done.append(path)
                 elif end != offset:
                     ends[path] = end
-        moved = len(batch) + len(damaged)
-        damaged += self._store(batch)
-        self._keep(damaged)
+        moved = len(haul.batch) + len(haul.damaged)
+        self._keep(haul.damaged + self._store(haul.batch))
         for path, end in ends.items():
             segments.set_offset(path, end)
         for path in done:
@@ -113,6 +113,21 @@ class Shipper:
         if not moved:
             segments.sweep(self._folder, self._clock())
         return moved
+
+    def _read(self, haul: _Haul, path: Path, fd: int, offset: int, *, finished: bool) -> int:
+        """Add what a segment has from an offset on, as far as there is room; where it ends."""
+        end, at = offset, -1
+        while end != at and not haul.full():
+            at = end
+            chunk = segments.read(fd, at, haul.limit - len(haul.batch), final=finished)
+            end = chunk.end
+            entries, refused = entries_of(chunk.records)
+            haul.batch += entries
+            haul.damaged += chunk.damaged + refused
+            haul.bytes += end - at
+            if self._watch is not None:
+                self._watch.read(path, at, end, entries)
+        return end
 
     def _store(self, batch: list[Entry]) -> list[bytes]:
         """Append the batch; what in it cannot be kept comes back."""
