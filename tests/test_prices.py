@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import msgspec
 import pytest
 
 from callgate import prices
+from callgate.app import Worker
 from callgate.core.price import Price
 from callgate.prices import PROVIDERS, load, lookup
 
@@ -28,7 +32,7 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_known_model_has_its_list_price() -> None:
     price = lookup([("openai", "gpt-4.1")])["openai", "gpt-4.1"]
     assert msgspec.structs.replace(price, tiers={}) == Price(
-        input=2.0, output=8.0, cached_input=0.5
+        input=2.0, output=8.0, cached_input=0.5, web_search=10.0
     )
 
 
@@ -67,19 +71,56 @@ def test_the_local_model_is_free() -> None:
     assert lookup([("local", "anything")]) == {("local", "anything"): Price()}
 
 
-def test_base_rates_say_that_there_are_others() -> None:
+def test_long_prompts_have_prices_of_their_own_in_each_tier() -> None:
     price = lookup([("gemini", "gemini-2.5-pro")])["gemini", "gemini-2.5-pro"]
     assert price.tiered
-    assert price.input == 1.25
+    assert (price.input, price.output, price.cached_input) == (1.25, 10.0, 0.125)
+    longer, batch = price.longer[200_000], price.tiers["batch"]
+    assert (longer.input, longer.output, longer.cached_input) == (2.5, 15.0, 0.25)
+    assert (batch.input, batch.longer[200_000].input) == (0.625, 1.25)
+
+
+def test_each_length_has_all_its_rates_where_they_change_at_several() -> None:
+    pair = ("openrouter", "qwen/qwen3-coder-flash")
+    price = lookup([pair])[pair]
+    assert list(price.longer) == sorted(price.longer)
+    assert len(price.longer) > 1
+    rates = [price.input, *(one.input for one in price.longer.values())]
+    assert rates == sorted(rates)
+
+
+def test_what_is_dearer_than_plain_tokens_is_known() -> None:
+    claude, painter = ("anthropic", "claude-opus-4-5"), ("gemini", "gemini-2.5-flash-image")
+    prices = lookup([claude, painter])
+    assert prices[claude].cache_write_1h == 2 * prices[claude].input
+    assert prices[claude].web_search == 10.0
+    assert prices[painter].output_image == 30.0
+
+
+PEAKS = ("deepseek", "deepseek-v4-pro")
 
 
 def test_the_rates_are_those_of_the_day() -> None:
-    pair = ("deepseek", "deepseek-v4-pro")
-    before = lookup([pair], date(2026, 8, 16))[pair]
-    after = lookup([pair], date(2026, 8, 17))[pair]
+    before = lookup([PEAKS], datetime(2026, 8, 16, 12, tzinfo=UTC))[PEAKS]
+    after = lookup([PEAKS], datetime(2026, 8, 17, 12, tzinfo=UTC))[PEAKS]
     assert before.input < after.input
-    assert before.tiered
-    assert after.tiered  # dearer at some hours of the day
+
+
+def test_the_rates_are_those_of_the_hour_and_hold_until_it_ends(tmp_path: Path) -> None:
+    cache, day = tmp_path / "prices.json", datetime(2026, 11, 23, tzinfo=UTC)
+    at = [0.5, 1, 3.9, 4, 12, 23]
+    told = [load([PEAKS], cache, day + timedelta(hours=hours)) for hours in at]
+    assert [(until - day).total_seconds() / 3600 for _, until in told] == [1, 4, 4, 6, 24, 24]
+    usual, peak = told[0][0][PEAKS], told[1][0][PEAKS]
+    assert usual.tiered
+    assert peak.input == 2 * usual.input
+    assert [found[PEAKS] for found, _ in told] == [usual, peak, peak, usual, usual, usual]
+
+
+def test_what_does_not_depend_on_the_hour_holds_for_the_day(tmp_path: Path) -> None:
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    _, until = load([("openai", "gpt-4.1")], tmp_path / "prices.json", noon)
+    assert until == datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def test_every_vendor_of_the_table_is_one_that_the_package_knows() -> None:
@@ -97,13 +138,13 @@ def test_what_was_looked_up_is_remembered(tmp_path: Path, monkeypatch: pytest.Mo
     cache = tmp_path / "prices.json"
     pairs = [("openai", "gpt-4.1"), ("openai", "no-such-model")]
     first = load(pairs, cache)
-    assert first == lookup(pairs)
+    assert first[0] == lookup(pairs)
     assert [path.name for path in tmp_path.iterdir()] == ["prices.json"]
 
     def refuse(*_args: object) -> None:
         raise AssertionError("it was to be remembered")
 
-    monkeypatch.setattr(prices, "lookup", refuse)
+    monkeypatch.setattr(prices, "_look_up", refuse)
     assert load(list(reversed(pairs)), cache) == first
     with pytest.raises(AssertionError):
         load([*pairs, ("openai", "gpt-4o")], cache)
@@ -116,9 +157,23 @@ def test_a_broken_memory_is_looked_up_anew(tmp_path: Path, content: bytes) -> No
     cache = tmp_path / "prices.json"
     cache.write_bytes(content)
     pairs = [("openai", "gpt-4.1")]
-    assert load(pairs, cache) == lookup(pairs)
+    assert load(pairs, cache)[0] == lookup(pairs)
 
 
 def test_what_cannot_be_remembered_is_still_found(tmp_path: Path) -> None:
     pairs = [("openai", "gpt-4.1")]
-    assert load(pairs, tmp_path / "missing" / "prices.json") == lookup(pairs)
+    assert load(pairs, tmp_path / "missing" / "prices.json")[0] == lookup(pairs)
+
+
+async def test_prices_are_loaded_again_when_they_change() -> None:
+    loaded = asyncio.Queue[None]()
+
+    async def load_prices() -> datetime:
+        loaded.put_nowait(None)
+        return datetime.now(UTC)
+
+    worker = cast("Worker", SimpleNamespace(changed=asyncio.Event(), load_prices=load_prices))
+    keeping = asyncio.create_task(Worker.keep_prices(worker))
+    for _ in range(2):
+        await loaded.get()
+    keeping.cancel()

@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -107,17 +108,21 @@ class Worker(Struct):
     held_records: HeldRecords
 
     async def keep_prices(self) -> None:
-        """Keep the prices of the models in effect, until cancelled."""
+        """Keep the prices of the models in effect, as they change, until cancelled."""
         while True:
             self.changed.clear()
-            await self.load_prices()
-            await self.changed.wait()
+            until = await self.load_prices()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.1, until.timestamp() - time.time())):
+                    await self.changed.wait()
 
-    async def load_prices(self) -> None:
-        """Load the price list, in a thread: no request waits for it."""
+    async def load_prices(self) -> datetime:
+        """Load the price list, in a thread: no request waits for it. Until when it holds."""
         refs = self.models.price_refs()
-        self.prices.load(await asyncio.to_thread(prices.load, refs, self.price_file))
+        found, until = await asyncio.to_thread(prices.load, refs, self.price_file)
+        self.prices.load(found)
         self.models.price(self.prices.price)
+        return until
 
 
 @contextmanager

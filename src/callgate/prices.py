@@ -7,13 +7,13 @@ nobody waits. Nothing is fetched: what is known is what is installed.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -54,28 +54,62 @@ _FIELDS = {
     "output": "output_mtok",
     "cached_input": "cache_read_mtok",
     "cache_write": "cache_write_mtok",
+    "cache_write_1h": "cache_write_1h_mtok",
     "input_audio": "input_audio_mtok",
     "output_audio": "output_audio_mtok",
+    "output_image": "output_image_mtok",
     "reasoning": "output_reasoning_mtok",
+    "web_search": "web_searches_kcount",
 }
-_FORM = 2
+_FORM = 3
 _TIERS = ("service_tier", "processing")
 """What a variant of a price may depend on, that a request's service tier tells."""
 
 
 def lookup(
-    models: Iterable[tuple[str, str]], today: date | None = None
+    models: Iterable[tuple[str, str]], at: datetime | None = None
 ) -> dict[tuple[str, str], Price]:
     """The prices of these (vendor, upstream model) pairs; those without a known price are absent.
 
-    Takes the rates in force on `today` (UTC). Where a provider charges by the length of the prompt
-    or the hour of the day, the price is the base rate and says so by `tiered`. Blocks for about
-    half a second the first time.
+    Takes the rates in force at an instant, now by default. Blocks for about half a second the
+    first time.
     """
+    return _look_up(models, at or datetime.now(UTC))[0]
+
+
+def load(
+    models: Collection[tuple[str, str]], cache: Path, at: datetime | None = None
+) -> tuple[dict[tuple[str, str], Price], datetime]:
+    """`lookup`, and until when it holds: for the day, or less where rates depend on the hour.
+
+    It is remembered until then in the file `cache`, which need not exist.
+    """
+    now = at or datetime.now(UTC)
+    wanted = sorted(set(models))
+    edition = f"{version('genai-prices')}/{_FORM}"
+    try:
+        known = msgspec.json.decode(cache.read_bytes(), type=_Cache)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        known = None
+    if known is not None and known.serves(edition, wanted, now):
+        return {(vendor, model): price for vendor, model, price in known.found}, known.until
+    found, until = _look_up(wanted, now)
+    rows = [(vendor, model, price) for (vendor, model), price in found.items()]
+    fresh = _Cache(edition=edition, since=now, until=until, asked=wanted, found=rows)
+    partial = cache.with_suffix(f".{os.getpid()}")
+    with suppress(OSError):  # what cannot be remembered is looked up again
+        partial.write_bytes(msgspec.json.encode(fresh))
+        partial.replace(cache)
+    return found, until
+
+
+def _look_up(
+    models: Iterable[tuple[str, str]], now: datetime
+) -> tuple[dict[tuple[str, str], Price], datetime]:
     from genai_prices.data_snapshot import get_snapshot
 
     snapshot = get_snapshot()
-    day = today or datetime.now(UTC).date()
+    until = _midnight_after(now)
     found: dict[tuple[str, str], Price] = {}
     for vendor, upstream_model in models:
         if vendor in FREE:
@@ -86,93 +120,108 @@ def lookup(
             _, info = snapshot.find_provider_model(upstream_model, None, PROVIDERS[vendor], None)
         except LookupError:
             continue
-        price = _price(info, day)
+        price = _price(info, now)
         if price is not None:
             found[vendor, upstream_model] = price
-    return found
-
-
-def load(models: Collection[tuple[str, str]], cache: Path) -> dict[tuple[str, str], Price]:
-    """`lookup`, remembered for the rest of the day in the file `cache`, which need not exist."""
-    today = datetime.now(UTC).date()
-    wanted = sorted(set(models))
-    edition = f"{version('genai-prices')}/{_FORM}"
-    try:
-        known = msgspec.json.decode(cache.read_bytes(), type=_Cache)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        known = None
-    if known is not None and (known.edition, known.day, known.asked) == (edition, today, wanted):
-        return {(vendor, model): price for vendor, model, price in known.found}
-    found = lookup(wanted, today)
-    rows = [(vendor, model, price) for (vendor, model), price in found.items()]
-    fresh = _Cache(edition=edition, day=today, asked=wanted, found=rows)
-    partial = cache.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):  # what cannot be remembered is looked up again
-        partial.write_bytes(msgspec.json.encode(fresh))
-        partial.replace(cache)
-    return found
+            until = min((until, *_turns_after(now, info)))
+    return found, until
 
 
 class _Cache(Struct, kw_only=True):
-    """What was looked up, with what, when, and for which models."""
+    """What was looked up, with what, for which time and for which models."""
 
     edition: str
-    day: date
+    since: datetime
+    until: datetime
     asked: list[tuple[str, str]]
     found: list[tuple[str, str, Price]]
 
+    def serves(self, edition: str, wanted: Sequence[tuple[str, str]], now: datetime) -> bool:
+        """Whether it is what would be found now."""
+        asked = (self.edition, self.asked) == (edition, wanted)
+        return asked and self.since <= now < self.until
 
-def _price(info: ModelInfo, day: date) -> Price | None:
-    rates, timed = _rates_on(info, day)
-    values, varied = _values(rates)
-    if "input" not in values or "output" not in values:
+
+_Rates = dict[str, list[tuple[int, float]]]
+"""By our names: a rate, and those of prompts of more than so many tokens, the shortest first."""
+
+
+def _price(info: ModelInfo, now: datetime) -> Price | None:
+    active, timed = _rates_at(info, now)
+    rates = _values(active)
+    if "input" not in rates or "output" not in rates:
         return None
     tiers = {
-        name: Price(**{**values, **_values(variant.prices)[0]})
+        name: _built({**rates, **_values(variant.prices)})
         for variant in info.price_variants or ()
-        if (name := _tier(variant, day)) is not None
+        if (name := _tier(variant, now)) is not None
     }
-    return Price(**values, tiered=timed or varied, tiers=tiers)
+    price = _built(rates)
+    return msgspec.structs.replace(price, tiered=timed or bool(price.longer), tiers=tiers)
 
 
-def _tier(variant: PriceVariant, day: date) -> str | None:
-    """The service tier that a variant is the price of; None where it has other conditions."""
-    from genai_prices.types import StartDateConstraint
-
-    (condition, *others) = variant.when.items()
-    held = variant.constraint is None or (
-        isinstance(variant.constraint, StartDateConstraint) and variant.constraint.start_date <= day
+def _built(rates: _Rates) -> Price:
+    """The price, with that of each length of prompt from which on a rate is another."""
+    lengths = sorted({length for steps in rates.values() for length, _ in steps[1:]})
+    base, *longer = (
+        msgspec.convert({name: _at(steps, length) for name, steps in rates.items()}, Price)
+        for length in (0, *lengths)
     )
+    return msgspec.structs.replace(base, longer=dict(zip(lengths, longer, strict=True)))
+
+
+def _at(steps: list[tuple[int, float]], length: int) -> float:
+    return [rate for beyond, rate in steps if beyond <= length][-1]
+
+
+def _tier(variant: PriceVariant, now: datetime) -> str | None:
+    """The service tier that a variant is the price of; None where it has other conditions."""
+    (condition, *others) = variant.when.items()
+    held = variant.constraint is None or variant.constraint.active(now)
     return condition[1] if condition[0] in _TIERS and not others and held else None
 
 
-def _values(rates: ModelPrice) -> tuple[dict[str, Any], bool]:
-    """The rates by our names, and whether one of them depends on the length of the prompt."""
-    values: dict[str, Any] = {}
-    tiered = False
+def _values(rates: ModelPrice) -> _Rates:
+    values: _Rates = {}
     for field, name in _FIELDS.items():
         rate = getattr(rates, name, None)
-        if rate is None:
-            continue
-        if not isinstance(rate, Decimal):
-            rate, tiered = rate.base, True
-        values[field] = float(rate)
-    return values, tiered
+        if isinstance(rate, Decimal):
+            values[field] = [(0, float(rate))]
+        elif rate is not None:
+            steps = [(tier.start, float(tier.price)) for tier in rate.tiers]
+            values[field] = [(0, float(rate.base)), *steps]
+    return values
 
 
-def _rates_on(info: ModelInfo, day: date) -> tuple[ModelPrice, bool]:
-    """The rates in force on a day, and whether other rates hold at some of its hours."""
-    from genai_prices.types import ModelPrice, StartDateConstraint
+def _rates_at(info: ModelInfo, now: datetime) -> tuple[ModelPrice, bool]:
+    """The rates in force at an instant, and whether others are at another hour of the day."""
+    from genai_prices.types import ModelPrice
 
     if isinstance(info.prices, ModelPrice):
         return info.prices, False
-    rates, timed = info.prices[0].prices, False
+    rates = info.prices[0].prices
     for row in info.prices:
-        if row.constraint is None:
+        if row.constraint is None or row.constraint.active(now):
             rates = row.prices
-        elif isinstance(row.constraint, StartDateConstraint):
-            if row.constraint.start_date <= day:
-                rates = row.prices
-        else:
-            timed = True
-    return rates, timed
+    return rates, bool(_hours(info))
+
+
+def _hours(info: ModelInfo) -> set[time]:
+    """The times of day, UTC, at which the rates change."""
+    from genai_prices.types import ModelPrice, TimeOfDateConstraint
+
+    if isinstance(info.prices, ModelPrice):
+        return set()
+    held = [row.constraint for row in info.prices]
+    times = [one for one in held if isinstance(one, TimeOfDateConstraint)]
+    return {hour for one in times for hour in (one.start_time, one.end_time)}
+
+
+def _turns_after(now: datetime, info: ModelInfo) -> list[datetime]:
+    """When on this day of UTC the rates change yet."""
+    turns = [datetime.combine(now.date(), hour.replace(tzinfo=UTC)) for hour in _hours(info)]
+    return [turn for turn in turns if turn > now]
+
+
+def _midnight_after(now: datetime) -> datetime:
+    return datetime.combine(now.date() + timedelta(days=1), time(), UTC)

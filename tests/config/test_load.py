@@ -332,13 +332,24 @@ def test_a_price_takes_the_place_of_the_list_s_and_a_factor_goes_with_its_provid
         input = 2
         output = 8.5
         tiers.flex = { input = 1 }
+        longer.272000 = { input = 4 }
+        longer.32000 = { input = 3, web_search = 5 }
         [models."gpt-4o"]
         """
     )
     models = load(file, {}).models
-    assert models["gpt-4.1"].price == Price(
-        input=2, output=8.5, tiers={"flex": Price(input=1, output=8.5)}
+    price = models["gpt-4.1"].price
+    assert price == Price(
+        input=2,
+        output=8.5,
+        tiered=True,
+        longer={
+            32000: Price(input=3, output=8.5, web_search=5),
+            272000: Price(input=4, output=8.5),
+        },
+        tiers={"flex": Price(input=1, output=8.5)},
     )
+    assert list(price.longer) == [32000, 272000]
     assert models["gpt-4o"].price is None
     book = PriceBook()
     listed = Target(models["gpt-4o"], models["gpt-4o"].deployments[0])

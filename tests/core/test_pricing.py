@@ -42,6 +42,56 @@ def test_cached_and_written_tokens_are_parts_of_the_input() -> None:
     assert spent == pytest.approx(0.1 * 3.0 + 0.6 * 0.3 + 0.3 * 3.75)
 
 
+def test_a_longer_prompt_makes_every_token_dearer() -> None:
+    long, longest = Price(input=4.0, output=12.0, cached_input=0.4), Price(input=8.0, output=24.0)
+    price = Price(input=2.0, output=8.0, longer={200_000: long, 500_000: longest})
+    assert cost(usage(200_000, MILLION), price) == pytest.approx(0.4 + 8)
+    assert cost(usage(200_001, MILLION), price) == pytest.approx(0.800004 + 12)
+    cached = usage(300_000, 0, input_details={"cached_tokens": 300_000})
+    assert cost(cached, price) == pytest.approx(0.12)
+    assert cost(usage(600_000, 0), price) == pytest.approx(4.8)
+
+
+def test_a_long_prompt_is_charged_by_its_tier() -> None:
+    tier = Price(input=1.0, output=4.0, longer={100: Price(input=3.0, output=6.0)})
+    price = Price(input=2.0, output=8.0, longer={100: PRICE}, tiers={"flex": tier})
+    told = {"service_tier": "flex"}
+    assert cost(usage(100, 0, extra=told), price) == pytest.approx(100e-6)
+    assert cost(usage(200, 0, extra=told), price) == pytest.approx(600e-6)
+
+
+@pytest.mark.parametrize(
+    ("write", "plain"), [(3.75, 3.75), (None, 3.0)], ids=["of its own", "the plain rate"]
+)
+def test_what_a_cache_keeps_for_an_hour_is_a_dearer_part_of_what_is_written(
+    write: float | None, plain: float
+) -> None:
+    price = Price(input=3.0, output=15.0, cache_write=write, cache_write_1h=6.0)
+    details = {"cache_write_tokens": 500_000, "cache_write_1h_tokens": 200_000}
+    spent = cost(usage(MILLION, 0, input_details=details), price)
+    assert spent == pytest.approx(0.5 * 3.0 + 0.3 * plain + 0.2 * 6.0)
+    details["cache_write_1h_tokens"] = 900_000  # more than was written
+    spent = cost(usage(MILLION, 0, input_details=details), price)
+    assert spent == pytest.approx(0.5 * 3.0 + 0.5 * 6.0)
+    assert cost(usage(MILLION, 0, input_details=details), PLAIN) == 2.0
+
+
+def test_images_that_are_written_have_their_own_rate() -> None:
+    drawn = usage(0, MILLION, output_details={"image_tokens": 900_000})
+    assert cost(drawn, Price(input=0.3, output=2.5, output_image=30.0)) == pytest.approx(27.25)
+    assert cost(drawn, PLAIN) == 8.0
+
+
+@pytest.mark.parametrize(
+    ("told", "searches"),
+    [({"web_search_requests": 3}, 3), ({"web_search_requests": "3"}, 0), (None, 0), ([], 0)],
+)
+def test_searches_of_the_web_are_charged_each(told: object, searches: int) -> None:
+    price = Price(input=3.0, output=15.0, web_search=10.0)
+    asked = usage(1000, 0, extra={"server_tool_use": told})
+    assert cost(asked, price) == pytest.approx(0.003 + searches * 0.01)
+
+
 def test_audio_has_its_own_rates_both_ways() -> None:
     spent = cost(
         usage(
@@ -119,12 +169,14 @@ def test_the_service_tier_of_the_answer_has_its_own_price(tier: object, dollars:
 
 
 def test_a_factor_holds_for_every_rate() -> None:
-    price = Price(input=2.0, output=8.0, cached_input=0.5, tiers={"flex": PLAIN}, tiered=True)
+    tiers, longer = {"flex": PLAIN}, {100: PLAIN}
+    price = Price(input=2.0, output=8.0, cached_input=0.5, tiers=tiers, longer=longer, tiered=True)
     assert price.times(1.5) == Price(
         input=3.0,
         output=12.0,
         cached_input=0.75,
         tiered=True,
+        longer={100: Price(input=3.0, output=12.0)},
         tiers={"flex": Price(input=3.0, output=12.0)},
     )
 

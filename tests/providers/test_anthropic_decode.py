@@ -140,6 +140,15 @@ def test_usage_counts_the_cache_as_input(target: Target) -> None:
     assert usage.extra == {"service_tier": "priority", "server_tool_use": {"web_search": 1}}
 
 
+def test_what_is_kept_for_an_hour_is_told_apart(target: Target) -> None:
+    kept = {"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 15}
+    counts = {"input_tokens": 3, "output_tokens": 4, "cache_creation_input_tokens": 20}
+    usage = answer(target, usage={**counts, "cache_creation": kept}).usage
+    assert usage is not None
+    assert usage.input_details == {"cache_write_tokens": 20, "cache_write_1h_tokens": 15}
+    assert usage.extra == {"cache_creation": kept}
+
+
 @pytest.mark.parametrize("usage", [None, 3, {}, {"input_tokens": -1}, {"input_tokens": "3"}])
 def test_usage_that_is_none_is_none(target: Target, usage: Any) -> None:
     assert answer(target, usage=usage).usage is None

@@ -206,6 +206,14 @@ def test_unknown_events_are_passed_over() -> None:
     ]
 
 
+def test_what_is_kept_for_an_hour_is_told_apart() -> None:
+    rows = [{"ttl": "1h", "inputTokens": 7}, {"ttl": "5m", "inputTokens": 2}, 3, {"ttl": "1h"}]
+    usage = {**USAGE, "cacheWriteInputTokens": 9, "cacheDetails": rows}
+    *_, last = decoded(START, delta(0, {"text": "a"}), STOP, event("metadata", {"usage": usage}))
+    assert last.usage is not None
+    assert last.usage.input_details == {"cache_write_tokens": 9, "cache_write_1h_tokens": 7}
+
+
 def test_an_end_without_its_usage_is_still_an_end() -> None:
     *_, last = decoded(START, delta(0, {"text": "x"}), STOP)
     assert last.choices[0]["finish_reason"] == "stop"

@@ -174,6 +174,8 @@ def _rates(price: Price) -> dict[str, Any]:
     found: dict[str, Any] = {
         name: rate for name in RATES if (rate := getattr(price, name)) is not None
     }
+    if price.longer:
+        found["longer"] = {str(length): _rates(dearer) for length, dearer in price.longer.items()}
     if price.tiers:
         found["tiers"] = {name: _rates(tier) for name, tier in price.tiers.items()}
     return found

@@ -196,16 +196,19 @@ def _frozen(value: object) -> object:
         return {name: one for name, one in given if one is not None}
     if isinstance(value, PriceTable):
         tiers = {name.lower(): _price(value, table) for name, table in value.tiers.items()}
-        return msgspec.structs.replace(_price(value), tiers=tiers)
+        lengths = sorted(value.longer, key=int)
+        longer = {int(length): _price(value, value.longer[length]) for length in lengths}
+        price = _price(value)
+        return msgspec.structs.replace(price, tiered=bool(longer), longer=longer, tiers=tiers)
     return tuple(value) if isinstance(value, list) else value
 
 
-def _price(table: PriceTable, tier: RatesTable | None = None) -> Price:
-    """The price of a table, or of one of its tiers, which need not name every rate."""
+def _price(table: PriceTable, inner: RatesTable | None = None) -> Price:
+    """The price of a table, or of one within it, which need not name every rate."""
     return Price(
         **{
             name: rate
-            for given in (table, tier)
+            for given in (table, inner)
             for name in RATES
             if given is not None and (rate := getattr(given, name)) is not None
         }

@@ -200,18 +200,23 @@ class DefaultParametersTable(_Table, frozen=True):
 
 
 Rate = Annotated[float, Meta(ge=0, le=1_000_000)]
+Length = Annotated[str, Meta(pattern="^[1-9][0-9]{0,8}$")]
+"""A number of tokens; keys are strings in TOML."""
 
 
 class RatesTable(_Table, frozen=True):
-    """US dollars per million tokens."""
+    """US dollars per million tokens, for the web per thousand searches."""
 
     input: Rate | None = None
     output: Rate | None = None
     cached_input: Rate | None = None
     cache_write: Rate | None = None
+    cache_write_1h: Rate | None = None
     input_audio: Rate | None = None
     output_audio: Rate | None = None
+    output_image: Rate | None = None
     reasoning: Rate | None = None
+    web_search: Rate | None = None
 
 
 class PriceTable(_Table, frozen=True):
@@ -221,9 +226,13 @@ class PriceTable(_Table, frozen=True):
     output: Rate
     cached_input: Rate | None = None
     cache_write: Rate | None = None
+    cache_write_1h: Rate | None = None
     input_audio: Rate | None = None
     output_audio: Rate | None = None
+    output_image: Rate | None = None
     reasoning: Rate | None = None
+    web_search: Rate | None = None
+    longer: dict[Length, RatesTable] = {}
     tiers: dict[str, RatesTable] = {}
 
 

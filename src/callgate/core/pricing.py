@@ -14,26 +14,34 @@ NANO: Final = 1_000_000_000
 """Spending is counted in billionths of a US dollar, so that it adds up exactly."""
 
 _PER: Final = 1_000_000
+_THOUSANDS: Final = _PER // 1000
 _MOST: Final = 2**53  # beyond this a count is a provider's mistake, and no exact float either
 
 
 def cost(usage: Usage, price: Price) -> float:
     """US dollars for this usage at this price.
 
-    Cached, cache-write and audio tokens are parts of the input, audio tokens also of the output:
-    reasoning tokens of the output. Each part is charged at its own rate, or at the plain one where
-    the price names none; all of it at the rates of the service tier that `usage.extra` names, if
-    it has its own. A part that is larger than the whole is cut to it.
+    Cached, cache-write and audio tokens are parts of the input; audio, image and reasoning tokens
+    of the output. Each part is charged at its own rate, or at the plain one where the price names
+    none; all of it at the rates of the service tier that `usage.extra` names, if it has its own,
+    and of a prompt as long as this one. A part that is larger than the whole is cut to it.
     """
-    if price.tiers and usage.extra is not None:
-        price = price.tiers.get(str(usage.extra.get(_TIER)).lower(), price)
+    extra, details = usage.extra, usage.input_details
+    if price.tiers and extra is not None:
+        price = price.tiers.get(str(extra.get(_TIER)).lower(), price)
+    if price.longer:
+        price = _for_prompt(price, count_of(usage.input_tokens))
     parts: list[tuple[int, float]] = []
-    inputs = _split(usage.input_tokens, usage.input_details, _INPUT_PARTS, price, parts)
+    inputs = _split(usage.input_tokens, details, _INPUT_PARTS, price, parts)
     total = inputs * price.input
     outputs = _split(usage.output_tokens, usage.output_details, _OUTPUT_PARTS, price, parts)
     total += outputs * price.output
     for count, rate in parts:
         total += count * rate
+    if details and price.cache_write_1h is not None:
+        total += _kept_long(details, usage.input_tokens) * (price.cache_write_1h - _write(price))
+    if extra and price.web_search is not None:
+        total += _searches(extra) * price.web_search * _THOUSANDS
     return total / _PER
 
 
@@ -60,6 +68,7 @@ _INPUT_PARTS: Final[_Parts] = (
 )
 _OUTPUT_PARTS: Final[_Parts] = (
     ("audio_tokens", "output_audio", "output"),
+    ("image_tokens", "output_image", "output"),
     ("reasoning_tokens", "reasoning", "output"),
 )
 _TIER: Final = "service_tier"
@@ -72,6 +81,34 @@ def with_tier(usage: Usage | None, extra: Json) -> Usage | None:
     if usage is None or not isinstance(tier, str) or tier in _USUAL:
         return usage
     return msgspec.structs.replace(usage, extra={**(usage.extra or {}), _TIER: tier})
+
+
+def _for_prompt(price: Price, length: int) -> Price:
+    """What is charged for a prompt of so many tokens."""
+    charged = price
+    for beyond, dearer in price.longer.items():
+        if length > beyond:
+            charged = dearer
+    return charged
+
+
+def _kept_long(details: Json, whole: int) -> int:
+    """The tokens written to a cache that keeps them for an hour: a part of all that were."""
+    written = min(count_of(details.get("cache_write_tokens")), count_of(whole))
+    return min(count_of(details.get("cache_write_1h_tokens")), written)
+
+
+def _write(price: Price) -> float:
+    return price.input if price.cache_write is None else price.cache_write
+
+
+def _searches(extra: Json) -> int:
+    """How often the provider has searched the web, where its usage says so.
+
+    https://docs.claude.com/en/docs/agents-and-tools/tool-use/web-search-tool#usage-and-pricing
+    """
+    tools = extra.get("server_tool_use")
+    return count_of(tools.get("web_search_requests")) if isinstance(tools, dict) else 0
 
 
 def _split(

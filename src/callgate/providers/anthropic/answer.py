@@ -105,9 +105,13 @@ def usage_of(raw: object) -> Usage | None:
         _count(raw, "cache_read_input_tokens"),
         _count(raw, "cache_creation_input_tokens"),
     )
+    kept = raw.get("cache_creation")
+    hour = _count(kept, "ephemeral_1h_input_tokens") if isinstance(kept, dict) else None
     total_input = (fresh or 0) + (read or 0) + (created or 0)
     cached = {"cached_tokens": read, "cache_write_tokens": created}
     details = {key: value for key, value in cached.items() if value is not None}
+    if hour:  # of those written: kept for an hour, which costs more than the usual five minutes
+        details["cache_write_1h_tokens"] = hour
     output = raw.get("output_tokens_details")
     thinking = _count(output, "thinking_tokens") if isinstance(output, dict) else None
     extra = {key: value for key, value in raw.items() if key not in _COUNTED and value is not None}

@@ -85,6 +85,9 @@ def usage_of(raw: object) -> Usage | None:
         for name, count in (("cached_tokens", cached), ("cache_write_tokens", stored))
         if count is not None
     }
+    hour = _kept_for_an_hour(raw.get("cacheDetails"))
+    if hour:
+        details["cache_write_1h_tokens"] = hour
     taken, given = (read or 0) + (cached or 0) + (stored or 0), written or 0
     total = _count(raw.get("totalTokens"))
     extra = {name: value for name, value in raw.items() if name not in _COUNTED and value}
@@ -94,6 +97,18 @@ def usage_of(raw: object) -> Usage | None:
         total_tokens=taken + given if total is None else total,
         input_details=details or None,
         extra=extra or None,
+    )
+
+
+def _kept_for_an_hour(rows: object) -> int:
+    """Tokens written to a cache for an hour, dearer than those for five minutes.
+
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CacheDetail.html
+    """
+    return sum(
+        _count(row.get("inputTokens")) or 0
+        for row in (rows if isinstance(rows, list) else ())
+        if isinstance(row, dict) and row.get("ttl") == "1h"
     )
 
 
