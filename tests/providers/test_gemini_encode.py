@@ -253,6 +253,22 @@ def test_results_of_tools_are_one_turn_in_the_order_of_the_calls() -> None:
     ]
 
 
+def test_a_schema_as_a_result_is_told_as_text() -> None:
+    schema = '{"properties": {"at": {"$ref": "#/$defs/At"}}, "$defs": {"At": {"type": "string"}}}'
+    turns = [{"role": "assistant", "tool_calls": CALLS[:1]}]
+    made = contents([*HELLO, *turns, {"role": "tool", "tool_call_id": "a", "content": schema}])
+    assert made[2]["parts"][0]["functionResponse"]["response"] == {"result": schema}
+
+
+def test_texts_without_a_word_are_left_out() -> None:
+    nothing, told = {"type": "text", "text": ""}, {"type": "text", "text": "Hi"}
+    quiet = [{"role": "system", "content": ""}, {"role": "user", "content": [nothing, told]}]
+    body = sent({"messages": quiet}, gemini())
+    assert "systemInstruction" not in body
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Hi"}]}]
+    assert contents(user(nothing, nothing)) == [{"role": "user", "parts": [{"text": ""}]}]
+
+
 def test_models_that_give_ids_get_them_back_and_foreign_calls_pass_without_a_signature() -> None:
     made = contents(
         [

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from callgate.core.models import Vendor
+from callgate.providers.gemini.answer import Gathered
 from callgate.providers.registry import VENDORS
 
 from .gemini_asking import HELLO, config, gemini, refusal
@@ -139,3 +140,34 @@ def test_the_vendors_rows() -> None:
         ("gemini", "x-goog-api-key"),
         ("vertex", "google"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("7zip", "_7zip"), ("_7zip", "__7zip"), ("__7", "___7"), ("_f", "_f"), ("f7", "f7")],
+)
+def test_names_that_begin_with_a_digit_are_told_by_another_and_come_back(
+    name: str, told: str
+) -> None:
+    tool = {"type": "function", "function": {"name": name}}
+    call = {"id": "a", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    body = sent(
+        {
+            "messages": [
+                *HELLO,
+                {"role": "assistant", "tool_calls": [call]},
+                {"role": "tool", "tool_call_id": "a", "content": "1"},
+                {"role": "tool", "tool_call_id": "?", "name": name, "content": "2"},
+            ],
+            "tools": [tool],
+            "tool_choice": tool,
+        },
+        gemini(),
+    )
+    assert body["tools"][0]["functionDeclarations"][0]["name"] == told
+    assert body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [told]
+    assert body["contents"][1]["parts"][0]["functionCall"]["name"] == told
+    results = body["contents"][2]["parts"]
+    assert [one["functionResponse"]["name"] for one in results] == [told, told]
+    made = Gathered("x").take([{"functionCall": {"name": told, "args": {}}}])
+    assert made["tool_calls"][0]["function"]["name"] == name

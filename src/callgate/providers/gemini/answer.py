@@ -17,7 +17,7 @@ from callgate.core.chat import Json
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.gemini import signature
-from callgate.providers.gemini.models import is_vertex
+from callgate.providers.gemini.models import is_vertex, own_name
 
 MAX_CALLS = 512
 
@@ -157,7 +157,7 @@ class Gathered:
             "id": id_ if type(id_) is str and id_ else f"call_{self._seed}_{at}",
             "type": "function",
             "function": {
-                "name": call["name"],
+                "name": own_name(call["name"]),
                 "arguments": msgspec.json.encode(arguments or {}).decode(),
             },
         }

@@ -43,6 +43,8 @@ RESOLUTIONS: Mapping[str, str] = MappingProxyType(
 )
 """The details of a picture, of which Gemini takes one for all pictures of a request."""
 
+NOTHING: Json = {"text": ""}
+"""A part without a word, as clients send it that always fill in a field."""
 _SCHEMES = ("https://", "gs://", "http://")
 
 
@@ -55,7 +57,9 @@ def parts_of(content: str | list[Part] | None, path: str, target: Target) -> lis
         return []
     if isinstance(content, str):
         return [{"text": content}]
-    return [part_of(part, f"{path}.content[{at}]", target) for at, part in enumerate(content)]
+    parts = [part_of(part, f"{path}.content[{at}]", target) for at, part in enumerate(content)]
+    # Vertex AI: "it has an empty text parameter"
+    return [part for part in parts if part != NOTHING] or parts[:1]
 
 
 def part_of(part: Part, path: str, target: Target) -> Json:

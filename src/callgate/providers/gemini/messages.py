@@ -12,8 +12,8 @@ from callgate.core.chat import Json, Message, Part
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.providers.gemini import signature
-from callgate.providers.gemini.media import media_of, part_of, parts_of
-from callgate.providers.gemini.models import Family, family_of, invalid, unsupported
+from callgate.providers.gemini.media import NOTHING, media_of, part_of, parts_of
+from callgate.providers.gemini.models import Family, family_of, invalid, told_name, unsupported
 
 
 class _Call(NamedTuple):
@@ -69,7 +69,7 @@ class Conversation:
         for at, part in enumerate(parts):
             if "text" not in part:
                 raise unsupported(f"{path}.content[{at}]", "a system instruction is text")
-        self.system += parts
+        self.system += [part for part in parts if part != NOTHING]
 
     def _user(self, message: Message, path: str, media: list[Json]) -> None:
         parts = parts_of(message.content, path, self._target)
@@ -114,7 +114,8 @@ class Conversation:
             where = f"{path}.tool_calls[{at}]"
             if call.function is None:
                 raise unsupported(f"{where}.type", "Gemini calls functions only")
-            made: Json = {"name": call.function.name, "args": self._arguments(call, where)}
+            name = told_name(call.function.name)
+            made: Json = {"name": name, "args": self._arguments(call, where)}
             if family.ids:
                 made["id"] = call.id
             part: Json = {"functionCall": made}
@@ -124,7 +125,7 @@ class Conversation:
             if sign:
                 part["thoughtSignature"] = sign
             parts.append(part)
-            self._calls[call.id] = _Call(call.function.name, at)
+            self._calls[call.id] = _Call(name, at)
         return parts
 
     def _arguments(self, call: Any, path: str) -> Json:
@@ -147,7 +148,7 @@ class Conversation:
         call = self._calls.get(id_)
         if call is None and not message.name:
             raise invalid(f"{path}.tool_call_id", "no earlier message calls a tool by this id")
-        name = call.name if call else message.name
+        name = call.name if call else told_name(message.name or "")
         result: Json = {"name": name, "response": {}}
         if self._family.ids:
             result["id"] = id_
@@ -177,10 +178,12 @@ class Conversation:
 def _response(text: str, *, failed: bool) -> Json:
     """A result as the object that Gemini wants: as it is, or under a name.
 
-    https://ai.google.dev/api/caching#FunctionResponse has `error` for what went wrong.
+    https://ai.google.dev/api/caching#FunctionResponse has `error` for what went wrong, and takes a
+    `$ref` for the name of a file beside the result: with one, as in a JSON Schema, it is told as
+    text.
     """
     value: Json | str = text
-    if text.lstrip().startswith("{"):
+    if text.lstrip().startswith("{") and '"$ref"' not in text:
         try:
             parsed = parse(text.encode("utf-8", "replace"))
         except ValueError:

@@ -50,6 +50,23 @@ def family_of(target: Target) -> Family:
     return _CURRENT
 
 
+_DIGIT_FIRST = re.compile(r"_*\d")
+
+
+def told_name(name: str) -> str:
+    """A function's name as Gemini takes it: OpenAI's may begin with a digit, Gemini's may not.
+
+    One underscore goes before it, and before such as have some already, so that `own_name` can
+    tell what it was. https://ai.google.dev/api/caching#FunctionDeclaration
+    """
+    return f"_{name}" if _DIGIT_FIRST.match(name) else name
+
+
+def own_name(name: str) -> str:
+    """The caller's name of a function that Gemini knows by `told_name`."""
+    return name[1:] if name[:1] == "_" and _DIGIT_FIRST.match(name) else name
+
+
 def is_vertex(target: Target) -> bool:
     """Whether the target is Vertex AI and not Google AI."""
     deployment = target.deployment

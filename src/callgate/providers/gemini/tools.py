@@ -11,7 +11,7 @@ from typing import Any
 from callgate.core.chat import ChatBody, Json, NamedTool, ResponseFormat, Tool
 from callgate.core.schema import adapt
 from callgate.errors import GatewayError
-from callgate.providers.gemini.models import invalid, unsupported
+from callgate.providers.gemini.models import invalid, told_name, unsupported
 
 
 def tools_of(body: ChatBody) -> Json:
@@ -54,7 +54,7 @@ def _declaration(tool: Tool, path: str) -> Json:
     if tool.cache_control is not None:
         raise unsupported(f"{path}.cache_control", "Gemini caches on its own")
     function = tool.function
-    out: Json = {"name": function.name}
+    out: Json = {"name": told_name(function.name)}
     if function.description is not None:
         out["description"] = function.description
     parameters = function.parameters
@@ -98,7 +98,7 @@ def _calling(choice: str | NamedTool | None, declared: bool, *, strict: bool) ->
 
 def _named(choice: NamedTool) -> Json:
     if choice.function is not None:
-        return {"mode": "ANY", "allowedFunctionNames": [choice.function.name]}
+        return {"mode": "ANY", "allowedFunctionNames": [told_name(choice.function.name)]}
     allowed: Any = choice.allowed_tools
     if choice.type != "allowed_tools" or not isinstance(allowed, dict):
         raise unsupported("tool_choice.type", "Gemini's tools are functions")
@@ -109,7 +109,7 @@ def _named(choice: NamedTool) -> Json:
         name = function.get("name") if isinstance(function, dict) else None
         if not isinstance(name, str):
             raise unsupported(f"tool_choice.allowed_tools.tools[{at}]", "not a function by name")
-        names.append(name)
+        names.append(told_name(name))
     if not names:
         raise invalid("tool_choice.allowed_tools.tools", "must name at least one function")
     mode = "ANY" if allowed.get("mode") == "required" else "VALIDATED"
