@@ -37,6 +37,8 @@ def test_no_secret_is_in_any_file_log_or_error(tmp_path: Path) -> None:
                     {"model": "test-ok", "messages": [{"role": gateway.key}], "n": gateway.key},
                 ]
                 said += [client.post(CHAT, json=body).text for body in mislaid]
+                passed = {"model": "test-ok", "prompt": "x", "user": gateway.key, "stream": True}
+                assert client.post(CHAT, json=passed).status_code == 200
             commands = (("logs", "--json"), ("logs",), ("keys", "list"), ("models",))
             said += [gateway.run(*command).stdout for command in commands]
             key = gateway.key

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Raw
 
 from callgate.core.chat import Usage
-from callgate.core.mislaid import conceal_in
+from callgate.core.mislaid import conceal_in, without_keys
 from callgate.core.models import Model
 from callgate.core.quota import Quota
 from callgate.core.record import Attempt, Record, Splice
@@ -27,6 +27,7 @@ from callgate.store.base import Key
 if TYPE_CHECKING:
     from callgate.engine.metering import Reservation
 
+_SHORTER_THAN_KEYS = 32
 _ERRORS_KEPT = 20
 _NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 
@@ -200,7 +201,8 @@ class Call:
             record.quota_left, record.quota_until = quota.remaining, int(quota.reset * 1000)
         if request is not None:
             prompt = prompt_bytes(request)
-            record.parameters = self.parameters
+            if self.parameters is not None:
+                record.parameters = _kept(self.parameters)
             record.message_count = len(request.messages)
             record.prompt_bytes = len(prompt)
             record.prompt_sha256 = sha256(prompt).hexdigest()
@@ -229,6 +231,15 @@ class Call:
             record.trace = self.trace
         if self.tape is not None:
             record.captured = self.tape.decide(self.error, self.attempts)
+
+
+def _kept(parameters: Mapping[str, Raw]) -> Mapping[str, Raw]:
+    """What is kept of parameters; seldom is one of them long enough to bear a caller's key."""
+    for name, raw in parameters.items():
+        if len(raw) > _SHORTER_THAN_KEYS or len(name) > _SHORTER_THAN_KEYS:  # noqa: SIM102
+            if bytes(raw).find(b"cg_") >= 0 or name.find("cg_") >= 0:
+                return without_keys(parameters)
+    return parameters
 
 
 def _add_error(record: Record, error: GatewayError) -> None:
