@@ -12,7 +12,7 @@ from msgspec import Raw
 from callgate.core import ids
 from callgate.core.chat import Usage
 from callgate.core.entry import Entry, entries_of
-from callgate.core.record import Attempt, Record
+from callgate.core.record import BEGUN, Attempt, Record
 
 _numbers = itertools.count(1)
 
@@ -154,7 +154,9 @@ def failed(ago_ms: int = 0, **changes: Any) -> Record:
 def cut(ago_ms: int = 0, **changes: Any) -> Record:
     """A stream that broke off after it had begun."""
     fields: dict[str, Any] = {
+        "status": 502,
         "stream": True,
+        "notes": [BEGUN],
         "error": "upstream_cut",
         "origin": "upstream",
         "message": "The answer of openai broke off before its end",

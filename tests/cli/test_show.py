@@ -100,7 +100,7 @@ def test_a_stream_that_was_cut(home: Home) -> None:
     home.ship(record)
     lines = home.run("show", record.request_id).stdout.splitlines()
     assert lines[0].startswith(
-        "CUT  200 upstream_cut: the stream had begun and broke off in 1.20 s"
+        "CUT  502 upstream_cut at openai in 1.20 s: the stream had begun with status 200 and broke"
     )
     text = "\n".join(lines)
     assert "12 in + 7 out, estimated" in text
@@ -167,6 +167,7 @@ def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
         (-31, "records are kept for 30 days"),
         (1, "a future time"),
         (-1, "no record of request"),
+        (-1, "never if its worker was killed"),
     ],
 )
 def test_an_unknown_id_is_explained_by_its_time(home: Home, days: int, told: str) -> None:

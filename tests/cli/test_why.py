@@ -26,7 +26,7 @@ def test_the_newest_failure_wherever_it_is(home: Home, journal: Callable[..., No
 def test_one_request_by_its_id(home: Home) -> None:
     record = samples.cut()
     home.ship(record)
-    assert home.run("why", record.request_id).stdout.startswith("CUT  200 upstream_cut")
+    assert home.run("why", record.request_id).stdout.startswith("CUT  502 upstream_cut")
 
 
 def test_nothing_failed(home: Home) -> None:

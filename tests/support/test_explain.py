@@ -102,7 +102,70 @@ def test_another_model_in_place_of_the_one_asked_is_said() -> None:
 def test_a_cut_stream_is_no_answer() -> None:
     story = explain(samples.cut())
     assert story.outcome == "cut"
-    assert "no whole answer" in story.verdict
+    assert story.verdict == (
+        "502 upstream_cut at openai in 1.20 s: the stream had begun with status 200 and broke off; "
+        "what the caller got is not a whole answer"
+    )
+
+
+def test_who_broke_an_answer_off_is_at_fault_and_not_who_could_not_continue_it() -> None:
+    broke = samples.attempt(error="upstream_cut", message="The answer of openai broke off")
+    other = samples.attempt(provider="azure", error="upstream_cut", message="azure went away")
+    diverged = samples.attempt(provider="groq", error="answer_diverged", message="It was another.")
+    for later in ([other], [diverged], [other, diverged]):
+        story = explain(
+            samples.cut(message="The answer of openai broke off", attempts=[broke, *later])
+        )
+        assert story.fault == "the provider openai"
+        assert " at openai after " in story.verdict
+
+
+def test_a_defect_of_the_gateway_is_not_laid_at_a_providers_door() -> None:
+    story = explain(samples.answered(status=500, error="internal_error", origin="gateway"))
+    assert story.verdict == "500 internal_error in 1.20 s"
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        (0, "before anything of the answer was sent"),
+        (310, "when 310 bytes of the answer had been sent"),
+    ],
+)
+def test_how_much_of_the_answer_a_caller_got_who_left_is_told(sent: int, told: str) -> None:
+    story = explain(
+        samples.answered(
+            status=499, error="client_disconnected", origin="client", response_bytes=sent
+        )
+    )
+    assert story.verdict == f"499 client_disconnected: the caller left after 1.20 s, {told}"
+    assert story.fault == "the caller"  # the same request may succeed: it need not change
+
+
+def test_a_request_that_the_dialect_cannot_express_was_not_sent() -> None:
+    kept = samples.attempt(status=None, error="unsupported_field", message="seed: not supported")
+    story = explain(
+        samples.answered(
+            status=400, error="unsupported_field", origin="client", usage=None, attempts=[kept]
+        )
+    )
+    assert story.verdict.endswith("by the gateway in 1.20 s; nothing was sent to a provider")
+    assert story.steps[0].outcome == "not sent unsupported_field"
+    assert story.usage == [Fact("cost", "nothing: no provider was asked")]
+
+
+def test_what_a_failure_cost_is_told_though_nothing_is_known_of_it() -> None:
+    assert explain(samples.failed()).usage == [
+        Fact("cost", "none known: no provider reported any use of tokens")
+    ]
+    assert explain(samples.refused()).usage == [Fact("cost", "nothing: no provider was asked")]
+
+
+def test_a_reply_that_the_providers_words_hold_whole_is_not_told_twice() -> None:
+    page = "<html>No server is available</html>"
+    odd = samples.attempt(status=502, error="provider_unavailable", message=page, body=page)
+    story = explain(samples.failed(attempts=[odd]))
+    assert (story.steps[0].said, story.steps[0].body) == (page, None)
 
 
 def test_pauses_between_attempts_are_neither_the_gateways_nor_the_providers() -> None:

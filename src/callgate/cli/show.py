@@ -139,7 +139,9 @@ def _dated(config: Config, wanted: str) -> Failure:
         )
     return Failure(
         f"no record of request {wanted}, made at {moment(made)}, in {_place(config)}",
-        "Check that --config is the one of the gateway that answered: of its region, its store.",
+        "Check that --config is the one of the gateway that answered: of its region, its store. A "
+        "request has no record before its answer has ended, and never if its worker was killed "
+        "meanwhile: the gateway's log says when a worker ended.",
     )
 
 

@@ -34,6 +34,9 @@ COUNTED_ALONE = "limits were counted by this process alone, within its share of 
 BUDGET_LOW = "budget nearly spent: "
 """What the note begins with that tells of a budget from whose warning on there is little left."""
 
+BEGUN = "the response had begun with status 200; the error was sent in-band"
+"""The note of a stream that failed after its head had been sent: its `status` is the error's."""
+
 LEFT_ALONE = "left alone after failures: "
 """What the note begins with that names the deployments which were not asked."""
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import msgspec
 
-from callgate.core.record import Attempt, Record
+from callgate.core.record import BEGUN, Attempt, Record
 from callgate.errors import TAXONOMY, Kind
 from callgate.store.base import Tally
 from callgate.support.around import around
@@ -15,7 +15,7 @@ from callgate.support.story import ExplainedRecord, Fact, Outcome, Span, Step, S
 from callgate.support.timeline import duration
 
 _FAULTS = {
-    "client": "the caller: the request has to change",
+    "client": "the caller",
     "gateway": "this gateway: its operator has to change something",
     "upstream": "the provider",
 }
@@ -92,8 +92,8 @@ def _outcome(record: Record) -> Outcome:
         return "answered"
     if record.error == "client_disconnected":
         return "abandoned"
-    if record.status < 400:
-        return "cut"  # the failure came after the status had been sent
+    if BEGUN in record.notes:
+        return "cut"
     origin = record.origin or ("client" if record.status < 500 else "gateway")
     return "refused" if origin == "client" else "failed"
 
@@ -105,15 +105,43 @@ def _verdict(record: Record, outcome: Outcome) -> str:
     error = f"{record.status} {record.error}" if record.error else str(record.status)
     if outcome == "answered":
         return f"{record.status}{_by(record)}{took}" + (", streamed" if record.stream else "")
+    if outcome == "abandoned":
+        when = duration(record.total_us) + (f" and {tries} attempts" if tries > 1 else "")
+        return f"{error}: the caller left after {when}, {_got(record)}"
+    if outcome == "refused" and not any(map(_was_sent, record.attempts)):
+        return f"{error} by the gateway{took}; nothing was sent to a provider"
+    culprit = _culprit(record)
+    at = f" at {culprit.provider}" if culprit is not None else ""
     if outcome == "cut":
         return (
-            f"{error}: the stream had begun and broke off{took}; what was sent is no whole answer"
+            f"{error}{at}{took}: the stream had begun with status 200 and broke off; "
+            "what the caller got is not a whole answer"
         )
-    if outcome == "abandoned":
-        return f"{error}: the caller left{took}"
-    if outcome == "refused" and not tries:
-        return f"{error} by the gateway{took}; nothing was sent to a provider"
-    return f"{error} at {record.attempts[-1].provider}{took}" if tries else error + took
+    return f"{error}{at}{took}"
+
+
+def _got(record: Record) -> str:
+    """How far the answer had come to a caller who left."""
+    if not record.response_bytes:
+        return "before anything of the answer was sent"
+    return f"when {record.response_bytes} bytes of the answer had been sent"
+
+
+def _culprit(record: Record) -> Attempt | None:
+    """The attempt whose failure became the call's, if it was one's.
+
+    It need not be the last: a stream that could not be continued fails as it broke off.
+    """
+    same = [one for one in record.attempts if one.error == record.error and _was_sent(one)]
+    told = record.detail or record.message
+    exact = [one for one in same if one.message == told]
+    others = record.attempts if record.origin == "upstream" else []
+    return next((group[-1] for group in (exact, same, others) if group), None)
+
+
+def _was_sent(attempt: Attempt) -> bool:
+    """Whether anything went out: what a dialect cannot express is refused before."""
+    return attempt.status is not None or attempt.error != "unsupported_field"
 
 
 def _by(record: Record) -> str:
@@ -166,7 +194,8 @@ def _step(number: int, attempt: Attempt) -> Step:
     target = f"{attempt.model} at {attempt.provider}"
     if attempt.upstream_model != attempt.model:
         target += f" as {attempt.upstream_model}"
-    parts = [str(attempt.status) if attempt.status else "no answer", attempt.error or ""]
+    got = "no answer" if _was_sent(attempt) else "not sent"
+    parts = [str(attempt.status) if attempt.status else got, attempt.error or ""]
     return Step(
         number=number,
         target=f"{target} ({attempt.host})" if attempt.host else target,
@@ -180,7 +209,7 @@ def _step(number: int, attempt: Attempt) -> Step:
         headers_us=attempt.headers_us,
         first_token_us=attempt.first_token_us,
         said=attempt.message,
-        body=attempt.body,
+        body=None if attempt.body and attempt.body in (attempt.message or "") else attempt.body,
         provider_request_id=attempt.provider_request_id,
         decision=attempt.decision,
         reason=attempt.reason,
@@ -213,10 +242,12 @@ def _idle(record: Record) -> int:
 
 def _fault(record: Record, kind: Kind | None) -> str | None:
     origin = record.origin or (kind.origin if kind else "")
-    fault = _FAULTS.get(origin)
-    if origin == "upstream" and record.attempts:
-        return f"the provider {record.attempts[-1].provider}"
-    return fault
+    if origin == "client" and kind is not None and not kind.retryable:
+        return "the caller: the request has to change"
+    culprit = _culprit(record)
+    if origin == "upstream" and culprit is not None:
+        return f"the provider {culprit.provider}"
+    return _FAULTS.get(origin)
 
 
 def _retry(kind: Kind | None) -> str | None:
@@ -245,7 +276,7 @@ def _quotes(record: Record, contact: str, status_url: str) -> list[Fact]:
 def _usage(record: Record) -> list[Fact]:
     usage = record.usage
     if usage is None:
-        return []
+        return _unused(record)
     source = "estimated" if usage.estimated else "as the provider reported"
     details = {**(usage.input_details or {}), **(usage.output_details or {})}
     told = ", ".join(
@@ -260,6 +291,15 @@ def _usage(record: Record) -> list[Fact]:
         Fact("finish", _finish(record)),
     ]
     return [fact for fact in facts if fact.value]
+
+
+def _unused(record: Record) -> list[Fact]:
+    """What is to be said of the cost of a call of which no usage is known."""
+    if record.error is None and record.status < 400:
+        return []  # no answer of a model
+    if not any(map(_was_sent, record.attempts)):
+        return [Fact("cost", "nothing: no provider was asked")]
+    return [Fact("cost", "none known: no provider reported any use of tokens")]
 
 
 def _finish(record: Record) -> str:

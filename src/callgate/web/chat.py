@@ -11,6 +11,7 @@ import msgspec
 from callgate.core.captured import HEADER, Failure
 from callgate.core.chat import Chunk, Named
 from callgate.core.present import chunk_event, chunk_head, response_json
+from callgate.core.record import BEGUN
 from callgate.core.redact import redact
 from callgate.core.sse import encode as event
 from callgate.core.template import Run, Template, template_of
@@ -238,7 +239,7 @@ class Chat:
     def _broken_off(self, call: Call, error: GatewayError) -> bytes:
         """The in-band event that ends a stream which failed after its first byte."""
         call.error, call.status = error, error.kind.status
-        call.notes.append("the response had begun with status 200; the error was sent in-band")
+        call.notes.append(BEGUN)
         return event(self._errors.body(call, error))
 
 
@@ -293,6 +294,13 @@ def stopping(call: Call) -> GatewayError:
         if attempt.reason == CUT_OFF:
             attempt.error, attempt.reason = "overloaded", "the gateway ended"
     return GatewayError("overloaded", "The gateway is shutting down")
+
+
+def note_left(call: Call) -> None:
+    """Say of the attempt that was under way that it was the caller who ended it."""
+    for attempt in call.attempts:
+        if attempt.reason == CUT_OFF:
+            attempt.reason = "the caller left"
 
 
 def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:

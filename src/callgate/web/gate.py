@@ -19,7 +19,7 @@ from callgate.engine.tape import Keeper
 from callgate.errors import GatewayError
 from callgate.web.asgi import Relayed
 from callgate.web.body import Message, Receive, Send
-from callgate.web.chat import CHAT_PATH, Chat, stopping
+from callgate.web.chat import CHAT_PATH, Chat, note_left, stopping
 from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import Incoming
@@ -137,4 +137,5 @@ class Gate:
             why = "The caller read nothing of the answer" if unread else _LEFT
             call.error = GatewayError("client_disconnected", why)
         call.status = call.error.kind.status
+        note_left(call)
         self._chat.engine.settle(call)
