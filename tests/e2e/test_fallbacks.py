@@ -313,3 +313,17 @@ def test_no_more_attempts_than_the_budget_has(client: httpx.Client, gateway: Gat
     response = ask(client, "test-cut", fallbacks=fallbacks)
     record = gateway.record(response.headers["x-request-id"])
     assert len(record["attempts"]) <= 8
+
+
+def test_a_mark_for_the_cache_does_not_fail_a_fallback(
+    client: httpx.Client, gateway: Gateway, provider: Provider
+) -> None:
+    mark = {"cache_control": {"type": "ephemeral"}}
+    messages = [{**ASKED["messages"][0], **mark}]
+    fallbacks = [{"model": "test-ok"}]
+    response = ask(client, "test-missing", messages=messages, fallbacks=fallbacks)
+    assert text_of(response) == TEXT
+    sent = [body["messages"] for _, body in provider.requests[-2:]]
+    assert sent == [messages, ASKED["messages"]]
+    notes = gateway.record(response.headers["x-request-id"])["notes"]
+    assert any("'test-ok' was asked without `cache_control`" in note for note in notes)

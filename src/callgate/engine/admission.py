@@ -11,6 +11,7 @@ from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate, entries, overridden, told_of
 from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering, note_share
+from callgate.engine.unmarking import UNMARKED, unmarked
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
@@ -73,7 +74,9 @@ class Admission:
                 if own:
                     raise told_of(error, at) from None
                 continue
-            candidates.append(Candidate(fallback, changed, f"fallbacks[{at}].model"))
+            bare = unmarked(changed, entry, fallback)
+            note = "" if bare is changed else UNMARKED.format(fallback.name)
+            candidates.append(Candidate(fallback, bare, f"fallbacks[{at}].model", note))
         return candidates
 
     async def enter(self, call: Call, key: Key, candidates: list[Candidate]) -> list[Candidate]:

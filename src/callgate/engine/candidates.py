@@ -18,14 +18,17 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Candidate:
-    """A model that may answer. `param` is the field that names it."""
+    """A model that may answer. `param` is the field that names it; `note` is for the record, once
+    it is asked: how its request differs from what was sent.
+    """
 
-    __slots__ = ("model", "param", "request")
+    __slots__ = ("model", "note", "param", "request")
 
-    def __init__(self, model: Model, request: ChatRequest, param: str) -> None:
+    def __init__(self, model: Model, request: ChatRequest, param: str, note: str = "") -> None:
         self.model = model
         self.request = request
         self.param = param
+        self.note = note
 
 
 def entries(request: ChatRequest, model: Model) -> list[Json]:

@@ -115,6 +115,8 @@ class Failover:
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ready:
             raise self.health_table.all_out(candidate.model)
+        if candidate.note and candidate.note not in call.notes:
+            call.notes.append(candidate.note)
         for number, deployment in enumerate(ready, 1):
             rest = ready[number:]
             others = bool(rest) or at + 1 < len(run.candidates)

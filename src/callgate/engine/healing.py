@@ -242,4 +242,4 @@ def continues(candidates: Sequence[Candidate], default: str) -> bool:
 
 def _only(candidate: Candidate, deployments: Sequence[Deployment]) -> Candidate:
     model = replace(candidate.model, deployments=tuple(deployments))
-    return Candidate(model, candidate.request, candidate.param)
+    return Candidate(model, candidate.request, candidate.param, candidate.note)

@@ -145,7 +145,8 @@ class Chat:
             raise
         call.request, call.parameters = request, parameters(request)
         model = admission.choose(call, key, request.body.model)
-        if len(body) > _LARGE and request.body.fallbacks:  # each may be read anew, as above
+        if len(body) > _LARGE and (request.body.fallbacks or model.fallbacks):
+            # Each may be read anew, as above.
             found = await asyncio.to_thread(admission.candidates, key, request, model)
         else:
             found = admission.candidates(key, request, model)

@@ -1,0 +1,62 @@
+"""Fallbacks whose providers have no `cache_control`: they are asked without it.
+
+The mark is made for the model asked for, and changes what an answer costs, not what it says. A
+fallback must not fail for it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from callgate.core.chat import Json
+from callgate.core.models import Model
+from callgate.core.request import ChatRequest
+from callgate.core.target import Target
+from callgate.core.validate import parse_chat
+from callgate.providers.cachemarks import takes_marks
+
+UNMARKED = "fallback {!r} was asked without `cache_control`, which its provider does not have"
+_FIELD = "cache_control"
+_encode = msgspec.json.Encoder().encode
+
+
+def unmarked(request: ChatRequest, entry: Json, model: Model) -> ChatRequest:
+    """The request as the fallback `model` can be asked: the same one where it takes the marks.
+
+    What the `entry` of the fallback says itself stays as it is.
+    """
+    marked = [name for name, found in _marked(request).items() if found and name not in entry]
+    if not marked or all(takes_marks(Target(model, one)) for one in model.deployments):
+        return request
+    fields: dict[str, Any] = dict(request.raw)
+    for name in marked:
+        fields[name] = _without(msgspec.json.decode(fields[name]))
+    return parse_chat(_encode(fields))
+
+
+def _marked(request: ChatRequest) -> dict[str, bool]:
+    messages, tools = request.body.messages or (), request.body.tools or ()
+    return {
+        "messages": any(
+            message.cache_control is not None
+            or (
+                isinstance(message.content, list)
+                and any(part.cache_control is not None for part in message.content)
+            )
+            for message in messages
+        ),
+        "tools": any(tool.cache_control is not None for tool in tools),
+    }
+
+
+def _without(items: list[Json]) -> list[Json]:
+    """Messages or tools without the marks on them and on their parts."""
+    kept = []
+    for item in items:
+        bare = {name: value for name, value in item.items() if name != _FIELD}
+        if isinstance(bare.get("content"), list):
+            bare["content"] = _without(bare["content"])
+        kept.append(bare)
+    return kept
