@@ -167,13 +167,18 @@ def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
         (-31, "records are kept for 30 days"),
         (1, "a future time"),
         (-1, "no record of request"),
-        (-1, "never if its worker was killed"),
     ],
 )
 def test_an_unknown_id_is_explained_by_its_time(home: Home, days: int, told: str) -> None:
     home.ship()
     now = time.time_ns() // 1_000_000
     assert_unknown(home, ids.uuid7(now + days * DAY, 1), told)
+
+
+def test_a_killed_worker_is_named_as_a_reason_for_a_missing_record(home: Home) -> None:
+    home.ship()
+    result = home.run("show", ids.uuid7(time.time_ns() // 1_000_000, 1))
+    assert "never if its worker was killed" in result.stderr
 
 
 def test_a_key_given_by_mistake_is_not_repeated(home: Home) -> None:
