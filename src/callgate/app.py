@@ -194,7 +194,8 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
                 journal_check(journal, config.journal_dir),
                 provider_check(world.health),
                 files_check(world.files),
-            ]
+            ],
+            authenticator.key,
         )
         openapi = OpenApi(lambda: describe(effect.config))
         records = Records(world.store.requests, config.journal_dir, patience=_LOOK_UP_SECONDS)

@@ -181,7 +181,8 @@ def _ready() -> Json:
     operation = plain_get("ready", "Status", "Can the gateway do its work?", "Readiness")
     operation["description"] = (
         "200 where all parts are well or merely degraded, 503 where one is down. Each part that "
-        "is not well is named, with why and what to do."
+        "is not well is named; who has a key, or asks from the gateway's own machine, is also told "
+        "why and what to do."
     )
     operation["responses"]["503"] = answer(ref("Readiness"), "A part is down.")
     return operation
