@@ -14,6 +14,7 @@ from callgate.core.fieldpath import join
 from callgate.core.schema_merge import Refs, Resolver, check_acyclic, malformed, refused
 from callgate.core.schema_rules import (
     CONDITIONS,
+    DEFINITIONS,
     LISTS,
     MAPS,
     MAX_COPIED,
@@ -29,7 +30,6 @@ from callgate.core.schema_rules import (
 from callgate.core.schema_steps import STEPS
 
 _COMPOSED = ("anyOf", "oneOf", "allOf")
-_DEFINED = frozenset({"$defs", "definitions"})
 
 
 def adapt(
@@ -78,7 +78,7 @@ class _Walk:
             told.update(STEPS[name](node) or {})
         out: Json = {}
         for key, value in node.items():
-            if key in _DEFINED and rules.resolves:
+            if key in DEFINITIONS and rules.resolves:
                 continue
             if rules.keeps is None or (key in rules.keeps and self._takes(key, value)):
                 out[key] = self._inner(key, value, join(path, key), depth + 1, above)
@@ -185,7 +185,7 @@ def _outermost(node: Json, rules: Rules, path: str, *, strict: bool) -> Json:
             node = {**node, "type": "object"}
     if rules.root is not None:
         for key in node:
-            bare = key not in (SHAPES | VALUES) or key in _DEFINED or _granted(key, node[key])
+            bare = key not in (SHAPES | VALUES) or key in DEFINITIONS or _granted(key, node[key])
             if key not in rules.root and (strict or not bare):
                 raise refused(join(path, key), f"{key} at the top", "Put it into a property.")
         node = {key: value for key, value in node.items() if key in rules.root}

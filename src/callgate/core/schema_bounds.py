@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from callgate.core import pointer
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.schema_rules import LISTS, MAPS, MAX_DEPTH, MAX_NODES, SINGLES
+from callgate.core.schema_rules import DEFINITIONS, LISTS, MAPS, MAX_DEPTH, MAX_NODES, SINGLES
 from callgate.errors import GatewayError
 
 MAX_BYTES = 256 * 1024
@@ -35,7 +35,6 @@ _IN_PLACE = frozenset({"allOf", "anyOf", "oneOf", "not", "if", "then", "else", "
 """Keywords whose schemas speak of the same value as the node that has them."""
 _LISTS = LISTS | {"items"}  # the last one in drafts before 2020-12
 _NAMED = frozenset({"properties"})
-_ASIDE = frozenset({"$defs", "definitions"})
 
 
 def check_bounds(schema: object, size: int, path: str) -> int:
@@ -173,7 +172,7 @@ class _Weights:
         for key, _, child in _children(node):
             if key in _NAMED:
                 largest = max(largest, self.of(child, level + 1))
-            elif key not in _ASIDE:
+            elif key not in DEFINITIONS:
                 total += self.of(child, level + 1)
         ref = node.get("$ref")
         if isinstance(ref, str):
@@ -274,7 +273,7 @@ def _needed(node: Any) -> Iterator[str]:
     if isinstance(node.get("$ref"), str):
         yield node["$ref"]
     for key, _, child in _children(node):
-        if key not in _ASIDE:
+        if key not in DEFINITIONS:
             yield from _needed(child)
 
 

@@ -24,7 +24,8 @@ MAX_NODES = 5_000
 MAX_COPIED = 256 * 1024
 """Bytes that references put in their places, where the target takes none."""
 
-MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs", "definitions"})
+DEFINITIONS = frozenset({"$defs", "definitions"})
+MAPS = DEFINITIONS | {"properties", "patternProperties", "dependentSchemas"}
 LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
 SINGLES = frozenset(
     {

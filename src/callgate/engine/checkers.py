@@ -9,9 +9,9 @@ from collections import OrderedDict
 from callgate.core.chat import Json, ResponseFormat
 from callgate.core.conformance import Checker
 from callgate.core.request import ChatRequest
+from callgate.core.structured import SCHEMA_PATH
 from callgate.errors import GatewayError
 
-SCHEMA = "response_format.json_schema.schema"
 _MOST = 256
 _MOST_BYTES = 8 * 2**20  # of schemas as received; compiled, they take some ten times as much
 _AT_ONCE = 8 * 1024  # bytes of a schema beyond which it is prepared off the event loop
@@ -80,7 +80,7 @@ def _key(request: ChatRequest) -> tuple[bytes, int]:
 
 def _made(schema: Json, size: int) -> Checker | GatewayError:
     try:
-        return Checker(schema, size, SCHEMA)
+        return Checker(schema, size, SCHEMA_PATH)
     except GatewayError as error:
         return _again(error)
 

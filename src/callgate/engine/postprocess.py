@@ -7,12 +7,11 @@ last, after everything else that makes the answer what the caller asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from callgate.core.accumulator import Accumulator, as_chunks
 from callgate.core.chat import Chunk, Json
 from callgate.core.redact import redact
-from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.steps import RefusedError, size, take
 from callgate.core.target import Target
@@ -20,8 +19,6 @@ from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.relay import Again, Outlet, Relay
-
-Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
 
 _AT_ONCE = 4096
 """Characters beyond which the steps are taken off the event loop."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from callgate.core.chat import Json, Part
-from callgate.errors import GatewayError
+from callgate.providers.refusal import invalid, unsupported
 
 _IMAGES: Mapping[str, str] = MappingProxyType(
     {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "gif": "gif", "webp": "webp"}
@@ -120,16 +120,6 @@ def file(part: Part, path: str, documents: Documents) -> Json:
         raise unsupported(f"{path}.file.file_data", f"Bedrock takes no document of type {mime}")
     name = documents.name(filename)
     return {"document": {"format": kind, "name": name, "source": {"bytes": data}}}
-
-
-def unsupported(path: str, why: str) -> GatewayError:
-    """The refusal of what has no place in a request to Bedrock."""
-    return GatewayError("unsupported_field", f"Invalid request: {path}: {why}", param=path)
-
-
-def invalid(path: str, why: str) -> GatewayError:
-    """The refusal of a value that cannot be."""
-    return GatewayError("invalid_field", f"Invalid request: {path}: {why}", param=path)
 
 
 def _medium(mime: str, data: str, path: str, only: str = "") -> Json:

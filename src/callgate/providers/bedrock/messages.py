@@ -13,8 +13,9 @@ from types import MappingProxyType
 
 from callgate.core.chat import Json, Message, Part, ToolCall
 from callgate.core.jsontext import parse
-from callgate.providers.bedrock.media import Documents, file, image, invalid, sound, unsupported
+from callgate.providers.bedrock.media import Documents, file, image, sound
 from callgate.providers.bedrock.retelling import call_in_words, result_in_words
+from callgate.providers.refusal import invalid, unsupported
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 Thought = tuple[int, int, Json]

@@ -14,8 +14,6 @@ from callgate.core.chat import ROOM, ChatBody, Json
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
-from callgate.errors import GatewayError
-from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.messages import Conversation, unled
 from callgate.providers.bedrock.models import (
     Family,
@@ -25,7 +23,7 @@ from callgate.providers.bedrock.models import (
 )
 from callgate.providers.bedrock.sampling import sampling_of
 from callgate.providers.bedrock.tools import output_config, tool_config
-from callgate.providers.echo import strange
+from callgate.providers.refusal import invalid, refuse_fields, unsupported
 
 _REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -82,7 +80,8 @@ def converse(request: ChatRequest, target: Target) -> Json:
     """
     deployment, body = target.deployment, request.body
     options, family = deployment.options, family_of(deployment.upstream_model)
-    _refuse(request, family)
+    refused = {name: idle for name, idle in _REFUSED.items() if name not in family.fields}
+    refuse_fields(request, refused, "Bedrock")
     thoughts = takes_thoughts(deployment.upstream_model)
     tools = tool_config(body, family)
     conversation = Conversation(request.messages, thoughts=thoughts, tools=tools is not None)
@@ -111,23 +110,6 @@ def converse(request: ChatRequest, target: Target) -> Json:
     if metadata:
         fields["requestMetadata"] = metadata
     return fields
-
-
-def _refuse(request: ChatRequest, family: Family) -> None:
-    """Tell every field that cannot be honoured at once."""
-    body = request.body
-    paths = strange(request)
-    for name, idle in _REFUSED.items():
-        value = getattr(body, name)
-        if value is not None and name not in family.fields and value not in idle:
-            paths.append(name)
-    if paths:
-        raise GatewayError(
-            "unsupported_field",
-            f"Invalid request: {paths[0]}: Bedrock has no place for this field",
-            param=paths[0],
-            errors=[f"{path}: Bedrock has no place for this field" for path in paths],
-        )
 
 
 def _inference(request: ChatRequest, additional: Json, family: Family, most: int) -> Json:

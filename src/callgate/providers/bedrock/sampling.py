@@ -6,8 +6,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from __future__ import annotations
 
 from callgate.core.chat import ChatBody, Json
-from callgate.providers.bedrock.media import invalid, unsupported
 from callgate.providers.bedrock.models import Family
+from callgate.providers.refusal import invalid, unsupported
 
 _LEAST_BESIDE_THOUGHTS = 0.95
 

@@ -9,9 +9,9 @@ import msgspec
 
 from callgate.core.chat import ChatBody, Json, NamedTool, Tool
 from callgate.core.schema import adapt
-from callgate.providers.bedrock.media import unsupported
 from callgate.providers.bedrock.messages import cache_point
 from callgate.providers.bedrock.models import Family
+from callgate.providers.refusal import unsupported
 
 _text = msgspec.json.Encoder().encode
 

@@ -6,7 +6,7 @@ https://docs.cohere.com/reference/chat#request.body.messages
 from __future__ import annotations
 
 from callgate.core.chat import Json, Message, Part
-from callgate.errors import GatewayError
+from callgate.providers.refusal import unsupported
 
 
 def message_of(message: Message, path: str) -> Json:
@@ -97,13 +97,3 @@ def _texts(parts: list[Part], path: str, start: int = 0) -> list[Json]:
             raise unsupported(f"{where}.type", "Cohere takes no such part here")
         told.append({"type": "text", "text": part.text or part.refusal or ""})
     return told
-
-
-def unsupported(path: str, why: str) -> GatewayError:
-    """The refusal of what has no place in a request to Cohere."""
-    return refusal("unsupported_field", path, why)
-
-
-def refusal(kind: str, path: str, why: str) -> GatewayError:
-    """The refusal of a field, by its path."""
-    return GatewayError(kind, f"Invalid request: {path}: {why}", param=path)

@@ -12,9 +12,8 @@ from callgate.core.chat import ChatBody, Json, NamedTool, Tool
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
-from callgate.errors import GatewayError
-from callgate.providers.cohere.messages import message_of, refusal, unsupported
-from callgate.providers.echo import strange
+from callgate.providers.cohere.messages import message_of
+from callgate.providers.refusal import invalid, refuse_fields, unsupported
 
 _REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
     {
@@ -65,7 +64,7 @@ _CHOICES: Mapping[str, str | None] = MappingProxyType(
 def chat(request: ChatRequest, target: Target) -> Json:
     """The body. Raises GatewayError `unsupported_field` or `invalid_field` with the path."""
     body = request.body
-    _refuse(request)
+    refuse_fields(request, _REFUSED, "Cohere")
     fields: Json = {
         "model": target.deployment.upstream_model,
         "messages": [
@@ -87,7 +86,7 @@ def chat(request: ChatRequest, target: Target) -> Json:
         value = getattr(body, name)
         if value is not None and not (name == "top_p" and value == 1):
             if not least <= value <= greatest:
-                raise refusal("invalid_field", name, f"must be between {least} and {greatest}")
+                raise invalid(name, f"must be between {least} and {greatest}")
             fields[theirs] = value
     if body.stop:
         fields["stop_sequences"] = [body.stop] if isinstance(body.stop, str) else body.stop
@@ -98,21 +97,6 @@ def chat(request: ChatRequest, target: Target) -> Json:
     if form is not None:
         fields["response_format"] = form
     return fields
-
-
-def _refuse(request: ChatRequest) -> None:
-    paths = strange(request)
-    for name, idle in _REFUSED.items():
-        value = getattr(request.body, name)
-        if value is not None and value not in idle:
-            paths.append(name)
-    if paths:
-        raise GatewayError(
-            "unsupported_field",
-            f"Invalid request: {paths[0]}: Cohere has no place for this field",
-            param=paths[0],
-            errors=[f"{path}: Cohere has no place for this field" for path in paths],
-        )
 
 
 def _thinking(body: ChatBody) -> Json | None:
@@ -126,7 +110,7 @@ def _thinking(body: ChatBody) -> Json | None:
         ):  # fmt: skip
             raise unsupported("thinking", "Cohere takes `type` and `token_budget`")
         if type(given.get("token_budget", 1)) is not int:
-            raise refusal("invalid_field", "thinking.token_budget", "must be a number")
+            raise invalid("thinking.token_budget", "must be a number")
         return given
     effort, path = body.reasoning_effort, "reasoning_effort"
     if effort is None and body.reasoning is not None:

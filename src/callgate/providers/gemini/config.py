@@ -14,8 +14,9 @@ from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
 from callgate.providers.gemini.media import resolution_of
-from callgate.providers.gemini.models import family_of, invalid, unsupported
+from callgate.providers.gemini.models import family_of
 from callgate.providers.gemini.tools import answer_form
+from callgate.providers.refusal import invalid, unsupported
 
 MAX_STOPS = 5
 MAX_CANDIDATES = 8

@@ -26,11 +26,12 @@ from callgate.providers.gemini import errors as gemini_errors
 from callgate.providers.gemini.answer import Gathered, created_of, finish_reason, text_of
 from callgate.providers.gemini.config import generation_config, safety_settings
 from callgate.providers.gemini.messages import Conversation
-from callgate.providers.gemini.models import invalid, is_vertex, unsupported
+from callgate.providers.gemini.models import is_vertex
 from callgate.providers.gemini.sources import annotations_of, in_characters, logprobs_of
 from callgate.providers.gemini.stream import StreamDecoder
 from callgate.providers.gemini.tools import tools_of
 from callgate.providers.gemini.usage import usage_of
+from callgate.providers.refusal import invalid, unsupported
 from callgate.providers.vertex_place import place_of
 
 MAX_CHOICES = 128

@@ -11,7 +11,8 @@ from typing import Any
 
 from callgate.core.chat import Json, Message, Part
 from callgate.core.target import Target
-from callgate.providers.gemini.models import invalid, is_vertex, unsupported
+from callgate.providers.gemini.models import is_vertex
+from callgate.providers.refusal import invalid, unsupported
 
 _EXTENSIONS: Mapping[str, str] = MappingProxyType(
     {

@@ -13,7 +13,8 @@ from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.providers.gemini import signature
 from callgate.providers.gemini.media import NOTHING, media_of, part_of, parts_of
-from callgate.providers.gemini.models import Family, family_of, invalid, told_name, unsupported
+from callgate.providers.gemini.models import Family, family_of, told_name
+from callgate.providers.refusal import invalid, unsupported
 
 
 class _Call(NamedTuple):

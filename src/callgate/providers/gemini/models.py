@@ -1,4 +1,4 @@
-"""What the generations of Gemini differ in, and how a part of a request is refused."""
+"""What the generations of Gemini differ in."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import re
 from typing import Literal, NamedTuple
 
 from callgate.core.target import Target
-from callgate.errors import GatewayError
+from callgate.providers.vertex_place import GLOBAL_HOST
 
 Thinking = Literal["none", "budget", "level"]
-
-_VERTEX_HOST = "aiplatform.googleapis.com"
 
 
 class Family(NamedTuple):
@@ -70,14 +68,4 @@ def own_name(name: str) -> str:
 def is_vertex(target: Target) -> bool:
     """Whether the target is Vertex AI and not Google AI."""
     deployment = target.deployment
-    return deployment.vendor.dialect == "vertex" or deployment.origin.host.endswith(_VERTEX_HOST)
-
-
-def unsupported(path: str, why: str) -> GatewayError:
-    """The refusal of what has no place in a request to Gemini."""
-    return GatewayError("unsupported_field", f"Invalid request: {path}: {why}", param=path)
-
-
-def invalid(path: str, why: str) -> GatewayError:
-    """The refusal of a value that cannot be."""
-    return GatewayError("invalid_field", f"Invalid request: {path}: {why}", param=path)
+    return deployment.vendor.dialect == "vertex" or deployment.origin.host.endswith(GLOBAL_HOST)

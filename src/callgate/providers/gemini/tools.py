@@ -11,7 +11,8 @@ from typing import Any
 from callgate.core.chat import ChatBody, Json, NamedTool, ResponseFormat, Tool
 from callgate.core.schema import adapt
 from callgate.errors import GatewayError
-from callgate.providers.gemini.models import invalid, told_name, unsupported
+from callgate.providers.gemini.models import told_name
+from callgate.providers.refusal import invalid, unsupported
 
 
 def tools_of(body: ChatBody) -> Json:

@@ -40,8 +40,7 @@ TOLD: Final = frozenset(
 _ABOUT_CALLS: Final = ("extra_content", "index")
 _NULL: Final = Raw(b"null")
 _ALWAYS_THINKS: Final = "magistral"
-_messages: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
-_calls: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
+_objects: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
 
@@ -59,7 +58,7 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     in_parts = vendor.thoughts_in_parts and _thinks(request.body, deployment.upstream_model)
     taken = vendor.answer_fields or frozenset()
     messages: list[dict[str, Any]] = []
-    for given, message in zip(_messages(raw), request.messages, strict=True):
+    for given, message in zip(_objects(raw), request.messages, strict=True):
         if renamed and message.role == "developer":
             messages.append({**given, "role": "system"})
             continue
@@ -82,7 +81,7 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
         if message.tool_calls:
             turn["tool_calls"] = [
                 {name: value for name, value in call.items() if name not in _ABOUT_CALLS}
-                for call in _calls(given["tool_calls"])
+                for call in _objects(given["tool_calls"])
             ]
             if short:
                 for call, known in zip(turn["tool_calls"], message.tool_calls, strict=True):
