@@ -24,8 +24,9 @@ PROFILE = target_of(
 NOVA = target_of("bedrock", upstream_model="us.amazon.nova-2-lite-v1:0")
 GEMINI = target_of("gemini", upstream_model="gemini-3-pro-preview")
 COHERE = target_of("cohere", upstream_model="command-a-03-2025")
-GROQ, MISTRAL, CEREBRAS = (
-    target_of(name, upstream_model="some-model") for name in ("groq", "mistral", "cerebras")
+GROQ, MISTRAL, CEREBRAS, FIREWORKS = (
+    target_of(name, upstream_model="some-model")
+    for name in ("groq", "mistral", "cerebras", "fireworks")
 )
 MAGISTRAL = target_of("mistral", upstream_model="magistral-medium-latest")
 TRANSLATED = (CLAUDE, BEDROCK, NOVA, GEMINI, COHERE)
@@ -119,7 +120,9 @@ def earlier(target: Target, turn: dict[str, Any], **more: Any) -> dict[str, Any]
     return turns
 
 
-@pytest.mark.parametrize("target", [GROQ, MISTRAL, CEREBRAS], ids=lambda one: one.deployment.id)
+@pytest.mark.parametrize(
+    "target", [GROQ, MISTRAL, CEREBRAS, FIREWORKS], ids=lambda one: one.deployment.id
+)
 def test_the_strict_are_sent_nothing_that_they_do_not_know(target: Target) -> None:
     plain = {**CALL, "id": "D681PevKs"}
     call = {**plain, "index": 0, "extra_content": {"google": {"thought_signature": "x"}}}
@@ -127,13 +130,39 @@ def test_the_strict_are_sent_nothing_that_they_do_not_know(target: Target) -> No
         tool_calls=[call], reasoning_content="Hm.", reasoning_details=[BY_CLAUDE],
         annotations=[], refusal=None, audio=None, images=[], content_parts=[],
     )  # fmt: skip
-    assert earlier(target, turn) == answer(tool_calls=[plain])
+    known = {"reasoning_content": "Hm."} if target is FIREWORKS else {}
+    assert earlier(target, turn) == answer(tool_calls=[plain], **known)
 
 
 @pytest.mark.parametrize("target", [GROQ, CEREBRAS], ids=lambda one: one.deployment.id)
 def test_reasoning_goes_back_where_there_is_a_field_for_it(target: Target) -> None:
     assert earlier(target, answer(reasoning="Hm.")) == answer(reasoning="Hm.")
     assert earlier(target, answer(reasoning=None)) == answer()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "model", "more", "fields", "thought"),
+    [
+        ("deepseek", "deepseek-v4-pro", {}, {}, " "),
+        ("deepseek", "deepseek-v4-pro", {}, {"reasoning_content": ""}, " "),
+        ("deepseek", "deepseek-v4-pro", {}, {"reasoning": "Hm."}, "Hm."),
+        ("deepseek", "deepseek-v4-pro", {}, {"reasoning_content": "Hm."}, "Hm."),
+        ("deepseek", "deepseek-v4-pro", {"thinking": {"type": "disabled"}}, {}, None),
+        ("deepseek", "deepseek-v4-pro", {"reasoning_effort": "none"}, {}, None),
+        ("deepseek", "deepseek-chat", {}, {}, None),
+        ("moonshot", "kimi-k2.5", {}, {}, " "),
+        ("openai", "gpt-5", {}, {}, None),
+    ],
+)
+def test_calls_that_no_thought_led_to_have_a_blank_one_where_one_is_wanted(
+    vendor: str, model: str, more: dict[str, Any], fields: dict[str, Any], thought: str | None
+) -> None:
+    target = target_of(vendor, upstream_model=model)
+    known = {**fields, "reasoning_content": thought} if thought else fields
+    assert earlier(target, answer(tool_calls=[CALL], **fields), **more) == answer(
+        tool_calls=[CALL], **known
+    )
+    assert "reasoning_content" not in earlier(target, answer(), **more)
 
 
 def test_what_the_caller_adds_passes_untouched() -> None:

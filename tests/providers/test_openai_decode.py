@@ -14,8 +14,9 @@ from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import usage_of
 from callgate.providers.openai.dialect import OpenAI
+from callgate.providers.openai.stream import StreamDecoder
 
-from .samples import SECRET
+from .samples import SECRET, target_of
 
 
 def decoded(body: Any, target: Target) -> ChatResponse:
@@ -142,6 +143,34 @@ def test_no_arguments_are_an_empty_object_unless_the_answer_was_cut(
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": ""}}
     choice = choice_of(target, {"role": "assistant", "tool_calls": [call]}, finish_reason=reason)
     assert choice["message"]["tool_calls"][0]["function"]["arguments"] == arguments
+
+
+@pytest.mark.parametrize(
+    ("vendor", "said", "told"),
+    [
+        ("vllm", "stop", "tool_calls"), ("ollama", "stop", "tool_calls"),
+        ("openai-compatible", "stop", "tool_calls"), ("vllm", "length", "length"),
+        ("openai", "stop", "stop"), ("azure", "stop", "stop"), ("openrouter", "stop", "stop"),
+    ],
+)  # fmt: skip
+def test_a_call_is_the_reason_where_a_server_says_that_it_just_stopped(
+    vendor: str, said: str, told: str
+) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    asked = target_of(vendor)
+    choice = choice_of(asked, message, finish_reason=said)
+    assert (choice["finish_reason"], choice["native_finish_reason"]) == (told, said)
+    decoder = StreamDecoder(asked)
+    event = {"choices": [{"index": 0, "delta": message, "finish_reason": None}]}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": said}]}
+    (*_, last) = decoder.feed(
+        b"".join(b"data: %b\n\n" % json.dumps(e).encode() for e in (event, end))
+    )
+    assert last.choices[0]["finish_reason"] == told
+    assert last.choices[0]["native_finish_reason"] == said
+    words = choice_of(asked, {"role": "assistant", "content": "x", "tool_calls": []})
+    assert words["finish_reason"] == "stop"
 
 
 def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:

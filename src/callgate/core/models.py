@@ -27,7 +27,9 @@ class Vendor:
     takes of an earlier answer besides content and calls, None where it passes over what it does
     not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content;
     `developer` that it knows the role of that name; `short_ids` that it takes only ids of calls of
-    nine letters and digits; `seed_field` is its name for `seed`.
+    nine letters and digits; `seed_field` is its name for `seed`; `calls_need_thoughts` says that
+    while thinking it wants a thought with every earlier call; `stops_at_calls` that `stop` is what
+    it says, as OpenAI does, where a call was forced by name.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Vendor:
     developer: bool = True
     short_ids: bool = False
     seed_field: str = "seed"
+    calls_need_thoughts: bool = False
+    stops_at_calls: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

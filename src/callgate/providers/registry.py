@@ -28,6 +28,7 @@ _ROWS = (
         base_url="https://api.openai.com/v1",
         env="OPENAI_API_KEY",
         max_tokens_field="max_completion_tokens",
+        stops_at_calls=True,
     ),
     # https://ai.google.dev/api/generate-content
     Vendor(
@@ -74,13 +75,14 @@ _ROWS = (
         short_ids=True,
         seed_field="random_seed",
     ),
-    # https://api-docs.deepseek.com/
+    # https://api-docs.deepseek.com/guides/thinking_mode
     Vendor(
         name="deepseek",
         dialect="openai",
         base_url="https://api.deepseek.com",
         env="DEEPSEEK_API_KEY",
         developer=False,
+        calls_need_thoughts=True,
         request_id_header="x-ds-trace-id",
     ),
     # https://docs.x.ai/docs/api-reference#chat-completions
@@ -97,6 +99,7 @@ _ROWS = (
         dialect="openai",
         base_url="https://openrouter.ai/api/v1",
         env="OPENROUTER_API_KEY",
+        stops_at_calls=True,
     ),
     # https://docs.together.ai/docs/inference/openai-compatibility
     Vendor(
@@ -106,12 +109,14 @@ _ROWS = (
         env="TOGETHER_API_KEY",
         developer=False,
     ),
-    # https://docs.fireworks.ai/tools-sdks/openai-compatibility
+    # https://docs.fireworks.ai/tools-sdks/openai-compatibility; what else there is in an answer is
+    # refused ("Extra inputs are not permitted")
     Vendor(
         name="fireworks",
         dialect="openai",
         base_url="https://api.fireworks.ai/inference/v1",
         env="FIREWORKS_API_KEY",
+        answer_fields=frozenset({"reasoning_content"}),
     ),
     # https://inference-docs.cerebras.ai/resources/openai; of earlier reasoning it takes `reasoning`
     Vendor(
@@ -142,6 +147,7 @@ _ROWS = (
         base_url="https://api.moonshot.ai/v1",
         env="MOONSHOT_API_KEY",
         developer=False,
+        calls_need_thoughts=True,
     ),
     # https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
     Vendor(
@@ -194,6 +200,7 @@ _ROWS = (
         env="AZURE_OPENAI_API_KEY",
         auth="api-key",
         max_tokens_field="max_completion_tokens",
+        stops_at_calls=True,
     ),
     # Models of other makers: https://learn.microsoft.com/rest/api/aifoundry/modelinference/
     Vendor(

@@ -169,6 +169,13 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
         return ""
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         return "tool calls that are no list of objects"
+    _complete(calls, choice, answer_id)
+    if choice["finish_reason"] == "stop" and not target.deployment.vendor.stops_at_calls:
+        choice["finish_reason"] = "tool_calls"
+    return ""
+
+
+def _complete(calls: list[Json], choice: Json, answer_id: str) -> None:
     for number, call in enumerate(calls):
         complete_call(call, f"call_{answer_id}_{choice['index']}_{number}")
         function = call.get("function")
@@ -176,7 +183,6 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
             # OpenRouter leaves out what is empty; of an answer that was cut it may be missing
             whole = choice["finish_reason"] != "length" or "arguments" not in function
             function["arguments"] = "{}" if whole else ""
-    return ""
 
 
 def _textual(message: Json) -> bool:

@@ -11,6 +11,9 @@ older one.
 Mistral takes only ids of calls in the form of its own; others are hashed into it, the same each
 time.
 
+DeepSeek and Kimi refuse, while they think, earlier calls that no thought led to: clients lose the
+thoughts, and other models have none to tell. They get a blank one there.
+
 Mistral's own reasoning came as parts of the content and goes back so:
 https://docs.mistral.ai/capabilities/reasoning/
 """
@@ -40,6 +43,8 @@ TOLD: Final = frozenset(
 _ABOUT_CALLS: Final = ("extra_content", "index")
 _NULL: Final = Raw(b"null")
 _ALWAYS_THINKS: Final = "magistral"
+_NEVER_THINKS: Final = "deepseek-chat"
+_NO_THOUGHT: Final = " "  # DeepSeek V4 Pro takes no empty one
 _objects: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
@@ -50,8 +55,11 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     raw, vendor = request.raw["messages"], deployment.vendor
     strict, renamed = vendor.answer_fields is not None, not vendor.developer
     short = vendor.short_ids
+    wanted = vendor.calls_need_thoughts and not _is_quiet(request.body, deployment.upstream_model)
     if not any(
-        (strict and message.role == "assistant") or (renamed and message.role == "developer")
+        (strict and message.role == "assistant")
+        or (renamed and message.role == "developer")
+        or (wanted and message.tool_calls)
         for message in request.messages
     ):
         return raw
@@ -64,6 +72,9 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
             continue
         if short and message.role == "tool":
             messages.append({**given, "tool_call_id": short_id(message.tool_call_id or "")})
+            continue
+        if wanted and message.tool_calls and not message.reasoning_content:
+            messages.append({**given, "reasoning_content": message.reasoning or _NO_THOUGHT})
             continue
         if not strict or message.role != "assistant":
             messages.append(given)
@@ -100,6 +111,16 @@ def short_id(given: str) -> str:
 def _thinks(body: ChatBody, upstream_model: str) -> bool:
     """Whether the model is one that reasons, so that it knows what such a part is."""
     return _ALWAYS_THINKS in upstream_model or body.reasoning_effort not in (None, "none")
+
+
+def _is_quiet(body: ChatBody, upstream_model: str) -> bool:
+    """Whether a model that thinks unless told otherwise is told so."""
+    thinking = body.thinking or {}
+    return (
+        thinking.get("type") == "disabled"
+        or body.reasoning_effort == "none"
+        or upstream_model == _NEVER_THINKS
+    )
 
 
 def _with_thought(thought: str, content: Raw | None) -> list[Json | Raw]:

@@ -190,6 +190,8 @@ class StreamDecoder(EventStream):
                 self._finished[choice["index"]] = True
                 if reason in _WHOLE and choice["index"] in self._calls:
                     self._calls[choice["index"]].complete(choice["delta"])
+                    if not self._target.deployment.vendor.stops_at_calls:
+                        choice["finish_reason"] = "tool_calls"
         self.finished = all(self._finished.values())
 
     def _finish(self, choice: Json) -> None:
