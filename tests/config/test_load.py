@@ -68,7 +68,7 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
         ),
         (
             OPENAI + "[models.x]\nprovider='openai'\ndeployments = [{provider = 'nix'}]",
-            ["models.x.deployments[1]: no provider 'nix'"],
+            ["models.x.deployments[0]: no provider 'nix'"],
         ),
         (
             OPENAI + "[models.x]\nprovider = 'openai'\nfallbacks = ['gpt-4.1', 'nix', 'x']",
@@ -399,3 +399,38 @@ rate_limit = 30
     )  # fmt: skip
     assert deployment.secret.reveal() == ENVIRON["OPENAI_API_KEY"]
     assert config.store_url.endswith("callgate-data/callgate.db")
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ("provider = 'nix'", "provider"),
+        ("deployments = [{provider = 'nix'}]", "deployments[0]"),
+        ("provider = 'mine'\ndeployments = [{provider = 'nix'}]", "deployments[0]"),
+        ("deployments = [{provider = 'mine'}, {provider = 'nix'}]", "deployments[1]"),
+    ],
+)
+def test_a_provider_that_is_missing_is_named_with_its_place(
+    tmp_path: Path, table: str, place: str
+) -> None:
+    told = mistakes(tmp_path, f"{LOCAL_VENDOR}[models.m]\n{table}\n")
+    assert told == [f"models.m.{place}: no provider 'nix' is configured"]
+
+
+WORLDWIDE = """
+[providers.openai]
+api_key = "sk-1"
+[[models.m.deployments]]
+provider = "openai"
+upstream_model = "a"
+worldwide = true
+"""
+
+
+def test_a_worldwide_deployment_needs_another_beside_it(tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, WORLDWIDE)
+    assert mistake.startswith("models.m.deployments: all are `worldwide`")
+    beside = '[[models.m.deployments]]\nprovider = "openai"\nupstream_model = "b"\n'
+    model = loaded(tmp_path, WORLDWIDE + beside).models["m"]
+    assert model.worldwide
+    assert [one.worldwide for one in model.deployments] == [True, False]

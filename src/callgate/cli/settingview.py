@@ -162,7 +162,12 @@ def _facts(name: str, config: Config) -> dict[str, Any]:
     if model is None:
         return {}
     table = config.settings.models.get(name)
-    ways = [one.id + ("" if one.weight == 1 else f"={one.weight:g}") for one in model.deployments]
+    ways = [
+        one.id
+        + ("" if one.weight == 1 else f"={one.weight:g}")
+        + (" (worldwide)" if one.worldwide else "")
+        for one in model.deployments
+    ]
     return {
         "offered": table is None or table.offered,
         "deployments": tuple(ways),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
@@ -151,7 +151,8 @@ class DirectoryBuilder:
                 for region, providers in entry.served.items()
                 if set(providers) & set(self._providers.names)
             )
-        return Model(name=name, deployments=deployments, **{**facts, **given})
+        worldwide = any(one.worldwide for one in deployments)
+        return Model(name=name, deployments=deployments, worldwide=worldwide, **{**facts, **given})
 
     def _ways(self, name: str, entry: CatalogueEntry) -> tuple[Deployment, ...]:
         """The configured providers that serve a catalogued model in this region."""
@@ -168,18 +169,31 @@ class DirectoryBuilder:
     ) -> tuple[Deployment, ...]:
         known = entry.upstream_in(self._settings.region) if entry is not None else {}
         wish, defaults = self._patience(name, entry)
+        first = -1 if self._settings.models[name].provider else 0  # it comes before the deployments
         made = [
-            self._providers.deployment(
-                row.provider,
-                row.upstream_model or known.get(row.provider) or name,
-                row.weight,
-                f"models.{name}.provider" if at == 0 else f"models.{name}.deployments[{at}]",
-                wish,
-                defaults,
+            (
+                self._providers.deployment(
+                    row.provider,
+                    row.upstream_model or known.get(row.provider) or name,
+                    row.weight,
+                    f"models.{name}.deployments[{at}]" if at >= 0 else f"models.{name}.provider",
+                    wish,
+                    defaults,
+                ),
+                row.worldwide,
             )
-            for at, row in enumerate(rows)
+            for at, row in enumerate(rows, first)
         ]
-        return tuple(deployment for deployment in made if deployment is not None)
+        if all(row.worldwide for row in rows):
+            self.mistakes.append(
+                f"models.{name}.deployments: all are `worldwide`, which only requests with "
+                '`model_region: "global"` may use; one for all others is needed'
+            )
+        return tuple(
+            replace(deployment, worldwide=True) if worldwide else deployment
+            for deployment, worldwide in made
+            if deployment is not None
+        )
 
     def _patience(self, name: str, entry: CatalogueEntry | None) -> tuple[Wish, Timeouts]:
         """The timeouts that the file sets for a model, and those that stand for the rest."""

@@ -189,6 +189,7 @@ class DeploymentTable(_Table, frozen=True):
     provider: str
     upstream_model: str = ""
     weight: Annotated[float, Meta(gt=0, le=1000)] = 1.0
+    worldwide: bool = False
 
 
 class DefaultParametersTable(_Table, frozen=True):

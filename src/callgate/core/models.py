@@ -72,7 +72,8 @@ class Deployment:
 
     `path` is the base URL's path without a trailing slash (`/v1`); `session_token` goes with
     temporary credentials of AWS; `options` are what the dialect or the credentials need besides;
-    `price_factor` is what its list prices are multiplied by.
+    `price_factor` is what its list prices are multiplied by; `worldwide` says that the provider may
+    process a request outside the region there.
     """
 
     id: str
@@ -87,6 +88,7 @@ class Deployment:
     timeouts: Timeouts = Timeouts()
     options: dict[str, str] = field(default_factory=dict)
     price_factor: float = 1.0
+    worldwide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ class Model:
     tokens; budgets are US dollars per account; `price` takes the place of the list prices.
 
     `supported_parameters` or `input_modalities` empty means that nothing is known of them, so that
-    everything goes through.
+    everything goes through. `worldwide` says that some of its deployments are.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Model:
     fallbacks: tuple[str, ...] = ()
     price: Price | None = None
     hedge: bool = False
+    worldwide: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

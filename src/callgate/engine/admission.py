@@ -11,6 +11,7 @@ from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate, entries, overridden, told_of
 from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering, note_share
+from callgate.engine.placing import WORLDWIDE, placed
 from callgate.engine.unmarking import UNMARKED, unmarked
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
@@ -55,6 +56,8 @@ class Admission:
         named by its place, such as `fallbacks[1].model`.
         """
         self._check(request, model)
+        if model.worldwide:
+            model = placed(request, model)
         candidates = [Candidate(model, request, "model")]
         body = request.body
         if body.fallbacks is None and not model.fallbacks:
@@ -74,6 +77,8 @@ class Admission:
                 if own:
                     raise told_of(error, at) from None
                 continue
+            if fallback.worldwide:
+                fallback = placed(changed, fallback)
             bare = unmarked(changed, entry, fallback)
             note = "" if bare is changed else UNMARKED.format(fallback.name)
             candidates.append(Candidate(fallback, bare, f"fallbacks[{at}].model", note))
@@ -153,12 +158,14 @@ class Admission:
 
     def _check(self, request: ChatRequest, model: Model) -> None:
         body = request.body
-        if body.model_region is not None and body.model_region.lower() != self._region:
+        if body.model_region is not None and (
+            body.model_region.lower() not in (self._region, WORLDWIDE)
+        ):
             raise GatewayError(
                 "model_not_in_region",
                 f"Model region {body.model_region[:64]!r} was asked for, this endpoint serves "
                 f"{self._region!r}",
                 param="model_region",
-                fix="Leave `model_region` out, or use the endpoint of that region.",
+                fix='Leave `model_region` out, set it to "global", or use that region\'s endpoint.',
             )
         check_model(request, model)

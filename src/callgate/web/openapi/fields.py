@@ -48,7 +48,7 @@ CHAT_BODY: Mapping[str, str] = {
     "fallbacks": "Other models to try, in order, where this one cannot answer.",
     "fallback_config": "Whether and how far `fallbacks` are used.",
     "post_processing_steps": "Steps over the whole answer, in this order; each has a `type`.",
-    "model_region": "Where the request may be processed.",
+    "model_region": "Where the request may be processed: this region, or `global` for anywhere.",
 }
 
 NOTES: Mapping[str, Mapping[str, str]] = {"ChatBody": CHAT_BODY}
