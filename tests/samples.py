@@ -145,7 +145,8 @@ def failed(ago_ms: int = 0, **changes: Any) -> Record:
         "first_token_us": None,
         "total_us": 2_701_400,
         "upstream_us": 1_800_000,
-        "gateway_us": 901_400,
+        "gateway_us": 1_400,
+        "paused_us": 900_000,
         "attempts": [first, second],
     }
     return answered(ago_ms, **{**fields, **changes})

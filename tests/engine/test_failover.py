@@ -68,6 +68,29 @@ async def test_who_answers_while_another_is_let_in_was_not_hedged() -> None:
     assert (asked, call.notes) == (["one"], [])
 
 
+async def test_the_pause_before_a_retry_is_neither_the_gateways_time_nor_the_providers() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    call = of_acme()
+
+    async def fails_once(target: Target, _request: ChatRequest) -> str:
+        deployment = target.deployment
+        call.attempts.append(
+            Attempt(
+                model=target.model.name, provider=deployment.provider, deployment=deployment.id,
+                upstream_model="x", started_us=0,
+            )
+        )  # fmt: skip
+        if len(call.attempts) == 1:
+            raise GatewayError("provider_unavailable", "busy")
+        return "answer"
+
+    failover = Failover(HealthTable(BreakerSettings()), Budget(base=0.02), granted, lambda: 0.999)
+    assert await failover.run(call, [candidate("one", request)], fails_once) == "answer"
+    assert call.paused_ns > 19_000_000
+    assert call.upstream_ns == 0
+    assert call.attempts[0].decision == "retry in 20 ms"
+
+
 async def test_a_fallback_that_could_not_be_asked_is_not_said_to_have_been() -> None:
     request = parse_chat(b'{"model": "one", "prompt": "x"}')
     call = of_acme()

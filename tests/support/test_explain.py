@@ -42,6 +42,7 @@ RECORDS = st.builds(
     total_us=TIMES,
     upstream_us=TIMES,
     queue_us=TIMES,
+    paused_us=TIMES,
     usage=st.none() | st.builds(Usage, input_details=st.none(), output_details=st.none()),
     attempts=st.lists(ATTEMPTS, max_size=4),
 )

@@ -114,10 +114,11 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     `parameters` is the request without `messages` and `prompt`, and of long ones without the
     largest (see `core.omitting`); `prompt_sha256` is the hash of messages or prompt as received, so
     that equal ones can be told without keeping any; `cost_usd` is None where no price is known;
-    `queue_us` is the wait for a place in the worker; `errors` lists what was wrong with a request,
-    the first 20 things, where there were several; `cause` and `fix` are kept where they differ
-    from the taxonomy's; `captured` says where the payloads are kept, as `machine:file`, the file in
-    that machine's folder of captures.
+    `queue_us` is the wait for a place in the worker, `paused_us` the waits before attempts were
+    repeated: with `upstream_us` and `gateway_us` they make up `total_us`; `errors` lists what was
+    wrong with a request, the first 20 things, where there were several; `cause` and `fix` are kept
+    where they differ from the taxonomy's; `captured` says where the payloads are kept, as
+    `machine:file`, the file in that machine's folder of captures.
     `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
     this one had been admitted or refused, until `quota_until` (Unix milliseconds).
     What lists, totals and metrics need stands first, up to `region`, which bears the `MARK`.
@@ -167,6 +168,7 @@ class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     quota_left: int | None = None
     quota_until: int | None = None
     queue_us: int = 0
+    paused_us: int = 0
     captured: str | None = None
     splices: Sequence[Splice] = ()
     trace: TraceContext | None = None

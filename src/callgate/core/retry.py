@@ -91,6 +91,11 @@ class Decision(NamedTuple):
     wait: float
     reason: str
 
+    @property
+    def pause(self) -> str:
+        """The wait in words."""
+        return f"{self.wait:.1f} s" if self.wait >= 0.1 else f"{self.wait * 1000:.0f} ms"
+
 
 def reaction(error: GatewayError) -> Reaction:
     """What may follow this failure."""
@@ -108,7 +113,7 @@ def decide(
     """
     may = reaction(error)
     if not may.elsewhere:
-        return Decision("stop", 0.0, f"{error.kind.type} would be the same anywhere")
+        return Decision("stop", 0.0, "no other target would fare better")
     if state.in_all >= budget.attempts:
         return Decision("stop", 0.0, f"{state.in_all} attempts were made")
     if others and (not may.again or may.last or error.retry_after is not None):
@@ -128,7 +133,7 @@ def _wait(error: GatewayError, tries: int, budget: Budget, chance: float) -> flo
 
 def _why_not_again(may: Reaction, state: State, budget: Budget, wait: float) -> str | None:
     if not may.again:
-        return "the same target would not answer otherwise"
+        return "the same target would most likely fail again"
     if state.here >= budget.per_target:
         return f"{state.here} attempts were made at this target"
     if wait > budget.retry_after:

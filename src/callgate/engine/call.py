@@ -75,6 +75,7 @@ class Call:
         "parameters",
         "parts",
         "path",
+        "paused_ns",
         "queue_ns",
         "quota",
         "request",
@@ -118,7 +119,7 @@ class Call:
         self.reservations: tuple[Reservation, ...] = ()
         self.target: Target | None = None
         self.attempts: list[Attempt] = []
-        self.upstream_ns = self.upstream_until = self.queue_ns = 0
+        self.upstream_ns = self.upstream_until = self.queue_ns = self.paused_ns = 0
         self.first_token_ns: int | None = None
         self.usage: Usage | None = None
         self.parts: list[tuple[Target, Usage]] = []
@@ -160,10 +161,12 @@ class Call:
 
     def server_timing(self) -> bytes:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
-        upstream, queue = self.upstream_ns, self.queue_ns
-        gateway = perf_counter_ns() - self.started - upstream - queue
+        upstream, queue, paused = self.upstream_ns, self.queue_ns, self.paused_ns
+        gateway = perf_counter_ns() - self.started - upstream - queue - paused
         told = b"gateway;dur=%b, upstream;dur=%b" % (_ms(gateway), _ms(upstream))
-        return b"%b, queue;dur=%b" % (told, _ms(queue)) if queue else told
+        if queue:
+            told += b", queue;dur=" + _ms(queue)
+        return told + b", pauses;dur=" + _ms(paused) if paused else told
 
     def record(self, region: Any) -> Record:
         """The record as things stand, once the status is known. `region` may be `marked`."""
@@ -192,7 +195,7 @@ class Call:
             usage=self.usage,
             total_us=total_us,
             upstream_us=upstream_us,
-            gateway_us=total_us - upstream_us - self.queue_ns // 1000,
+            gateway_us=total_us - upstream_us - self.queue_ns // 1000 - self.paused_ns // 1000,
             attempts=self.attempts,
         )
         quota = self.quota
@@ -223,6 +226,8 @@ class Call:
             record.first_token_us = self.first_token_ns // 1000
         if self.queue_ns:
             record.queue_us = self.queue_ns // 1000
+        if self.paused_ns:
+            record.paused_us = self.paused_ns // 1000
         if self.splices:
             record.splices = self.splices
         if self.notes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from time import monotonic
+from time import monotonic, perf_counter_ns
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
@@ -63,7 +63,7 @@ class Failover:
         self._without_retry = msgspec.structs.replace(budget, per_target=1)
         self._reserve = reserve
         self._chance = chance
-        self.pause = pause
+        self._pause = pause
 
     async def run(
         self, call: Call, candidates: Sequence[Candidate], send: Send[T], *, entered: bool = True
@@ -148,7 +148,15 @@ class Failover:
                 decision = self.judge(call, candidate, deployment, error, others=others)
                 if decision.action != "retry":
                     raise
-            await self.pause(decision.wait)
+            await self.wait(call, decision.wait)
+
+    async def wait(self, call: Call, seconds: float) -> None:
+        """Pause before a call's next attempt; its times tell for how long."""
+        began = perf_counter_ns()
+        try:
+            await self._pause(seconds)
+        finally:
+            call.paused_ns += perf_counter_ns() - began
 
     async def _attempt(self, run: _Run[T], candidate: Candidate, deployment: Deployment) -> T:
         """One attempt, with the deployment's health kept."""
@@ -334,6 +342,6 @@ def _note_end(call: Call, error: GatewayError) -> None:
 
 
 def _note(attempt: Attempt, decision: Decision) -> None:
-    words = {"retry": f"retry in {decision.wait:.1f} s", "next": _NEXT}
+    words = {"retry": f"retry in {decision.pause}", "next": _NEXT}
     attempt.decision = words.get(decision.action, "stop")
     attempt.reason = decision.reason

@@ -169,9 +169,9 @@ class HealingStream:
         if candidates:
             attempt.decision = "continue the answer at the next target"
         else:
-            attempt.decision = f"continue the answer in {decision.wait:.1f} s"
+            attempt.decision = f"continue the answer in {decision.pause}"
             candidates, entered = [_only(candidate, [deployment])], True
-            await self._failover.pause(decision.wait)
+            await self._failover.wait(call, decision.wait)
         await self._go_on(candidates, error, entered=entered)
 
     async def _go_on(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import msgspec
 
@@ -220,24 +219,15 @@ def _spans(record: Record) -> list[Span]:
     """Gateway, upstream, and what is neither's work: the line and the pauses between attempts."""
     if not record.total_us:
         return []
-    busy = sum(attempt.duration_us for attempt in record.attempts)
     queue = min(record.queue_us, record.total_us)
-    upstream = min(record.upstream_us or busy, record.total_us - queue)
-    pauses = min(_idle(record), record.total_us - queue - upstream)
+    upstream = min(record.upstream_us, record.total_us - queue)
+    pauses = min(record.paused_us, record.total_us - queue - upstream)
     spans = [
         Span("gateway", record.total_us - queue - upstream - pauses),
         Span("upstream", upstream),
     ]
     rest = [Span("waiting for a place", queue), Span("pauses between attempts", pauses)]
     return spans + [span for span in rest if span.us]
-
-
-def _idle(record: Record) -> int:
-    tries = record.attempts
-    return sum(
-        max(0, later.started_us - earlier.started_us - earlier.duration_us)
-        for earlier, later in pairwise(tries)
-    )
 
 
 def _fault(record: Record, kind: Kind | None) -> str | None:

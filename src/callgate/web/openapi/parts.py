@@ -27,7 +27,7 @@ HEADERS: Mapping[str, Json] = {
     },
     "Server-Timing": {
         "description": "Milliseconds spent in the gateway, waiting for the provider and, where "
-        "the gateway was busy, in its queue.",
+        "there was a queue or an attempt was repeated, waiting for that.",
         "schema": {"type": "string"},
         "example": "gateway;dur=0.4, upstream;dur=812.7",
     },
