@@ -34,6 +34,7 @@ MARKED: dict[str, Any] = {
         {**BARE["messages"][2], **MARK},
     ],
     "tools": [{**TOOL, **MARK}],
+    **MARK,
 }
 
 

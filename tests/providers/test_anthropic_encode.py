@@ -97,6 +97,7 @@ def test_a_prompt_becomes_a_message() -> None:
         ({"safety_identifier": "s", "user": "u"}, {"metadata": {"user_id": "s"}}),
         ({"service_tier": "auto"}, {"service_tier": "auto"}),
         ({"service_tier": "default"}, {"service_tier": "standard_only"}),
+        ({"cache_control": {"type": "ephemeral"}}, {"cache_control": {"type": "ephemeral"}}),
         ({"tools": [TOOL]}, {"tools": [SENT_TOOL], "tool_choice": None}),
         (
             {"tools": [{**TOOL, "cache_control": {"type": "ephemeral", "ttl": "1h"}}]},

@@ -204,6 +204,12 @@ def test_a_messages_own_cache_mark_stands_on_its_last_block(role: str) -> None:
     assert made[-2:] == [text("x"), text("y", cache_control=CACHE)]
 
 
+def test_a_mark_on_text_without_a_word_stands_on_what_precedes_it() -> None:
+    blank = {"type": "text", "text": " ", "cache_control": CACHE}
+    made = turns({"role": "user", "content": [text("x"), blank]})
+    assert made == [{"role": "user", "content": [text("x", cache_control=CACHE)]}]
+
+
 # --- tools --------------------------------------------------------------------------------------
 
 
@@ -224,6 +230,20 @@ def test_results_of_parallel_calls_are_one_turn_in_order() -> None:
     assert two["tool_use_id"] == "c2"
     assert [block["type"] for block in two["content"]] == ["text", "image"]
     assert more == text("go on")
+
+
+def test_a_mark_within_a_result_stands_on_the_result() -> None:
+    result = {"role": "tool", "tool_call_id": "c1"}
+    told = [text("one", cache_control=CACHE), text("two")]
+    made = turns(
+        USER, {"role": "assistant", "tool_calls": [call("c1")]}, {**result, "content": told}
+    )
+    assert made[2]["content"] == [
+        {
+            "type": "tool_result", "tool_use_id": "c1", "content": [text("one"), text("two")],
+            "cache_control": CACHE,
+        }
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("content", ["", []])

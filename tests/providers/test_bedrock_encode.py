@@ -191,6 +191,16 @@ def test_cache_control_becomes_a_cache_point_behind_what_bears_it() -> None:
     assert sent["toolConfig"]["tools"][1] == point
 
 
+def test_a_mark_on_the_whole_request_is_a_cache_point_at_its_end() -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    point = {"cachePoint": {"type": "default", "ttl": "1h"}}
+    sent = encoded({"messages": HELLO, "cache_control": mark})
+    assert sent["messages"][-1]["content"][1:] == [point]
+    own = [{**HELLO[0], "cache_control": {"type": "ephemeral"}}]
+    sent = encoded({"messages": own, "cache_control": mark})
+    assert sent["messages"][-1]["content"][1:] == [{"cachePoint": {"type": "default"}}]
+
+
 def test_a_beginning_of_the_answer_stays_the_last_turn() -> None:
     sent = encoded({"messages": [*HELLO, {"role": "assistant", "content": "{", "prefix": True}]})
     assert sent["messages"][-1] == {"role": "assistant", "content": [{"text": "{"}]}

@@ -124,6 +124,7 @@ def test_google_s_search() -> None:
         ({"store": True}, "store"),
         ({"prediction": {"type": "content", "content": "x"}}, "prediction"),
         ({"prompt_cache_key": "k"}, "prompt_cache_key"),
+        ({"cache_control": {"type": "ephemeral"}}, "cache_control"),
         ({"functions": [{"name": "f"}]}, "functions"),
         ({"stop": list("abcdef")}, "stop"),
         ({"n": 9}, "n"),

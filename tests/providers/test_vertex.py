@@ -145,6 +145,14 @@ def test_a_later_system_message_joins_the_system_prompt() -> None:
     assert body["system"] == [{"type": "text", "text": "S"}]
 
 
+def test_a_mark_on_the_whole_request_stands_on_its_last_block() -> None:
+    mark = {"type": "ephemeral"}
+    asked = {"messages": [{"role": "user", "content": "x"}], "cache_control": mark}
+    _, _, body = encoded(vertex("claude-sonnet-4-5"), **asked)
+    assert "cache_control" not in body
+    assert body["messages"][0]["content"] == [{"type": "text", "text": "x", "cache_control": mark}]
+
+
 def test_uploaded_files_are_refused() -> None:
     part = {"type": "file", "file": {"file_id": "file_011CNha8iCJcU1wXNR6q4V8w"}}
     messages = [{"role": "user", "content": [part, {"type": "text", "text": "Sum up"}]}]

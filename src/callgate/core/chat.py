@@ -201,6 +201,7 @@ class ChatBody(_Shape, frozen=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+    cache_control: Json | None = None
     fallbacks: Annotated[list[Json], Meta(max_length=MAX_STEPS)] | None = None
     fallback_config: FallbackConfig | None = None
     post_processing_steps: Annotated[list[Json], Meta(max_length=MAX_STEPS)] | None = None

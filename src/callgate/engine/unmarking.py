@@ -28,9 +28,12 @@ def unmarked(request: ChatRequest, entry: Json, model: Model) -> ChatRequest:
     What the `entry` of the fallback says itself stays as it is.
     """
     marked = [name for name, found in _marked(request).items() if found and name not in entry]
-    if not marked or all(takes_marks(Target(model, one)) for one in model.deployments):
+    whole = request.body.cache_control is not None and _FIELD not in entry
+    if not (marked or whole) or all(takes_marks(Target(model, one)) for one in model.deployments):
         return request
     fields: dict[str, Any] = dict(request.raw)
+    if whole:
+        del fields[_FIELD]
     for name in marked:
         fields[name] = _without(msgspec.json.decode(fields[name]))
     return parse_chat(_encode(fields))

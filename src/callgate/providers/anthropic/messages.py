@@ -104,17 +104,21 @@ class Conversation:
 
     def _result(self, id_: str, message: Message, path: str) -> None:
         result: Json = {"type": "tool_result", "tool_use_id": id_}
+        mark = None
         if message.content.__class__ is str:
             content: Any = message.content
         else:
             content = blocks_of(message.content, path, self._found)
+            for block in content:  # within a result a mark is refused, on it it is not
+                mark = block.pop("cache_control", mark)
         if message.is_error:
             result["is_error"] = True
             content = content or "error"  # without content, an error is refused
         if content:
             result["content"] = content
-        if message.cache_control is not None:
-            result["cache_control"] = message.cache_control
+        mark = message.cache_control or mark
+        if mark is not None:
+            result["cache_control"] = mark
         self._add("user", [result])
 
     def _call(self, id_: str, function: FunctionCall | None, path: str) -> Json:

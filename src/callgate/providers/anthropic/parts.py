@@ -31,9 +31,9 @@ def blocks_of(content: str | list[Part] | None, path: str, found: Findings) -> l
     for number, part in enumerate(content or ()):
         assert isinstance(part, Part)
         made = _MAKERS.get(part.type, _untold)(part, f"{path}.content[{number}]", found)
-        if part.cache_control is not None and made:
-            made[-1]["cache_control"] = part.cache_control
         blocks += made
+        if part.cache_control is not None and blocks:  # of blank text: what stands before it
+            blocks[-1]["cache_control"] = part.cache_control
     return blocks
 
 

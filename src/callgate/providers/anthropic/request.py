@@ -191,6 +191,8 @@ class _Encoder:
 
     def _account(self) -> None:
         body, found = self._body, self._found
+        if body.cache_control is not None:
+            self._fields["cache_control"] = body.cache_control
         user: Any = body.safety_identifier or body.user or None
         for key, value in (body.metadata or {}).items():
             if key == "user_id" and isinstance(value, str) and user in (None, value):

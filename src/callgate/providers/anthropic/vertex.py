@@ -47,6 +47,9 @@ class VertexClaude(Anthropic):
                 "not exist on Vertex AI; send their bytes",
                 param="messages",
             )
+        mark = fields.pop("cache_control", None)
+        if mark is not None:  # nowhere promised for the whole prompt; at its last block it is
+            fields["messages"][-1]["content"][-1].setdefault("cache_control", mark)
         del fields["model"]
         fields["anthropic_version"] = VERSION
         return "", (("anthropic-beta", ",".join(betas)),) if betas else ()

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from callgate.core.chat import Json, Message, Part, ToolCall
+from callgate.core.fieldpath import join
 from callgate.core.jsontext import parse
 from callgate.providers.bedrock.media import Documents, file, image, sound
 from callgate.providers.bedrock.retelling import call_in_words, result_in_words
@@ -154,7 +155,7 @@ def unled(turns: list[Json]) -> bool:
     return amid and first is not None and "reasoningContent" not in first
 
 
-def cache_point(value: Message | Part | object, path: str) -> list[Json]:
+def cache_point(value: object, path: str) -> list[Json]:
     """The block that says: keep in the cache what stands before. Empty where nobody asks for it.
 
     https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
@@ -162,13 +163,14 @@ def cache_point(value: Message | Part | object, path: str) -> list[Json]:
     control = getattr(value, "cache_control", None)
     if control is None:
         return []
+    where = join(path, "cache_control")
     if control.get("type") != "ephemeral":
-        raise unsupported(f"{path}.cache_control.type", "Bedrock knows only `ephemeral`")
+        raise unsupported(f"{where}.type", "Bedrock knows only `ephemeral`")
     point: Json = {"type": "default"}
     ttl = control.get("ttl")
     if ttl is not None:
         if ttl not in _TTLS:
-            raise unsupported(f"{path}.cache_control.ttl", "Bedrock knows only 5m and 1h")
+            raise unsupported(f"{where}.ttl", "Bedrock knows only 5m and 1h")
         point["ttl"] = ttl
     return [{"cachePoint": point}]
 

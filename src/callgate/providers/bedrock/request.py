@@ -14,7 +14,7 @@ from callgate.core.chat import ROOM, ChatBody, Json
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
-from callgate.providers.bedrock.messages import Conversation, unled
+from callgate.providers.bedrock.messages import Conversation, cache_point, unled
 from callgate.providers.bedrock.models import (
     Family,
     family_of,
@@ -88,6 +88,8 @@ def converse(request: ChatRequest, target: Target) -> Json:
     fields: Json = {"messages": conversation.messages}
     if conversation.system:
         fields["system"] = conversation.system
+    if conversation.messages and "cachePoint" not in conversation.messages[-1]["content"][-1]:
+        conversation.messages[-1]["content"] += cache_point(body, "")
     additional = _additional(body, family)
     if body.thinking is None and _has_budget(additional) and unled(conversation.messages):
         del additional["thinking"]

@@ -36,6 +36,7 @@ _REFUSED: Mapping[str, tuple[object, ...]] = MappingProxyType(
         "safety_identifier": (),
         "prompt_cache_key": (),
         "prompt_cache_retention": (),
+        "cache_control": (),
     }
 )
 """Fields that Cohere has no place for, and the values that ask for nothing."""

@@ -46,6 +46,7 @@ _FOREIGN: Mapping[str, tuple[Any, ...]] = MappingProxyType(
         "store": (False,),
         "prompt_cache_key": (),
         "prompt_cache_retention": (),
+        "cache_control": (),
     }
 )
 """Parameters without a counterpart, and the values that ask for nothing."""

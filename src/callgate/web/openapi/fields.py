@@ -45,6 +45,7 @@ CHAT_BODY: Mapping[str, str] = {
     "safety_identifier": "The same as `user`, under OpenAI's newer name.",
     "prompt_cache_key": "Requests with the same key share the provider's prompt cache.",
     "prompt_cache_retention": "How long the provider keeps the cached prompt.",
+    "cache_control": "Keep the whole prompt in the provider's cache, as Anthropic has it.",
     "fallbacks": "Other models to try, in order, where this one cannot answer.",
     "fallback_config": "Whether and how far `fallbacks` are used.",
     "post_processing_steps": "Steps over the whole answer, in this order; each has a `type`.",
