@@ -63,6 +63,7 @@ def test_leaving_cancels_the_upstream(leaving: tuple[Gateway, Provider], *, stre
         until(on_record)
     record = gateway.record(listed[0])
     assert record["status"] == 499
+    assert record["usage"]["estimated"] is True
+    assert record["usage"]["input_tokens"] == 0  # "x" with its quotes, at four bytes to a token
     if stream:
-        assert record["usage"]["estimated"] is True
         assert took < BOUND + NOTICED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from typing import Any, cast
 
 import pytest
 
+from callgate.core.chat import Usage
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.request import ChatRequest
@@ -16,6 +18,7 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
+from callgate.engine.engine import Engine
 from callgate.errors import GatewayError
 from callgate.providers.gemini.dialect import Gemini
 
@@ -54,3 +57,48 @@ async def test_many_schemas_are_encoded_while_others_are_served(
     with pytest.raises(GatewayError):
         await one.send(parse_chat(json.dumps(asked).encode()))
     assert (watched.thread is not threading.current_thread()) == aside
+
+
+class Waiting:
+    """A transport whose caller leaves: once the request was `sent` whole, or before."""
+
+    def __init__(self, *, sent: bool) -> None:
+        self.sent = sent
+
+    async def send(self, request: HttpRequest, *_: object, **__: object) -> Any:
+        request.abandoned = self.sent
+        raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("sent", [True, False])
+async def test_what_was_asked_is_charged_where_the_caller_leaves(*, sent: bool) -> None:
+    request = parse_chat(json.dumps({"model": "m", "prompt": "x" * 398}).encode())
+    call = Call("id", 0.0, "POST", "/")
+    one = Try(call, TARGET, cast("Any", Waiting(sent=sent)), cast("Any", None))
+    with pytest.raises(asyncio.CancelledError):
+        await one.whole(request)
+    Engine.charge_given_up(call)
+    if not sent:
+        assert call.usage is one.attempt.usage is None
+        return
+    assert call.usage is not None
+    assert (call.usage.input_tokens, call.usage.output_tokens) == (100, 0)
+    assert call.usage.estimated
+    assert one.attempt.usage == call.usage
+    assert (call.target, call.parts) == (TARGET, [])
+
+
+async def test_what_was_asked_is_charged_beside_what_was_answered_before() -> None:
+    request = parse_chat(json.dumps({"model": "m", "prompt": "x" * 398}).encode())
+    before = Usage(input_tokens=7, output_tokens=3, total_tokens=10)
+    call = Call("id", 0.0, "POST", "/")
+    call.target, call.usage = TARGET, before
+    lost, other = (Try(call, TARGET, cast("Any", Waiting(sent=True)), None) for _ in range(2))  # type: ignore[arg-type]
+    for one in (lost, other):
+        with pytest.raises(asyncio.CancelledError):
+            await one.whole(request)
+    lost.attempt.reason = "another answered first"
+    Engine.charge_given_up(call)
+    assert [usage.total_tokens for _, usage in call.parts] == [10, 100]
+    assert call.usage.total_tokens == 110
+    assert lost.attempt.usage is None

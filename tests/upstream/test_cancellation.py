@@ -7,10 +7,25 @@ from time import monotonic
 
 import pytest
 
+from callgate.core.http import HttpRequest
 from patience import PATIENCE, best_of
+from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, ok
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(("size", "whole"), [(2, True), (50_000_000, False)])
+async def test_a_request_is_marked_that_was_sent_whole_and_given_up(ask, size, whole):
+    async with Hostile(lambda peer: peer.stall()) as server:
+        request = HttpRequest("POST", server.origin, "/", (), b"x" * size)
+        task = asyncio.create_task(ask().client.send(request, PATIENT))
+        await asyncio.sleep(0.05)
+        assert not request.abandoned
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert request.abandoned == whole
 
 
 @pytest.mark.parametrize("verb", ["read", "stream"])

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from time import perf_counter_ns
 
 from callgate.core.captured import Exchange, Failure
-from callgate.core.http import HttpResponse
+from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
@@ -17,6 +17,7 @@ from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.trace import headers
 from callgate.engine.call import Call
+from callgate.engine.estimate import estimate
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
@@ -51,7 +52,9 @@ class Try:
         "_client",
         "_credentials",
         "_exchange",
+        "_request",
         "_secrets",
+        "_signed",
         "_started",
         "attempt",
         "dialect",
@@ -67,6 +70,8 @@ class Try:
         self._client = client
         self._credentials = credentials
         self._exchange: Exchange | None = None
+        self._request: ChatRequest | None = None
+        self._signed: HttpRequest | None = None
         self._secrets: tuple[Secret, ...] = ()
         self._started = perf_counter_ns()
         self.target = target
@@ -107,6 +112,16 @@ class Try:
             attempt.error = "client_disconnected" if left else "internal_error"
             attempt.decision = "stop"
             attempt.reason = CUT_OFF if left else "a defect in the gateway"
+            if left and attempt.first_token_us is None:
+                self._note_given_up()
+
+    def _note_given_up(self) -> None:
+        """What was asked is paid for by then, even if nobody waits for the answer."""
+        request, signed = self._request, self._signed
+        answered = self.response is not None and 200 <= self.response.status < 300
+        if request is not None and signed is not None and (signed.abandoned or answered):
+            asked = (self.attempt, self.target, estimate(request, self.target.model))
+            self._call.given_up = (*self._call.given_up, asked)
 
     async def send(self, request: ChatRequest) -> UpstreamResponse:
         """Send the request in the target's dialect; a 2xx response whose body is yet to come.
@@ -129,10 +144,12 @@ class Try:
         self._secrets = (deployment.secret, deployment.session_token)
         now = datetime.now(UTC) if scheme == "sigv4" else None
         signed = authorize(unsigned, deployment, now)
+        self._request = request
         trace = self._call.trace
         if trace is not None:
             told = headers(trace, self._call.request_id, len(self._call.attempts))
             signed = signed.with_headers((*signed.headers, *told))
+        self._signed = signed
         response = await self._client.send(
             signed,
             deployment.timeouts,

@@ -48,9 +48,10 @@ class Call:
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
-    the targets and what each used, where more than one was paid. `degraded` says that limits were
-    not exact while it was served, `budget_warning` which budget is nearly spent; `reservations` are
-    the tokens and money that were reserved and are to be settled.
+    the targets and what each used, where more than one was paid; `given_up` are attempts that were
+    cancelled before any answer, with their targets and what these were asked. `degraded` says that
+    limits were not exact while it was served, `budget_warning` which budget is nearly spent;
+    `reservations` are the tokens and money that were reserved and are to be settled.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class Call:
         "error",
         "finish_reason",
         "first_token_ns",
+        "given_up",
         "headers",
         "key",
         "method",
@@ -123,6 +125,7 @@ class Call:
         self.first_token_ns: int | None = None
         self.usage: Usage | None = None
         self.parts: list[tuple[Target, Usage]] = []
+        self.given_up: tuple[tuple[Attempt, Target, Usage], ...] = ()
         self.splices: list[Splice] = []
         self.cost_usd: float | None = None
         self.finish_reason: str | None = None

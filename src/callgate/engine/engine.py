@@ -17,9 +17,10 @@ from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.splice import Splice
 from callgate.core.target import Target
+from callgate.core.usage import total
 from callgate.engine.accesslog import AccessLog
 from callgate.engine.admission import Admission
-from callgate.engine.attempt import Try
+from callgate.engine.attempt import CUT_OFF, Try
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.contentfilter import check, leaves
@@ -152,6 +153,25 @@ class Engine:
             return stream
         shaped.stream = stream
         return shaped
+
+    @staticmethod
+    def charge_given_up(call: Call) -> None:
+        """Charge a caller who has left for what a provider was being asked: it is paid for.
+
+        Of two that were asked in a race only one is charged for, as if they had answered.
+        """
+        for attempt, target, usage in call.given_up:
+            if attempt.reason != CUT_OFF:  # another's answer was taken in its place
+                continue
+            if not call.parts and call.usage is not None and call.target is not None:
+                call.parts.append((call.target, call.usage))
+            attempt.usage = usage
+            if call.parts:
+                call.parts.append((target, usage))
+                call.usage = total(used for _, used in call.parts)
+            else:
+                call.target, call.usage = target, usage
+            return
 
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""

@@ -17,8 +17,9 @@ from callgate.core.quota import Correction, Grant, Quota
 from callgate.core.record import BUDGET_LOW, COUNTED_ALONE
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
-from callgate.core.validate import output_limit, prompt_bytes
+from callgate.core.validate import output_limit
 from callgate.engine.call import Call, TokenQuota
+from callgate.engine.estimate import estimate
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 
@@ -263,17 +264,11 @@ def _is_metered(model: Model) -> bool:
 
 
 def _estimate(request: ChatRequest | None, model: Model) -> Usage:
-    """Four bytes of prompt to a token, and all the output that the request allows."""
+    """The prompt, and all the output that the request allows."""
     if request is None:
         return Usage(input_tokens=0, output_tokens=0, total_tokens=0, estimated=True)
-    prompt = len(prompt_bytes(request)) // 4
-    if model.context_length:  # what is longer are images, or is refused by the provider
-        prompt = min(prompt, model.context_length)
     choices = min(max(request.body.n or 1, 1), _MOST_CHOICES)
-    output = output_limit(request, model.max_output_tokens) * choices
-    return Usage(
-        input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
-    )
+    return estimate(request, model, output_limit(request, model.max_output_tokens) * choices)
 
 
 def _tightest(

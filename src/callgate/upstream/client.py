@@ -84,6 +84,7 @@ class Client:
             try:
                 await waiter
             except BaseException:
+                request.abandoned = True
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
