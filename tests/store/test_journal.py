@@ -8,6 +8,7 @@ import random
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -368,17 +369,34 @@ def test_a_writer_whose_file_fails_for_good_begins_another(folder: Path) -> None
     journal.close()
 
 
-def test_a_journal_deleted_from_under_its_writer_begins_anew(
+def test_a_journal_deleted_from_under_its_writer_begins_anew_with_what_was_in_it(
     journal: Journal, folder: Path
 ) -> None:
-    journal.append(encoded(answered()))
+    before, after = answered(), answered()
+    journal.append(encoded(before))
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
-    assert journal.flush() is True
+    journal.look()
+    journal.append(encoded(after))
+    assert ids(folder) == [before.request_id, after.request_id]
+
+
+def test_a_disk_that_can_only_be_read_any_more_costs_no_record(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
     record = answered()
-    journal.append(encoded(record))
-    assert ids(folder) == [record.request_id]
+    with closing(Journal(folder, mapped=True)) as journal, monkeypatch.context() as broken:
+        for name in ("posix_fallocate", "unlink", "ftruncate", "open"):
+            broken.setattr(os, name, refuse)
+        journal.append(encoded(record))
+        assert journal.held == 1
+        broken.undo()
+        assert journal.flush()
+        assert ids(folder) == [record.request_id]
 
 
 def test_a_folder_that_cannot_be_made_is_told_at_the_start(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import sqlite3
@@ -16,7 +17,7 @@ import pytest
 from callgate.core.record import Record
 from callgate.store import segments
 from callgate.store import shipper as shippers
-from callgate.store.base import Query, RequestLog, Store
+from callgate.store.base import Query, RequestLog, Store, StoreError
 from callgate.store.framing import frame
 from callgate.store.journal import Journal, backlog, find, scan
 from callgate.store.opening import open_store
@@ -310,6 +311,53 @@ def test_what_is_framed_well_but_is_no_record_holds_nothing_up(
     assert shipper.ship() == 7
     assert stored(log) == ids(before + after)
     assert shipper.damaged == 1
+
+
+def test_a_segment_that_cannot_be_read_holds_up_no_other_and_is_told(
+    journal: Journal, shipper: Shipper, log: RequestLog, folder: Path
+) -> None:
+    (folder / "0-1-00000000.journal").mkdir()  # may be opened, but not read
+    (folder / "9-9-99999999.journal").mkdir()
+    records = appended(journal, 3)
+    assert backlog(folder, time.time()).segments == 1
+    assert find(folder, records[1].request_id) == records[1]
+    with pytest.raises(StoreError, match=r"0-1-00000000\.journal, cannot be read: Is a"):
+        find(folder, answered().request_id)
+    with pytest.raises(StoreError, match="cannot be read"):
+        list(scan(folder))
+    assert shipper.ship() == 3
+    assert stored(log) == ids(records)
+    assert "directory" in (shipper.trouble or "")
+    assert shipper.ship() == 0
+    assert "directory" in (shipper.trouble or "")
+
+
+def test_on_a_full_disk_shipping_goes_on_and_makes_room(
+    journal: Journal, shipper: Shipper, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+    append_many = shipper._requests.append_many
+    monkeypatch.setattr(
+        shipper._requests,
+        "append_many",
+        lambda batch: given.append(len(batch)) or append_many(batch),
+    )
+
+    def full(path: Path, offset: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    appended(journal, 6)
+    with monkeypatch.context() as disk:
+        disk.setattr(segments, "set_offset", full)
+        assert [shipper.ship(4), shipper.ship(4), shipper.ship(4)] == [4, 2, 0]
+        assert given == [4, 2]
+        appended(journal, 1)
+        assert shipper.ship(4) == 1
+        assert "No space" in (shipper.trouble or "")
+        journal.close()
+        shipper.ship()
+        assert segments.listed(folder) == []
+    assert given == [4, 2, 1]
 
 
 def test_what_is_kept_of_damage_is_bounded(

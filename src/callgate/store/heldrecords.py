@@ -35,6 +35,7 @@ class HeldRecords:
     async def look(self) -> None:
         """Log whether records are written, and try again to write those that are not."""
         journal = self._journal
+        journal.look()
         while journal.held:
             before = journal.held
             if journal.flush(_AT_ONCE) or journal.held == before:

@@ -104,10 +104,22 @@ class Journal:
 
     def flush(self, most: int | None = None) -> bool:
         """Try again to write what is held, `most` records at most; whether nothing is left."""
-        if self._appender is not None and os.fstat(self._appender.fd).st_nlink == 0:
-            # The segment was deleted from under its writer; nobody would find what comes next.
-            self._abandon()
+        self.look()
         return self._write_held(len(self._held) if most is None else most)
+
+    def look(self) -> None:
+        """Begin another segment where this one was deleted from under its writer.
+
+        Nobody would find what comes next in it, nor what had not been shipped: that is copied.
+        """
+        appender = self._appender
+        with suppress(OSError):
+            if appender is not None and os.fstat(appender.fd).st_nlink == 0:
+                lines = os.pread(appender.fd, appender.size, 0)
+                self._abandon()
+                if lines and not self._write(lines):
+                    for line in lines.splitlines(keepends=True):
+                        self._hold(line)
 
     def take_held(self) -> list[bytes]:
         """The records that wait in memory, as their JSON; from now on they are the caller's."""
@@ -125,11 +137,12 @@ class Journal:
         except OSError:
             return  # it has been ended just now, and synced with that
         try:
-            os.fdatasync(fd)
+            try:
+                os.fdatasync(fd)
+            finally:
+                os.close(fd)
         except OSError as error:
             self._trouble = error.strerror
-        finally:
-            os.close(fd)
 
     def close(self) -> None:
         """Write what is held, if it can be, and end the segment."""
@@ -186,12 +199,12 @@ class Journal:
         appender, self._appender = self._appender, None
         if appender is None:
             return
-        if appender.size == 0:
-            appender.path.unlink(missing_ok=True)
-        elif self._fsync != "never":
-            with suppress(OSError):
-                os.fdatasync(appender.fd)
         self._unsynced = False
+        with suppress(OSError):  # an empty segment that stays is deleted by the shipper
+            if appender.size == 0:
+                appender.path.unlink(missing_ok=True)
+            elif self._fsync != "never":
+                os.fdatasync(appender.fd)
         with suppress(OSError):
             appender.end()
 
@@ -208,15 +221,16 @@ def backlog(folder: Path, now: float) -> Backlog:
     """How far the shipper is behind. `now` is Unix seconds."""
     behind = size = 0
     oldest: int | None = None
-    for fd, offset in _unshipped(folder):
-        left = segments.written(fd, offset) - offset
-        if left <= 0:
-            continue
-        behind += 1
-        size += left
-        for record in segments.read(fd, offset, 1, block=_GLANCE).records[:1]:
-            begun = msgspec.json.decode(record, type=Timed).time
-            oldest = begun if oldest is None else min(oldest, begun)
+    with suppress(StoreError):  # what cannot be read is nothing to count; the shipper tells of it
+        for fd, offset in _unshipped(folder):
+            left = segments.written(fd, offset) - offset
+            if left <= 0:
+                continue
+            behind += 1
+            size += left
+            for record in segments.read(fd, offset, 1, block=_GLANCE).records[:1]:
+                begun = msgspec.json.decode(record, type=Timed).time
+                oldest = begun if oldest is None else min(oldest, begun)
     return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
 
 
@@ -229,10 +243,12 @@ def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -
 
     Look in the store first, then here, then in the store again: a record that is shipped between
     the first two looks is found by the third. `tick` is called before each segment, and may raise.
+    Raises StoreError where it may be in a segment that cannot be read.
     """
     if not is_request_id(request_id):
         return None
     needle = request_id.encode()
+    unreadable: StoreError | None = None
     for path in _likely_first(folder, request_id):
         tick()
         try:
@@ -241,12 +257,17 @@ def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -
                 data = os.pread(fd, max(os.fstat(fd).st_size - offset, 0), offset)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            unreadable = _unreadable(path, error)
+            continue
         for line in _lines_with(needle, data):
             for found in salvage(line):
                 if needle in found:
                     record = msgspec.json.decode(found, type=Record)
                     if record.request_id == request_id:
                         return record
+    if unreadable is not None:
+        raise unreadable
     return None
 
 
@@ -256,7 +277,8 @@ def scan(
     """Every record that is not shipped yet, segment by segment, in the order of writing.
 
     Those whose JSON does not hold these bytes are passed over, which costs less than to decode
-    them. `tick` is called now and then, and may raise.
+    them. `tick` is called now and then, and may raise. Raises StoreError at the end where a segment
+    cannot be read.
     """
     for fd, offset in _unshipped(folder):
         at = -1
@@ -280,13 +302,30 @@ def _lines_with(needle: bytes, data: bytes) -> Iterator[bytes]:
 
 
 def _unshipped(folder: Path) -> Iterator[tuple[int, int]]:
-    """A descriptor of each segment and the offset from which on it is not shipped."""
+    """A descriptor of each segment and the offset from which on it is not shipped.
+
+    Raises StoreError behind the last where one of them cannot be read.
+    """
+    unreadable: StoreError | None = None
     for path in segments.listed(folder):
         try:
             with segments.reading(path) as fd:
-                yield fd, segments.offset_of(path)
+                offset = segments.offset_of(path)
+                os.pread(fd, 1, offset)
+                yield fd, offset
         except FileNotFoundError:
             continue
+        except OSError as error:
+            unreadable = _unreadable(path, error)
+    if unreadable is not None:
+        raise unreadable
+
+
+def _unreadable(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"a part of the journal, {path}, cannot be read: {error.strerror}; give it to the user "
+        "that Callgate runs as, or move it away"
+    )
 
 
 def _likely_first(folder: Path, request_id: str) -> list[Path]:

@@ -173,10 +173,8 @@ def set_offset(path: Path, offset: int) -> None:
     place = path.with_suffix(_OFFSET)
     fresh = place.with_suffix(f"{_OFFSET}-{os.getpid()}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        os.write(fd, b"%d\n" % offset)
-    finally:
-        os.close(fd)
+    with os.fdopen(fd, "wb") as file:  # the whole number, or none: a part leads into a line
+        file.write(b"%d\n" % offset)
     fresh.replace(place)
 
 

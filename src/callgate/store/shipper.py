@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from callgate.core.entry import Entry, entries_of
@@ -17,26 +17,13 @@ _DAMAGED_FILE = "damaged.log"
 _DAMAGED_BYTES = 1 << 20
 
 
-class _Haul:
-    """What one round takes from the journal: about `limit` lines, of so many bytes so far."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.batch: list[Entry] = []
-        self.damaged: list[bytes] = []
-        self.bytes = 0
-
-    def full(self) -> bool:
-        return len(self.batch) >= self.limit or self.bytes >= _BATCH_BYTES
-
-
 class Shipper:
     """Ships one journal folder. `clock` gives Unix seconds.
 
-    `trouble` says what kept the last call from its work, None if nothing did. `damaged` counts
-    lines of the journal that held no sound record; the first MiB of them is kept in `damaged.log`
-    in the folder. Shipping is idempotent, so it does no harm if two shippers share a folder.
-    `watch` is told of what is read.
+    `trouble` says what kept the last call from its work or from a part of it, None if nothing did:
+    a segment that cannot be read holds up no other. `damaged` counts lines of the journal that held
+    no sound record; the first MiB of them is kept in `damaged.log` in the folder. Shipping is
+    idempotent, so it does no harm if two shippers share a folder. `watch` is told of what is read.
     """
 
     def __init__(
@@ -51,6 +38,7 @@ class Shipper:
         self._clock = clock
         self._watch = watch
         self._turn = 0
+        self._shipped: dict[Path, int] = {}  # offsets that no file could be given, on a full disk
         self.trouble: str | None = None
         self.damaged = 0
 
@@ -60,15 +48,16 @@ class Shipper:
         Never raises for a store or disk that fails: see `trouble`. Segments that are shipped and
         will not grow any more are deleted.
         """
+        troubles: list[str] = []
         try:
-            shipped = self._ship(limit)
+            shipped = self._ship(limit, troubles)
         except (StoreError, OSError) as error:
             self.trouble = str(error)
             if self._watch is not None:
                 with contextlib.suppress(OSError):
                     self._watch.ahead()
             return 0
-        self.trouble = None
+        self.trouble = "; ".join(troubles) or None
         return shipped
 
     def prune(self, older_than_ms: int, batch: int = 500) -> int:
@@ -81,53 +70,55 @@ class Shipper:
         self.trouble = None
         return deleted
 
-    def _ship(self, limit: int) -> int:
+    def _ship(self, limit: int, troubles: list[str]) -> int:
         paths = segments.listed(self._folder)
         if not paths:
             return 0
         # Each call begins with another segment, lest a busy writer keep the others waiting.
         self._turn = (self._turn + 1) % len(paths)
-        haul = _Haul(limit)
-        ends: dict[Path, int] = {}
-        done: list[Path] = []
+        batch = _Batch(limit)
         for path in paths[self._turn :] + paths[: self._turn]:
-            if haul.full():
+            if batch.full:
                 break
-            with contextlib.suppress(FileNotFoundError), segments.reading(path) as fd:
-                offset = segments.offset_of(path)
-                # Asked before reading: what is read of a finished segment is all there will be.
-                finished = segments.finished(fd)
-                end = self._read(haul, path, fd, offset, finished=finished)
-                if finished and end >= os.fstat(fd).st_size:
-                    done.append(path)
-                elif end != offset:
-                    ends[path] = end
-        moved = len(haul.batch) + len(haul.damaged)
-        self._keep(haul.damaged + self._store(haul.batch))
-        for path, end in ends.items():
-            segments.set_offset(path, end)
-        for path in done:
-            segments.remove(path)
-            if self._watch is not None:
-                self._watch.removed(path)
+            with _noting(troubles):
+                self._read(path, batch)
+        moved = len(batch.entries) + len(batch.damaged)
+        self._keep(batch.damaged + self._store(batch.entries))
+        for path, end in batch.done.items():  # first: a full disk has room for the others then
+            self._shipped[path] = end
+            with _noting(troubles):
+                segments.remove(path)
+                del self._shipped[path]
+                if self._watch is not None:
+                    self._watch.removed(path)
+        for path, end in batch.ends.items():
+            self._shipped[path] = end
+            with _noting(troubles):
+                segments.set_offset(path, end)
+                del self._shipped[path]
         if not moved:
             segments.sweep(self._folder, self._clock())
         return moved
 
-    def _read(self, haul: _Haul, path: Path, fd: int, offset: int, *, finished: bool) -> int:
-        """Add what a segment has from an offset on, as far as there is room; where it ends."""
-        end, at = offset, -1
-        while end != at and not haul.full():
-            at = end
-            chunk = segments.read(fd, at, haul.limit - len(haul.batch), final=finished)
-            end = chunk.end
-            entries, refused = entries_of(chunk.records)
-            haul.batch += entries
-            haul.damaged += chunk.damaged + refused
-            haul.bytes += end - at
-            if self._watch is not None:
-                self._watch.read(path, at, end, entries)
-        return end
+    def _read(self, path: Path, batch: _Batch) -> None:
+        """Put into the batch what it has room for of a segment."""
+        with segments.reading(path) as fd:
+            offset = max(segments.offset_of(path), self._shipped.get(path, 0))
+            # Asked before reading: what is read of a finished segment is all there will be.
+            finished = segments.finished(fd)
+            end, at = offset, -1
+            while end != at and not batch.full:
+                at = end
+                chunk = segments.read(fd, at, batch.room, final=finished)
+                end = chunk.end
+                entries = batch.add(chunk, end - at)
+                if end != at:
+                    batch.ends[path] = end
+                if self._watch is not None:
+                    self._watch.read(path, at, end, entries)
+            if finished and end >= os.fstat(fd).st_size:
+                batch.done[path] = end
+                batch.ends.pop(path, None)
 
     def _store(self, batch: list[Entry]) -> list[bytes]:
         """Append the batch; what in it cannot be kept comes back."""
@@ -157,3 +148,47 @@ class Shipper:
                         os.write(fd, line + b"\n")
             finally:
                 os.close(fd)
+
+
+class _Batch:
+    """What is read of segments to be stored at once: entries, damaged lines, and up to where.
+
+    `done` are the segments of which nothing is left, `ends` the others.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.entries: list[Entry] = []
+        self.damaged: list[bytes] = []
+        self.ends: dict[Path, int] = {}
+        self.done: dict[Path, int] = {}
+        self._limit = limit
+        self._size = 0
+
+    @property
+    def room(self) -> int:
+        """How many entries may be added."""
+        return self._limit - len(self.entries)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing may be added."""
+        return self.room <= 0 or self._size >= _BATCH_BYTES
+
+    def add(self, chunk: segments.Chunk, size: int) -> list[Entry]:
+        """Add what was read of a segment, so many bytes; its entries."""
+        entries, refused = entries_of(chunk.records)
+        self.entries += entries
+        self.damaged += chunk.damaged + refused
+        self._size += size
+        return entries
+
+
+@contextlib.contextmanager
+def _noting(troubles: list[str]) -> Iterator[None]:
+    """Note a failure of the disk, and go on. What is not there, another shipper was done with."""
+    try:
+        yield
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        troubles.append(str(error))
