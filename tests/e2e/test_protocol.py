@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import socket
 import time
@@ -341,15 +342,38 @@ def test_an_early_refusal_is_read_whole_however_much_was_to_come(gateway: Gatewa
 # --- leaving ------------------------------------------------------------------------------------
 
 
-def test_to_stop_sending_is_to_leave(gateway: Gateway, provider: Provider) -> None:
-    """Half a close cannot be told from a whole one, and a provider is not kept busy for nobody."""
-    silent = b'{"model": "test-silent", "prompt": "to-stop-sending"}'
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_stops_sending_and_listens_is_answered(
+    gateway: Gateway, provider: Provider, *, stream: bool
+) -> None:
+    text = f"to stop sending {stream}"
+    held = json.dumps({"model": "test-held", "prompt": text, "stream": stream}).encode()
     with connected(gateway) as connection:
-        connection.sendall(post(gateway, silent, b"x-client-request-id: half-closed"))
-        until(lambda: any("to-stop-sending" in str(body) for _, body in provider.requests))
+        connection.sendall(post(gateway, held, close=False))
+        connection.shutdown(socket.SHUT_WR)
+        until(lambda: any(text in str(body) for _, body in provider.requests))
+        assert connection.recv(4096) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        provider.go_on.set()
+        answer = only(list(answers(drain(connection))))
+    assert answer.body.endswith(b"data: [DONE]\n\n") if stream else served(answer)
+
+
+def test_who_stops_sending_and_listens_no_more_has_left(
+    gateway: Gateway, provider: Provider
+) -> None:
+    """A provider is not kept busy for nobody."""
+    with connected(gateway) as connection:
+        held = b'{"model": "test-held", "prompt": "to leave"}'
+        connection.sendall(post(gateway, held, b"x-client-request-id: left-for-good"))
+        until(lambda: any("to leave" in str(body) for _, body in provider.requests))
+    until(lambda: "left-for-good" in gateway.run("logs", "--json", "--limit", "20").stdout)
+
+
+def test_who_stops_sending_amid_a_request_has_left(gateway: Gateway) -> None:
+    with connected(gateway) as connection:
+        connection.sendall(post(gateway)[:-1])
         connection.shutdown(socket.SHUT_WR)
         assert drain(connection) == b""
-    until(lambda: "half-closed" in gateway.run("logs", "--json", "--limit", "20").stdout)
 
 
 def test_leaving_amid_a_request_harms_nobody(gateway: Gateway) -> None:

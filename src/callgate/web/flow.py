@@ -1,11 +1,15 @@
-"""Back-pressure on a caller's connection, both ways."""
+"""Back-pressure on a caller's connection, both ways, and the end of one of these."""
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import select
 import sys
 import termios
+
+_FIRST_LOOK, _LAST_LOOK = 0.005, 2.0
+_INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Flow:
@@ -64,6 +68,31 @@ class Flow:
         if not unsent or unsent != self._unsent:
             self._unsent, self._taken_at = unsent, now
         return now - self._taken_at
+
+    def ask_whether_there(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Break off where the caller who sends no more does not listen either.
+
+        Whoever has closed both ways resets the connection when anything comes, and the system then
+        knows; whoever waits for the answer skips an interim response (RFC 9110, 15.2).
+        """
+        self._transport.write(_INTERIM)
+        loop.call_later(_FIRST_LOOK, self._look, loop, _FIRST_LOOK)
+
+    def _look(self, loop: asyncio.AbstractEventLoop, waited: float) -> None:
+        if self._transport.is_closing():
+            return
+        if self._hung_up():
+            self._transport.abort()
+        elif waited < _LAST_LOOK:  # a reset that has not come by then will not come
+            loop.call_later(waited, self._look, loop, 2 * waited)
+
+    def _hung_up(self) -> bool:
+        socket = self._transport.get_extra_info("socket")
+        if socket is None:
+            return False
+        poll = select.poll()
+        poll.register(socket.fileno(), 0)  # of what is never asked for, and told all the same
+        return bool(poll.poll(0))
 
     def _handed_over(self) -> int:
         """What the system holds of it. It asks for more only when it has got rid of megabytes.

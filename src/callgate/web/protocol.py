@@ -109,8 +109,17 @@ class GateProtocol(RequestReader):
         if self._refused is None:
             self.feed(data)
 
-    def eof_received(self) -> None:
-        """Half a close cannot be told from a whole one."""
+    def eof_received(self) -> bool:
+        """The caller sends no more: whether there is an answer for which he may still listen."""
+        exchange = self._exchange
+        if exchange is None or exchange.started or exchange.head.version == "1.0":
+            return False
+        newest = self._newest()
+        if newest.more:
+            return False
+        newest.keep_alive = False
+        self.flow.ask_whether_there(self._loop)
+        return True
 
     def pause_writing(self) -> None:
         """The caller reads too slowly."""
