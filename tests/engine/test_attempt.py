@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -102,3 +103,25 @@ async def test_what_was_asked_is_charged_beside_what_was_answered_before() -> No
     assert [usage.total_tokens for _, usage in call.parts] == [10, 100]
     assert call.usage.total_tokens == 110
     assert lost.attempt.usage is None
+
+
+async def test_an_answer_whose_usage_nobody_counted_has_an_estimate() -> None:
+    class Terse:
+        async def send(self, *_: object, **__: object) -> Any:
+            parts = [{"text": "y" * 80}, {"functionCall": {"name": "look", "args": {"a": 1}}}]
+            candidate = {"content": {"parts": parts, "role": "model"}, "finishReason": "STOP"}
+
+            async def read() -> bytes:
+                return json.dumps({"candidates": [candidate]}).encode()
+
+            return SimpleNamespace(
+                status=200, headers={}, read=read, release=lambda: None, connect_us=0, headers_us=0
+            )
+
+    call, prompt = Call("id", 0.0, "POST", "/"), json.dumps({"model": "m", "prompt": "x" * 38})
+    one = Try(call, TARGET, cast("Any", Terse()), cast("Any", None))
+    answer = await one.whole(parse_chat(prompt.encode()))
+    written = (80 + len('look{"a":1}')) // 4
+    assert answer.usage == Usage(
+        input_tokens=10, output_tokens=written, total_tokens=10 + written, estimated=True
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -52,7 +53,7 @@ class Scripted:
         )  # fmt: skip
         self._call.attempts.append(attempt)
         answer = self._answers.pop(0)
-        if isinstance(answer, GatewayError):
+        if isinstance(answer, GatewayError | asyncio.CancelledError):
             raise answer
         if isinstance(answer, str):
             answer = {"content": answer}
@@ -176,6 +177,15 @@ async def test_a_failure_of_the_second_attempt_does_not_hide_the_first(
         await shaped(BAD, GatewayError("context_too_long", "too long"))
     assert caught.value.kind.type == "schema_violation"
     assert call.notes == ["the model could not be asked again: too long"]
+
+
+async def test_who_leaves_while_it_is_asked_again_owes_the_first_answer(
+    call: Call, shaped: Ask
+) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await shaped(BAD, asyncio.CancelledError())
+    assert call.usage == Usage(input_tokens=10, output_tokens=5, total_tokens=15)
+    assert call.target is not None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.trace import headers
 from callgate.engine.call import Call
-from callgate.engine.estimate import estimate
+from callgate.engine.estimate import PER_TOKEN, estimate, written_in
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
@@ -175,13 +175,17 @@ class Try:
             body = await response.read()
             self.mark_first_token()
             try:
-                return self.dialect.decode(
+                answer = self.dialect.decode(
                     HttpResponse(response.status, response.headers, body), self.target
                 )
             except GatewayError as error:
                 if error.kind.type == "bad_upstream_reply":
                     self.keep_body(body)
                 raise
+            if answer.usage is None:
+                written = written_in(answer.choices) // PER_TOKEN
+                answer.usage = estimate(request, self.target.model, written)
+            return answer
 
     def _keep_unless_json(self, body: bytes) -> None:
         """An error that is no JSON was not made by the provider itself, but on the way to it."""

@@ -12,10 +12,10 @@ from callgate.core.request import ChatRequest
 from callgate.core.splice import Splice
 from callgate.core.target import Target
 from callgate.core.template import Run
-from callgate.core.validate import prompt_bytes
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call
 from callgate.engine.contentfilter import WITHHELD
+from callgate.engine.estimate import PER_TOKEN, characters, estimate
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
 from callgate.upstream.credentials import Credentials
@@ -129,7 +129,8 @@ class Relay:
             events = "event was" if decoder.skipped == 1 else "events were"
             call.notes.append(f"{decoder.skipped} malformed {events} skipped")
         if self.usage is None:
-            self.usage = self._estimate()
+            written = sum(map(len, self.text)) + self.beside
+            self.usage = estimate(self._request, self.target.model, written // PER_TOKEN)
         call.usage = self.usage
         self._try.__exit__(kind, error, trace)
 
@@ -250,8 +251,8 @@ class Relay:
         for name, value in delta.items():
             if value and name not in _PLAIN:
                 self.plain = False
-                self.beside += _characters(value)
-        self.beside += _characters(delta.get("reasoning_content") or delta.get("reasoning"))
+                self.beside += characters(value)
+        self.beside += characters(delta.get("reasoning_content") or delta.get("reasoning"))
         if "content_blocks" in extra:
             self.plain = False
 
@@ -259,30 +260,6 @@ class Relay:
         if self._response is not None and _says_something(chunk):
             self._response.answering()  # even where it says what was delivered before
         splice.join(chunk)
-
-    def _estimate(self) -> Usage:
-        """Four characters to a token, where the provider has not said."""
-        prompt = len(prompt_bytes(self._request)) // 4
-        output = (sum(map(len, self.text)) + self.beside) // 4
-        return Usage(
-            input_tokens=prompt, output_tokens=output, total_tokens=prompt + output, estimated=True
-        )
-
-
-def _characters(value: object) -> int:
-    """How long a text is, or the texts of calls: of each a name and what it is called with."""
-    if isinstance(value, str):
-        return len(value)
-    if not isinstance(value, list):
-        return 0
-    called = [one.get("function") for one in value if isinstance(one, dict)]
-    return sum(
-        len(text)
-        for function in called
-        if isinstance(function, dict)
-        for text in (function.get("name"), function.get("arguments"))
-        if isinstance(text, str)
-    )
 
 
 async def _last(response: UpstreamResponse) -> bytes:

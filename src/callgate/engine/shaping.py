@@ -163,6 +163,9 @@ class Shaping:
             told = corrected(request, fault.text, fault.violations)
         try:
             answer, fault_again = await self._once(call, target, told, form, ask, plainly=plainly)
+        except asyncio.CancelledError:  # what has been answered has its price all the same
+            call.target, call.usage = target, first.usage
+            raise
         except GatewayError as error:
             call.notes.append(f"the model could not be asked again: {error.message}")
             call.usage = first.usage
