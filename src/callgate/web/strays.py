@@ -83,12 +83,14 @@ _WAYS = (
         r"(/.+)?/responses(/.+)?", _MEANT_CHAT,
         "This is a path of OpenAI's Responses API, which is not served here.",
         "Use Chat Completions: `client.chat.completions.create` in OpenAI's SDKs, "
-        "`use_responses_api=False` in LangChain, `openai.chat(…)` in the AI SDK.",
+        "`use_responses_api=False` in LangChain, `openai.chat(…)` in the AI SDK, "
+        '`set_default_openai_api("chat_completions")` in the Agents SDK.',
     ),
     _way(
         r"(/v1)?/(engines/.+/)?completions", _MEANT_CHAT,
         "This is OpenAI's older Completions API, which is not served here.",
-        f"Send the same `prompt` to `{CHAT_PATH}`, which takes it in place of `messages`.",
+        f"Send the same `prompt` to `{CHAT_PATH}`, which takes it in place of `messages`; in "
+        "LlamaIndex, set `is_chat_model=True`.",
     ),
     _way(
         r"/v1(alpha|beta)?/.+:(stream)?generatecontent|/v1beta/.+", _MEANT_CHAT,
