@@ -1,11 +1,13 @@
-"""Whether callers are told that a limit was counted by one process alone."""
+"""Which models a call may go to, and what callers are told of its limits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
+import msgspec
 import pytest
 
 from callgate.core.allowance import Allowance
@@ -19,6 +21,7 @@ from callgate.core.secret import Secret
 from callgate.core.validate import parse_chat
 from callgate.engine.admission import Admission
 from callgate.engine.call import Call
+from callgate.engine.candidates import Candidate
 from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
@@ -35,6 +38,9 @@ DEPLOYMENT = Deployment(
     secret=Secret(""),
 )
 MODEL = Model(name="m", deployments=(DEPLOYMENT,))
+NOW = 1_800_000_000.0
+REFUSED = "Rate limit of 0 requests per 60 s for model 'm' is used up"
+ASKED = parse_chat(b'{"model": "m", "prompt": "Hi", "max_tokens": 9}')
 KEY = Key(id="k", digest=b"", hint="", name="k", account="acme", created=0, region="us")
 
 
@@ -54,12 +60,12 @@ class Counting:
         return found.replace(exact=not self.alone)
 
 
-def made(counting: Counting, **accounts: Allowance) -> tuple[Admission, Call]:
+def made(counting: Counting | MemoryCounters, **accounts: Allowance) -> tuple[Admission, Call]:
     counters = cast("Counters", counting)
     metering = Metering(counters, accounts, [MODEL], lambda _target: None, warn_at=0.8)
     directory = Directory({MODEL.name: MODEL}, {}, region="us", endpoints={})
     call = Call("id", time.time(), "POST", "/")
-    call.request, call.key = parse_chat(b'{"model": "m", "prompt": "Hi", "max_tokens": 9}'), KEY
+    call.key = KEY
     return Admission(directory, counters, "us", Checkers(), metering), call
 
 
@@ -71,7 +77,7 @@ async def test_an_answer_bears_the_header_where_its_limit_was_counted_alone_and_
     counters = Counting()
     admission, call = made(counters)
     call.degraded, counters.alone = away_when_it_came, alone
-    await admission.reserve(call, KEY, MODEL)
+    await admission.reserve(call, KEY, MODEL, ASKED)
     assert call.degraded is alone
     assert (COUNTED_ALONE in call.notes) is alone
 
@@ -80,17 +86,96 @@ async def test_a_fallback_that_the_server_counted_hides_no_refusal_by_a_process_
     counters = Counting()
     admission, call = made(counters)
     counters.alone = True
-    await admission.reserve(call, KEY, MODEL)
+    await admission.reserve(call, KEY, MODEL, ASKED)
     counters.alone = False
-    await admission.reserve(call, KEY, MODEL)
+    await admission.reserve(call, KEY, MODEL, ASKED)
     assert call.degraded
 
 
 async def test_a_limit_on_tokens_that_refuses_alone_is_told_too() -> None:
     counters = Counting()
     admission, call = made(counters, acme=Allowance(tokens_per_minute=1))
-    await admission.reserve(call, KEY, MODEL)
+    await admission.reserve(call, KEY, MODEL, ASKED)
     call.degraded, counters.alone = False, True
     with pytest.raises(GatewayError):
-        await admission.reserve(call, KEY, MODEL)
+        await admission.reserve(call, KEY, MODEL, ASKED)
     assert call.degraded
+
+
+def of(admission: Admission, key: Key, body: bytes) -> list[Candidate]:
+    request = parse_chat(body)
+    call = Call("id", NOW, "POST", "/")
+    return admission.candidates(key, request, admission.choose(call, key, request.body.model))
+
+
+def entered(**changes: Any) -> Call:
+    call = Call("id", NOW, "POST", "/")
+    call.key = msgspec.structs.replace(KEY, **changes)
+    return call
+
+
+async def test_a_fallback_draws_what_it_is_asked_itself() -> None:
+    """Its own `max_tokens` here; the first model has no request left."""
+    counters = MemoryCounters()
+    other = replace(MODEL, name="n", token_limit=10_000)
+    metering = Metering(counters, {}, [MODEL, other], lambda _target: None, warn_at=0.8)
+    directory = Directory({"m": MODEL, "n": other}, {}, region="us", endpoints={})
+    admission = Admission(directory, counters, "us", Checkers(), metering)
+    call = entered(limits={"m": 0})
+    found = of(
+        admission,
+        call.key,
+        b'{"model": "m", "prompt": "Hi", "max_tokens": 9, "fallbacks": [{"model": "n", '
+        b'"max_tokens": 2000}]}',
+    )
+    assert await admission.enter(call, call.key, found) == found[1:]
+    assert (call.model, call.quota) == (other, Quota(True, 30, 29, NOW + 60))
+    assert call.token_quota is not None
+    assert call.token_quota.remaining == 7999  # one token of prompt
+    assert call.notes == [f"'m' was passed over: {REFUSED}"]
+
+
+async def test_a_window_is_told_of_the_first_model_that_refused() -> None:
+    admission, _ = made(MemoryCounters())
+    call = entered(limits={"m": 1})
+    await admission.reserve(call, call.key, MODEL, ASKED)
+    assert call.quota == Quota(True, 1, 0, NOW + 60)
+    call = entered(limits={"m": 1, "n": 0})
+    call.arrived += 15
+    for name in ("m", "n"):
+        with pytest.raises(GatewayError, match=f"^Rate limit of . requests .* '{name}'") as told:
+            await admission.reserve(call, call.key, replace(MODEL, name=name), ASKED)
+    assert told.value.retry_after == 60.0
+    assert (call.model, call.quota) == (MODEL, Quota(False, 1, 0, NOW + 60))
+    with pytest.raises(GatewayError) as told:
+        await admission.enter(call, call.key, [Candidate(MODEL, ASKED, "model")])
+    assert told.value.retry_after == 45.0
+    looking = entered(limits={"m": 3})
+    await admission.look(looking, looking.key, MODEL)
+    assert looking.quota == Quota(True, 3, 2, NOW + 60)
+
+
+def test_a_key_goes_to_no_model_but_its_own_be_it_as_a_fallback() -> None:
+    admission, _ = made(Counting())
+    admission.directory = Directory(
+        {"m": replace(MODEL, fallbacks=("n",)), "n": replace(MODEL, name="n")},
+        {},
+        region="us",
+        endpoints={},
+    )
+    body = b'{"model": "m", "prompt": "Hi"%s}'
+    own = b', "fallbacks": [{"model": "m"}, {"model": "n"}]'
+    assert [one.model.name for one in of(admission, KEY, body % b"")] == ["m", "n"]
+    only = msgspec.structs.replace(KEY, models=("m",))
+    assert [one.model.name for one in of(admission, only, body % b"")] == ["m"]
+    with pytest.raises(GatewayError, match=r"^fallbacks\[1\]: This key may not use") as told:
+        of(admission, only, body % own)
+    assert (told.value.kind.type, told.value.param) == ("model_not_allowed", "fallbacks[1].model")
+    with pytest.raises(GatewayError, match=r"^This key may not use model 'm'"):
+        of(admission, msgspec.structs.replace(KEY, models=("n",)), body % b"")
+    with pytest.raises(GatewayError, match=r"it may use: $"):
+        of(admission, msgspec.structs.replace(KEY, models=()), body % b"")
+    assert len(of(admission, KEY, body % b', "model_region": "US"')) == 2
+    with pytest.raises(GatewayError) as told:
+        of(admission, KEY, body % b', "model_region": "eu"')
+    assert told.value.kind.type == "model_not_in_region"

@@ -17,7 +17,7 @@ from callgate.engine.metering import Metering
 from callgate.store.base import Key
 from callgate.store.memory import MemoryCounters
 
-from .test_metering import call, key, metering, model
+from .test_metering import ASKED, call, key, metering, model
 
 Told = list[tuple[str, str, str, str, int, int]]
 
@@ -41,7 +41,7 @@ async def test_what_is_drawn_on_is_told_as_the_counters_have_it() -> None:
     await watch.look(time.time())
     assert shown(watch) == []
     found = meter.rules(caller, asked)
-    await meter.reserve(call(caller), caller, asked, 30, found)
+    await meter.reserve(call(caller), caller, asked, ASKED, 30, found)
     await watch.look(time.time())
     spent = 208_000  # 8 tokens of the prompt, 100 of the answer
     assert shown(watch) == [
@@ -111,3 +111,14 @@ class Counting(MemoryCounters):
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         self.asked.append(len(draws))
         return () if self.away else await super().levels(account, draws, now)
+
+
+async def test_limits_of_many_accounts_are_each_looked_at_once() -> None:
+    asked = model(token_limit=1000)
+    callers = [key(id=f"k{number}", account=f"a{number}") for number in range(45)]
+    meter = metering(MemoryCounters(), asked)
+    for caller in callers:
+        meter.rules(caller, asked)
+    watch = told(MemoryCounters(), meter, *callers)
+    await watch.look(time.time())
+    assert [account for account, *_ in watch.seen] == [caller.account for caller in callers]

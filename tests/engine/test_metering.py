@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -13,10 +14,12 @@ import pytest
 from callgate.core.allowance import Allowance, Rule, Spent, rules
 from callgate.core.chat import Usage
 from callgate.core.http import Origin
-from callgate.core.limits import Draw, Period, beginning
+from callgate.core.limits import Draw, Period, beginning, ending
 from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.price import Price
 from callgate.core.pricing import NANO
+from callgate.core.quota import Quota
+from callgate.core.record import BUDGET_LOW
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.validate import parse_chat
@@ -36,9 +39,12 @@ DEPLOYMENT = Deployment(
     path="",
     secret=Secret(""),
 )
+TOKENS = Allowance(tokens_per_minute=300)
 PRICE = Price(input=1.0, output=2.0)
 PROMPT = b'[{"role": "user", "content": "Hi"}]'
-BODY = b'{"model": "m", "max_tokens": 100, "messages": %s}' % PROMPT
+ASKED = parse_chat(b'{"model": "m", "max_tokens": 100, "messages": %s}' % PROMPT)
+ESTIMATE = 100 + len(PROMPT) // 4
+NOW = 1_800_000_000.0
 
 
 def model(name: str = "m", **changes: Any) -> Model:
@@ -50,10 +56,15 @@ def key(**changes: Any) -> Key:
     return Key(**{**fields, "region": "us", **changes})
 
 
-def call(caller: Key) -> Call:
-    made = Call("id", time.time(), "POST", "/")
-    made.request, made.key = parse_chat(BODY), caller
+def call(caller: Key, arrived: float | None = None) -> Call:
+    made = Call("id", time.time() if arrived is None else arrived, "POST", "/")
+    made.key = caller
     return made
+
+
+def told(this: Call) -> tuple[int, int, float]:
+    assert this.token_quota is not None
+    return this.token_quota.limit, this.token_quota.remaining, this.token_quota.reset
 
 
 def metering(counters: MemoryCounters, *models: Model, **accounts: Allowance) -> Metering:
@@ -80,7 +91,90 @@ def test_limits_of_account_key_and_model_bear_together_and_a_key_replaces_the_mo
 
 
 def test_without_such_limits_there_is_nothing_to_reserve() -> None:
-    assert metering(MemoryCounters(), model()).rules(key(), model()) == ()
+    meter = metering(MemoryCounters(), model())
+    assert meter.rules(key(), model()) == ()
+    assert [rule.limit for rule in meter.rules(key(allowance=TOKENS), model())] == [300]
+    limited = model(token_limit=5)
+    meter = metering(MemoryCounters(), model("other"), limited)
+    assert [rule.limit for rule in meter.rules(key(), limited)] == [5]
+
+
+async def test_a_reservation_tells_how_its_windows_stand_and_a_refusal_which_of_them() -> None:
+    counters, asked = MemoryCounters(), model(token_limit=1000)
+    caller = key(allowance=TOKENS)
+    meter = metering(counters, asked)
+    found = meter.rules(caller, asked)
+    for taken in (1, 2):
+        this = call(caller, NOW + taken)
+        window = await meter.reserve(this, caller, asked, ASKED, 30, found)
+        assert window == Quota(True, 30, 30 - taken, NOW + 61)
+        assert told(this) == (300, 300 - taken * ESTIMATE, NOW + 61)
+        assert (this.quota, this.model) == (None, None)
+    refused = call(caller, NOW + 16)
+    with pytest.raises(GatewayError, match=r"^Token limit of 300 .* this key is .* 108$") as caught:
+        await meter.reserve(refused, caller, asked, ASKED, 30, found)
+    assert (caught.value.kind.type, caught.value.retry_after) == ("rate_limited", 45.0)
+    assert caught.value.fix.startswith("Wait")
+    assert (refused.quota, refused.model) == (Quota(True, 30, 28, NOW + 61), asked)
+    assert told(refused) == (300, 300 - 2 * ESTIMATE, NOW + 61)
+    assert refused.reservations == ()
+    last = call(caller, NOW + 60.5)
+    assert await meter.reserve(last, caller, asked, ASKED, 1, found) == Quota(False, 1, 0, NOW + 61)
+    with pytest.raises(GatewayError) as caught:
+        await meter.reserve(last, caller, asked, ASKED, 30, found)
+    assert caught.value.retry_after == 1.0
+
+
+async def test_a_call_tells_the_window_of_the_model_it_reserved_or_of_the_first_that_refused() -> (
+    None
+):
+    full, fuller, free = (model(name, token_limit=9) for name in ("full", "fuller", "free"))
+    caller = key()
+    meter = metering(MemoryCounters(), full, fuller, free)
+
+    async def reserve(this: Call, asked: Model) -> None:
+        await meter.reserve(this, caller, asked, ASKED, 30, meter.rules(caller, asked))
+
+    await reserve(call(caller, NOW), full)
+    await reserve(call(caller, NOW + 1), fuller)
+    this = call(caller, NOW + 2)
+    for asked in (full, fuller):
+        with pytest.raises(GatewayError, match=f"for model '{asked.name}'"):
+            await reserve(this, asked)
+    assert told(this) == (9, 0, NOW + 60)
+    assert (this.quota, this.model) == (Quota(True, 30, 29, NOW + 60), full)
+    await reserve(this, free)
+    assert told(this) == (9, 0, NOW + 62)
+
+
+async def test_what_a_model_is_asked_is_what_is_reserved_of_it_and_no_more_than_its_limits() -> (
+    None
+):
+    def text(**fields: Any) -> bytes:
+        return json.dumps({"model": "m", "prompt": "x" * 400, "max_tokens": 7, **fields}).encode()
+
+    for body, context, estimate in (
+        (text(), 0, 107),
+        (text(), 50, 57),
+        (text(n=3), 0, 121),
+    ):
+        counters, asked = MemoryCounters(), model(token_limit=1000, context_length=context)
+        meter, caller = metering(counters, asked), key()
+        (rule,) = meter.rules(caller, asked)
+        await meter.reserve(call(caller), caller, asked, parse_chat(body), 30, [rule])
+        assert await used(counters, rule) == estimate
+
+
+async def test_what_exceeds_a_limit_is_settled_from_what_was_reserved_of_it() -> None:
+    counters, asked = MemoryCounters(), model(token_limit=50)
+    meter, caller = metering(counters, asked), key()
+    (rule,) = meter.rules(caller, asked)
+    this = call(caller)
+    await meter.reserve(this, caller, asked, ASKED, 30, [rule])
+    this.target = Target(asked, DEPLOYMENT)
+    this.usage = Usage(input_tokens=40, output_tokens=4, total_tokens=44)
+    meter.settle(this)
+    assert await used(counters, rule) == 44
 
 
 async def test_what_the_answer_used_replaces_the_estimate() -> None:
@@ -90,7 +184,7 @@ async def test_what_the_answer_used_replaces_the_estimate() -> None:
     found = meter.rules(caller, asked)
     spend, tokens = found
     this = call(caller)
-    assert (await meter.reserve(this, caller, asked, 30, found)).admitted
+    assert (await meter.reserve(this, caller, asked, ASKED, 30, found)).admitted
     prompt = len(PROMPT) // 4
     today = beginning(Period.DAY, time.time_ns() // 1000)
     assert await used(counters, tokens) == 100 + prompt
@@ -109,11 +203,12 @@ async def test_a_call_that_failed_has_used_nothing_and_one_of_unknown_price_its_
     meter = metering(counters, asked)
     found = meter.rules(caller, asked)
     failed = call(caller)
-    await meter.reserve(failed, caller, asked, 30, found)
+    await meter.reserve(failed, caller, asked, ASKED, 30, found)
+    failed.target = Target(asked, DEPLOYMENT)
     meter.settle(failed)
     assert await used(counters, found[0]) == 0
     unpriced = call(caller)
-    await meter.reserve(unpriced, caller, asked, 30, found)
+    await meter.reserve(unpriced, caller, asked, ASKED, 30, found)
     unpriced.target = Target(asked, DEPLOYMENT)
     unpriced.usage = Usage(input_tokens=5, output_tokens=4, total_tokens=9)
     meter.settle(unpriced)
@@ -129,7 +224,7 @@ async def test_only_the_model_that_answered_is_charged() -> None:
     meter = metering(counters, first, second)
     this = call(caller)
     for asked in (first, second):
-        await meter.reserve(this, caller, asked, 30, meter.rules(caller, asked))
+        await meter.reserve(this, caller, asked, ASKED, 30, meter.rules(caller, asked))
     this.target = Target(second, DEPLOYMENT)
     this.usage = Usage(input_tokens=5, output_tokens=4, total_tokens=9)
     meter.settle(this)
@@ -145,7 +240,7 @@ async def test_each_model_is_charged_for_its_part_of_an_answer() -> None:
     meter = metering(counters, first, second)
     this = call(caller)
     for asked in (first, second, second):
-        await meter.reserve(this, caller, asked, 30, meter.rules(caller, asked))
+        await meter.reserve(this, caller, asked, ASKED, 30, meter.rules(caller, asked))
     only_one_left = replace(second, deployments=(DEPLOYMENT,))
     this.parts = [
         (Target(first, DEPLOYMENT), Usage(input_tokens=5, output_tokens=2, total_tokens=7)),
@@ -163,23 +258,38 @@ async def test_each_model_is_charged_for_its_part_of_an_answer() -> None:
 async def test_a_budget_stops_and_warns_before_it_does(caplog: pytest.LogCaptureFixture) -> None:
     asked, caller = model(), key()
     spent = (200 + len(PROMPT) // 4) / 1e6
-    meter = metering(MemoryCounters(), asked, acme=Allowance(budget_month=spent * 3))
+    meter = metering(
+        MemoryCounters(), asked, acme=Allowance(tokens_per_minute=10**6, budget_month=spent * 5)
+    )
     found = meter.rules(caller, asked)
+    new: list[tuple[str, Rule, int]] = []
+    meter.on_new_budget = lambda *budget: new.append(budget)
     warnings = []
-    for _ in range(3):
-        this = call(caller)
-        await meter.reserve(this, caller, asked, 30, found)
+    for _ in range(5):
+        this = call(caller, NOW)
+        await meter.reserve(this, caller, asked, ASKED, 30, found)
         warnings.append(this.budget_warning)
-    assert warnings == [None, None, "account month 100%"]
+        assert this.notes == [BUDGET_LOW + share for share in [this.budget_warning] if share]
+    assert warnings == [None, None, None, "account month 80%", "account month 100%"]
     assert [record.name for record in caplog.records] == ["callgate.budgets"]
-    with pytest.raises(GatewayError) as told:
-        await meter.reserve(call(caller), caller, asked, 30, found)
-    assert told.value.kind.type == "budget_exhausted"
-    assert told.value.retry_after is not None
-    assert 0 < told.value.retry_after <= 31 * 86_400
+    begins = beginning(Period.MONTH, int(NOW * 1e6))
+    assert new == [("acme", found[1], begins)] * 5
+    with pytest.raises(GatewayError) as refused:
+        await meter.reserve(call(caller, NOW), caller, asked, ASKED, 30, found)
+    assert refused.value.kind.type == "budget_exhausted"
+    assert refused.value.retry_after == ending(Period.MONTH, begins) / 1e6 - NOW
 
 
-async def test_budgets_are_seeded_by_what_bears_on_them() -> None:
+async def ended(seeding: Seeding) -> None:
+    assert seeding._task is not None
+    async with asyncio.timeout(5):
+        await seeding._task
+
+
+async def test_budgets_are_seeded_by_what_bears_on_them(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("callgate.engine.seeding._RETRY_SECONDS", 0.0)
     counters = MemoryCounters()
     today = datetime.now(UTC).date()
     rows = [
@@ -188,18 +298,27 @@ async def test_budgets_are_seeded_by_what_bears_on_them() -> None:
         Spent(today, "rival", "k", "m", 100.0),
         Spent(date(2020, 1, 1), "acme", "k", "m", 1000.0),
     ]
-    failures = [StoreError("away")]
+    failures = [StoreError("away")] * 2
+    asked = []
 
     def spent(since: date) -> list[Spent]:
+        asked.append(since)
         if failures:
             raise failures.pop()
-        return [row for row in rows if row.day >= since]
+        return rows
 
     seeding = Seeding(counters, spent)
     own = Allowance(budget_day=50.0)
     found = rules(own, "k", own, model(budget_month=50.0))
+    await seeding.prime([])
+    assert asked == []
     await seeding.prime(("acme", rule) for rule in found)  # the store is away
-    await seeding.prime(("acme", rule) for rule in found)
+    await ended(seeding)
+    assert asked == [today.replace(day=1)] * 3
+    assert [record.__dict__["detail"] for record in caplog.records] == ["away"] * 2
+    day = found[0]
+    seeding.want("acme", day, beginning(day.period, time.time_ns() // 1000))
+    await ended(seeding)
     await seeding.stop()
     now = time.time_ns() // 1000
     amounts = [await used(counters, rule, beginning(rule.period, now)) for rule in found]
@@ -230,6 +349,11 @@ def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
     assert [rule.limit for rule in meter.rules(caller, before)] == [9, 5]
     assert [rule.limit for rule in meter.rules(caller, after)] == [9, 7]
     assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [9, 7]
+    ends = key(expires=5000)
+    assert len(list(meter.met([ends], 4.9))) == 2
+    assert list(meter.met([ends], 5.0)) == []
+    meter.follow({}, [])
+    assert list(meter.met([caller], 0.0)) == []
     meter.follow({}, [model(token_limit=3)])
     assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [3]
     meter.follow({}, [model()])
@@ -258,8 +382,7 @@ async def test_a_budget_that_is_back_is_told_of_once_limits_are_counted_exactly_
     (rule,) = rules(Allowance(budget_day=9.0), "k", None, model())
     begins = beginning(rule.period, time.time_ns() // 1000)
     seeding.want("acme", rule, begins, again=True)
-    async with asyncio.timeout(5):
-        while away.asked < 3:
-            await asyncio.sleep(0)
+    await ended(seeding)
     await seeding.stop()
+    assert away.asked == 3
     assert await used(counters, rule, begins) == 2 * NANO

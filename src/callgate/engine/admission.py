@@ -97,7 +97,7 @@ class Admission:
         refusal: GatewayError | None = None
         for at, candidate in enumerate(candidates):
             try:
-                await self.reserve(call, key, candidate.model)
+                await self.reserve(call, key, candidate.model, candidate.request)
             except GatewayError as error:
                 refusal = refusal or error
                 if len(candidates) > 1:
@@ -113,15 +113,16 @@ class Admission:
         except GatewayError as error:
             raise (told_of(error, at - 1) if at else error) from None
 
-    async def reserve(self, call: Call, key: Key, model: Model) -> None:
+    async def reserve(self, call: Call, key: Key, model: Model, request: ChatRequest) -> None:
         """Take one request from the account's window for the model, with its tokens and price.
 
+        `request` is what the model is asked, which for a fallback may be more than the original.
         Raises GatewayError `rate_limited` or `budget_exhausted`.
         """
         limit = key.limits.get(model.name, model.rate_limit)
         rules = self.metering.rules(key, model)
         if rules:
-            quota = await self.metering.reserve(call, key, model, limit, rules)
+            quota = await self.metering.reserve(call, key, model, request, limit, rules)
         else:
             quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
         if not quota.exact:

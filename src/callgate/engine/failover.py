@@ -25,7 +25,7 @@ from callgate.store.base import Key
 
 T = TypeVar("T")
 Send = Callable[[Target, ChatRequest], Awaitable[T]]
-Reserve = Callable[[Call, Key, Model], Awaitable[None]]
+Reserve = Callable[[Call, Key, Model, ChatRequest], Awaitable[None]]
 
 _NEXT = "go to the next target"
 _ONWARD = (_NEXT, "fall back to ", "continue the answer ")
@@ -285,7 +285,7 @@ class Failover:
         assert call.key is not None
         if candidate.model.name not in run.drawn:
             try:
-                await self._reserve(call, call.key, candidate.model)
+                await self._reserve(call, call.key, candidate.model, candidate.request)
             except GatewayError as error:
                 return error
             run.drawn.add(candidate.model.name)

@@ -25,7 +25,6 @@ from callgate.store.base import Counters, Key
 
 _NOTHING: Mapping[str, int | None] = MappingProxyType({"tokens": 0, "spend": 0})
 _MOST_KNOWN = 10_000
-_MOST_CHOICES = 128
 _log = logging.getLogger("callgate.budgets")
 
 OnNewBudget = Callable[[str, Rule, int], None]
@@ -118,7 +117,13 @@ class Metering:
                     yield key.account, rule
 
     async def reserve(
-        self, call: Call, key: Key, model: Model, limit: int, found: Sequence[Rule]
+        self,
+        call: Call,
+        key: Key,
+        model: Model,
+        request: ChatRequest,
+        limit: int,
+        found: Sequence[Rule],
     ) -> Quota:
         """Take one request, its tokens and its price in one step, or nothing.
 
@@ -126,7 +131,8 @@ class Metering:
         `rate_limited` or `budget_exhausted` where one of these limits refuses; where it is that of
         requests, the quota says so.
         """
-        draws = self._draws(call, model, limit, found)
+        expected = _estimate(request, model)
+        draws = self._draws(call, model, expected, limit, found)
         grant = await self._counters.draw(key.account, draws, call.arrived)
         if call.tape is not None:
             call.tape.drawn(draws, grant)
@@ -147,7 +153,7 @@ class Metering:
             at = grant.refused - 1
             if not grant.exact:
                 note_share(call)
-            raise self._refusal(call, key, model, found[at], levels[at], grant.now)
+            raise self._refusal(key, model, expected, found[at], levels[at], grant.now)
         return window
 
     def settle(self, call: Call) -> None:
@@ -190,15 +196,16 @@ class Metering:
             }
         return used
 
-    def _draws(self, call: Call, model: Model, limit: int, found: Sequence[Rule]) -> list[Draw]:
+    def _draws(
+        self, call: Call, model: Model, expected: Usage, limit: int, found: Sequence[Rule]
+    ) -> list[Draw]:
         """One request of the model's window, and what it may use of each of these limits."""
         now = int(call.arrived * 1_000_000)
-        estimate = _estimate(call.request, model)
         target = Target(model, model.deployments[0])
         price = self._prices(target)
         amounts = {
-            "tokens": estimate.total_tokens,
-            "spend": 0 if price is None else nano(cost(estimate, price)),
+            "tokens": expected.total_tokens,
+            "spend": 0 if price is None else nano(cost(expected, price)),
         }
         draws = [Draw(model.name, limit, 1)]
         for rule in found:
@@ -230,7 +237,7 @@ class Metering:
                     _log.warning("a budget is nearly spent", extra=extra)
 
     def _refusal(
-        self, call: Call, key: Key, model: Model, rule: Rule, level: Level, now: int
+        self, key: Key, model: Model, expected: Usage, rule: Rule, level: Level, now: int
     ) -> GatewayError:
         wait = max(1.0, (ending(rule.period, level.opened) - now) / 1e6)
         if rule.measure == "tokens":
@@ -238,7 +245,7 @@ class Metering:
             return GatewayError(
                 "rate_limited",
                 f"Token limit of {rule.limit} tokens per 60 s for {whom} is used up; this request "
-                f"needs about {_estimate(call.request, model).total_tokens}",
+                f"needs about {expected.total_tokens}",
                 retry_after=wait,
                 cause="The tokens of the current 60-second window do not suffice for this request.",
                 fix="Wait the seconds that `Retry-After` says, send shorter prompts or a lower "
@@ -263,12 +270,10 @@ def _is_metered(model: Model) -> bool:
     return (model.token_limit, model.budget_day, model.budget_month) != (None, None, None)
 
 
-def _estimate(request: ChatRequest | None, model: Model) -> Usage:
+def _estimate(request: ChatRequest, model: Model) -> Usage:
     """The prompt, and all the output that the request allows."""
-    if request is None:
-        return Usage(input_tokens=0, output_tokens=0, total_tokens=0, estimated=True)
-    choices = min(max(request.body.n or 1, 1), _MOST_CHOICES)
-    return estimate(request, model, output_limit(request, model.max_output_tokens) * choices)
+    output = output_limit(request, model.max_output_tokens) * (request.body.n or 1)
+    return estimate(request, model, output)
 
 
 def _tightest(
