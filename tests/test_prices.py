@@ -61,7 +61,13 @@ def test_the_same_model_costs_what_each_vendor_charges() -> None:
 
 
 @pytest.mark.parametrize(
-    "pair", [("openai", "no-such-model"), ("vllm", "gpt-4.1"), ("my-openai-proxy", "gpt-4.1")]
+    "pair",
+    [
+        ("openai", "no-such-model"),
+        ("vllm", "gpt-4.1"),
+        ("my-openai-proxy", "gpt-4.1"),
+        ("openai", "text-embedding-3-small"),  # which has no price of output
+    ],
 )
 def test_what_is_not_known_has_no_price(pair: tuple[str, str]) -> None:
     assert lookup([pair]) == {}

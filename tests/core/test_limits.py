@@ -7,7 +7,19 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.core.limits import WINDOW_US, Period, beginning, expired, look, take
+from callgate.core.limits import (
+    MOST,
+    WINDOW_US,
+    Level,
+    Period,
+    beginning,
+    current,
+    ending,
+    expired,
+    look,
+    seeded,
+    take,
+)
 
 NOW = 1_800_000_000_000_000
 instants = st.integers(min_value=0, max_value=2**53)
@@ -32,7 +44,9 @@ def test_a_limit_of_zero_admits_nothing() -> None:
 
 
 def test_a_clock_stepping_back_pulls_the_window_back_and_keeps_its_count() -> None:
-    assert take(NOW, 3, 5, NOW - 3600 * 1_000_000) == (True, NOW - 3600 * 1_000_000, 4)
+    back = NOW - 3600 * 1_000_000
+    assert take(NOW, 3, 5, back) == (True, back, 4)
+    assert current(Level(NOW, 3), Period.WINDOW, 0, back) == Level(back, 3)
 
 
 @given(instants, counts, counts, instants)
@@ -59,6 +73,20 @@ def test_a_month_begins_on_its_first_day(then: datetime) -> None:
     first = datetime(then.year, then.month, 1, tzinfo=UTC)
     now = int(then.timestamp() * 1_000_000)
     assert beginning(Period.MONTH, now) == int(first.timestamp()) * 1_000_000
+    for period in (Period.DAY, Period.MONTH):
+        begun = beginning(period, now)
+        ends = ending(period, begun)
+        assert beginning(period, ends) == ends
+        assert beginning(period, ends - 1) == begun
+
+
+def test_a_window_has_its_length_and_no_calendar() -> None:
+    assert beginning(Period.WINDOW, NOW) == 0
+    assert ending(Period.WINDOW, NOW) == NOW + WINDOW_US
+
+
+def test_a_budget_told_again_of_more_than_can_be_counted_is_full() -> None:
+    assert seeded(Level(NOW, 5), NOW, 2**66, again=True) == Level(NOW, MOST)
 
 
 def test_leap_years_have_a_29th_of_february() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from callgate.core.chat import Usage
 from callgate.core.price import Price
-from callgate.core.pricing import cost, total_cost, with_tier
+from callgate.core.pricing import cost, count_of, total_cost, with_tier
 
 PRICE = Price(
     input=3.0,
@@ -131,6 +131,7 @@ def test_a_rate_of_zero_is_a_rate() -> None:
 def test_what_a_provider_misreports_neither_breaks_nor_earns_money(odd: object) -> None:
     spent = cost(usage(100, 10, input_details={"cached_tokens": odd}), PRICE)
     assert 0 < spent <= cost(usage(100, 10), PRICE)
+    assert count_of(odd) == (2**53 if odd == 10**400 else 0)
 
 
 def test_absurd_counts_stay_finite() -> None:
@@ -166,6 +167,16 @@ def test_the_service_tier_of_the_answer_has_its_own_price(tier: object, dollars:
     assert told is not None
     assert cost(told, price) == dollars
     assert cost(usage(MILLION, 0, extra={"service_tier": tier}), price) == dollars
+
+
+def test_a_usual_tier_is_not_kept_and_an_unusual_one_beside_what_there_is() -> None:
+    used = usage(1, 1, extra={"a": 1})
+    for tier in ("auto", "", None, 7):
+        assert with_tier(used, {"service_tier": tier}) is used
+    assert with_tier(None, {"service_tier": "flex"}) is None
+    told = with_tier(used, {"service_tier": "flex", "b": 2})
+    assert told is not None
+    assert told.extra == {"a": 1, "service_tier": "flex"}
 
 
 def test_a_factor_holds_for_every_rate() -> None:

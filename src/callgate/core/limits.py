@@ -12,6 +12,7 @@ of UTC; its beginning is told with each draw, so it needs no clock of its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from enum import IntEnum
 from typing import Final
 
@@ -26,6 +27,7 @@ the words of the shared table end soon after."""
 
 _DAY_US: Final = 86_400_000_000
 _MONTH_US: Final = 31 * _DAY_US
+_EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
 class Period(IntEnum):
@@ -154,9 +156,9 @@ def seeded(level: Level, begins: int, amount: int, *, again: bool) -> Level:
     if level.opened > begins:
         return level
     if level.opened == begins and not level.birth:
-        return Level(begins, min(amount, MOST), 0) if again and amount > level.used else level
+        return Level(begins, min(amount, MOST)) if again and amount > level.used else level
     used = level.used if level.opened == begins else 0
-    return Level(begins, min(used + amount, MOST), 0)
+    return Level(begins, min(used + amount, MOST))
 
 
 def beginning(period: Period, now: int) -> int:
@@ -164,7 +166,8 @@ def beginning(period: Period, now: int) -> int:
     if period is Period.DAY:
         return now - now % _DAY_US
     if period is Period.MONTH:
-        return now - now % _DAY_US - _days_into_month(now // _DAY_US) * _DAY_US
+        day = now // _DAY_US
+        return (day - date.fromordinal(_EPOCH + day).day + 1) * _DAY_US
     return 0
 
 
@@ -173,14 +176,3 @@ def ending(period: Period, opened: int) -> int:
     if period is Period.MONTH:
         return beginning(period, opened + _MONTH_US)
     return opened + LONGEST[period]
-
-
-def _days_into_month(day: int) -> int:
-    """How many days of its month have passed before this day, counted from 1970-01-01.
-
-    By months of 153 days in five, from March on, so that the leap day ends a year.
-    """
-    era = (day + 719_468) % 146_097
-    year = (era - era // 1460 + era // 36_524 - era // 146_096) // 365
-    of_year = era - (365 * year + year // 4 - year // 100)
-    return of_year - (153 * ((5 * of_year + 2) // 153) + 2) // 5

@@ -107,6 +107,15 @@ async def test_more_windows_than_there_is_room_for_are_refused_until_some_expire
     counters.close()
 
 
+async def test_a_window_that_is_open_again_keeps_no_expired_one_from_making_room(
+    make_bounded: Make, tmp_path: Path
+) -> None:
+    counters = make_bounded(tmp_path, 2)
+    for account, now in (("a", NOW), ("b", NOW + 1), ("a", NOW + 60), ("c", NOW + 61)):
+        assert (await counters.reserve(account, "m", 1, now)).admitted
+    counters.close()
+
+
 async def test_windows_from_before_the_clock_stepped_back_make_room_in_the_end(
     make_bounded: Make, tmp_path: Path
 ) -> None:
@@ -253,15 +262,20 @@ async def test_a_day_begins_anew_and_never_goes_back(counters: Counters) -> None
 async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> None:
     grant = await counters.draw("acme", [SPEND], NOW)
     assert grant.levels[0].birth == NOW * 1_000_000
+    counters.settle("acme", [Correction("spend", Period.DAY, TODAY, -100)], NOW)
     assert await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
     assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
-    grant = await counters.draw("acme", [SPEND.replace(amount=200)], NOW)
+    grant = await counters.draw("acme", [SPEND], NOW)
     assert (grant.refused, grant.levels[0]) == (None, Level(TODAY, 1000, 0))
     # Of the next day it knows that nothing was before.
     grant = await counters.draw("acme", [SPEND.replace(begins=TODAY + 86_400_000_000)], NOW)
     assert grant.levels[0].birth == 0
     assert await counters.seed("b", "spend", Period.DAY, TODAY, 900)
     assert (await counters.draw("b", [SPEND], NOW)).refused == 0
+    tomorrow = SPEND.replace(begins=TODAY + 86_400_000_000)
+    assert await counters.seed("b", "spend", Period.DAY, tomorrow.begins, 100)
+    (level,) = await counters.levels("b", [tomorrow], NOW)
+    assert level == Level(tomorrow.begins, 100)
 
 
 async def test_a_budget_that_was_not_drawn_on_is_told_again_what_was_spent(
