@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -22,6 +22,7 @@ from callgate.engine.call import Call
 from callgate.engine.engine import Engine
 from callgate.errors import GatewayError
 from callgate.providers.gemini.dialect import Gemini
+from callgate.upstream.failure import timed_out
 
 DEPLOYMENT = Deployment(
     id="p/m", provider="p", vendor=Vendor(name="p", dialect="gemini"), upstream_model="m",
@@ -125,3 +126,49 @@ async def test_an_answer_whose_usage_nobody_counted_has_an_estimate() -> None:
     assert answer.usage == Usage(
         input_tokens=10, output_tokens=written, total_tokens=10 + written, estimated=True
     )
+
+
+class Redirecting:
+    """A provider that has moved."""
+
+    status, connect_us, headers_us = 308, None, 10
+    headers = MappingProxyType(
+        {"location": "https://new.example/v1?key=sk-planted-0123456789abcdef"}
+    )
+
+    async def send(self, *_: object, **__: object) -> Redirecting:
+        return self
+
+    async def read(self, _limit: int) -> bytes:
+        return b""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def one_try(transport: object) -> Try:
+    return Try(Call("id", 0.0, "POST", "/"), TARGET, cast("Any", transport), cast("Any", None))
+
+
+async def test_a_redirect_is_told_with_the_address_and_what_to_set() -> None:
+    with pytest.raises(GatewayError) as caught:
+        await one_try(Redirecting()).send(parse_chat(b'{"model": "m", "prompt": "x"}'))
+    error = caught.value
+    assert (error.kind.type, error.message) == (
+        "bad_upstream_reply", "p answered with a redirect (status 308).",
+    )  # fmt: skip
+    assert "`base_url` of [providers.p]" in error.fix
+    assert error.detail is not None
+    assert error.detail.startswith("status 308: redirects to https://new.example/v1")
+    assert "planted" not in error.detail
+
+
+def test_a_failure_of_the_network_names_provider_to_callers_and_host_to_operators() -> None:
+    one, error = one_try(Nobody()), timed_out("silence", "10.0.0.7:443", 30)
+    with pytest.raises(GatewayError), one:
+        raise error
+    assert error.message == "p fell silent during the body for 30 s (silence timeout)"
+    assert error.errors == (error.message,)
+    assert one.attempt.message == error.detail
+    assert error.detail == "10.0.0.7:443 fell silent during the body for 30 s (silence timeout)"
+    assert error.fix == "Retry; the operator can raise `timeouts.silence`."

@@ -23,12 +23,15 @@ from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
 from callgate.providers.registry import DIALECTS
 from callgate.upstream.credentials import FETCHED, Credentials
+from callgate.upstream.failure import named
 from callgate.upstream.transport import Transport, UpstreamResponse
 
 _MAX_ERROR_BYTES = 256 * 1024
 _AT_ONCE = 64 * 1024
 """Bytes of tools beyond which a request is encoded off the event loop: some dialects take their
 schemas apart, at about a second for each MB."""
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 KEPT_BODY = 2048
 """How many characters of a reply that made no sense are kept."""
@@ -102,6 +105,7 @@ class Try:
         if error is None:
             attempt.decision, attempt.reason = "done", "the answer is complete"
         elif isinstance(error, GatewayError):
+            named(error, attempt.provider)
             attempt.error, attempt.message = error.kind.type, error.detail or error.message
             attempt.decision, attempt.reason = "stop", "no other target"
             exchange = self._exchange
@@ -165,8 +169,22 @@ class Try:
         if not 200 <= response.status < 300:
             body = await response.read(_MAX_ERROR_BYTES)
             self._keep_unless_json(body)
+            if response.status in _REDIRECTS:
+                raise self._redirected(response)
             raise self.dialect.error(HttpResponse(response.status, response.headers, body), target)
         return response
+
+    def _redirected(self, response: UpstreamResponse) -> GatewayError:
+        """A redirect is not followed: it would take prompt and credentials to another address."""
+        provider = self.target.deployment.provider
+        place = redact(response.headers.get("location") or "nowhere", self._secrets)
+        return GatewayError(
+            "bad_upstream_reply",
+            f"{provider} answered with a redirect (status {response.status}).",
+            cause="The address that the operator configured for the provider redirects to another.",
+            fix=f"The operator has to set `base_url` of [providers.{provider}] to the new address.",
+            detail=f"status {response.status}: redirects to {place[:KEPT_BODY]}",
+        )
 
     async def whole(self, request: ChatRequest) -> ChatResponse:
         """The whole answer to the request, from beginning to end: the context is entered here."""

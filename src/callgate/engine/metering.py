@@ -253,7 +253,7 @@ class Metering:
             )
         return GatewayError(
             "budget_exhausted",
-            f"The budget of {rule.limit / NANO:.2f} US dollars per {_span(rule)} of "
+            f"The budget of {_dollars(rule.limit)} US dollars per {_span(rule)} of "
             f"{rule.scope} {rule.subject or key.account!r} is spent",
             retry_after=wait,
         )
@@ -290,6 +290,12 @@ def _tightest(
         return None
     reset = call.arrived + (levels[tightest].opened + WINDOW_US - now) / 1e6
     return TokenQuota(found[tightest].limit, least, reset)
+
+
+def _dollars(nano: int) -> str:
+    """An amount with two digits for the cents, and more where it has them: `50.00`, `0.0001`."""
+    whole, rest = divmod(nano, NANO)
+    return f"{whole}.{f'{rest:09d}'.rstrip('0'):0<2}"
 
 
 def _span(rule: Rule) -> str:

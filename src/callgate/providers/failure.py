@@ -5,6 +5,7 @@ Each dialect's `errors` says which row it is, by the codes and words of its prov
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
@@ -14,6 +15,10 @@ from callgate.errors import TAXONOMY, GatewayError
 
 MAX_TEXT = 1000
 """Characters of a provider's own words that are kept."""
+
+_READ_BYTES = 4000
+_UNSEEN = re.compile(r"<(style|script)\b.*?(?:</\1\s*>|$)", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]*>?")
 
 STATUS: Mapping[int, str] = MappingProxyType(
     {
@@ -45,7 +50,7 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "provider_refused": "{provider} does not let the configured account do this.",
         "provider_model_missing": "{provider} does not serve the model configured for {model}.",
         "provider_rate_limited": "{provider} is limiting the configured account's requests.",
-        "provider_unavailable": "{provider} is unavailable or overloaded (status {status}).",
+        "provider_unavailable": "{provider} is unavailable or overloaded ({where}).",
         "upstream_timeout": "{provider} ran out of time (status {status}).",
         "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
     }
@@ -86,13 +91,26 @@ def failure(
             provider=deployment.provider,
             model=target.model.name,
             status=status,
+            where=f"status {status}" if status != 200 else "as an answer of status 200 says",
             text=text or f"status {status} without a message",
         ),
         param=param if origin == "client" else None,
         errors=[redact(one, secrets) for one in errors] if origin == "client" else (),
         retry_after=wait if origin == "upstream" else None,
-        detail=clip(f"status {status} {redact(code, secrets)}: {text}"),
+        detail=clip(f"{_words(status, redact(code, secrets))}: {text or 'no message'}"),
     )
+
+
+def prose(body: bytes) -> str:
+    """The words of an error that is not JSON; of a page of HTML, those that a reader would see."""
+    text = body[:_READ_BYTES].decode("utf-8", "replace").strip()
+    if text.startswith("<"):
+        text = " ".join(_TAG.sub(" ", _UNSEEN.sub(" ", text)).split())
+    return clip(text)
+
+
+def _words(status: int, code: str) -> str:
+    return f"status {status} {code}" if code else f"status {status}"
 
 
 def bad_reply(what: str, body: bytes, target: Target) -> GatewayError:

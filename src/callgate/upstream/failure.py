@@ -1,7 +1,8 @@
 """What can go wrong towards an upstream, in the words of the taxonomy.
 
-What callers read speaks of `the provider`; hosts, which are the operator's business, stand in
-`detail`. Neither names a path, a query or a header, which may carry secrets.
+What callers read speaks of `the provider`, whose name the engine puts there (`named`); hosts, which
+are the operator's business, stand in `detail`. Neither names a path, a query or a header, which may
+carry secrets.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from callgate.core.http import Origin
 from callgate.errors import GatewayError
 from callgate.files import SHORTAGE, shortage
 
+_PROVIDER = "the provider "
+_PROXY = "the proxy "
 _TIMEOUTS = {
     "connect": "could not be connected to within {seconds:g} s (connect timeout)",
     "request": "did not take the request within {seconds:g} s (request body timeout)",
@@ -22,10 +25,22 @@ _TIMEOUTS = {
     "total": "did not finish its answer within {seconds:g} s (total timeout)",
 }
 
+_RAISE = "the operator can raise `timeouts.{phase}`."
+_UNMADE = "Retry; if it persists, the operator has to check `base_url`, DNS, proxy and firewall."
+_FIXES = {
+    "connect": _UNMADE,
+    "request": "Retry, or send less; if it persists, the operator has to check the network.",
+    "headers": "Retry, stream the answer, or lower `max_tokens`; " + _RAISE,
+    "first_token": "Retry; " + _RAISE,
+    "silence": "Retry; " + _RAISE,
+    "total": "Retry, or lower `max_tokens`; " + _RAISE,
+}
+
 
 def timed_out(phase: str, host: str, seconds: float) -> GatewayError:
     """`phase` is a field of `Timeouts`, or `request` for a body that is not taken."""
-    return _error("upstream_timeout", host, _TIMEOUTS[phase].format(seconds=seconds))
+    fix = _FIXES[phase].format(phase=phase)
+    return _error("upstream_timeout", host, _TIMEOUTS[phase].format(seconds=seconds), fix)
 
 
 def unreachable(host: str, exc: Exception) -> GatewayError:
@@ -44,7 +59,8 @@ def _reason(exc: Exception) -> str:
     if isinstance(exc, ssl.SSLError):
         return f"did not complete the TLS handshake: {exc.reason or 'protocol error'}"
     if isinstance(exc, socket.gaierror | UnicodeError):
-        return "could not be resolved to an address"
+        told = exc.strerror if isinstance(exc, socket.gaierror) else None
+        return f"could not be resolved to an address: {told or 'not a host name'}"
     if isinstance(exc, ConnectionRefusedError):
         return "refused the connection"
     if isinstance(exc, ConnectionError):
@@ -87,5 +103,15 @@ def closed() -> GatewayError:
     return GatewayError("overloaded", "the gateway is shutting down")
 
 
-def _error(kind: str, host: str, did: str) -> GatewayError:
-    return GatewayError(kind, f"the provider {did}", detail=f"{host} {did}")
+def named(error: GatewayError, provider: str) -> None:
+    """Have what callers read of such an error say which provider it was."""
+    said = error.message
+    if said.startswith(_PROVIDER):
+        error.message = f"{provider} {said.removeprefix(_PROVIDER)}"
+        if error.errors == (said,):
+            error.errors = (error.message,)
+
+
+def _error(kind: str, host: str, did: str, fix: str | None = None) -> GatewayError:
+    who = "the proxy on the way to the provider " if host.startswith(_PROXY) else _PROVIDER
+    return GatewayError(kind, f"{who}{did}", fix=fix, detail=f"{host} {did}")

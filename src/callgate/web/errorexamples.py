@@ -128,7 +128,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "upstream_unreachable": Example("api.openai.com refused the connection", tried=True),
     "upstream_timeout": Example(
-        "api.openai.com sent no response headers within 120 s (response headers timeout)",
+        "openai sent no response headers within 120 s (response headers timeout)",
         tried=True,
     ),
 }

@@ -15,7 +15,7 @@ from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.failure import CLOUDFLARE, MAX_TEXT, STATUS, by_status, clip, failure
+from callgate.providers.failure import CLOUDFLARE, STATUS, by_status, clip, failure, prose
 from callgate.providers.retry_after import retry_after
 
 _TYPES: Mapping[str, str] = MappingProxyType(
@@ -88,7 +88,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         fault = _read(parse(response.body))
     except ValueError:
-        fault = Fault(clip(response.body[:MAX_TEXT].decode("utf-8", "replace")))
+        fault = Fault(prose(response.body))
     return _error(fault, response.status, target, retry_after(response.headers))
 
 

@@ -15,7 +15,7 @@ from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.failure import STATUS, by_status, clip, failure
+from callgate.providers.failure import STATUS, by_status, clip, failure, prose
 from callgate.providers.retry_after import retry_after
 
 CLASS_HEADER = "x-amzn-errortype"
@@ -92,7 +92,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         body = parse(response.body)
     except ValueError:
-        body = response.body[:4000].decode("utf-8", "replace")
+        body = prose(response.body)
     class_ = response.headers.get(CLASS_HEADER, "")
     if not class_ and isinstance(body, dict) and isinstance(body.get("__type"), str):
         class_ = body["__type"]

@@ -13,7 +13,7 @@ from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.failure import STATUS, by_status, clip, failure
+from callgate.providers.failure import STATUS, by_status, clip, failure, prose
 from callgate.providers.retry_after import retry_after
 
 _STATUS: Mapping[int, str] = MappingProxyType(
@@ -48,7 +48,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         body = parse(response.body)
     except ValueError:
-        body = response.body[:4000].decode("utf-8", "replace")
+        body = prose(response.body)
     return _error(body, response.status, target, retry_after(response.headers))
 
 

@@ -17,7 +17,7 @@ from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.failure import STATUS, by_status, clip, failure
+from callgate.providers.failure import STATUS, by_status, clip, failure, prose
 from callgate.providers.retry_after import LONGEST, duration, retry_after
 
 _MAX_ERRORS = 20
@@ -95,7 +95,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         fault = _read(parse(response.body))
     except ValueError:
-        fault = _Fault(clip(response.body[:4000].decode("utf-8", "replace")))
+        fault = _Fault(prose(response.body))
     wait = fault.wait or retry_after(response.headers)
     return _error(fault._replace(wait=wait), response.status, target)
 

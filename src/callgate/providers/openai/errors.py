@@ -15,7 +15,7 @@ from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
 from callgate.errors import GatewayError
-from callgate.providers.failure import CLOUDFLARE, STATUS, by_status, clip, failure
+from callgate.providers.failure import CLOUDFLARE, STATUS, by_status, failure, prose
 from callgate.providers.openai.fault import Fault, read
 from callgate.providers.retry_after import retry_after
 
@@ -26,6 +26,7 @@ _STATUS: Mapping[int, str] = MappingProxyType(
         **STATUS,
         **CLOUDFLARE,
         402: "provider_refused",
+        409: "provider_unavailable",  # OpenAI: a lock was not had in time; its own client retries
         498: "provider_unavailable",  # Groq: the flex tier is out of capacity
         499: "provider_unavailable",
     }
@@ -87,6 +88,7 @@ _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
             ),
             "provider_rejected": (
                 (200, "invalid_request_error"),
+                (409, "invalid_request_error"),
                 (403, "invalid_request_error"),
                 (404, "invalid_request_error"),
             ),
@@ -127,7 +129,7 @@ def from_response(response: HttpResponse, target: Target) -> GatewayError:
     try:
         fault = read(parse(response.body))
     except ValueError:
-        fault = Fault(text=clip(response.body[:4000].decode("utf-8", "replace")))
+        fault = Fault(text=prose(response.body))
     return _error(fault, response.status, target, retry_after(response.headers))
 
 
