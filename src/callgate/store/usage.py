@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import date
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Insert, func, select
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 from callgate.core.entry import Entry, Kind
 from callgate.store.base import USAGE_COUNTS, USAGE_DIMENSIONS, Usage, UsageQuery
 from callgate.store.tables import usage
+
+if TYPE_CHECKING:
+    # For types only: importing the dialect that is not used would take a sixth of the start.
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1).toordinal()
