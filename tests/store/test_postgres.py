@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -19,10 +21,12 @@ from sqlalchemy import create_engine, event
 
 from callgate.cli import probes
 from callgate.config import load
+from callgate.store import postgres as postgres_store
 from callgate.store import tables
-from callgate.store.base import Query, Store, StoreAwayError, StoreError
+from callgate.store.base import Key, Query, Store, StoreAwayError, StoreError
 from callgate.store.journal import Journal
 from callgate.store.opening import is_made, open_store, open_store_or_wait
+from callgate.store.postgres import open_postgres
 from callgate.store.shipper import Shipper
 from pgserver import PASSWORD, PostgresServer
 from samples import answered, booked
@@ -298,3 +302,58 @@ def test_records_wait_while_the_server_is_away_and_are_kept_once(
     assert shipper.trouble is None
     assert len(list(store.requests.find(Query()))) == 8
     journal.close()
+
+
+def test_a_server_that_hangs_is_left_after_a_while(
+    postgres: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_store, "_SILENCE_SECONDS", 0.2)
+    stopped: list[int] = []
+
+    def stop(changed: Key) -> Key:
+        ((pid,),) = postgres.execute(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'callgate'"
+            " AND datname = current_database()",
+            url,
+        )
+        os.kill(pid, signal.SIGSTOP)
+        stopped.append(pid)
+        return changed
+
+    key = Key(id="key_1", digest=b"1" * 32, hint="…", name="n", account="a", region="us", created=1)
+    with closing(open_store(url)) as store:
+        store.keys.add(key)
+        try:
+            with pytest.raises(StoreError, match=r"has not answered for 0\.2 s"):
+                store.keys.change(key.id, stop)  # in the middle of a transaction
+        finally:
+            for pid in stopped:
+                os.kill(pid, signal.SIGCONT)
+        assert store.keys.all() == [key]
+
+
+def test_a_primary_that_has_become_a_standby_is_looked_for_anew(
+    postgres: PostgresServer, url: str
+) -> None:
+    name = url.partition("@/")[2].partition("?")[0]
+    with closing(open_postgres(url, later=True)) as store:
+        postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        assert store.keys.version() == 0
+        postgres.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        with pytest.raises(StoreError, match="read-only"):
+            store.requests.append_many(booked(answered()))
+        assert store.requests.append_many(booked(answered())) == 1
+
+
+def test_of_several_hosts_the_primary_is_taken(postgres: PostgresServer, url: str) -> None:
+    place, name = url.partition("host=")[2], url.partition("@/")[2].partition("?")[0]
+    several = f"{url}&host={place}"
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    try:
+        with pytest.raises(StoreAwayError, match="read-only"):
+            open_store(several)
+        with pytest.raises(StoreError, match="as a standby's can"):
+            open_store(url)
+    finally:
+        postgres.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    open_store(several).close()

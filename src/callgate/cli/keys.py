@@ -220,6 +220,13 @@ def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
 
 def add_key(store: Keys, template: Key) -> tuple[str, Key]:
     """Mint a key like the template; the key's text and what was stored."""
+    text, key = minted(template)
+    store.add(key)
+    return text, key
+
+
+def minted(template: Key) -> tuple[str, Key]:
+    """A new key like the template: its text, and what is to be stored."""
     text = shape.mint(template.region, os.urandom(shape.ENTROPY_BYTES))
     key = msgspec.structs.replace(
         template,
@@ -228,5 +235,4 @@ def add_key(store: Keys, template: Key) -> tuple[str, Key]:
         hint=shape.hint(text),
         revoked=None,
     )
-    store.add(key)
     return text, key

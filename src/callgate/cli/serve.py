@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 
 from callgate.cli.effect import in_effect
-from callgate.cli.keys import add_key
+from callgate.cli.keys import minted
 from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
 from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
@@ -33,7 +33,7 @@ from callgate.local.weights import find
 from callgate.server import logs
 from callgate.server.folderlock import FolderLock
 from callgate.server.supervisor import Supervisor
-from callgate.store.base import Key, StoreError
+from callgate.store.base import Key, Keys, StoreError
 
 _BACKLOG = 2048
 _FRESH_KEY_MS = 86_400_000
@@ -223,25 +223,36 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
     from callgate.store.remembered import RememberedKeys, RememberedOverrides
 
     with opened(config, expected=False) as store:
-        made, keys = None, store.keys.all()
-        if fresh or not keys:
-            now = now_ms()
-            template = Key(
-                id="",
-                digest=b"",
-                hint="",
-                name="try-out" if fresh else "first",
-                account="default",
-                region=config.region,
-                created=now,
-                expires=now + _FRESH_KEY_MS if fresh else None,
-            )
-            made, key = add_key(store.keys, template)
-            keys = [*keys, key]
+        made = _new_key(store.keys, config.region, fresh=fresh)
+        keys = store.keys.all()
         overrides = store.overrides.all()
         RememberedKeys(config.data_dir / "keys.json").write(keys)
         RememberedOverrides(config.data_dir / "overrides.json").write(overrides)
         return made, overlaid(config, overrides).config
+
+
+def _new_key(keys: Keys, region: str, *, fresh: bool) -> str | None:
+    """One that was asked for, or the very first; None where neither is wanted."""
+    if not fresh and keys.all():
+        return None
+    now = now_ms()
+    text, key = minted(
+        Key(
+            id="",
+            digest=b"",
+            hint="",
+            name="try-out" if fresh else "first",
+            account="default",
+            region=region,
+            created=now,
+            expires=now + _FRESH_KEY_MS if fresh else None,
+        )
+    )
+    if fresh:
+        keys.add(key)
+    elif not keys.add_first(key):  # another gateway, which starts at the same moment, has one
+        return None
+    return text
 
 
 def _url(listener: socket.socket) -> str:

@@ -222,6 +222,11 @@ class OneKey:
         """Raises ValueError: there is no other."""
         raise ValueError(f"no key {key.id} is added in a replay")
 
+    def add_first(self, key: Key) -> bool:
+        """There is one already."""
+        del key
+        return False
+
     def revoke(self, key_id: str, at: int) -> bool:
         """It stays."""
         del key_id, at

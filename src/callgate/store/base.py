@@ -84,6 +84,10 @@ class Keys(Protocol):
         """Keep a new key. Raises ValueError where its id or digest is taken."""
         ...
 
+    def add_first(self, key: Key) -> bool:
+        """Keep a key if there is none yet; whether it is kept. Of several at once, one is."""
+        ...
+
     def revoke(self, key_id: str, at: int) -> bool:
         """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
         ...

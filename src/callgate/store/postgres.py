@@ -6,11 +6,14 @@ by id alone goes to one day's index, and a day past retention is dropped as a wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
+from math import inf
+from time import monotonic
+from typing import Any, cast
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, exc
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import make_url
 
@@ -43,12 +46,15 @@ _CONNECTING = {
     "keepalives_count": "3",
     "tcp_user_timeout": "10000",
 }
+_PRIMARY = {"target_session_attrs": "read-write"}  # of several hosts: not a standby
 _POOL, _MORE = 2, 2  # connections that are kept, and those beyond them for a moment
 _POOL_SECONDS = 5.0
 # Per transaction and not per connection: a pooler such as PgBouncer may stand in between.
 _BOUNDS = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
 _PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 _DROPPING = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
+# What this end bounds: a server that hangs, or has forgotten the connection, ends nothing itself.
+_SILENCE_SECONDS = 45.0
 # Advisory locks of this database; any numbers that nobody else is likely to take.
 _SCHEMA_LOCK, _RETENTION_LOCK = 0x63616C6C01, 0x63616C6C02
 
@@ -56,7 +62,8 @@ _DAY_MS = 86_400_000
 _EPOCH = date(1970, 1, 1).toordinal()
 _LAST_DAY = date.max.toordinal() - _EPOCH - 1
 _PREFIX = "records_"
-_NO_RIGHT = "42501"  # https://www.postgresql.org/docs/current/errcodes-appendix.html
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_NO_RIGHT, _READ_ONLY = "42501", "25006"
 
 # One statement for a whole batch: an array a column. Binary, or the bodies would go in hexadecimal.
 _INSERT = """
@@ -102,6 +109,7 @@ class PostgresRequestLog(SqlRequestLog):
         deleted = 0
         with writing(self._engine) as connection:
             connection.exec_driver_sql(_DROPPING)
+            _be_patient(connection)
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_RETENTION_LOCK,))
             for name in _partitions(connection):
                 if _ends(name) <= time:
@@ -201,12 +209,59 @@ def _engine(url: str) -> Engine:
         pool_timeout=_POOL_SECONDS,
         pool_pre_ping=True,
     )
+    bounded = _bounded()
+
+    def connect(_dialect: object, _entry: object, place: Any, options: dict[str, Any]) -> Any:
+        return bounded.connect(*place, **options)
+
+    event.listen(engine, "do_connect", connect)
     event.listen(engine, "begin", _bound)
+    event.listen(engine, "handle_error", _demoted)
     return engine
 
 
+def _bounded() -> type[Any]:
+    """A class of connections that wait for an answer no longer than `silence` seconds."""
+    import psycopg
+
+    class Bounded(psycopg.Connection[Any]):
+        silence = _SILENCE_SECONDS
+
+        def wait(self, gen: Generator[Any, Any, Any], *args: Any, **more: Any) -> Any:
+            return super().wait(self._within(gen), *args, **more)
+
+        def _within(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+            ends = monotonic() + self.silence
+            try:
+                awaited = next(gen)
+                while True:
+                    came = yield awaited  # nothing, now and then, where nothing comes
+                    if not came and monotonic() > ends:
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError(
+                            f"the server has not answered for {self.silence:g} s"
+                        )
+                    awaited = gen.send(came)
+            except StopIteration as end:
+                return end.value
+
+    return Bounded
+
+
 def _bound(connection: Connection) -> None:
+    cast("Any", connection.connection.dbapi_connection).silence = _SILENCE_SECONDS
     connection.exec_driver_sql(_BOUNDS)
+
+
+def _be_patient(connection: Connection) -> None:
+    """Wait for this transaction as long as it takes."""
+    cast("Any", connection.connection.dbapi_connection).silence = inf
+
+
+def _demoted(context: ExceptionContext) -> None:
+    """A primary that has become a standby keeps its connections; the new primary is elsewhere."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def _parsed(url: str) -> URL:
@@ -222,7 +277,10 @@ def _parsed(url: str) -> URL:
         raise StoreError(
             "store.url: PostgreSQL needs the extra `postgres`: pip install 'callgate[postgres]'"
         ) from None
-    given = {name: value for name, value in _CONNECTING.items() if name not in parts.query}
+    hosts = parts.query.get("host", ())
+    several = _PRIMARY if not isinstance(hosts, str) or "," in hosts else {}
+    defaults = _CONNECTING | (several if hosts else {})
+    given = {name: value for name, value in defaults.items() if name not in parts.query}
     return parts.set(drivername="postgresql+psycopg").update_query_dict(given)
 
 
@@ -236,6 +294,7 @@ def _prepare(engine: Engine) -> None:
     if not current:
         with engine.begin() as connection:
             connection.exec_driver_sql(_PATIENT)
+            _be_patient(connection)
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
             schema.upgrade(connection)
 

@@ -79,12 +79,20 @@ class SqlKeys:
         """Keep a new key. Raises ValueError where its id or digest is taken."""
         try:
             with writing(self._engine) as connection:
-                connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
-                bump(connection)
+                _insert_key(connection, key)
         except StoreError as error:
             if isinstance(error.__cause__, IntegrityError):
                 raise ValueError(f"a key of id {key.id} or of its digest exists") from error
             raise
+
+    def add_first(self, key: Key) -> bool:
+        """Keep a key if there is none yet; whether it is kept. Of several at once, one is."""
+        with writing(self._engine) as connection:
+            bump(connection, 0)  # shuts out whoever else would add one meanwhile
+            first = connection.execute(select(keys.c.id).limit(1)).one_or_none() is None
+            if first:
+                _insert_key(connection, key)
+        return first
 
     def revoke(self, key_id: str, at: int) -> bool:
         """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
@@ -277,6 +285,11 @@ def _ids(request_ids: Sequence[str]) -> list[bytes]:
 def floor(unix_ms: int) -> bytes:
     """What every id made at or after this time is not less than."""
     return min(max(unix_ms, 0), (1 << 48) - 1).to_bytes(6, "big") + bytes(10)
+
+
+def _insert_key(connection: Connection, key: Key) -> None:
+    connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
+    bump(connection)
 
 
 def _key(row: Row[Any]) -> Key:

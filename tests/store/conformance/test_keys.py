@@ -48,6 +48,14 @@ def test_an_unknown_digest_finds_nothing(store: Store) -> None:
     assert store.keys.find(b"?" * 32) is None
 
 
+def test_of_several_first_keys_at_once_one_is_kept(store: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        kept = list(pool.map(store.keys.add_first, map(made, range(4))))
+    assert sorted(kept) == [False, False, False, True]
+    assert store.keys.all() == [made(kept.index(True))]
+    assert store.keys.version() == 1
+
+
 def test_all_lists_the_oldest_first(store: Store) -> None:
     for number in (3, 1, 2):
         store.keys.add(made(number))
