@@ -72,6 +72,21 @@ def test_the_busier_and_the_slower_come_later() -> None:
         assert first["1"] > 700
 
 
+def test_who_refused_lately_is_asked_last_and_alone_all_the_same() -> None:
+    chance, health = random.Random(4).random, healthy(3)
+    health["0"].refused(0.0, 60.0)
+    for now in (1.0, 59.0):
+        found = [one.id for one in order(ways(100, 1, 2), health, now, chance)]
+        assert found[-1] == "0"
+    assert order(ways(100, 1, 2), health, 61.0, lambda: 0.0)[0].id == "0"
+    assert [one.id for one in order(ways(100), health, 1.0, chance)] == ["0"]
+    for other in ("1", "2"):
+        health[other].refused(0.0, 60.0)
+    assert len(order(ways(100, 1, 2), health, 1.0, chance)) == 3
+    health["0"].succeeded(1.0, 0.1)
+    assert order(ways(1, 100, 100), health, 2.0, chance)[0].id == "0"
+
+
 def test_who_is_out_is_not_asked() -> None:
     health = healthy(2)
     health["0"].rest(0.0, 10.0)

@@ -40,6 +40,11 @@ context_length = 2000
 provider = "test"
 upstream_model = "test-away"
 fallbacks = ["test-ok"]
+[models."halved"]
+deployments = [
+    {provider = "test", upstream_model = "test-barred", weight = 1000},
+    {provider = "test", upstream_model = "test-ok", weight = 1},
+]
 [models."twofold"]
 deployments = [
     {provider = "test", upstream_model = "test-away", weight = 1000},
@@ -241,6 +246,15 @@ def test_another_deployment_of_the_same_model_answers(client: httpx.Client) -> N
     response = ask(client, "twofold")
     assert text_of(response) == TEXT
     assert response.json()["model"] == "twofold"
+
+
+def test_a_deployment_that_refuses_is_asked_once_and_then_after_the_others(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    answers = [ask(client, "halved") for _ in range(5)]
+    trails = [trail(gateway, answer) for answer in answers]
+    assert [len(one) for one in trails] == [2, 1, 1, 1, 1]
+    assert "a provider refuses; others are asked first" in gateway.log
 
 
 @pytest.mark.parametrize(

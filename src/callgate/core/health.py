@@ -26,8 +26,8 @@ class Health:
     """
 
     __slots__ = (
-        "_opened", "_probing", "_resting", "_settings", "_slices", "_width", "latency",
-        "outstanding", "paces",
+        "_opened", "_probing", "_refused", "_resting", "_settings", "_slices", "_width",
+        "latency", "outstanding", "paces",
     )  # fmt: skip
 
     def __init__(self, settings: BreakerSettings) -> None:
@@ -36,7 +36,7 @@ class Health:
         self._slices: list[tuple[int, int, int]] = []  # (number of the slice, calls, failures)
         self._opened: float | None = None
         self._probing = False
-        self._resting = 0.0
+        self._resting = self._refused = 0.0
         self.outstanding = 0
         self.latency = 0.0
         self.paces: tuple[Pace, Pace] | None = None
@@ -58,6 +58,10 @@ class Health:
     def resting(self, now: float) -> bool:
         """Whether it asked to be left alone."""
         return now < self._resting
+
+    def refuses(self, now: float) -> bool:
+        """Whether it has turned the operator away lately: it is asked after the others."""
+        return now < self._refused
 
     def back_in(self, now: float) -> float:
         """Seconds until it may be asked again, as far as that can be told."""
@@ -86,6 +90,7 @@ class Health:
     def succeeded(self, now: float, latency: float) -> bool:
         """It answered, after `latency` seconds; whether that has closed the circuit."""
         self._count(now, failures=0)
+        self._refused = 0.0
         closed = self._opened is not None
         self._opened = None
         if self.latency:
@@ -118,6 +123,10 @@ class Health:
     def rest(self, now: float, seconds: float) -> None:
         """It asked to be left alone for so long."""
         self._resting = max(self._resting, now + seconds)
+
+    def refused(self, now: float, seconds: float) -> None:
+        """It turned the operator away, for a key, an account or a model; that counts so long."""
+        self._refused = now + seconds
 
     def _count(self, now: float, failures: int) -> None:
         number = int(now / self._width)

@@ -22,13 +22,15 @@ class Reaction(NamedTuple):
     """What may follow a failure: `again`, the same target; `elsewhere`, another one.
 
     `last`: the same target only where no other remains. `blames`: it is the provider that failed,
-    so its circuit breaker counts it.
+    so its circuit breaker counts it. `refuses`: it turns away whoever comes with these credentials
+    for this model, so others are asked first for a while.
     """
 
     again: bool
     elsewhere: bool
     last: bool = False
     blames: bool = False
+    refuses: bool = False
 
 
 REACTIONS: Mapping[str, Reaction] = MappingProxyType(
@@ -43,9 +45,9 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "upstream_timeout": Reaction(again=False, elsewhere=True, blames=True),
         "provider_rate_limited": Reaction(again=True, elsewhere=True, last=True),
         "circuit_open": Reaction(again=False, elsewhere=True),
-        "provider_credentials": Reaction(again=False, elsewhere=True),
-        "provider_refused": Reaction(again=False, elsewhere=True),
-        "provider_model_missing": Reaction(again=False, elsewhere=True),
+        "provider_credentials": Reaction(again=False, elsewhere=True, refuses=True),
+        "provider_refused": Reaction(again=False, elsewhere=True, refuses=True),
+        "provider_model_missing": Reaction(again=False, elsewhere=True, refuses=True),
         "provider_request_too_large": Reaction(again=False, elsewhere=True),
         "context_too_long": Reaction(again=False, elsewhere=True),
         "content_filtered": Reaction(again=False, elsewhere=True),

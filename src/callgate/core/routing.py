@@ -17,16 +17,19 @@ def order(
     """The available deployments, the one to ask first in front; none where all are out.
 
     The first is the better of two drawn by weight ("power of two choices"): the one with fewer
-    requests outstanding, each counted by the latency that was seen. `chance` gives numbers in
+    requests outstanding, each counted by the latency that was seen. Those that have refused lately
+    come last: they fail fast, so they would always have the least to do. `chance` gives numbers in
     [0, 1); `health` is by the deployment's id.
     """
     ready = [one for one in deployments if health[one.id].available(now)]
     if len(ready) < 2:
         return ready
-    first, second = draw(ready, chance()), draw(ready, chance())
+    refusing = {one.id for one in ready if health[one.id].refuses(now)}
+    drawn = [one for one in ready if one.id not in refusing] or ready
+    first, second = draw(drawn, chance()), draw(drawn, chance())
     best = second if _is_better(health[second.id], health[first.id]) else first
-    rest = sorted((one for one in ready if one is not best), key=lambda one: -one.weight)
-    return [best, *rest]
+    rest = [one for one in ready if one is not best]
+    return [best, *sorted(rest, key=lambda one: (one.id in refusing, -one.weight))]
 
 
 def draw(deployments: Sequence[Deployment], chance: float) -> Deployment:

@@ -14,6 +14,8 @@ from callgate.errors import GatewayError
 
 _REST_SECONDS = 1.0
 _LONGEST_REST = 300.0
+_REFUSAL_SECONDS = 60.0
+"""How long a deployment that refused is asked after others."""
 _log = logging.getLogger("callgate.engine")
 
 
@@ -48,7 +50,14 @@ class HealthTable(dict[str, Health]):
         now, health = monotonic(), self[deployment.id]
         if error.kind.type == "provider_rate_limited":
             health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
-        elif reaction(error).blames and health.failed(now):
+            return False
+        known = reaction(error)
+        if known.refuses:
+            if not health.refuses(now):
+                extra = {"deployment": deployment.id, "error": error.kind.type}
+                _log.warning("a provider refuses; others are asked first", extra=extra)
+            health.refused(now, _REFUSAL_SECONDS)
+        elif known.blames and health.failed(now):
             _log.warning("circuit opened", extra={"deployment": deployment.id})
             return True
         return False
