@@ -260,6 +260,16 @@ async def spelt(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> N
     done(writer, "stop")
 
 
+async def cited(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
+    """Streams words that each have a source, and says with each who speaks."""
+    writer.write(head(200, "text/event-stream"))
+    for at, word in enumerate(WORDS):
+        link = {"url": f"https://example.com/{at}", "title": "", "start_index": 0, "end_index": 1}
+        source = {"type": "url_citation", "url_citation": link}
+        event(writer, chunk({"role": "assistant", "content": word, "annotations": [source]}))
+    done(writer, "stop")
+
+
 def page(status: int, text: bytes) -> Answer:
     async def answer(_provider: Provider, writer: Writer, _body: dict[str, Any]) -> None:
         """What stands between here and the provider answers in its place."""
@@ -345,6 +355,7 @@ ANSWERS: dict[str, Answer] = {
     "endless": endless,
     "paused": paused,
     "spelt": spelt,
+    "cited": cited,
     "html": page(200, b"<html>Bad gateway at " + KEY + b"</html>"),
     "page": page(502, b"<html>No server is available for " + KEY + b" and" * 2000),
     "silent": silent,

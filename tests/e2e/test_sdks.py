@@ -89,6 +89,14 @@ def test_openai_streams(sdk: openai.OpenAI) -> None:
     assert chunks[-1].usage.total_tokens == 9
 
 
+def test_openai_puts_a_stream_together(sdk: openai.OpenAI) -> None:
+    with sdk.chat.completions.stream(model="test-cited", messages=MESSAGES) as stream:  # type: ignore[arg-type]
+        message = stream.get_final_completion().choices[0].message
+    assert (message.role, message.content) == ("assistant", TEXT)
+    sources = [one.url_citation.url for one in message.annotations or ()]
+    assert sources == [f"https://example.com/{at}" for at in range(len(WORDS))]
+
+
 def test_openai_lists_models(sdk: openai.OpenAI) -> None:
     assert "test-ok" in {model.id for model in sdk.models.list()}
     assert sdk.models.retrieve("test-ok").owned_by

@@ -123,6 +123,34 @@ async def test_what_differs_in_its_text_alone_is_given_as_such_where_that_is_wan
         assert (call.finish_reason, "".join(relay.text), relay.plain) == ("stop", "abcd", True)
 
 
+async def test_entries_of_lists_are_numbered_over_the_whole_answer() -> None:
+    def lists(**delta: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        return event(msgspec.json.encode({"id": "c", "choices": [choice]}))
+
+    server = Server(
+        lists(content="a", annotations=[{"n": 1}, {"n": 2}]),
+        lists(reasoning_details=[{"n": 3}], annotations=[{"n": 4}]),
+        lists(images=[{"n": 5, "index": 7}], tool_calls=[{"index": 0, "id": "c"}]),
+        said(None, "stop"),
+    )
+    server.due = asyncio.Semaphore(9)
+    told: list[tuple[str, int, int]] = []
+    async with opened(server) as (relay, _):
+        while (chunks := await relay.next()) is not None:
+            told += [
+                (name, entry["n"], entry["index"])
+                for chunk in chunks
+                for name, value in chunk.choices[0]["delta"].items()
+                if isinstance(value, list) and name != "tool_calls"
+                for entry in value
+            ]
+    assert told == [
+        ("annotations", 1, 0), ("annotations", 2, 1), ("reasoning_details", 3, 0),
+        ("annotations", 4, 2), ("images", 5, 7),
+    ]  # fmt: skip
+
+
 async def test_failure_amid_pouring_comes_after_what_was_sound() -> None:
     broken = said("b") + event(b'{"error": {"message": "over", "code": 503}}')
     server = Server(said("a"), broken)

@@ -67,6 +67,13 @@ def test_an_answer_without_text_or_calls_has_content_all_the_same() -> None:
         assert message["content"] == ""
 
 
+def test_pieces_of_sound_say_once_what_they_are() -> None:
+    sound = {"inlineData": {"mimeType": "audio/L16;rate=24000", "data": "AAAA"}}
+    chunks = streamed(answer(sound), answer(sound), answer(finishReason="STOP"))
+    told = [c["delta"]["audio"] for chunk in chunks for c in chunk.choices if "audio" in c["delta"]]
+    assert [sorted(one) for one in told] == [["data", "id", "mime_type"], ["data"]]
+
+
 @pytest.mark.parametrize(("reason", "ours"), [(3, "SAFETY"), (9, "MALFORMED_FUNCTION_CALL")])
 def test_numbers_of_vertex_ai_are_reasons_too(reason: int, ours: str) -> None:
     vertex = target_of("vertex")

@@ -106,6 +106,16 @@ def test_a_terminator_alone_is_no_answer(target: Target) -> None:
     assert failure_of(target, DONE).kind.type == "bad_upstream_reply"
 
 
+@pytest.mark.parametrize("role", ["assistant", "", None])
+def test_who_speaks_is_told_once_for_each_choice(role: str | None, target: Target) -> None:
+    pieces = [piece(at, role=role, content="a") for at in (0, 1, 0, 1)]
+    ends = [piece(at, "stop", role=role) for at in (0, 1)]
+    choices = [c for chunk in chunks_of(target, *pieces, *ends) for c in chunk.choices]
+    roles = [choice["delta"].get("role") for choice in choices]
+    assert roles == ["assistant", "assistant", None, None, None, None]
+    assert ["role" in choice["delta"] for choice in choices] == [True] * 2 + [False] * 4
+
+
 # --- errors in the stream -----------------------------------------------------------------------
 
 

@@ -222,8 +222,8 @@ RULES: Mapping[str, tuple[Rule, frozenset[str]]] = MappingProxyType(
 _OPEN = frozenset(
     {
         "tools", "tool_choice", "functions", "response_format", "reasoning", "thinking", "audio",
-        "prediction", "web_search_options", "safety_settings", "metadata", "fallbacks",
-        "post_processing_steps",
+        "prediction", "web_search_options", "safety_settings", "metadata", "cache_control",
+        "fallbacks", "post_processing_steps",
     }
 )  # fmt: skip
 """Fields of a body whose values may nest to any depth, as their types have it."""

@@ -52,6 +52,7 @@ class Call:
     cancelled before any answer, with their targets and what these were asked. `degraded` says that
     limits were not exact while it was served, `budget_warning` which budget is nearly spent;
     `reservations` are the tokens and money that were reserved and are to be settled.
+    `listed` counts the entries that were streamed of each list in an answer.
     """
 
     __slots__ = (
@@ -69,6 +70,7 @@ class Call:
         "given_up",
         "headers",
         "key",
+        "listed",
         "method",
         "model",
         "model_asked",
@@ -107,6 +109,7 @@ class Call:
         self.headers: Mapping[bytes, bytes] = _NO_HEADERS
         self.status = 0
         self.key: Key | None = None
+        self.listed: dict[tuple[int, str], int] | None = None
         self.client_request_id: str | None = None
         self.user_agent: str | None = None
         self.client: str | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.pricing import with_tier
@@ -240,6 +241,9 @@ class Relay:
                     self.text.append(content)
                 if len(delta) > 1 or not content:
                     self._note(delta, chunk.extra)
+                    for name, value in delta.items():
+                        if type(value) is list and name != "tool_calls":
+                            self._number(value, (choice.get("index", 0), name))
                 if choice.get("finish_reason"):
                     call.finish_reason = choice["finish_reason"]
                     call.native_finish_reason = choice.get("native_finish_reason")
@@ -255,6 +259,20 @@ class Relay:
         self.beside += characters(delta.get("reasoning_content") or delta.get("reasoning"))
         if "content_blocks" in extra:
             self.plain = False
+
+    def _number(self, entries: list[Any], where: tuple[int, str]) -> None:
+        """Give each entry of a list its place among those of the whole answer.
+
+        OpenAI's SDKs put a list together by `index`, and break off at the second piece without.
+        https://github.com/openai/openai-python/blob/main/src/openai/lib/streaming/_deltas.py
+        """
+        if self._call.listed is None:
+            self._call.listed = {}
+        listed = self._call.listed
+        for entry in entries:
+            if type(entry) is dict and type(entry.get("index")) is not int:
+                at = entry["index"] = listed.get(where, 0)
+                listed[where] = at + 1
 
     def _join(self, splice: Splice, chunk: Chunk) -> None:
         if self._response is not None and _says_something(chunk):

@@ -82,7 +82,7 @@ def finish_reason(candidate: Json, target: Target, *, called: bool) -> tuple[str
 class Gathered:
     """The parts of one candidate, as OpenAI's fields, over one or many pieces of its answer."""
 
-    __slots__ = ("_calls", "_images", "_seed", "length", "said")
+    __slots__ = ("_calls", "_images", "_seed", "_sounded", "length", "said")
 
     def __init__(self, seed: str) -> None:
         self.length = 0
@@ -91,6 +91,7 @@ class Gathered:
         """The text."""
         self._calls = 0
         self._images = 0
+        self._sounded = False
         self._seed = seed
 
     @property
@@ -173,9 +174,11 @@ class Gathered:
             raise ValueError("media without a type or data")
         if kind.startswith("audio/"):
             # https://platform.openai.com/docs/guides/audio; Gemini gives no transcript
-            audio = out.setdefault("audio", {"id": f"audio_{self._seed}", "data": ""})
+            audio = out.setdefault("audio", {"data": ""})
             audio["data"] += data
-            audio["mime_type"] = kind
+            if not self._sounded:  # told once: callers join the texts of the pieces
+                self._sounded = True
+                audio.update(id=f"audio_{self._seed}", mime_type=kind)
             return
         # https://openrouter.ai/docs/features/multimodal/image-generation
         image: Json = {

@@ -159,7 +159,7 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     if not isinstance(choice.get("logprobs"), dict):  # OpenRouter hands on Together's bare number
         choice["logprobs"] = None
     finish(choice, choice.get("finish_reason"))
-    if message.get("role") is None:
+    if not message.get("role"):
         message["role"] = "assistant"
     if not _textual(message):
         return "a message whose content is no text"

@@ -132,7 +132,12 @@ class StreamDecoder(EventStream):
             if type(choice) is not dict:
                 raise ValueError("a choice that is no object")
             index, delta = choice.get("index"), choice.get("delta")
-            if type(index) is not int or type(delta) is not dict or index not in self._finished:
+            if (
+                type(index) is not int
+                or type(delta) is not dict
+                or index not in self._finished
+                or "role" in delta
+            ):
                 index, delta = self._begin(choice, choices)
             if choice.get("finish_reason") or "error" in choice:
                 ending = True
@@ -168,7 +173,9 @@ class StreamDecoder(EventStream):
         )
 
     def _begin(self, choice: Json, choices: list[Json]) -> tuple[int, Json]:
-        """Complete the first piece of a choice, or one that lacks its index or its delta."""
+        """Complete the first piece of a choice, or one that lacks its index or its delta, and take
+        from later ones the role: OpenAI's SDK for Python would string the roles together.
+        """
         index, delta = choice.get("index"), choice.get("delta")
         if type(index) is not int:
             index = choice["index"] = choices.index(choice)
@@ -179,8 +186,10 @@ class StreamDecoder(EventStream):
             if len(self._finished) >= MAX_CHOICES:
                 raise self._bad("more choices than can be")
             self._finished[index] = self.finished = False
-            if delta.get("role") is None:
+            if not delta.get("role"):  # null, or empty (MiniMax, GLM)
                 delta["role"] = "assistant"
+        elif "role" in delta:  # said again with each piece, as OpenRouter does
+            del delta["role"]
         return index, delta
 
     def _mark(self, choices: list[Json]) -> None:
