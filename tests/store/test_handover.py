@@ -11,6 +11,7 @@ import pytest
 from callgate.core.limits import Draw
 from callgate.core.quota import Correction
 from callgate.store.handover import HandoverCounters
+from callgate.store.memory import MemoryCounters, Window
 
 LIMIT = 5
 
@@ -84,6 +85,20 @@ async def test_what_is_over_is_left_behind(path: Path) -> None:
     await new.start()
     assert len(new) == 0
     await new.stop()
+
+
+def test_what_is_absorbed_joins_what_is_open_as_far_as_there_is_room() -> None:
+    def window(account: str, second: int, used: int) -> Window:
+        return (account, "m", second * 1_000_000, used)
+
+    counters = MemoryCounters(2)
+    counters.absorb([window("a", 90, 3), window("over", 40, 9), window("b", 95, 1)], 100)
+    assert counters.windows(100) == [window("a", 90, 3), window("b", 95, 1)]
+    counters.absorb([window("b", 80, 2), window("no room", 99, 1)], 100)
+    assert counters.windows(100) == [window("b", 80, 3), window("a", 90, 3)]
+    counters.absorb([window("b", 141, 7)], 141)
+    assert counters.windows(141) == [window("a", 90, 3), window("b", 141, 7)]
+    assert counters.windows(150) == [window("b", 141, 7)]
 
 
 @pytest.mark.parametrize("left", [b"", b"no such thing", b"\x91\x94\xa1a\xa1b\x01"])

@@ -156,9 +156,10 @@ class MemoryCounters:
         at = int(now * 1_000_000)
         known = {place: (one.opened, one.used) for place, one in self._windows.items()}
         for account, name, opened, used in others:
-            if limits.expired(opened, at) or len(known) >= self._capacity:
-                continue
             own = known.get((account, name))
+            full = own is None and len(known) >= self._capacity
+            if full or limits.expired(opened, at):
+                continue
             if own is None or limits.expired(own[0], at):
                 known[account, name] = (opened, used)
             else:
@@ -206,7 +207,7 @@ class MemoryCounters:
         return _Counter(period)
 
     def _keep(self, account: str, name: str, counter: _Counter, level: Level) -> None:
-        begun = level.opened != counter.opened or not counter.opened
+        begun = level.opened != counter.opened
         counter.opened, counter.used, counter.birth = level.opened, level.used, level.birth
         if not begun:
             return

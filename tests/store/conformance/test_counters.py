@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -107,15 +107,6 @@ async def test_more_windows_than_there_is_room_for_are_refused_until_some_expire
     counters.close()
 
 
-async def test_a_window_that_is_open_again_keeps_no_expired_one_from_making_room(
-    make_bounded: Make, tmp_path: Path
-) -> None:
-    counters = make_bounded(tmp_path, 2)
-    for account, now in (("a", NOW), ("b", NOW + 1), ("a", NOW + 60), ("c", NOW + 61)):
-        assert (await counters.reserve(account, "m", 1, now)).admitted
-    counters.close()
-
-
 async def test_windows_from_before_the_clock_stepped_back_make_room_in_the_end(
     make_bounded: Make, tmp_path: Path
 ) -> None:
@@ -128,6 +119,39 @@ async def test_windows_from_before_the_clock_stepped_back_make_room_in_the_end(
             await counters.reserve("b", "m", 1, now)
     for number in range(4):
         assert (await counters.reserve(f"b{number}", "m", 1, now + 60)).admitted
+    counters.close()
+
+
+Ask = Callable[[Counters, str, float], Awaitable[bool]]
+
+
+async def reserved(counters: Counters, account: str, now: float) -> bool:
+    return (await counters.reserve(account, "m", 9, now)).admitted
+
+
+async def drawn(counters: Counters, account: str, now: float) -> bool:
+    return (await counters.draw(account, [Draw("m", 9, 1)], now)).refused is None
+
+
+async def spent(counters: Counters, account: str, now: float) -> bool:
+    day = int(now) // 60  # a day of a minute is as good as any
+    draw = Draw("m", 9, 1, Period.DAY, day * 86_400_000_000)
+    return (await counters.draw(account, [draw], day * 86_400.0)).refused is None
+
+
+@pytest.mark.parametrize("ask", [reserved, drawn, spent])
+async def test_no_counter_takes_the_room_of_one_whose_time_is_over(
+    make_bounded: Make, tmp_path: Path, ask: Ask
+) -> None:
+    counters = make_bounded(tmp_path, 2)
+    for account, second in (("a", 0), ("b", 1), ("a", 2)):
+        assert await ask(counters, account, NOW + second)
+    with pytest.raises(GatewayError) as told:
+        await ask(counters, "c", NOW + 59)
+    assert told.value.kind.type == "limits_unavailable"
+    # The first to have been opened ends first, used since or not, and opened again it is the last.
+    for account, second in (("c", 60), ("b", 61), ("d", 120)):
+        assert await ask(counters, account, NOW + second), account
     counters.close()
 
 
