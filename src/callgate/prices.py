@@ -89,7 +89,7 @@ def load(
     edition = f"{version('genai-prices')}/{_FORM}"
     try:
         known = msgspec.json.decode(cache.read_bytes(), type=_Cache)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, ValueError):
         known = None
     if known is not None and known.serves(edition, wanted, now):
         return {(vendor, model): price for vendor, model, price in known.found}, known.until

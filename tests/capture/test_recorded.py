@@ -83,6 +83,13 @@ def test_an_incomplete_capture_is_refused(captures: list[Path]) -> None:
         replayed(captured)
 
 
+def test_a_capture_whose_record_is_nonsense_is_refused(captures: list[Path]) -> None:
+    captured = _find(captures, "plain-ok", stream=False)
+    for record in (b"", b'{"status":"\xff"}', b'{"x":' + b"[" * 100_000):
+        with pytest.raises(ReplayError, match="does not know"):
+            replayed(msgspec.structs.replace(captured, record=record))
+
+
 def _find(
     captures: list[Path], model: str, *, stream: bool | None = None, tries: int = 1
 ) -> Captured:

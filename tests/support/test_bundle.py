@@ -186,6 +186,12 @@ def test_what_is_no_bundle_is_refused(data: bytes) -> None:
         list(examine(data, REDACTOR))
 
 
+def test_a_manifest_that_nests_without_end_is_refused() -> None:
+    deep = b'{"x":' + b"[" * 100_000
+    with pytest.raises(BundleError, match=r"no sound manifest\.json"):
+        list(examine(repacked(packed({}), {"manifest.json": deep}), REDACTOR))
+
+
 def repacked(data: bytes, changes: Mapping[str, bytes], without: str = "") -> bytes:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if name != without}

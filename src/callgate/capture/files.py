@@ -91,7 +91,7 @@ def read(path: Path) -> Captured:
                 f"{path} is in format {found}, this version of Callgate reads {FORMAT}"
             )
         captured = msgspec.msgpack.decode(data, type=Captured)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise CaptureError(f"{path} is no capture: {error}") from None
     if not is_request_id(captured.request_id):  # it becomes a part of files' names
         raise CaptureError(f"{path} is no capture: its request id is none")

@@ -22,7 +22,7 @@ def parse(data: bytes) -> Any:
     """
     try:
         return _decode(data)
-    except (msgspec.MsgspecError, ValueError):
+    except ValueError:
         return _forgiving(data)
     except RecursionError:
         raise ValueError("JSON nested too deeply") from None
@@ -32,7 +32,7 @@ def strict(data: bytes) -> Any:
     """The value of this JSON text, of which nothing has to be forgiven. Raises ValueError."""
     try:
         return _decode(data)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
 
 
@@ -52,7 +52,7 @@ def _forgiving(data: bytes) -> Any:
         value = json.loads(text, strict=False, parse_constant=_refuse)
         plain = _LONE_SURROGATE.sub(_REPLACEMENT, json.dumps(value, ensure_ascii=False))
         return _decode(plain)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
 
 

@@ -163,7 +163,7 @@ class Run:
             text: str = _string(quoted)
             if padding:
                 _string(padding)
-        except (msgspec.MsgspecError, ValueError):
+        except ValueError:
             return ""
         if _BACKSLASH_BYTE in quoted:  # there are several ways to escape
             quoted = _json(text)

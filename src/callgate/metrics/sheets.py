@@ -88,7 +88,7 @@ def read(folder: Path, now: float) -> Snapshot:
 
 def _fresh(folder: Path, now: float) -> Iterator[Snapshot]:
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
+        with contextlib.suppress(OSError, ValueError):
             if now - path.stat().st_mtime > _FRESH_SECONDS:
                 path.unlink()
             else:
@@ -98,5 +98,5 @@ def _fresh(folder: Path, now: float) -> Iterator[Snapshot]:
 def _read(path: Path) -> Snapshot:
     try:
         return _decode(path.read_bytes()[:_MAX_BYTES])
-    except (msgspec.MsgspecError, UnicodeDecodeError):  # it may have been overwritten just then
+    except ValueError:  # it may have been overwritten just then
         return _decode(path.read_bytes()[:_MAX_BYTES])

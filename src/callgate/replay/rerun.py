@@ -72,7 +72,7 @@ def rerun(captured: Captured) -> Rerun:
         try:
             config = _config(captured, Path(folder))
             record = msgspec.json.decode(captured.record, type=Record)
-        except (msgspec.MsgspecError, NotImplementedError) as error:
+        except (ValueError, RecursionError, NotImplementedError) as error:
             told = f"this version does not know what was captured of the configuration: {error}"
             raise ReplayError(told) from None
         return asyncio.run(_rerun(captured, config, record))

@@ -41,7 +41,7 @@ class _Remembered(Generic[T]):
         """What is remembered; None where there is nothing sound."""
         try:
             return self._decoder.decode(self._path.read_bytes())
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        except (OSError, ValueError):
             return None
 
 

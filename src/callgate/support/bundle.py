@@ -122,7 +122,7 @@ def examine(data: bytes, redactor: Redactor) -> Iterator[Leak]:
     files = _unpacked(data)
     try:
         manifest = msgspec.json.decode(files.get(MANIFEST, b""), type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         raise BundleError("it has no sound manifest.json") from None
     listed = {entry.name: entry for entry in manifest.files}
     for name in sorted(listed.keys() | files.keys() - {MANIFEST}):
@@ -168,7 +168,7 @@ def _of_case(case: Case, redactor: Redactor, *, payloads: bool) -> Iterator[tupl
 def _readable(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return body.decode("utf-8", "replace") or None
 
 

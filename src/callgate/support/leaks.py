@@ -93,7 +93,7 @@ class Redactor:
 def _decoded(data: bytes) -> Any:
     try:
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return data.decode("utf-8", "replace")
 
 

@@ -119,7 +119,7 @@ def _objects(value: Any) -> Iterator[Json]:
 def _object(data: bytes) -> Json:
     try:
         value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -29,7 +29,7 @@ _LEAST = 64
 _TRIES = 8
 _DOTS = 8
 _FINISHES = {"tool_calls": "tool_call", "function_call": "tool_call"}
-_UNREADABLE = (msgspec.MsgspecError, GatewayError, RecursionError, ValueError)
+_UNREADABLE = (GatewayError, RecursionError, ValueError)
 
 Json = dict[str, Any]
 

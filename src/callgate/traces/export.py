@@ -77,7 +77,7 @@ class Exporter:
                 continue
             try:
                 record = _decode(entry.body)
-            except msgspec.MsgspecError:
+            except ValueError:
                 continue
             if record.trace is None or not record.trace.sampled:
                 continue
