@@ -168,6 +168,19 @@ async def withheld(_provider: Provider, writer: Writer, body: dict[str, Any]) ->
     done(writer)
 
 
+async def declines(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
+    """The model's own refusal, which is an answer to all that look at its end alone."""
+    if not body.get("stream"):
+        message = {"role": "assistant", "content": None, "refusal": "I cannot help with that."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        send_json(writer, 200, {"id": "x", "created": 1, "choices": [choice], "usage": USAGE})
+        return
+    writer.write(head(200, "text/event-stream"))
+    for piece in ("I cannot", " help with", " that."):
+        event(writer, chunk({"refusal": piece}))
+    done(writer, "stop")
+
+
 async def says(_provider: Provider, writer: Writer, body: dict[str, Any]) -> None:
     """Says what it is asked to say, or calls a tool with it if it is given one; the example that
     the gateway may put below it is not heeded.
@@ -347,6 +360,7 @@ ANSWERS: dict[str, Answer] = {
     "tools": tools,
     "says": says,
     "withheld": withheld,
+    "declines": declines,
     "cut": cut,
     "cut-tools": cut_after(
         {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{"}}]}

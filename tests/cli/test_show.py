@@ -202,7 +202,7 @@ def test_while_the_store_is_away_the_journal_still_tells(
 
 def test_what_was_going_on_around_it(home: Home, journal: Callable[..., None]) -> None:
     record = samples.failed(
-        notes=["left alone after failures: azure/gpt-4.1"],
+        notes=["left alone: azure/gpt-4.1 (circuit open)"],
         quota_model="gpt-4.1", quota_limit=30, quota_left=0,
     )  # fmt: skip
     record.quota_until = record.time + 12_000
@@ -212,7 +212,7 @@ def test_what_was_going_on_around_it(home: Home, journal: Callable[..., None]) -
     assert "in five minutes     2 of 4 calls for gpt-4.1 failed (50%)" in text
     assert "1 circuit_open, 1 upstream_timeout" in text
     assert "turned away         1 by an open circuit" in text
-    assert "circuit             open, or the provider had asked for a rest: azure/gpt-4.1" in text
+    assert "left alone          azure/gpt-4.1 (circuit open)" in text
     assert "0 of 30 requests left for gpt-4.1, the window ended 12 s later" in text
 
 

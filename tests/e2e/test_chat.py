@@ -46,6 +46,17 @@ def test_an_answer_is_the_union_of_both_worlds(client: httpx.Client) -> None:
     assert usage["prompt_tokens_details"] == {"cached_tokens": 2}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_declines_has_that_on_record(
+    client: httpx.Client, gateway: Gateway, *, stream: bool
+) -> None:
+    asked = {"model": "test-declines", "messages": MESSAGES, "stream": stream}
+    response = client.post(CHAT, json=asked)
+    record = gateway.record(response.headers["x-request-id"])
+    assert (record["status"], record["finish_reason"]) == (200, "stop")
+    assert record["notes"] == ["the model declined to answer"]
+
+
 def test_long_parameters_reach_the_provider_but_not_the_record(
     client: httpx.Client, gateway: Gateway
 ) -> None:

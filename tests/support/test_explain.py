@@ -202,3 +202,8 @@ def test_parameters_that_were_too_long_to_be_kept_are_told() -> None:
     left = OmittedParameters(count=1, bytes=40_000, names=["tools"])
     told = explain(samples.answered(parameters_omitted=left)).asked
     assert Fact("not kept", "1 long parameter, 40000 bytes: tools") in told
+
+
+def test_the_first_token_of_an_answer_that_nobody_got_is_not_told() -> None:
+    assert explain(samples.failed(first_token_us=900)).first_token_us is None
+    assert explain(samples.cut(first_token_us=900)).first_token_us == 900

@@ -290,3 +290,20 @@ async def test_what_was_found_before_the_keys_were_read_anew_is_not_remembered()
     ring.load()  # in its thread, between the two
     ring.learn(b"Bearer 1", found)
     assert ring.known(b"Bearer 1") is None
+
+
+@pytest.mark.parametrize(
+    ("dead", "told"),
+    [
+        (key(b"1", expires=1000), "key key_1 expired at 1970-01-01 00:00:01 UTC"),
+        (key(b"1", revoked=2000), "key key_1 was revoked at 1970-01-01 00:00:02 UTC"),
+        (key(b"2"), "the store has no such key"),
+    ],
+)
+async def test_the_operator_alone_is_told_why_a_key_is_refused(dead: Key, told: str) -> None:
+    ring = Keyring(Store(dead), Clock())
+    ring.load()
+    with pytest.raises(GatewayError) as caught:
+        await ring.find(b"1")
+    assert caught.value.detail == told
+    assert told not in caught.value.message + caught.value.fix

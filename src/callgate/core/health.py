@@ -19,14 +19,15 @@ _SLICES: Final = 10
 
 
 class Health:
-    """The state of one deployment. `outstanding` counts requests in progress.
+    """The state of one deployment. `outstanding` counts requests in progress; `failure` is the
+    latest one that was its own, in words.
 
     `paces`, where anybody wants to know, tells how long answers take: those that are not streamed
     to their end, and streams to their first token.
     """
 
     __slots__ = (
-        "_opened", "_probing", "_refused", "_resting", "_settings", "_slices", "_width",
+        "_opened", "_probing", "_refused", "_resting", "_settings", "_slices", "_width", "failure",
         "latency", "outstanding", "paces",
     )  # fmt: skip
 
@@ -38,6 +39,7 @@ class Health:
         self._probing = False
         self._resting = self._refused = 0.0
         self.outstanding = 0
+        self.failure = ""
         self.latency = 0.0
         self.paces: tuple[Pace, Pace] | None = None
 

@@ -37,7 +37,10 @@ BUDGET_LOW = "budget nearly spent: "
 BEGUN = "the response had begun with status 200; the error was sent in-band"
 """The note of a stream that failed after its head had been sent: its `status` is the error's."""
 
-LEFT_ALONE = "left alone after failures: "
+DECLINED = "the model declined to answer"
+"""The note of an answer that is a refusal of the model's own."""
+
+LEFT_ALONE = "left alone: "
 """What the note begins with that names the deployments which were not asked."""
 
 

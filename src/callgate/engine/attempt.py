@@ -191,7 +191,6 @@ class Try:
         with self:
             response = await self.send(request)
             body = await response.read()
-            self.mark_first_token()
             try:
                 answer = self.dialect.decode(
                     HttpResponse(response.status, response.headers, body), self.target
@@ -200,6 +199,7 @@ class Try:
                 if error.kind.type == "bad_upstream_reply":
                     self.keep_body(body)
                 raise
+            self.mark_first_token()
             if answer.usage is None:
                 written = written_in(answer.choices) // PER_TOKEN
                 answer.usage = estimate(request, self.target.model, written)

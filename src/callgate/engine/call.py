@@ -14,7 +14,7 @@ from callgate.core.chat import Usage
 from callgate.core.mislaid import conceal_in, without_keys
 from callgate.core.models import Model
 from callgate.core.quota import Quota
-from callgate.core.record import Attempt, Record, Splice
+from callgate.core.record import DECLINED, Attempt, Record, Splice
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.trace import TraceContext
@@ -251,6 +251,12 @@ def _kept(parameters: Mapping[str, Raw]) -> Mapping[str, Raw]:
             if bytes(raw).find(b"cg_") >= 0 or name.find("cg_") >= 0:
                 return without_keys(parameters)
     return parameters
+
+
+def note_declined(call: Call) -> None:
+    """Note, once, that the model refused: its answer counts as one, and nothing else tells."""
+    if DECLINED not in call.notes:
+        call.notes.append(DECLINED)
 
 
 def _add_error(record: Record, error: GatewayError) -> None:

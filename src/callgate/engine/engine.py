@@ -21,7 +21,7 @@ from callgate.core.usage import total
 from callgate.engine.accesslog import AccessLog
 from callgate.engine.admission import Admission
 from callgate.engine.attempt import CUT_OFF, Try
-from callgate.engine.call import Call
+from callgate.engine.call import Call, note_declined
 from callgate.engine.candidates import Candidate
 from callgate.engine.contentfilter import check, leaves
 from callgate.engine.failover import Failover
@@ -94,6 +94,7 @@ class Engine:
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
             body = request.body
+            call.first_token_ns = None  # of an answer that was not taken, if any
             if body.response_format is not None or body.post_processing_steps or body.stream:
                 answer = await self._finished(call, target, request)
             else:
@@ -108,6 +109,8 @@ class Engine:
             call.parts.append((call.target, call.usage))  # what was refused had its price too
         answer.created = answer.created or int(call.arrived)
         first = answer.choices[0]
+        if first["message"].get("refusal"):
+            note_declined(call)
         call.finish_reason = first.get("finish_reason")
         call.native_finish_reason = first.get("native_finish_reason")
         return answer
@@ -125,6 +128,7 @@ class Engine:
         return answer
 
     async def _ask(self, call: Call, target: Target, request: ChatRequest) -> ChatResponse:
+        call.first_token_ns = None
         if request.body.stream:
             relay = Relay(call, request, target, self._client, self._credentials)
             return await gathered(call, relay)

@@ -109,7 +109,8 @@ class Failover:
         ready = order(candidate.model.deployments, self.health_table, monotonic(), self._chance)
         if len(ready) < len(candidate.model.deployments):
             out = [one.id for one in candidate.model.deployments if one not in ready]
-            call.notes.append(LEFT_ALONE + ", ".join(out))
+            told = [f"{one} ({self.health_table.why_out(one)})" for one in out]
+            call.notes.append(LEFT_ALONE + ", ".join(told))
             if call.tape is not None:
                 now = monotonic()
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])

@@ -115,6 +115,7 @@ class HealingStream:
         relay.attempt.usage = relay.usage
         note_price(call, relay.target, relay.usage)
         call.usage = call.finish_reason = call.native_finish_reason = None
+        call.first_token_ns = None
         raise error
 
     def _attach(self, relay: Relay) -> None:

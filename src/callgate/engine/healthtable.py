@@ -16,6 +16,7 @@ _REST_SECONDS = 1.0
 _LONGEST_REST = 300.0
 _REFUSAL_SECONDS = 60.0
 """How long a deployment that refused is asked after others."""
+_MAX_WORDS = 300
 _log = logging.getLogger("callgate.engine")
 
 
@@ -48,10 +49,12 @@ class HealthTable(dict[str, Health]):
     def failed(self, deployment: Deployment, error: GatewayError) -> bool:
         """Take a failure into account; whether it has opened the circuit."""
         now, health = monotonic(), self[deployment.id]
-        if error.kind.type == "provider_rate_limited":
+        limited, known = error.kind.type == "provider_rate_limited", reaction(error)
+        if limited or known.blames:
+            health.failure = f"{error.kind.type}: {error.detail or error.message}"[:_MAX_WORDS]
+        if limited:
             health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
             return False
-        known = reaction(error)
         if known.refuses:
             if not health.refuses(now):
                 extra = {"deployment": deployment.id, "error": error.kind.type}
@@ -62,19 +65,30 @@ class HealthTable(dict[str, Health]):
             return True
         return False
 
+    def why_out(self, deployment_id: str) -> str:
+        """Why it may not be asked just now."""
+        resting = self[deployment_id].resting(monotonic())
+        return "it asked for a pause" if resting else "circuit open"
+
     def all_out(self, model: Model) -> GatewayError:
         """What to say where none of a model's deployments may be asked."""
         now = monotonic()
         healths = [self[one.id] for one in model.deployments]
         wait = max(1.0, min(health.back_in(now) for health in healths))
+        why = "; ".join(
+            f"{one.id}, for another {health.back_in(now):.0f} s, after {health.failure}"
+            for one, health in zip(model.deployments, healths, strict=True)
+        )
         if any(health.resting(now) for health in healths):
             return GatewayError(
                 "provider_rate_limited",
                 f"Every provider of model {model.name!r} has asked for a pause",
                 retry_after=wait,
+                detail=why,
             )
         return GatewayError(
             "circuit_open",
             f"Every provider of model {model.name!r} is being left alone after failures",
             retry_after=wait,
+            detail=why,
         )

@@ -14,7 +14,7 @@ from callgate.core.splice import Splice
 from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.engine.attempt import SEEN_BODY, Try
-from callgate.engine.call import Call
+from callgate.engine.call import Call, note_declined
 from callgate.engine.contentfilter import WITHHELD
 from callgate.engine.estimate import PER_TOKEN, characters, estimate
 from callgate.errors import GatewayError
@@ -255,6 +255,8 @@ class Relay:
         for name, value in delta.items():
             if value and name not in _PLAIN:
                 self.plain = False
+                if name == "refusal":
+                    note_declined(self._call)
                 self.beside += characters(value)
         self.beside += characters(delta.get("reasoning_content") or delta.get("reasoning"))
         if "content_blocks" in extra:

@@ -57,7 +57,7 @@ def _circuits(record: Record) -> Iterator[Fact]:
     """What the engine has noted of the deployments that it did not ask."""
     out = [note.removeprefix(LEFT_ALONE) for note in record.notes if note.startswith(LEFT_ALONE)]
     if out:
-        yield Fact("circuit", f"open, or the provider had asked for a rest: {', '.join(out)}")
+        yield Fact("left alone", ", ".join(out))
     elif record.error is not None and record.attempts:
         yield Fact("circuit", "closed when the request came")
 

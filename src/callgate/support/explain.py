@@ -48,7 +48,7 @@ def explain(
         asked=_asked(record),
         steps=[_step(at, attempt) for at, attempt in enumerate(record.attempts, 1)],
         total_us=record.total_us,
-        first_token_us=record.first_token_us,
+        first_token_us=None if outcome in ("failed", "refused") else record.first_token_us,
         spans=_spans(record),
         fault=_fault(record, kind) if failed else None,
         cause=(record.cause or (kind.cause if kind else None)) if failed else None,

@@ -109,16 +109,16 @@ def check_region(key: str, region: str, endpoints: Mapping[str, str]) -> None:
     )
 
 
-def invalid() -> GatewayError:
-    """The answer to a key of the right form; it does not tell unknown from revoked."""
+def invalid(why: str) -> GatewayError:
+    """The answer to a key of the right form; only the operator is told `why`."""
     return refusal(
-        "The key is unknown here, has expired or was revoked: ask the operator for a new one."
+        "The key is unknown here, has expired or was revoked: ask the operator for a new one.", why
     )
 
 
-def refusal(fix: str | None = None) -> GatewayError:
+def refusal(fix: str | None = None, detail: str | None = None) -> GatewayError:
     """The one message for every key that is not taken."""
-    return GatewayError("unauthorized", UNAUTHORIZED, fix=fix)
+    return GatewayError("unauthorized", UNAUTHORIZED, fix=fix, detail=detail)
 
 
 def _fix_for_missing(headers: Mapping[bytes, bytes], query: bytes) -> str | None:

@@ -14,6 +14,7 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Protocol
 
 from callgate.errors import GatewayError
@@ -27,6 +28,11 @@ _MAX_HEADERS = 10_000
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
 _LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
+_UNKNOWN = "the store has no such key"
+_NOT_ASKED = (
+    f"the key is not in memory, and the store was not asked: {_QUERIES_PER_SECOND} others had "
+    "been looked up within the same second"
+)
 _log = logging.getLogger("callgate.keys")
 
 
@@ -156,7 +162,7 @@ class Keyring:
             return None
         dead_at = key.dead_at()
         if dead_at is not None and dead_at <= self._clock() * 1000:
-            raise invalid()
+            raise invalid(_death(key, dead_at))
         return key
 
     def dead(self, digest: bytes) -> Key | None:
@@ -188,11 +194,11 @@ class Keyring:
             if key is not None:
                 return key
             if self._misses.get(digest, 0) > now:
-                raise invalid()
+                raise invalid(_UNKNOWN)
             if now - asked > _LOOK_UP_PATIENCE or self.trouble is not None:
                 raise self._unavailable()  # the store is slow, or has failed who came first
             if not self._within_budget(now):
-                raise invalid()
+                raise invalid(_NOT_ASKED)
             known = self._by_digest  # what `load` reads in the meantime is newer than the answer
             try:
                 key = await asyncio.to_thread(self._keys.find, digest)
@@ -201,7 +207,7 @@ class Keyring:
                 raise self._unavailable() from None
             if key is None:
                 self._remember_miss(digest, now)
-                raise invalid()
+                raise invalid(_UNKNOWN)
             known[digest] = key
         return self.cached(digest) or key
 
@@ -223,3 +229,9 @@ class Keyring:
         self._misses[digest] = now + _MISS_SECONDS
         while len(self._misses) > _MAX_MISSES:
             self._misses.popitem(last=False)
+
+
+def _death(key: Key, at: int) -> str:
+    """Since when a key is refused, and why, by its id."""
+    what = "was revoked" if at == key.revoked else "expired"
+    return f"key {key.id} {what} at {datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
