@@ -19,6 +19,7 @@ import pytest
 
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
+from callgate.local.watchdog import Watchdog
 from patience import PATIENCE
 
 CHAT = {
@@ -27,6 +28,17 @@ CHAT = {
     "temperature": 0,
     "cache_prompt": False,  # or the second answer may differ from the first by rounding
 }
+
+
+def test_a_machine_without_room_for_it_does_not_end_who_watches_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    Watchdog(LocalServer(tmp_path / "none.gguf"))()
+    assert "the local model cannot be started" in caplog.text
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +158,7 @@ PARENT = """
 import os, sys, time
 from pathlib import Path
 from callgate.local.process import LocalServer
+from callgate.local.watchdog import Watchdog
 server = LocalServer(Path(sys.argv[1]), context_length=512)
 server.start()
 heir = os.fork() if sys.argv[2] == "heir" else 0

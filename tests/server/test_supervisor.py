@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -70,5 +71,51 @@ def test_what_keeps_a_process_from_starting_is_told_in_a_line() -> None:
         try:
             told = process.stderr.readline()
             assert told == "worker 1 cannot start: the disk is gone; bring it back\n"
+        finally:
+            process.kill()
+
+
+FORKING = """
+import errno, os, signal
+from callgate.server import supervisor
+from callgate.server.supervisor import Role, Supervisor
+
+supervisor._CRASH_PAUSE = supervisor._TICK = 0.05
+fork, failures = os.fork, iter([0, 1, 1, 0, 1, 0, 0, 1])
+
+def scarce():
+    if next(failures, 0):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+
+def work(ready):
+    ready()
+    print(os.getpid(), flush=True)
+    signal.pause()
+
+os.fork = scarce
+roles = [Role("worker 1", work), Role("worker 2", work)]
+Supervisor(roles[:1], grace=10, reload=lambda: list(roles)).run()
+"""
+
+
+def test_a_machine_without_room_for_a_process_is_waited_for() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", FORKING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            os.kill(int(process.stdout.readline()), signal.SIGKILL)
+            again = int(process.stdout.readline())  # at the third attempt
+            process.send_signal(signal.SIGHUP)
+            told = iter(process.stderr.readline, "")
+            assert any("is refused: worker 1 does not start" in line for line in told)
+            process.send_signal(signal.SIGHUP)
+            new = {int(process.stdout.readline()) for _ in range(2)}  # the second late
+            until(lambda: not Path(f"/proc/{again}").exists())
+            assert all(Path(f"/proc/{pid}").exists() for pid in new)
+            process.terminate()
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()

@@ -8,6 +8,7 @@ import platform
 import signal
 import socket
 import sys
+import time
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -112,8 +113,10 @@ def _probe_counters(config: Config) -> None:
 def _probe_folder(config: Config) -> None:
     """What workers could not open, they would fall over again and again, their callers waiting."""
     from callgate.store.journal import Journal
+    from callgate.store.leftovers import sweep
     from callgate.world import counters_for
 
+    sweep(config.data_dir, config.metrics_dir, time.time())
     try:
         Journal(config.journal_dir).close()
         counters_for(config).close()

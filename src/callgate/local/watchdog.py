@@ -30,3 +30,5 @@ class Watchdog:
             self._server.start(_LOADING)
         except LocalModelError as error:
             _log.error("%s %s", error.message, error.fix)
+        except OSError as error:  # no process, memory or file is left; the gateway goes on
+            _log.error("the local model cannot be started", extra={"detail": error.strerror})

@@ -105,7 +105,7 @@ class Supervisor:
         signals = (*_STOPPERS, signal.SIGCHLD, signal.SIGHUP)
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         for role in self._roles.values():
-            self._start(role)
+            self._try_to_start(role)
         while True:
             got = signal.sigtimedwait(signals, _BRISK_TICK if self._rollout else _TICK)
             if got is not None and got.si_signo in _STOPPERS:
@@ -117,12 +117,26 @@ class Supervisor:
             self._tick()
         return self._stop()
 
+    def _try_to_start(self, role: Role) -> Child | None:
+        """Start a role, unless the machine has no process, memory or file left for it."""
+        try:
+            return self._start(role)
+        except OSError as error:
+            _log.error("%s cannot be started", role.name, extra={"detail": error.strerror})
+            return None
+
     def _start(self, role: Role) -> Child:
+        """Raises OSError where there can be no process."""
         sys.stdout.flush()
         sys.stderr.flush()
         self._started[role.name] = time.monotonic()
         heard, said = os.pipe()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.close(heard)
+            os.close(said)
+            raise
         if pid:
             os.close(said)
             os.set_blocking(heard, False)
@@ -169,7 +183,7 @@ class Supervisor:
         for role in self._roles.values():
             if role not in running and time.monotonic() - self._started[role.name] >= _CRASH_PAUSE:
                 _log.error("restarting %s", role.name)
-                self._start(role)
+                self._try_to_start(role)
 
     # --- a new configuration --------------------------------------------------------------------
 
@@ -183,16 +197,25 @@ class Supervisor:
             return
         child = rollout.child
         if child is None:
-            role = rollout.next_role()
-            if role is None:
-                self._finish(rollout)
-            else:
-                rollout.begin(self._start(role), now)
+            self._go_on(rollout, now)
         elif not child.gone and child.is_ready():
             rollout.proven = True
             self._exchange(rollout, child)
         elif child.gone or rollout.overdue(now):
             self._fail(rollout, child)
+
+    def _go_on(self, rollout: Rollout, now: float) -> None:
+        role = rollout.role
+        if role is None:
+            self._finish(rollout)
+        elif now >= rollout.resumes:
+            child = self._try_to_start(role)
+            if child is not None:
+                rollout.begin(child, now)
+            elif rollout.proven:
+                rollout.resumes = now + _CRASH_PAUSE
+            else:
+                self._refuse(role)
 
     def _begin(self, reload: Callable[[], Sequence[Role]]) -> Rollout | None:
         try:
@@ -221,11 +244,14 @@ class Supervisor:
                 os.kill(child.pid, signal.SIGKILL)
         if rollout.proven:
             self._exchange(rollout, child)  # it is restarted until it stands
-            return
+        else:
+            self._refuse(child.role)
+
+    def _refuse(self, role: Role) -> None:
         self._rollout = None
         _log.error(
             "the new configuration is refused: %s does not start with it; the old one goes on",
-            child.role.name,
+            role.name,
         )
 
     def _finish(self, rollout: Rollout) -> None:
