@@ -37,7 +37,9 @@ def test_a_machine_without_room_for_it_does_not_end_who_watches_it(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(subprocess, "Popen", refuse)
-    Watchdog(LocalServer(tmp_path / "none.gguf"))()
+    weights = tmp_path / "some.gguf"
+    weights.touch()
+    Watchdog(LocalServer(weights))()
     assert "the local model cannot be started" in caplog.text
 
 
