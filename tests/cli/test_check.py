@@ -397,3 +397,29 @@ def test_a_model_about_to_be_retired(home: Home) -> None:
     found = of(result, "model soon")
     assert (found["state"], found["fix"]) == ("warning", "Move callers to new.")
     assert not [one for one in findings(result) if one["part"] == "model late"]
+
+
+def test_models_of_unknown_price_under_a_budget_are_named(tmp_path: Path) -> None:
+    text = """
+    catalogue = false
+    [providers.openai]
+    api_key = "sk-1"
+    [providers.house]
+    dialect = "openai"
+    base_url = "http://127.0.0.1:1/v1"
+    [models."gpt-4.1"]
+    provider = "openai"
+    [models.free]
+    provider = "house"
+    price = { input = 0, output = 0 }
+    [models.own]
+    provider = "house"
+    """
+    arguments = ("--offline", "--json")
+    assert not [one for one in findings(run(tmp_path, text, *arguments)) if one["part"] == "prices"]
+    budget = '[accounts."*"]\nbudget_month = 5'
+    found = of(run(tmp_path, text + budget, *arguments), "prices")
+    assert found["state"] == "warning"
+    assert "used of own:" in found["what"]
+    priced = text + "price = { input = 1, output = 2 }\n" + budget
+    assert of(run(tmp_path, priced, *arguments), "prices")["state"] == "ok"

@@ -280,6 +280,30 @@ async def test_a_budget_stops_and_warns_before_it_does(caplog: pytest.LogCapture
     assert refused.value.retry_after == ending(Period.MONTH, begins) / 1e6 - NOW
 
 
+async def test_what_costs_nothing_anywhere_is_left_when_the_money_is_spent() -> None:
+    other = replace(DEPLOYMENT, id="q/m", provider="q")
+    gratis, partly = model("gratis"), model("partly")
+    partly = replace(partly, deployments=(DEPLOYMENT, other))
+
+    def price(target: Target) -> Price | None:
+        if target.model.name == "partly":
+            return Price() if target.deployment is DEPLOYMENT else PRICE
+        return Price() if target.model is gratis else None
+
+    poor = Allowance(budget_day=0.0001)
+    models = (gratis, partly, model("unknown"))
+    meter = Metering(MemoryCounters(), {"acme": poor}, models, price, warn_at=0.8)
+    caller, outcomes = key(), []
+    for asked in (partly, *models):
+        this = call(caller, NOW)
+        try:
+            await meter.reserve(this, caller, asked, ASKED, 30, meter.rules(caller, asked))
+            outcomes.append("admitted")
+        except GatewayError as error:
+            outcomes.append(error.kind.type)
+    assert outcomes == ["admitted", "admitted", "budget_exhausted", "budget_exhausted"]
+
+
 async def ended(seeding: Seeding) -> None:
     assert seeding._task is not None
     async with asyncio.timeout(5):

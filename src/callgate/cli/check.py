@@ -68,6 +68,7 @@ def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     yield from probes.proxies(config)
     yield from probes.files(config)
     yield from probes.extras(config)
+    yield from probes.budgeted(config)
     yield from probes.local_model(config)
     models = config.models.values()
     yield from doctor.of_retirements(models, datetime.fromtimestamp(now_ms() / 1000, UTC).date())

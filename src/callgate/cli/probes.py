@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from callgate import prices
 from callgate.config import Config
 from callgate.local.model import INSTALL, installed
 from callgate.local.weights import find
@@ -147,6 +148,23 @@ def extras(config: Config) -> Iterator[Finding]:
                 missing[deployment.provider, "vertex", "google-auth"] = None
     yield from doctor.of_extras(missing)
     yield doctor.of_schemas(checked=_found("jsonschema_rs"))
+
+
+def budgeted(config: Config) -> Iterator[Finding]:
+    """Whether the prices are known of all that the configuration's budgets count."""
+    everything = any(one.budget_day or one.budget_month for one in config.allowances.values())
+    models = [
+        model
+        for model in config.models.values()
+        if model.price is None and (everything or model.budget_day or model.budget_month)
+    ]
+    if not models and not everything:
+        return
+    ways = [(model, one) for model in models for one in model.deployments]
+    known = prices.lookup({(way.vendor.name, way.upstream_model) for _, way in ways})
+    yield doctor.of_prices(
+        {model.name for model, way in ways if (way.vendor.name, way.upstream_model) not in known}
+    )
 
 
 def local_model(config: Config) -> Iterator[Finding]:

@@ -32,6 +32,12 @@ class Price(Struct, frozen=True, kw_only=True):
     longer: Mapping[int, Price] = {}
     tiers: Mapping[str, Price] = {}
 
+    @property
+    def free(self) -> bool:
+        """Whether nothing of it ever costs anything."""
+        others = (*self.longer.values(), *self.tiers.values())
+        return not any(getattr(self, name) for name in RATES) and all(one.free for one in others)
+
     def times(self, factor: float) -> Price:
         """Every rate so many times as high."""
         rates = {name: rate * factor for name in RATES if (rate := getattr(self, name)) is not None}

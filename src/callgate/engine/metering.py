@@ -127,12 +127,16 @@ class Metering:
     ) -> Quota:
         """Take one request, its tokens and its price in one step, or nothing.
 
+        A model that is known to cost nothing draws on no budget: it answers where one is spent.
         Tokens and price are estimates, settled when the answer is known. Raises GatewayError
         `rate_limited` or `budget_exhausted` where one of these limits refuses; where it is that of
         requests, the quota says so.
         """
         expected = _estimate(request, model)
-        draws = self._draws(call, model, expected, limit, found)
+        spend = self._most(model, expected)
+        if spend is None:
+            found = [rule for rule in found if rule.measure != "spend"]
+        draws = _draws(call, model, limit, found, expected.total_tokens, spend or 0)
         grant = await self._counters.draw(key.account, draws, call.arrived)
         if call.tape is not None:
             call.tape.drawn(draws, grant)
@@ -196,23 +200,15 @@ class Metering:
             }
         return used
 
-    def _draws(
-        self, call: Call, model: Model, expected: Usage, limit: int, found: Sequence[Rule]
-    ) -> list[Draw]:
-        """One request of the model's window, and what it may use of each of these limits."""
-        now = int(call.arrived * 1_000_000)
-        target = Target(model, model.deployments[0])
-        price = self._prices(target)
-        amounts = {
-            "tokens": expected.total_tokens,
-            "spend": 0 if price is None else nano(cost(expected, price)),
-        }
-        draws = [Draw(model.name, limit, 1)]
-        for rule in found:
-            period = rule.period
-            begins = beginning(period, now)
-            draws.append(Draw(rule.name, rule.limit, amounts[rule.measure], period, begins))
-        return draws
+    def _most(self, model: Model, usage: Usage) -> int | None:
+        """What this costs at the dearest of the model's deployments, in billionths of a dollar.
+
+        Where no price is known that is 0; None where it is known to be nothing at each of them.
+        """
+        prices = [self._prices(Target(model, one)) for one in model.deployments]
+        if all(price is not None and price.free for price in prices):
+            return None
+        return max(0 if price is None else nano(cost(usage, price)) for price in prices)
 
     def _look_after(
         self, call: Call, key: Key, found: Sequence[Rule], levels: Sequence[Level]
@@ -264,6 +260,19 @@ def note_share(call: Call) -> None:
     call.degraded = True
     if COUNTED_ALONE not in call.notes:
         call.notes.append(COUNTED_ALONE)
+
+
+def _draws(
+    call: Call, model: Model, limit: int, found: Sequence[Rule], tokens: int, spend: int
+) -> list[Draw]:
+    """One request of the model's window, and what it may use of each of these limits."""
+    now = int(call.arrived * 1_000_000)
+    amounts = {"tokens": tokens, "spend": spend}
+    draws = [Draw(model.name, limit, 1)]
+    for rule in found:
+        begins = beginning(rule.period, now)
+        draws.append(Draw(rule.name, rule.limit, amounts[rule.measure], rule.period, begins))
+    return draws
 
 
 def _is_metered(model: Model) -> bool:

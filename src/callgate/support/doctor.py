@@ -49,6 +49,17 @@ def of_extras(missing: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
         )
 
 
+def of_prices(unknown: Collection[str]) -> Finding:
+    """Of the models under a budget that have no known price at one of their deployments."""
+    if not unknown:
+        return ok("prices", "are known of every model that a budget counts")
+    return warning(
+        "prices",
+        f"no budget counts what is used of {', '.join(sorted(unknown))}: no price is known",
+        'Set the price in [models."…".price], input = 0 and output = 0 for what costs nothing.',
+    )
+
+
 def of_schemas(*, checked: bool) -> Finding:
     """Of whether answers can be held against the schemas that callers ask for."""
     if checked:
