@@ -82,6 +82,7 @@ def upstream_settings(config: Config) -> UpstreamSettings:
         max_connections_per_origin=table.max_connections,
         max_idle_per_origin=table.max_idle_connections,
         idle_expiry=table.idle_expiry,
+        max_age=table.max_age,
         max_body_bytes=table.max_body_bytes,
         proxies=network.proxies,
         ca_file=network.ca_file,

@@ -224,6 +224,15 @@ async def test_dead_connection_is_passed_over_before_anything_is_written(ask):
         assert len(server.peers) == 2
 
 
+async def test_connection_that_is_old_is_not_reused(ask):
+    async with Hostile(says(ok(b"x"))) as server:
+        caller = ask(max_age=0)
+        for _ in range(2):
+            assert await caller.read(server.origin) == b"x"
+        assert len(server.peers) == 2
+        assert caller.client.stats()[server.origin] == (0, 0, 0)
+
+
 @best_of(5)
 async def test_idle_connection_expires(ask):
     async with Hostile(says(ok(b"x"))) as server:

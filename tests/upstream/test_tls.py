@@ -93,6 +93,7 @@ async def test_server_that_hangs_up_amid_the_handshake_is_unreachable(ask):
 async def test_server_that_stalls_in_the_handshake_times_out(ask):
     async with Hostile(lambda peer: peer.stall()) as server:
         caller = ask()
+        caller.client._tls.context()  # which takes its time
         origin = server.origin._replace(scheme="https")
         error = await caller.error(origin, timeouts=replace(PATIENT, connect=0.06))
         assert "connect timeout" in error.message

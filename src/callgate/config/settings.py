@@ -58,6 +58,7 @@ class UpstreamTable(_Table, frozen=True):
     max_connections: Count = _UPSTREAM.max_connections_per_origin
     max_idle_connections: Count = _UPSTREAM.max_idle_per_origin
     idle_expiry: Seconds = _UPSTREAM.idle_expiry
+    max_age: Seconds = _UPSTREAM.max_age
     max_body_bytes: Bytes = _UPSTREAM.max_body_bytes
 
 

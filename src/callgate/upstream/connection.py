@@ -51,9 +51,9 @@ class Connection(ResponseReader, asyncio.Protocol):
     """
 
     __slots__ = (
-        "_barren", "_latest", "_lingering", "_max_received", "_paused", "_streamed", "_timeouts",
-        "_total_at", "_unsent", "_write_paused", "deadline", "error", "fresh", "patient", "pool",
-        "sink", "transport", "unread", "waiter",
+        "_barren", "_latest", "_lingering", "_max_received", "_paused", "_retires_at", "_streamed",
+        "_timeouts", "_total_at", "_unsent", "_write_paused", "deadline", "error", "fresh",
+        "patient", "pool", "sink", "transport", "unread", "waiter",
     )  # fmt: skip
 
     def __init__(self, pool: Pool) -> None:
@@ -64,7 +64,9 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.waiter: asyncio.Future[None] | None = None
         self.sink: Callable[[bytes], bool] | None = None
         self.error: GatewayError | None = None
-        self.deadline = self._total_at = self._latest = monotonic() + settings.idle_expiry
+        now = monotonic()
+        self.deadline = self._total_at = self._latest = now + settings.idle_expiry
+        self._retires_at = now + settings.max_age
         self.unread = self._barren = 0
         self._max_received = settings.max_body_bytes + settings.max_header_bytes
         self._paused = self._write_paused = self._unsent = False
@@ -149,12 +151,16 @@ class Connection(ResponseReader, asyncio.Protocol):
         if self.phase != COMPLETE or not self.keep or self._unsent or self.transport.is_closing():
             self.abort()
             return
+        now = monotonic()
+        if now >= self._retires_at:
+            self.abort()
+            return
         self.phase = IDLE
         self.unread = 0
         if self.chunks:
             self.chunks.clear()
         self.patient = False
-        self._total_at = self._latest = monotonic() + self.pool.settings.idle_expiry
+        self._total_at = self._latest = now + self.pool.settings.idle_expiry
         self._arm(self._total_at)
         if self._paused:
             self._resume()

@@ -12,6 +12,7 @@ from callgate.core.http import Origin
 from callgate.upstream import failure
 from callgate.upstream.connection import Connection
 from callgate.upstream.proxy import Proxy
+from callgate.upstream.reach import addresses, reach
 from callgate.upstream.tls import Tls
 
 _MAX_REPLY = 64 * 1024
@@ -96,12 +97,13 @@ async def dial(
 async def _connect(
     loop: asyncio.AbstractEventLoop, origin: Origin, tls: Tls, make: Callable[[], P]
 ) -> P:
+    reached = await reach(loop, await addresses(loop, origin.host, origin.port))
     if origin.scheme == "https":
         _, protocol = await loop.create_connection(
-            make, origin.host, origin.port, ssl=tls.context(), server_hostname=origin.host
+            make, sock=reached, ssl=tls.context(), server_hostname=origin.host
         )
     else:
-        _, protocol = await loop.create_connection(make, origin.host, origin.port)
+        _, protocol = await loop.create_connection(make, sock=reached)
     return protocol
 
 

@@ -1,0 +1,88 @@
+"""A TCP connection to a host that may have several addresses, some of which may be dead.
+
+RFC 8305 ("happy eyeballs"): the families take turns, and the next address is tried beside those
+before it as soon as one has failed or is a quarter of a second late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+_DELAY = 0.25  # RFC 8305, 5
+_MOST = 16
+
+Address = tuple[int, Any]
+"""The family, and the address as sockets of it have it."""
+
+
+async def addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Address]:
+    """The addresses of a host in the order in which to try them. Raises OSError."""
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    told = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+    first = told[0][0] if told else 0
+    ours = [one for one in told if one[0] == first]
+    others = [one for one in told if one[0] != first]
+    turns = chain.from_iterable(zip_longest(ours, others))
+    return [one for one in turns if one is not None][:_MOST]
+
+
+async def reach(loop: asyncio.AbstractEventLoop, found: Sequence[Address]) -> socket.socket:
+    """A socket connected to the first of these, at least one, that answers.
+
+    Raises OSError, the first failure, where all fail. There is no bound of time here.
+    """
+    if len(found) == 1:
+        return await _connected(loop, *found[0])
+    left = list(found)
+    trying: set[asyncio.Task[socket.socket]] = set()
+    failure: OSError | None = None
+    try:
+        while left or trying:
+            if left:
+                trying.add(loop.create_task(_connected(loop, *left.pop(0))))
+            done, trying = await asyncio.wait(
+                trying,
+                timeout=_DELAY if left else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            winner: socket.socket | None = None
+            for task in done:
+                try:
+                    reached = task.result()
+                except OSError as error:
+                    failure = failure or error
+                    continue
+                if winner is None:
+                    winner = reached
+                else:
+                    reached.close()
+            if winner is not None:
+                return winner
+        raise failure or OSError("the host has no address")
+    finally:
+        failure = None  # it refers to this frame
+        for task in trying:
+            task.add_done_callback(_let_go)
+            task.cancel()
+
+
+async def _connected(loop: asyncio.AbstractEventLoop, family: int, address: Any) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await loop.sock_connect(made, address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _let_go(task: asyncio.Task[socket.socket]) -> None:
+    """Be done with one that is no longer wanted; it may just have succeeded."""
+    if not task.cancelled() and task.exception() is None:
+        task.result().close()
