@@ -250,6 +250,7 @@ def test_documents_have_fit_names_that_differ() -> None:
         ("image_url", {"url": f"data:image/png;base64,{PNG}", "detail": "low"}, "image_url.detail"),
         ("input_audio", {"data": PNG, "format": "midi"}, "input_audio.format"),
         ("input_audio", {"data": "", "format": "wav"}, "input_audio.data"),
+        ("image_url", {"url": "s3://bucket/picture"}, "image_url.url"),
         ("file", {"file_id": "file-1"}, "file.file_id"),
         ("file", {"file_data": "https://example.com/a.pdf"}, "file.file_data"),
         ("file", {"file_data": "data:application/zip;base64,AAAA"}, "file.file_data"),

@@ -17,9 +17,11 @@ from .bedrock_requests import (
     ADAPTIVE,
     CLAUDE,
     COMMAND,
+    HELLO,
     LLAMA,
     NOVA,
     OSS,
+    PNG,
     QWEN,
     VEILED,
     WEATHER,
@@ -29,6 +31,17 @@ from .bedrock_requests import (
 )
 from .converse_model import mistakes
 from .odd_requests import DETAILS, FIELDS, PARTS
+
+ALLOWED = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [WEATHER]}}
+CUSTOM = {"id": "a", "type": "custom", "custom": {"name": "c", "input": "x"}}
+PICTURE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+SAID = {"role": "assistant", "content": "Hm"}
+
+
+def turn(**fields: Any) -> dict[str, Any]:
+    """A conversation whose second message has these fields."""
+    return {"messages": [*HELLO, {**SAID, **fields}, *HELLO]}
+
 
 # --- parameters ---------------------------------------------------------------------------------
 
@@ -119,6 +132,15 @@ def test_what_a_family_takes_besides_goes_to_the_additional_fields(
             2500,
         ),
         (CLAUDE, {"reasoning_effort": "none"}, {"thinking": ("disabled", None)}, 1000),
+        (CLAUDE, {"thinking": {"type": "disabled"}}, {"thinking": ("disabled", None)}, 1000),
+        (CLAUDE, {"reasoning": {"enabled": False}}, {"thinking": ("disabled", None)}, 1000),
+        (CLAUDE, {"reasoning": {"enabled": True}}, {"thinking": ("enabled", 8192)}, 9192),
+        (
+            ADAPTIVE,
+            {"thinking": {"type": "adaptive"}, "reasoning_effort": "low"},
+            {"thinking": ("adaptive", None), "output_config": {"effort": "low"}},
+            3048,
+        ),
         (
             ADAPTIVE,
             {"reasoning_effort": "high"},
@@ -200,6 +222,20 @@ def test_effort_is_told_to_each_family_in_its_own_words(
             "messages[0].name",
         ),
         (CLAUDE, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
+        (CLAUDE, {"tools": [WEATHER], "tool_choice": ALLOWED}, "tool_choice.type"),
+        (CLAUDE, {"metadata": {str(n): "x" for n in range(17)}}, "metadata"),
+        (CLAUDE, turn(role="function", name="f"), "messages[1].role"),
+        (CLAUDE, turn(role="system", content=[PICTURE]), "messages[1].content[0].type"),
+        (CLAUDE, turn(audio={"id": "a"}), "messages[1].audio"),
+        (CLAUDE, turn(function_call={"name": "f", "arguments": "{}"}), "messages[1].function_call"),
+        (CLAUDE, {"messages": [{**SAID, "prefix": True}, *HELLO]}, "messages[0].prefix"),
+        (CLAUDE, turn(role="user", content=[{"type": "video_url"}]), "messages[1].content[0].type"),
+        (
+            CLAUDE,
+            turn(role="user", cache_control={"type": "ephemeral", "ttl": "9h"}),
+            "messages[1].cache_control.ttl",
+        ),
+        (CLAUDE, turn(tool_calls=[CUSTOM]), "messages[1].tool_calls[0].type"),
     ],
 )
 def test_what_has_no_place_is_refused_by_name(model: str, given: dict[str, Any], path: str) -> None:
@@ -285,11 +321,21 @@ def test_a_schema_for_the_answer_is_told_as_text() -> None:
         "required": ["a"],
         "additionalProperties": False,
     }
-    wanted = {"type": "json_schema", "json_schema": {"name": "form", "schema": schema}}
+    told = {"name": "form", "description": "A form", "schema": schema}
+    wanted = {"type": "json_schema", "json_schema": told}
     form = encoded({"response_format": wanted})["outputConfig"]["textFormat"]
     assert form["type"] == "json_schema"
     assert json.loads(form["structure"]["jsonSchema"]["schema"]) == schema
     assert form["structure"]["jsonSchema"]["name"] == "form"
+    assert form["structure"]["jsonSchema"]["description"] == "A form"
+
+
+def test_a_refusal_and_a_strict_tool_have_their_places() -> None:
+    tool = {"type": "function", "function": {**WEATHER["function"], "strict": True}}
+    refusal = [{"type": "text", "text": "No."}, {"type": "refusal", "refusal": "I will not."}]
+    sent = encoded({**turn(content=refusal), "tools": [tool]})
+    assert sent["messages"][1]["content"] == [{"text": "No."}, {"text": "I will not."}]
+    assert sent["toolConfig"]["tools"][0]["toolSpec"]["strict"] is True
 
 
 def test_nova_searches_the_web_where_it_is_asked_to() -> None:

@@ -24,6 +24,11 @@ WEATHER = {
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
 CLOCK = {"type": "function", "function": {"name": "clock", "description": "Tells the time"}}
+ALLOWED = {
+    "type": "allowed_tools",
+    "allowed_tools": {"mode": "auto", "tools": [{"type": "custom", "custom": {"name": "c"}}]},
+}
+PLACE = "messages[0].content[0]."
 
 
 def encoded(body: dict[str, Any]) -> dict[str, Any]:
@@ -32,6 +37,14 @@ def encoded(body: dict[str, Any]) -> dict[str, Any]:
     assert request.path == "/v2/chat"
     sent: dict[str, Any] = json.loads(request.body)
     return sent
+
+
+def said(**turn: Any) -> dict[str, Any]:
+    return {"messages": [*HELLO, {"role": "assistant", "content": "Hm", **turn}]}
+
+
+def asked(part: dict[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": [part]}]}
 
 
 def refused(body: dict[str, Any]) -> GatewayError:
@@ -112,6 +125,11 @@ def test_a_choice_of_tool_is_told(choice: Any, sent: Any, tools: list[str]) -> N
     assert [tool["function"]["name"] for tool in told["tools"]] == tools
 
 
+def test_a_refusal_of_an_earlier_answer_is_its_text() -> None:
+    sent = encoded(said(content=None, refusal="I will not."))["messages"][1]
+    assert sent["content"] == [{"type": "text", "text": "I will not."}]
+
+
 def test_strictness_is_for_all_tools() -> None:
     strict = {**WEATHER, "function": {**WEATHER["function"], "strict": True}}  # type: ignore[dict-item]
     assert encoded({"tools": [strict]})["strict_tools"] is True
@@ -124,6 +142,8 @@ def test_strictness_is_for_all_tools() -> None:
         ({"reasoning_effort": "none"}, {"type": "disabled"}, 1000),
         ({"reasoning_effort": "low"}, {"type": "enabled", "token_budget": 2048}, 3048),
         ({"reasoning": {"max_tokens": 50}}, {"type": "enabled", "token_budget": 50}, 1050),
+        ({"reasoning": {"enabled": True}}, {"type": "enabled", "token_budget": 16_384}, 17_384),
+        ({"reasoning": {"enabled": False}}, {"type": "disabled"}, 1000),
         (
             {"thinking": {"type": "enabled", "budget_tokens": 60}, "max_tokens": 100},
             {"type": "enabled", "token_budget": 60},
@@ -179,6 +199,24 @@ def test_a_form_is_told() -> None:
             "messages[0].content[0].type",
         ),
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
+        ({"tools": [{**WEATHER, "cache_control": {"type": "e"}}]}, "tools[0].cache_control"),
+        ({"tools": [WEATHER], "tool_choice": ALLOWED}, "tool_choice"),
+        ({"thinking": {"type": "enabled", "budget_tokens": "x"}}, "thinking.token_budget"),
+        ({"reasoning": {"summary": "auto"}}, "reasoning.summary"),
+        (said(role="function", name="f"), "messages[1].role"),
+        (said(prefix=True), "messages[1].prefix"),
+        (
+            said(tool_calls=[{"id": "a", "type": "custom", "custom": {"name": "c", "input": ""}}]),
+            "messages[1].tool_calls[0].type",
+        ),
+        (
+            asked({"type": "text", "text": "x", "cache_control": {"type": "e"}}),
+            PLACE + "cache_control",
+        ),
+        (
+            asked({"type": "image_url", "image_url": {"url": "u", "size": 1}}),
+            PLACE + "image_url.size",
+        ),
     ],
 )
 def test_what_has_no_place_is_refused_by_name(given: dict[str, Any], path: str) -> None:

@@ -112,7 +112,7 @@ def test_instructions_stand_apart_from_the_talk() -> None:
                 {"role": "system", "content": "Be brief."},
                 {"role": "developer", "content": [{"type": "text", "text": "In Greek."}]},
                 {"role": "user", "content": "Hello"},
-                {"role": "assistant", "content": "Γεια"},
+                {"role": "assistant", "content": [{"type": "refusal", "refusal": "Οχι"}]},
                 {"role": "user", "content": "Again"},
             ]
         },
@@ -121,7 +121,7 @@ def test_instructions_stand_apart_from_the_talk() -> None:
     assert body["systemInstruction"] == {"parts": [{"text": "Be brief."}, {"text": "In Greek."}]}
     assert body["contents"] == [
         {"role": "user", "parts": [{"text": "Hello"}]},
-        {"role": "model", "parts": [{"text": "Γεια"}]},
+        {"role": "model", "parts": [{"text": "Οχι"}]},
         {"role": "user", "parts": [{"text": "Again"}]},
     ]
 
@@ -162,6 +162,14 @@ FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
         (
             {"type": "image_url", "image_url": {"url": "gs://b/v.mp4"}},
             {"fileData": {"fileUri": "gs://b/v.mp4", "mimeType": "video/mp4"}},
+        ),
+        (
+            {"type": "image_url", "image_url": "gs://b/p.png"},
+            {"fileData": {"fileUri": "gs://b/p.png", "mimeType": "image/png"}},
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "data:audio/aac;base64,UklGRg=="}},
+            {"inlineData": {"mimeType": "audio/aac", "data": "UklGRg=="}},
         ),
         (
             {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},

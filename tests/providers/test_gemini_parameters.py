@@ -91,6 +91,7 @@ FLASH_3, PRO_3, PRO_31 = "gemini-3-flash-preview", "gemini-3-pro-preview", "gemi
         (FLASH_25, {"reasoning": {"enabled": False}}, {"thinkingBudget": 0}),
         (FLASH_25, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, (2000, True)),
         (FLASH_25, {"thinking": {"type": "disabled"}}, {"thinkingBudget": 0}),
+        (FLASH_25, {"thinking": {"type": "adaptive"}}, {"includeThoughts": True}),
         ("gemini-2.0-flash", {"reasoning_effort": "none"}, None),
     ],
 )
@@ -113,6 +114,10 @@ def test_google_s_search() -> None:
 
 
 # --- refusals -----------------------------------------------------------------------------------
+
+
+def allowed(tools: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": tools}}
 
 
 @pytest.mark.parametrize(
@@ -143,6 +148,28 @@ def test_google_s_search() -> None:
         ({"reasoning": {"summary": "auto"}}, "reasoning.summary"),
         ({"thinking": {"type": "x"}}, "thinking.type"),
         ({"safety_settings": [{"category": "x"}]}, "safety_settings[0].threshold"),
+        ({"safety_settings": [{"category": "x", "threshold": "y", "mood": "z"}]},
+         "safety_settings[0].mood"),
+        ({"audio": {"voice": "Kore", "format": "wav"}}, "audio"),
+        ({"modalities": ["audio"], "audio": {"voice": {"id": "x"}, "format": "pcm16"}},
+         "audio.voice"),
+        ({"tools": TOOLS, "tool_choice": {"type": "mcp"}},
+         "tool_choice.type"),
+        ({"tools": TOOLS, "tool_choice": allowed([{"type": "custom"}])},
+         "tool_choice.allowed_tools.tools[0]"),
+        ({"tools": TOOLS, "tool_choice": allowed([])}, "tool_choice.allowed_tools.tools"),
+        ({"messages": [*HELLO, {"role": "assistant", "tool_calls": [
+            {"id": "a", "type": "custom", "custom": {"name": "c", "input": "x"}}]}]},
+         "messages[1].tool_calls[0].type"),
+        ({"messages": [*HELLO, {"role": "assistant", "content": "x", "images": "x"}]},
+         "messages[1].images"),
+        ({"messages": [*HELLO, {"role": "assistant", "content": "x",
+            "images": [{"image_url": {"url": 1}}]}]},
+         "messages[1].images[0]"),
+        ({"messages": user({"type": "file", "file": {"file_data": "x", "size": 1}})},
+         "messages[0].content[0].file.size"),
+        ({"messages": user({"type": "input_audio", "input_audio": {"data": 1, "format": "wav"}})},
+         "messages[0].content[0].input_audio.data"),
         ({"top_a": 1}, "top_a"),
         ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
         ({"messages": [{**HELLO[0], "name": "Ann"}]}, "messages[0].name"),

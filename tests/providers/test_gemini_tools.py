@@ -117,11 +117,11 @@ def test_a_strict_tool_has_its_schema_enforced() -> None:
 
 def test_an_answer_in_the_form_of_a_schema() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
-    form = {"type": "json_schema", "json_schema": {"name": "A", "schema": schema, "strict": True}}
-    assert config({"response_format": form}) == {
+    told = {"name": "A", "schema": schema, "strict": True, "description": "A form"}
+    assert config({"response_format": {"type": "json_schema", "json_schema": told}}) == {
         "maxOutputTokens": 1000,
         "responseMimeType": "application/json",
-        "responseJsonSchema": schema,
+        "responseJsonSchema": {**schema, "description": "A form"},
     }
 
 
