@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import random
 import stat
 import struct
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
-from callgate.core.quota import Quota
+from callgate.core.limits import Draw, Period
+from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
 from callgate.store import mapped
 from callgate.store.base import StoreError
@@ -216,6 +218,67 @@ async def test_a_stopped_process_holds_up_its_slots_and_not_the_event_loop(
     counters.close()
 
 
+# A lock of the whole file, by the open file and not by the process, so that it shuts this one out.
+WHOLE = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+
+
+def is_locked(file: IO[bytes]) -> bool:
+    kind: int = struct.unpack_from("h", fcntl.fcntl(file, fcntl.F_OFD_GETLK, WHOLE))[0]
+    return kind != fcntl.F_UNLCK
+
+
+async def test_no_lock_is_left_behind(path: Path) -> None:
+    counters = MappedCounters(path)
+    spend = Draw("spend", 9, 1, Period.DAY, 86_400_000_000)
+    used = Correction("spend", Period.DAY, spend.begins, 1)
+    with path.open("r+b") as file:
+        assert not is_locked(file)
+        await counters.draw("acme", [Draw("m", 9, 1), spend], NOW)
+        assert not is_locked(file)
+        await counters.reserve("acme", "m", 9, NOW)
+        assert not is_locked(file)
+        await counters.peek("acme", "m", 9, NOW)
+        assert not is_locked(file)
+        await counters.seed("acme", "spend", Period.DAY, spend.begins, 2)
+        assert not is_locked(file)
+        counters.settle("acme", [used], NOW)
+        assert not is_locked(file)
+        assert [one.used for one in await counters.levels("acme", [spend], NOW)] == [4]
+    counters.close()
+
+
+async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_not_before(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counters = MappedCounters(path)
+    spend = Draw("spend", 9, 1, Period.DAY, 86_400_000_000)
+    await counters.draw("acme", [spend], NOW)
+    with path.open("r+b") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, WHOLE)
+        monkeypatch.setattr(mapped, "_PATIENCE", 0.05)
+        with pytest.raises(GatewayError, match="busy"):
+            await counters.draw("acme", [spend], NOW)
+        monkeypatch.setattr(mapped, "_PATIENCE", 60.0)
+        counters.settle("acme", [Correction("spend", Period.DAY, spend.begins, 1)], NOW)
+        drawing = asyncio.create_task(counters.draw("acme", [spend], NOW))
+        seeding = asyncio.create_task(counters.seed("acme", "spend", Period.DAY, spend.begins, 3))
+        await asyncio.sleep(0.01)
+        assert [one.used for one in await counters.levels("acme", [spend], NOW)] == [1]
+    await asyncio.gather(drawing, seeding)
+    async with asyncio.timeout(60):
+        while (await counters.levels("acme", [spend], NOW))[0].used < 6:
+            await asyncio.sleep(0.001)
+    counters.close()
+
+
+def test_every_place_of_a_table_is_found_by_others(path: Path) -> None:
+    one, other = MappedCounters(path, slots=8), MappedCounters(path, slots=8)
+    for counters, admitted in ((one, True), (other, False)):
+        for number in range(8):
+            assert reserve(counters, f"a{number}", "m", 1, NOW).admitted is admitted
+        counters.close()
+
+
 def test_the_file_is_for_its_owner_alone(path: Path) -> None:
     MappedCounters(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -240,11 +303,14 @@ def test_a_file_that_a_killed_process_left_unfinished_is_finished(path: Path, le
     counters.close()
 
 
-def test_a_table_of_another_layout_is_replaced_under_who_still_uses_it(path: Path) -> None:
+@pytest.mark.parametrize(("at", "word"), [(8, 99), (16, 17), (16, 15), (16, 0)])
+def test_a_table_of_another_layout_or_size_is_replaced_under_who_still_uses_it(
+    path: Path, at: int, word: int
+) -> None:
     old = MappedCounters(path, slots=16)
     with path.open("r+b") as file:
-        file.seek(8)
-        file.write(struct.pack("=Q", 99))
+        file.seek(at)
+        file.write(struct.pack("=Q", word))
     new = MappedCounters(path, slots=16)
     assert [reserve(new, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
     assert reserve(old, "acme", "m", 1, NOW).admitted

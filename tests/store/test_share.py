@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from callgate.core.limits import Draw, Level, Period
-from callgate.core.quota import Correction
+from callgate.core.quota import Correction, Quota
 from callgate.store.share import Debt, Share
 
+NOW = 100_000_000
+DAY = 86_400_000_000
 ONE = Draw("m", 12, 1)
+TOKENS = Draw("tokens", 6000, 300)
+SPEND = Draw("spend", 600, 30, Period.DAY, DAY)
 
 
 def share(place: int = 0, processes: int = 6) -> Share:
@@ -54,6 +58,8 @@ def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
     for opened, delta in ((100_000_000, -600), (40_000_000, -200)):
         one.amend("acme", [Correction("tokens", Period.WINDOW, opened, delta)])
     assert one.windows(130.0) == [("acme", "tokens", 100_000_000, 300)]
+    one.amend("acme", [Correction("tokens", Period.WINDOW, 100_000_000, -301)])
+    assert one.windows(130.0) == []
 
 
 @pytest.mark.parametrize(
@@ -76,6 +82,30 @@ def test_a_window_that_has_ended_is_divided_anew() -> None:
     one.counted("acme", "m", 12, until=160.0, opened=100)
     assert admitted(one, ONE, 159.9) == 0
     assert admitted(one, ONE, 160.0) == 2
+
+
+def test_a_draw_and_a_look_tell_what_is_left_of_the_share() -> None:
+    one = share()
+    assert one.look("acme", ONE, 100.0) == Quota(True, 12, 2, 160.0, exact=False)
+    grants = [one.draw("acme", [ONE], 100.0) for _ in range(3)]
+    assert [grant.refused for grant in grants] == [None, None, 0]
+    assert [grant.levels[0] for grant in grants] == [Level(NOW, used) for used in (11, 12, 12)]
+    assert not any(grant.exact for grant in grants)
+    # A window lets through what is larger than the share.
+    assert admitted(share(), Draw("tokens", 12, 7), 100.0) == 1
+    assert share().draw("acme", [Draw("m", 0, 1)], 100.0).refused == 0
+
+
+def test_counters_are_divided_as_they_were_heard_to_stand() -> None:
+    one, tomorrow = share(), SPEND.replace(begins=2 * DAY)
+    one.heard("acme", [SPEND, ONE], [Level(DAY, 240), Level(NOW, 10)], ahead=5.0)
+    assert one.windows(164.9) == [("acme", "m", NOW, 10)]
+    assert one.windows(165.0) == []
+    assert admitted(one, SPEND.replace(amount=61), 90_000.0) == 0
+    assert admitted(one, SPEND, 90_000.0) == 2  # of 360 left
+    assert admitted(one, tomorrow, 180_000.0) == 3  # of 600
+    one.heard("acme", [tomorrow], [Level(2 * DAY, 700)], ahead=0.0)
+    assert admitted(one, tomorrow, 180_000.0) == 0
 
 
 def test_of_a_window_that_it_knows_nothing_of_each_process_has_at_least_one() -> None:
@@ -108,9 +138,6 @@ def test_going_alone_again_it_has_its_part_of_what_is_left_then_within_its_share
     assert admitted(one, wide, 112.0) == 6  # ten is its share of all, four of them taken
 
 
-TOKENS = Draw("tokens", 6000, 300)
-
-
 def test_what_was_charged_is_corrected_in_the_window_that_was_charged() -> None:
     one = share()
     (level,) = one.draw("acme", [TOKENS], 100.0).levels
@@ -140,3 +167,60 @@ def test_what_was_not_charged_yet_is_charged_as_it_turned_out() -> None:
     (level,) = one.draw("acme", [TOKENS], 100.0).levels
     one.settle("acme", [Correction("tokens", Period.WINDOW, level.opened, -250)], 100.5)
     assert one.debts(101.0) == [(Debt("acme", "tokens", Period.WINDOW, level.opened), 50)]
+
+
+def test_what_is_owed_is_charged_once_while_its_period_lasts() -> None:
+    one = share()
+    one.draw("acme", [TOKENS.replace(limit=12)], 100.0)
+    one.draw("acme", [SPEND], 100_000.0)
+    debts = [
+        (Debt("acme", "tokens", Period.WINDOW, NOW), 12),
+        (Debt("acme", "spend", Period.DAY, DAY), 30),
+    ]
+    assert one.debts(159.9) == debts
+    assert one.debts(159.9) == []
+    one.owe(debts)
+    assert one.debts(160.0) == debts[1:]
+    one.owe(debts)
+    assert one.debts(172_800.0) == []
+    one.draw("acme", [TOKENS], 100.0)
+    one.settle("acme", [Correction("tokens", Period.WINDOW, NOW, -300)], 100.0)
+    assert one.debts(100.0) == []
+
+
+def test_of_a_budget_what_was_charged_too_much_is_owed_back() -> None:
+    one = share()
+    one.draw("acme", [SPEND], 100_000.0)
+    ((debt, _),) = one.debts(100_000.0)
+    assert one.paid(debt, Level(DAY, 700), ahead=0.0) == []
+    assert one.settle("acme", [Correction("spend", Period.DAY, DAY, -20)], 100_000.0) == []
+    assert one.debts(100_000.0) == [(debt, -20)]
+
+
+def test_more_than_was_drawn_since_is_taken_back_in_the_window_that_was_charged() -> None:
+    one = share()
+    one.draw("acme", [TOKENS], 100.0)
+    ((debt, _),) = one.debts(101.0)
+    one.paid(debt, Level(opened=70_000_000, used=900), ahead=0.0)
+    one.draw("acme", [TOKENS], 102.0)
+    assert one.settle("acme", [Correction("tokens", Period.WINDOW, NOW, -500)], 102.0) == []
+    assert one.debts(102.0) == [(debt._replace(opened=70_000_000), -200)]
+
+
+def test_what_turns_out_to_be_unused_can_be_drawn_again() -> None:
+    one = share()
+    assert admitted(one, TOKENS, 100.0) == 3
+    one.settle("acme", [Correction("tokens", Period.WINDOW, NOW, -200)], 100.0)
+    assert admitted(one, TOKENS, 100.0) == 1
+
+
+def test_of_a_window_that_is_over_nothing_is_corrected_any_more() -> None:
+    one = share()
+    one.draw("acme", [TOKENS], 100.0)
+    ((debt, _),) = one.debts(101.0)
+    one.paid(debt, Level(opened=NOW, used=900), ahead=0.0)
+    unused = Correction("tokens", Period.WINDOW, NOW, -250)
+    one.rejoin(159.9)
+    assert one.settle("acme", [unused], 159.9) == [unused]
+    one.rejoin(160.0)
+    assert one.settle("acme", [unused], 160.0) == []

@@ -136,7 +136,17 @@ async def drawn(counters: Counters, account: str, now: float) -> bool:
 async def spent(counters: Counters, account: str, now: float) -> bool:
     day = int(now) // 60  # a day of a minute is as good as any
     draw = Draw("m", 9, 1, Period.DAY, day * 86_400_000_000)
-    return (await counters.draw(account, [draw], day * 86_400.0)).refused is None
+    return (await counters.draw(account, [draw], day * 86_400.0 + 3600)).refused is None
+
+
+async def test_one_request_can_draw_on_all_that_there_is_room_for(
+    make_bounded: Make, tmp_path: Path
+) -> None:
+    counters = make_bounded(tmp_path, 4)
+    draws = [Draw(f"limit {number}", 5, 1) for number in range(4)]
+    grant = await counters.draw("acme", draws, NOW)
+    assert [level.used for level in grant.levels] == [1, 1, 1, 1]
+    counters.close()
 
 
 @pytest.mark.parametrize("ask", [reserved, drawn, spent])
