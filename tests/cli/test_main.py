@@ -219,3 +219,9 @@ def test_a_failure_of_the_system_is_told_without_a_traceback(
     assert first.startswith("callgate: ")
     assert fix.startswith("  ")
     assert all(word in result.stderr for word in words)
+
+
+def test_a_misspelt_command_is_told_what_was_meant() -> None:
+    done = CliRunner().invoke(callgate, ["sho"])
+    assert done.exit_code == 2
+    assert done.stderr.startswith("callgate: No such command 'sho'. Did you mean 'show'?\n  There")

@@ -44,6 +44,21 @@ def mistakes(folder: Path, text: str, environ: dict[str, str] | None = None) -> 
         ("[server]\ndrain = nan", ["server.drain: "]),
         ("[server]\ndrain = inf", ["server.drain: "]),
         ("[server]\nprot = 1", ["server.prot: no such setting; did you mean 'port'?"]),
+        ("port = 1", ["port: no such setting; did you mean 'server.port'?"]),
+        (
+            "[server]\nretention_days = 1",
+            ["it is known as 'store.retention_days' and as 'capture.retention_days'"],
+        ),
+        ("[support]\ndocs_url = 'docs'", ["support.docs_url: expected a URL that starts with"]),
+        ("[support]\nstatus_url = 'ftp://x'", ["support.status_url: expected a URL"]),
+        ("[region_endpoints]\neu = 'here'", ["region_endpoints.eu: expected a URL"]),
+        ("[providers.opnai]\napi_key = 'x'", ["known vendor; did you mean 'openai'?"]),
+        (OPENAI + "[models.m]\nprovider = 'opneai'", ["configured; did you mean 'openai'?"]),
+        (OPENAI + "[models.'gpt-4.l']", ["not know this model; did you mean 'gpt-4.1'?"]),
+        (
+            OPENAI + "[models.'gpt-4.1']\nfallbacks = ['gpt-4.1-mimi']",
+            ["known; did you mean 'gpt-4.1-mini'?"],
+        ),
         ("server = 5", ["server: expected "]),
         ("[store]\nretention_days = 0", ["store.retention_days: "]),
         ("[counters]\nurl = 'ftp://x'", ["counters.url: "]),
@@ -100,7 +115,7 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     [
         (b"[server\n", "is not TOML"),
         (b"a = 1\na = 2\n", "is not TOML"),
-        (b"\xff\xfe", "is not TOML"),
+        (b"\xff\xfe", "is not UTF-8, as TOML has to be: byte 1 is 0xff"),
         (b"#" * (4 * 2**20 + 1), "larger than 4 MiB"),
     ],
 )
@@ -434,3 +449,29 @@ def test_a_worldwide_deployment_needs_another_beside_it(tmp_path: Path) -> None:
     model = loaded(tmp_path, WORLDWIDE + beside).models["m"]
     assert model.worldwide
     assert [one.worldwide for one in model.deployments] == [True, False]
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_no_part_of_it(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "\ufeff" + OPENAI).models
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('data_dir = "${NOWHERE}"', "data_dir"),
+        ('region = "${NOWHERE}"', "region"),
+        ('[store]\nurl = "${NOWHERE}"', "store.url"),
+        ('[counters]\nurl = "${NOWHERE}"', "counters.url"),
+        ('[capture]\npayloads = "${NOWHERE}"', "capture.payloads"),
+        (LOCAL_VENDOR.replace("http://127.0.0.1:9", "${NOWHERE}"), "providers.mine.base_url"),
+        (OPENAI + '[models.m]\nprovider = "${NOWHERE}"', "models.m.provider"),
+    ],
+)
+def test_who_needs_no_secrets_is_told_of_a_variable_that_is_needed_all_the_same(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(file, {}, secrets=False)
+    assert caught.value.mistakes == [f"{key}: the environment variable NOWHERE is not set"]

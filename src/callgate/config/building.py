@@ -12,6 +12,7 @@ import msgspec
 
 from callgate.catalogue import Catalogue, CatalogueEntry
 from callgate.config.deployments import Providers
+from callgate.config.misspelling import nearest
 from callgate.config.settings import (
     DefaultParametersTable,
     DeploymentTable,
@@ -83,7 +84,8 @@ class DirectoryBuilder:
                     if fallback == name:
                         self.mistakes.append(f"{path}: a model cannot be its own fallback")
                     elif fallback not in models and fallback not in catalogue:
-                        told = f"{path}: no model {fallback!r} is configured or known"
+                        near = nearest(fallback, {*models, *catalogue})
+                        told = f"{path}: no model {fallback!r} is configured or known{near}"
                         self.mistakes.append(told)
 
     @contextmanager
@@ -127,7 +129,7 @@ class DirectoryBuilder:
             if entry is None:
                 self.mistakes.append(
                     f"models.{name}.provider: needed (or `deployments`), as the catalogue does "
-                    "not know this model"
+                    f"not know this model{nearest(name, catalogue or ())}"
                 )
                 return Model(name=name, deployments=(), **given)
             return self._model(name, entry, self._ways(name, entry), given)

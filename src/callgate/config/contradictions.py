@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from urllib.parse import urlsplit
 
 from callgate.config.settings import RetryTable, Settings, TracesTable, UpstreamTable
 from callgate.core.forwarded import networks_of
+
+_PAGE = re.compile(r"https?://\S{1,2000}")
 
 
 def contradictions(settings: Settings) -> Iterator[str]:
@@ -23,6 +26,7 @@ def contradictions(settings: Settings) -> Iterator[str]:
             "counters.url: expected 'memory:', 'redis://host:6379/0', 'rediss://host:6379/0' or "
             "'unix:///path/to/redis.sock'"
         )
+    yield from _pages(settings)
     yield from _proxies(settings.server.trusted_proxies)
     yield from _traces(settings.traces)
     yield from _retry(settings.retry)
@@ -37,6 +41,19 @@ def _counts(url: str) -> bool:
         return bool({**named, "unix": parts.path}.get(parts.scheme)) and parts.port != 0
     except ValueError:
         return False
+
+
+def _pages(settings: Settings) -> Iterator[str]:
+    """Addresses that people are told: what is no address helps nobody."""
+    support = settings.support
+    told = {
+        "support.docs_url": support.docs_url,
+        "support.status_url": support.status_url,
+        **{f"region_endpoints.{name}": url for name, url in settings.region_endpoints.items()},
+    }
+    for key, url in told.items():
+        if url and "${" not in url and _PAGE.fullmatch(url) is None:
+            yield f"{key}: expected a URL that starts with http:// or https://, got {url[:200]!r}"
 
 
 def _proxies(entries: list[str]) -> Iterator[str]:

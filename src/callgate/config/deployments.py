@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import msgspec
 
+from callgate.config.misspelling import nearest
 from callgate.config.settings import ProviderTable
 from callgate.config.timeouts import Wish, resolved
 from callgate.core.http import Origin, split_url
@@ -98,7 +99,8 @@ class Providers:
         `wish` are the model's own timeouts, `defaults` those that nobody set.
         """
         if provider not in self._tables:
-            self.mistakes.append(f"{path}: no provider {provider!r} is configured")
+            near = nearest(provider, self._tables)
+            self.mistakes.append(f"{path}: no provider {provider!r} is configured{near}")
             return None
         if provider not in self._made:
             return None  # what ails the provider has been told
@@ -129,6 +131,7 @@ class Providers:
         if table.dialect is None:
             self.mistakes.append(
                 f"providers.{name}.dialect: needed, because {name!r} is no known vendor"
+                f"{nearest(name, VENDORS)}"
             )
             return None
         if table.dialect not in DIALECTS:

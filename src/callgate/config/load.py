@@ -28,6 +28,8 @@ from callgate.upstream.proxy import Proxies, parse_proxies
 
 _VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 _MAX_FILE_BYTES = 4 * 2**20
+_PLACES = ("data_dir", "region", "store.url", "counters.url")
+"""Without these nobody knows where to look."""
 DEFAULT_FILE = Path("callgate.toml")
 
 
@@ -116,8 +118,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     """Read `path`, or `./callgate.toml` where it exists, or fall back on the environment alone.
 
     Without `secrets`, variables that are not set are left standing: whoever only looks at records
-    need not know the providers' keys. Raises ConfigError; with a `path` that was named but is
-    absent, too.
+    need not know the providers' keys. Where data lies has to be known even so. Raises ConfigError;
+    with a `path` that was named but is absent, too.
     """
     file = path if path is not None else DEFAULT_FILE
     if path is None and not file.exists():
@@ -126,22 +128,35 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
         data = file.read_bytes()[: _MAX_FILE_BYTES + 1]
         if len(data) > _MAX_FILE_BYTES:
             raise ConfigError(str(file), ["the file is larger than 4 MiB"])
-        table = tomllib.loads(data.decode())
+        table = tomllib.loads(data.decode("utf-8-sig"))  # editors on Windows begin with a mark
     except OSError as error:
         raise ConfigError(str(file), [f"cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        told = (
+            f"is not UTF-8, as TOML has to be: byte {error.start + 1} is 0x{data[error.start]:02x}"
+        )
+        raise ConfigError(str(file), [told]) from None
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(file), [f"is not TOML: {error}"]) from None
     mistakes: list[str] = []
-    unset: list[str] = []
+    unset: dict[str, str] = {}
     table = _expand(table, environ, "", mistakes, unset)
-    if secrets:
-        mistakes += unset
+    mistakes += [told for path, told in unset.items() if secrets or path in _PLACES]
     report = shape.inspect(table, Settings)
     mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
     mistakes += [f"{key}: no such setting{hint(key, table)}" for key in report.unknown]
     if mistakes:
-        raise ConfigError(str(file), mistakes)
-    return _config(msgspec.convert(table, Settings), file, environ)
+        raise ConfigError(str(file), _blamed(mistakes, unset))
+    try:
+        return _config(msgspec.convert(table, Settings), file, environ)
+    except ConfigError as error:
+        raise ConfigError(str(file), _blamed(error.mistakes, unset)) from None
+
+
+def _blamed(mistakes: list[str], unset: Mapping[str, str]) -> list[str]:
+    """The mistakes; of a value that lacks a variable it is told that, and nothing else."""
+    told = [unset.get(line.partition(":")[0], line) for line in mistakes]
+    return list(dict.fromkeys(told))
 
 
 def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -> Config:
@@ -170,7 +185,7 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
 
 
 def _expand(
-    value: Any, environ: Mapping[str, str], path: str, mistakes: list[str], unset: list[str]
+    value: Any, environ: Mapping[str, str], path: str, mistakes: list[str], unset: dict[str, str]
 ) -> Any:
     """Replace `${VAR}` in every string of a TOML value.
 
@@ -197,7 +212,7 @@ def _expand(
         elif name in environ:
             return environ[name].strip()
         else:
-            unset.append(f"{path}: the environment variable {name} is not set")
+            unset[path] = f"{path}: the environment variable {name} is not set"
         return match[0]
 
     return _VARIABLE.sub(read, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -24,15 +24,23 @@ def hint(key: str, table: Mapping[str, Any]) -> str:
         while len(value) == 1 and isinstance(only := next(iter(value.values())), dict):
             name, value = f"{name}.{next(iter(value))}", only
         return f'; a name with a dot is written in quotes: [{room}."{name}"]'
-    return _nearest(key)
+    parent, _, last = key.rpartition(".")
+    elsewhere = [
+        f"{table}.{last}" for table in _keys_of("") if last in _keys_of(table) and table != parent
+    ]
+    if not parent and elsewhere:
+        return f"; did you mean {' or '.join(map(repr, elsewhere))}?"
+    near = nearest(last, _keys_of(parent))
+    return near or (
+        f"; it is known as {' and as '.join(map(repr, elsewhere))}" if elsewhere else ""
+    )
 
 
-def _nearest(key: str) -> str:
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown `name`: the one that was probably meant, if any."""
     import difflib
 
-    parent, _, last = key.rpartition(".")
-    known = _keys_of(parent)
-    near = difflib.get_close_matches(last, known, n=1)
+    near = difflib.get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -21,7 +21,6 @@ Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
 Dollars = Annotated[float, Meta(gt=0, le=1_000_000)]
-PageUrl = Annotated[str, Meta(pattern=r"^(https?://\S{1,2000})?$")]
 
 _BREAKER = BreakerSettings()
 _BUDGET = Budget()
@@ -110,7 +109,7 @@ class SupportTable(_Table, frozen=True):
 
     contact: str = ""
     status_url: str = ""
-    docs_url: PageUrl = ""
+    docs_url: str = ""
 
 
 class JournalTable(_Table, frozen=True):

@@ -53,7 +53,7 @@ def open_sqlite(url: str) -> Store:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
             f"cannot open the store {path}: {reason}; give Callgate a folder that it may write "
-            "to in store.url"
+            "to, in store.url or, where that is not set, in data_dir"
         ) from error
     return Store(SqlKeys(engine), SqliteRequestLog(engine), SqlOverrides(engine), engine.dispose)
 

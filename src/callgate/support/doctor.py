@@ -16,6 +16,14 @@ _LOW_DISK = 1 << 30
 _NO_DISK = 100 << 20
 _OLD_BACKLOG = 30.0
 _FAR_BACKLOG = 600.0
+_SET = (
+    "Set a provider's variable, such as OPENAI_API_KEY, install the extra 'local', or write a "
+    "callgate.toml."
+)
+_ADD = (
+    "Add a provider to the file, such as [providers.openai] with its api_key, or [providers.local] "
+    'with dialect = "local"; for one that is not in the catalogue, a [models."…"], too.'
+)
 _UNCOUNTED = "Until the server counts no gateway starts, and those that run count each for itself."
 
 
@@ -88,12 +96,7 @@ def of_configuration(file: Path | None, region: str, models: int, providers: int
     what = f"read from {source}: region {region}, {counts}"
     if models:
         return ok("configuration", what)
-    return problem(
-        "configuration",
-        what,
-        'Set a provider\'s key, such as OPENAI_API_KEY, add a table [models."…"], or install the '
-        "extra 'local'.",
-    )
+    return problem("configuration", what, _ADD if file is not None else _SET)
 
 
 def of_store(revision: str, keys: int) -> Finding:
