@@ -232,6 +232,25 @@ def test_results_of_parallel_calls_are_one_turn_in_order() -> None:
     assert more == text("go on")
 
 
+def test_an_id_stands_for_one_call_of_the_conversation() -> None:
+    again = {"role": "tool", "tool_call_id": "c1"}
+    calls = {"role": "assistant", "tool_calls": [call("c1")]}
+    made = turns(
+        USER, calls, {**again, "content": "one"}, {**again, "content": "one"},
+        calls, {**again, "content": "two"},
+        {"role": "assistant", "tool_calls": [call("c1"), call("c1")]},
+        {**again, "content": "three"}, {**again, "content": "four"},
+    )  # fmt: skip
+    ids = [block["id"] for turn in made for block in turn["content"] if block["type"] == "tool_use"]
+    assert len(set(ids)) == len(ids) == 4
+    results = [
+        (block["tool_use_id"], block["content"])
+        for turn in made for block in turn["content"] if block["type"] == "tool_result"
+    ]  # fmt: skip
+    assert results == list(zip(ids, ["one", "two", "three", "four"], strict=True))
+    assert ids[0] == "c1"
+
+
 def test_a_mark_within_a_result_stands_on_the_result() -> None:
     result = {"role": "tool", "tool_call_id": "c1"}
     told = [text("one", cache_control=CACHE), text("two")]

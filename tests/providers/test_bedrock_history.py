@@ -48,6 +48,16 @@ def test_where_no_tool_is_on_offer_calls_are_told_in_words(
     ]
 
 
+def test_an_id_stands_for_one_call_and_a_result_said_twice_is_said_once() -> None:
+    turns = [called(), result("one"), result("one"), called(), result("two")]
+    made = encoded({"messages": [*HELLO, *turns], "tools": [WEATHER]})["messages"][1:]
+    first, second = (turn["content"][-1]["toolUse"]["toolUseId"] for turn in made[::2])
+    assert first == "a" != second
+    results = [[block["toolResult"] for block in turn["content"]] for turn in made[1::2]]
+    assert [[one["toolUseId"] for one in turn] for turn in results] == [[first], [second]]
+    assert [turn[0]["content"] for turn in results] == [[{"text": "one"}], [{"text": "two"}]]
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [

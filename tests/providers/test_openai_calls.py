@@ -6,6 +6,7 @@ from typing import Any
 
 from callgate.core.target import Target
 
+from .test_openai_decode import choice_of
 from .test_openai_stream import DONE, chunks_of, failure_of, piece
 
 
@@ -82,6 +83,22 @@ def test_fragments_that_repeat_id_and_name(target: Target) -> None:
 def test_fragments_without_index_go_on_with_the_latest_call(target: Target) -> None:
     calls = calls_of(target, [fn("f", "{", id="c1")], [fn(None, "}")], [fn("g", "{}", id="c2")])
     assert joined(calls) == [("c1", "f", "{}"), ("c2", "g", "{}")]
+
+
+def test_calls_of_one_answer_that_share_an_id_are_told_apart(target: Target) -> None:
+    calls = calls_of(target, [fn("f", "{}", index=0, id="c"), fn("g", "{}", index=1, id="c")])
+    assert joined(calls) == [("c", "f", "{}"), ("c_1", "g", "{}")]
+    message = {"tool_calls": [fn("f", "{}", id="c"), fn("g", "{}", id="c"), fn("h", "{}", id="d")]}
+    whole = choice_of(target, message, finish_reason="tool_calls")["message"]["tool_calls"]
+    assert [call["id"] for call in whole] == ["c", "c_1", "d"]
+
+
+def test_fragments_of_one_call_in_one_chunk_are_one(target: Target) -> None:
+    calls = calls_of(target, [fn("f", '{"a"', index=0, id="c"), fn(None, ":1}", index=0)])
+    assert calls == [fn("f", '{"a":1}', index=0, id="c", type="function")]
+    end = piece(finish="tool_calls", tool_calls=[fn("g", index=0, id="c")])
+    (told,) = chunks_of(target, end, DONE)[0].choices[0]["delta"]["tool_calls"]
+    assert told["function"] == {"name": "g", "arguments": "{}"}
 
 
 def test_arguments_that_are_no_text_become_it(target: Target) -> None:

@@ -16,6 +16,7 @@ from callgate.core.fault import Findings
 from callgate.core.jsontext import parse
 from callgate.providers.anthropic.parts import blocks_of, text_blocks
 from callgate.providers.anthropic.reasoning import THOUGHTS, Thought, thoughts_of
+from callgate.providers.callids import CallIds
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -41,6 +42,7 @@ class Conversation:
         self._system_turns = system_turns
         self._sealed = signed
         self._found = found
+        self._ids = CallIds(call_id)
         self._legacy_ids: dict[str, str] = {}  # by the function's name, its latest call
         for index, message in enumerate(messages):
             _ROLES[message.role](self, message, f"messages[{index}]")
@@ -71,8 +73,10 @@ class Conversation:
         self._nameless(message, path)
         if message.audio is not None:
             self._found.fault(f"{path}.audio", "audio is not supported by this provider")
+        ids = self._ids
+        ids.turn()
         calls = [
-            self._call(call_id(call.id), call.function, f"{path}.tool_calls[{number}].function")
+            self._call(ids.call(call.id), call.function, f"{path}.tool_calls[{number}].function")
             for number, call in enumerate(message.tool_calls or ())
             if self._is_function(call.type, f"{path}.tool_calls[{number}].type")
         ]
@@ -93,7 +97,7 @@ class Conversation:
         self._add("assistant", _marked(blocks, message))
 
     def _tool(self, message: Message, path: str) -> None:
-        self._result(call_id(message.tool_call_id or ""), message, path)
+        self._result(self._ids.result(message.tool_call_id or ""), message, path)
 
     def _function(self, message: Message, path: str) -> None:
         id_ = self._legacy_ids.get(message.name or "")
@@ -119,7 +123,8 @@ class Conversation:
         mark = message.cache_control or mark
         if mark is not None:
             result["cache_control"] = mark
-        self._add("user", [result])
+        if not self._ids.repeats(id_, result):
+            self._add("user", [result])
 
     def _call(self, id_: str, function: FunctionCall | None, path: str) -> Json:
         arguments: Any = {}

@@ -16,6 +16,7 @@ from callgate.core.fieldpath import join
 from callgate.core.jsontext import parse
 from callgate.providers.bedrock.media import Documents, file, image, sound
 from callgate.providers.bedrock.retelling import call_in_words, result_in_words
+from callgate.providers.callids import CallIds
 from callgate.providers.refusal import invalid, unsupported
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
@@ -43,6 +44,7 @@ class Conversation:
         self._documents = Documents()
         self._thoughts = thoughts
         self._tools = tools
+        self._ids = CallIds(call_id)
         self._names: dict[str, str] = {}  # of tools, by their calls
         for index, message in enumerate(messages):
             path = f"messages[{index}]"
@@ -85,8 +87,9 @@ class Conversation:
             raise unsupported(f"{path}.function_call", "Bedrock has tools instead of functions")
         if message.prefix and not last:
             raise unsupported(f"{path}.prefix", "only the last message can be a beginning")
+        self._ids.turn()
         calls = [
-            _call(call, f"{path}.tool_calls[{number}]")
+            _call(call, self._ids, f"{path}.tool_calls[{number}]")
             for number, call in enumerate(message.tool_calls or ())
         ]
         if not self._tools:
@@ -113,13 +116,15 @@ class Conversation:
             told = result_in_words(name, content, failed=bool(message.is_error))
             self._say("user", [*told, *points[:1]])
             return
+        id_ = self._ids.result(message.tool_call_id or "")
         result: Json = {
-            "toolUseId": call_id(message.tool_call_id or ""),
+            "toolUseId": id_,
             "content": content or [{"text": "error" if message.is_error else ""}],
         }
         if message.is_error:
             result["status"] = "error"
-        self._say("user", [{"toolResult": result}, *points[:1]])
+        if not self._ids.repeats(id_, result):
+            self._say("user", [{"toolResult": result}, *points[:1]])
 
     def _content(self, message: Message, path: str) -> Iterator[Json]:
         for number, part in enumerate(_parts(message)):
@@ -194,7 +199,7 @@ def _nameless(message: Message, path: str) -> None:
         raise unsupported(f"{path}.name", "Bedrock has no names of speakers")
 
 
-def _call(call: ToolCall, path: str) -> Json:
+def _call(call: ToolCall, ids: CallIds, path: str) -> Json:
     if call.function is None:
         raise unsupported(f"{path}.type", "Bedrock has only functions")
     arguments = call.function.arguments
@@ -206,7 +211,7 @@ def _call(call: ToolCall, path: str) -> Json:
         value = {}
     if not isinstance(value, dict):
         raise invalid(f"{path}.function.arguments", "must be the text of a JSON object")
-    return {"toolUse": {"toolUseId": call_id(call.id), "name": call.function.name, "input": value}}
+    return {"toolUse": {"toolUseId": ids.call(call.id), "name": call.function.name, "input": value}}
 
 
 def _text(text: str | None) -> list[Json]:

@@ -38,15 +38,18 @@ class ToolCalls:
             if type(fragment) is not dict:
                 raise ValueError("a tool call that is no object")
             self._place(fragment, seed)
+        if len(fragments) > 1:
+            _unite(fragments)
 
     def complete(self, delta: Json) -> None:
         """Give the calls that have no arguments, now that the answer is whole, an empty object.
 
         What is behind Databricks and OpenRouter says nothing there for functions without any.
         """
-        told = [{"index": at, "function": {"arguments": "{}"}} for at in sorted(self._bare)]
-        if told:
-            delta["tool_calls"] = [*(delta.get("tool_calls") or ()), *told]
+        if self._bare:
+            told = [{"index": at, "function": {"arguments": "{}"}} for at in sorted(self._bare)]
+            delta["tool_calls"] = fragments = [*(delta.get("tool_calls") or ()), *told]
+            _unite(fragments)
             self._bare.clear()
 
     def _place(self, fragment: Json, seed: str) -> None:
@@ -59,6 +62,8 @@ class ToolCalls:
             at = len(self._begun)
             if at >= MAX_CALLS:
                 raise ValueError("more tool calls than can be")
+            if id_ and any(id_ == one for one, _ in self._begun):
+                fragment["id"] = f"{id_}_{at}"  # Xinference gives all calls of an answer one id
             complete_call(fragment, f"call_{seed}_{at}")
             self._begun.append((id_, name))
             if "function" in fragment:
@@ -87,6 +92,22 @@ class ToolCalls:
         if type(theirs) is not int and name and not id_:
             return None
         return at
+
+
+def _unite(fragments: list[Json]) -> None:
+    """Make one fragment of those of one call, which OpenAI's SDK for Python takes for several calls
+    where they come in one chunk: https://github.com/openai/openai-python/issues/3201.
+    """
+    first: dict[int, Json] = {}
+    for fragment in fragments:
+        known = first.setdefault(fragment["index"], fragment)
+        function = fragment.get("function")
+        if known is not fragment and type(function) is dict:
+            whole = known.setdefault("function", {})
+            for name in ("name", "arguments"):
+                if function.get(name):
+                    whole[name] = _text(whole.get(name)) + function[name]
+    fragments[:] = first.values()
 
 
 def _text(value: object) -> str:

@@ -176,13 +176,17 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
 
 
 def _complete(calls: list[Json], choice: Json, answer_id: str) -> None:
+    known: list[object] = []
     for number, call in enumerate(calls):
+        if call.get("id") in known and call.get("id"):  # Xinference gives all calls one id
+            call["id"] = f"{call['id']}_{number}"
         complete_call(call, f"call_{answer_id}_{choice['index']}_{number}")
         function = call.get("function")
         if isinstance(function, dict) and not function.get("arguments"):
             # OpenRouter leaves out what is empty; of an answer that was cut it may be missing
             whole = choice["finish_reason"] != "length" or "arguments" not in function
             function["arguments"] = "{}" if whole else ""
+        known.append(call["id"])
 
 
 def _textual(message: Json) -> bool:
