@@ -155,6 +155,13 @@ def test_mistakes_are_told_by_the_gateway_and_not_by_nginx(front: Front) -> None
     assert front.client.get(docs).status_code == 200
 
 
+def test_what_comes_as_http_1_0_without_a_host_is_served(front: Front) -> None:
+    url = front.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
 def test_the_record_names_who_asked_nginx_and_not_what_it_claims(front: Front) -> None:
     claims = {"x-forwarded-for": "192.0.2.66", "x-forwarded-proto": "ftp"}
     direct = httpx.Client(
