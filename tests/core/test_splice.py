@@ -41,6 +41,15 @@ def test_another_answer_is_never_joined(delivered: str, other: str, cuts: list[i
         assert caught.value.kind.type == "answer_diverged"
 
 
+@pytest.mark.parametrize(("pieces", "agree"), [(["The ", "cot"], 5), (["A"], 0), (["The"], 3)])
+def test_an_answer_that_diverges_is_told_with_how_much_agreed(
+    pieces: list[str], agree: int
+) -> None:
+    seam = Matched("The cat sat")
+    with pytest.raises(GatewayError, match=f"only the first {agree} characters agree"):
+        assert not [seam.take(piece) for piece in pieces] + [seam.end()]
+
+
 @given(TEXT, st.integers(0, 60), CUTS)
 def test_going_on_from_the_stem_gives_the_text(text: str, at: int, cuts: list[int]) -> None:
     delivered = text[:at]

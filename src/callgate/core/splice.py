@@ -53,7 +53,8 @@ class Matched:
             return text
         known = text[:left]
         if not self._delivered.startswith(known, self._at):
-            raise diverged(self._at)
+            pairs = enumerate(zip(known, self._delivered[self._at :], strict=False))
+            raise diverged(self._at + next(at for at, (one, other) in pairs if one != other))
         self._at += len(known)
         return text[left:]
 
@@ -161,7 +162,9 @@ def stem(delivered: str) -> str:
 
 
 def diverged(at: int) -> GatewayError:
-    """The answer is not the one that was begun, from its `at`th character on."""
+    """The error of an answer of which only the first `at` characters are those delivered."""
     return GatewayError(
-        "answer_diverged", f"Another answer did not begin like the one that broke off ({at})."
+        "answer_diverged",
+        f"Another answer did not begin like the one that broke off: only the first {at} characters "
+        "agree.",
     )

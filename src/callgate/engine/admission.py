@@ -8,7 +8,7 @@ from callgate.core.record import COUNTED_ALONE
 from callgate.core.request import ChatRequest
 from callgate.core.validate import check_model
 from callgate.engine.call import Call
-from callgate.engine.candidates import Candidate, entries, overridden, told_of
+from callgate.engine.candidates import Candidate, at_fallback, entries, overridden
 from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering, note_share
 from callgate.engine.placing import WORLDWIDE, placed
@@ -68,14 +68,14 @@ class Admission:
                 fallback = self._allowed(key, entry["model"])
             except GatewayError as error:
                 if own:
-                    raise told_of(error, at) from None
+                    raise at_fallback(error, at) from None
                 continue  # the operator's default, which this key may not use or nobody serves
             changed = overridden(request, entry, at)
             try:
                 self._check(changed, fallback)
             except GatewayError as error:
                 if own:
-                    raise told_of(error, at) from None
+                    raise at_fallback(error, at) from None
                 continue
             if fallback.worldwide:
                 fallback = placed(changed, fallback)
@@ -111,7 +111,7 @@ class Admission:
         try:
             await self._checkers.ready(request)
         except GatewayError as error:
-            raise (told_of(error, at - 1) if at else error) from None
+            raise (at_fallback(error, at - 1) if at else error) from None
 
     async def reserve(self, call: Call, key: Key, model: Model, request: ChatRequest) -> None:
         """Take one request from the account's window for the model, with its tokens and price.

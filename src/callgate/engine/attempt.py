@@ -43,6 +43,12 @@ CUT_OFF = "the caller left, or the gateway ended"
 """The reason of an attempt that was cancelled; which of the two it was, the door knows."""
 
 
+def fail(attempt: Attempt, error: GatewayError) -> None:
+    """Have an attempt say what it failed of; if anything more is done, failover says what."""
+    attempt.error, attempt.message = error.kind.type, error.detail or error.message
+    attempt.decision, attempt.reason = "stop", "no other target"
+
+
 class Try:
     """One try and the trail it leaves on the call.
 
@@ -106,8 +112,7 @@ class Try:
             attempt.decision, attempt.reason = "done", "the answer is complete"
         elif isinstance(error, GatewayError):
             named(error, attempt.provider)
-            attempt.error, attempt.message = error.kind.type, error.detail or error.message
-            attempt.decision, attempt.reason = "stop", "no other target"
+            fail(attempt, error)
             exchange = self._exchange
             if exchange is not None and not exchange.status:
                 exchange.error = Failure.of(error)

@@ -70,11 +70,11 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
     try:
         return parse_chat(_encode(fields))
     except GatewayError as error:
-        raise told_of(error, at) from None
+        raise at_fallback(error, at) from None
 
 
-def told_of(error: GatewayError, at: int) -> GatewayError:
-    """The error as one of the fallback at position `at`."""
+def at_fallback(error: GatewayError, at: int) -> GatewayError:
+    """The error, with message and path that say it is the fallback's at position `at`."""
     where = f"fallbacks[{at}]"
     param = f"{where}.{error.param}" if error.param else where
     return GatewayError(

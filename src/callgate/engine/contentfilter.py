@@ -12,6 +12,7 @@ from callgate.core.chat import Usage
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.target import Target
+from callgate.engine.attempt import fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.errors import GatewayError
@@ -39,8 +40,7 @@ def check(call: Call, target: Target, answer: ChatResponse) -> None:
         return
     error = withheld(target)
     attempt = call.last_at(target)
-    attempt.error, attempt.message = error.kind.type, error.message
-    attempt.decision, attempt.reason = "stop", "no other target"
+    fail(attempt, error)
     attempt.usage = answer.usage
     note_price(call, target, answer.usage)
     raise error

@@ -61,7 +61,8 @@ class HealthTable(dict[str, Health]):
                 _log.warning("a provider refuses; others are asked first", extra=extra)
             health.refused(now, _REFUSAL_SECONDS)
         elif known.blames and health.failed(now):
-            _log.warning("circuit opened", extra={"deployment": deployment.id})
+            extra = {"deployment": deployment.id, "detail": health.failure}
+            _log.warning("circuit opened", extra=extra)
             return True
         return False
 

@@ -15,7 +15,7 @@ from callgate.core.redact import redact
 from callgate.core.response import ChatResponse
 from callgate.core.steps import RefusedError, size, take
 from callgate.core.target import Target
-from callgate.engine.attempt import KEPT_BODY, SEEN_BODY
+from callgate.engine.attempt import KEPT_BODY, SEEN_BODY, fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.relay import Again, Outlet, Relay
@@ -45,8 +45,7 @@ async def finished(call: Call, target: Target, steps: Sequence[Json], answer: Ch
         error, deployment = refused.error, target.deployment
         secrets = (deployment.secret, deployment.session_token)
         attempt.body = redact(refused.text[:SEEN_BODY], secrets)[:KEPT_BODY]
-        attempt.error, attempt.message = error.kind.type, error.message
-        attempt.decision, attempt.reason = "stop", "no other target"
+        fail(attempt, error)
         attempt.usage = call.usage = answer.usage
         if answer.usage is not None:
             call.parts.append((target, answer.usage))

@@ -24,6 +24,7 @@ from callgate.core.response import ChatResponse
 from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.target import Target
 from callgate.core.usage import total
+from callgate.engine.attempt import fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.checkers import Checkers, schema_of
@@ -266,9 +267,8 @@ def violation(target: Target, fault: Fault) -> GatewayError:
 def _mark(call: Call, target: Target, refusal: GatewayError, usage: Usage | None) -> Attempt:
     """Have the last attempt say that its answer was refused; what follows is said by others."""
     attempt = call.last_at(target)
-    attempt.error, attempt.message = refusal.kind.type, refusal.message
+    fail(attempt, refusal)
     attempt.usage = usage
-    attempt.decision, attempt.reason = "stop", "no other target"
     return attempt
 
 
