@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+import redisserver
 from callgate.store.link import Command
 from callgate.store.redis import RedisLink
 from callgate.store.scripts import BEAT, DRAW, RESTORE
@@ -74,8 +75,19 @@ async def test_what_was_counted_anew_before_anybody_knew_better_is_added(window:
 
 
 async def test_a_window_that_was_kept_stays_as_it_is(window: Window) -> None:
-    await window.run(window.draw(3, BEGAN), window.restore(9))
-    assert window.stands() == (BEGAN, 3)
+    await window.run(window.draw(9, BEGAN), window.restore(9), window.restore(7))
+    assert window.stands() == (BEGAN, 9)
+
+
+@pytest.mark.parametrize("kept", [4, 10])
+@pytest.mark.parametrize("order", list(permutations(((8, 2), (11, 1), (9, 4)))), ids=str)
+async def test_a_window_of_which_a_replica_had_not_heard_the_last_is_brought_up_to_it(
+    window: Window, kept: int, order: tuple[tuple[int, int], ...]
+) -> None:
+    await window.run(window.draw(kept, BEGAN))
+    for known, alone in order:
+        await window.run(window.restore(known), window.draw(alone))
+    assert window.stands() == (BEGAN, 11 + 2 + 1 + 4)
 
 
 async def test_a_window_that_is_over_is_not_brought_back(window: Window) -> None:
@@ -86,7 +98,7 @@ async def test_a_window_that_is_over_is_not_brought_back(window: Window) -> None
 async def test_what_was_told_of_one_window_says_nothing_of_the_next(window: Window) -> None:
     later = BEGAN + 60_000_000
     await window.run(window.restore(8), window.draw(1, later), window.restore(5, later, later + 1))
-    assert window.stands() == (later, 1)
+    assert window.stands() == (later, 5)
 
 
 async def test_the_mark_is_the_same_for_all_until_the_server_has_lost_it(
@@ -100,3 +112,20 @@ async def test_the_mark_is_the_same_for_all_until_the_server_has_lost_it(
         client.delete(keys[1])
     ((_, _, other),) = await window.run(beats[1])
     assert other != first
+
+
+async def test_a_server_that_takes_over_has_another_mark(program: str) -> None:
+    keys, marks, kept = ("test:a", "test:b"), [], b""
+    for _ in range(2):
+        with redisserver.running(program=program) as server, server.client() as client:
+            if kept:
+                client.restore(keys[1], 0, kept)
+            window = Window(server)
+            ((*_, mark), (*_, again)) = await window.run(
+                *[Command(BEAT, keys, ("one", 10_000))] * 2
+            )
+            assert mark == again
+            marks.append(mark)
+            kept = client.dump(keys[1])
+    assert marks[0] != marks[1]
+    assert marks[0].split()[:2] == marks[1].split()[:2]

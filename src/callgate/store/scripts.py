@@ -144,8 +144,8 @@ local found = redis.call('HMGET', key, 'o', 'u', 's', 'so')
 local opened, used = tonumber(found[1]) or 0, tonumber(found[2]) or 0
 local told = tonumber(found[4]) == began and tonumber(found[3]) or nil
 if opened == began then
-  if not told or known <= told then return 0 end
-  used = used + known - told
+  told = told or used
+  used, known = used + math.max(0, known - told), math.max(known, told)
 elseif now >= opened + 60000000 then
   used = known
 elseif opened > began then
@@ -161,7 +161,8 @@ return 1
 """KEYS: a window. ARGV: now or 0, when it began and how much of it was used, as it was last heard.
 
 For a server that has lost it: what was counted since is added to the most that any process knows of
-before (`s`, of the window that began at `so`). A window that it has kept stays as it is.
+before (`s`, of the window that began at `so`). One that was kept, but not to its last, as by a
+replica or a dump, is brought up to that in the same way.
 """
 
 # A server without memory refuses what adds, unless the script has written before. So that comes
@@ -181,8 +182,10 @@ end
 redis.call('PEXPIRE', KEYS[2], 120000)
 local names = redis.call('ZRANGE', KEYS[1], 0, -1)
 table.sort(names)
+local said = redis.pcall('INFO', 'server')
+local run = type(said) == 'string' and string.match(said, 'run_id:(%x+)') or ''
 for i, name in ipairs(names) do
-  if name == ARGV[1] then return {i - 1, #names, since} end
+  if name == ARGV[1] then return {i - 1, #names, since .. ' ' .. run} end
 end
 """
 )
@@ -190,7 +193,8 @@ end
 a silent one is gone.
 
 Returns this process's place among all of them, counted from 0, how many they are, and the mark. It
-is kept for longer than a window: another one tells that the server has lost what it had counted.
+is kept for longer than a window: another one tells that the server has lost what it had counted, or
+is another process, which may have lost the last of it (unless the user may not ask for `INFO`).
 """
 
 LEAVE = _script("return redis.call('ZREM', KEYS[1], ARGV[1])")
