@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import itertools
 import random
 import stat
 import struct
@@ -20,6 +21,7 @@ from callgate.errors import GatewayError
 from callgate.store import mapped
 from callgate.store.base import StoreError
 from callgate.store.mapped import MappedCounters
+from callgate.store.mappedfile import HEADER
 from store.children import child
 
 NOW = 1_800_000_000.0
@@ -220,6 +222,7 @@ async def test_a_stopped_process_holds_up_its_slots_and_not_the_event_loop(
 
 # A lock of the whole file, by the open file and not by the process, so that it shuts this one out.
 WHOLE = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 0, 0)
+NONE = struct.pack("hhqqi4x", fcntl.F_UNLCK, 0, 0, 0, 0)
 
 
 def is_locked(file: IO[bytes]) -> bool:
@@ -253,11 +256,17 @@ async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_no
     counters = MappedCounters(path)
     spend = Draw("spend", 9, 1, Period.DAY, 86_400_000_000)
     await counters.draw("acme", [spend], NOW)
+    slot = counters._search(mapped._digest("acme", "spend", Period.DAY))
+    assert slot is not None
+    one = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, HEADER + slot, 1, 0)
     with path.open("r+b") as file:
-        fcntl.fcntl(file, fcntl.F_OFD_SETLK, WHOLE)
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, one)
         monkeypatch.setattr(mapped, "_PATIENCE", 0.05)
         with pytest.raises(GatewayError, match="busy"):
-            await counters.draw("acme", [spend], NOW)
+            await counters.draw("acme", [Draw("m", 9, 1), spend], NOW)
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, NONE)
+        assert not is_locked(file)  # nor is the counter that was free
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, WHOLE)
         monkeypatch.setattr(mapped, "_PATIENCE", 60.0)
         counters.settle("acme", [Correction("spend", Period.DAY, spend.begins, 1)], NOW)
         drawing = asyncio.create_task(counters.draw("acme", [spend], NOW))
@@ -271,11 +280,18 @@ async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_no
     counters.close()
 
 
-def test_every_place_of_a_table_is_found_by_others(path: Path) -> None:
-    one, other = MappedCounters(path, slots=8), MappedCounters(path, slots=8)
+@pytest.mark.parametrize(("slots", "home"), [(8, None), (300, 100), (300, 298)])
+def test_every_place_of_a_table_is_found_by_others(
+    path: Path, slots: int, home: int | None
+) -> None:
+    """Also those that a key got because others stand where it would, even beyond the end."""
+    one, other = MappedCounters(path, slots), MappedCounters(path, slots)
+    names = (str(number) for number in itertools.count())
+    at_home = (name for name in names if home in {None, one._home(mapped._digest(name, "m"))})
+    accounts = list(itertools.islice(at_home, 8))
     for counters, admitted in ((one, True), (other, False)):
-        for number in range(8):
-            assert reserve(counters, f"a{number}", "m", 1, NOW).admitted is admitted
+        for account in accounts:
+            assert reserve(counters, account, "m", 1, NOW).admitted is admitted
         counters.close()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from callgate.core.keys import mint
 from callgate.errors import GatewayError
-from callgate.web.credentials import UNAUTHORIZED, check_region, read_key
+from callgate.web.credentials import SEVERAL, UNAUTHORIZED, check_region, read_key
 
 KEY = mint("us", b"k" * 20)
 ENDPOINTS = {"eu": "https://eu.example"}
@@ -41,8 +41,9 @@ def test_forms_that_are_taken(sent: str) -> None:
         ({b"authorization": b""}, b"", "Authorization: <key>"),
         ({b"x-api-key": KEY.encode()}, b"", "'x-api-key'"),
         ({b"proxy-authorization": KEY.encode()}, b"", "'proxy-authorization'"),
-        ({}, b"api_key=" + KEY.encode(), "query string"),
-        ({}, b"a=b&KEY=x", "query string"),
+        ({}, b"api_key=" + KEY.encode(), "revoke the one"),
+        ({}, b"a=b&KEY=x", "revoke the one"),
+        ({b"authorization": SEVERAL}, b"", "more than once"),
         ({}, b"&&=;%ff%00" * 1000, "Authorization: <key>"),
         ({b"authorization": b"Bearer"}, b"", "Authorization"),
         ({b"authorization": b"Basic " + KEY.encode()}, b"", "'basic'"),
@@ -66,17 +67,23 @@ def test_forms_that_are_taken(sent: str) -> None:
         ({b"auth": KEY.encode()}, b"", "'auth'"),
         ({b"authorization": b"", b"x-auth-token": KEY.encode()}, b"", "'x-auth-token'"),
     ],
-    ids=range(28),
+    ids=range(29),
 )
 def test_near_misses(headers: dict[bytes, bytes], query: bytes, words: str) -> None:
     assert words in fix_for(headers, query)
+
+
+def test_other_headers_are_no_misspelt_ones() -> None:
+    others = {b"accept": b"*/*", b"authentication-results": b"none"}
+    assert fix_for(others) == fix_for({})
 
 
 def test_a_key_of_another_region() -> None:
     with pytest.raises(GatewayError, match=r"'eu'.*https://eu\.example") as caught:
         check_region(mint("eu", b"k" * 20), "us", ENDPOINTS)
     assert caught.value.kind.type == "wrong_region_key"
-    with pytest.raises(GatewayError, match="'asia'") as caught:
+    assert caught.value.fix == "Use the endpoint https://eu.example or a key of region 'us'."
+    with pytest.raises(GatewayError, match=r"'asia', this endpoint serves 'us'\.$") as caught:
         check_region(mint("asia", b"k" * 20), "us", ENDPOINTS)
     assert "endpoint" in caught.value.fix
 

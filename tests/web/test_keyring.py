@@ -26,6 +26,7 @@ class Store:
     def __init__(self, *keys: Key) -> None:
         self.keys = {key.digest: key for key in keys}
         self.asked = 0
+        self.versions = 0
         self.away = False
         self.at = 1
         self.hung: threading.Event | None = None
@@ -37,6 +38,7 @@ class Store:
             self.hung.wait(PATIENCE)
 
     def version(self) -> int:
+        self.versions += 1
         self.hang()
         if self.away:
             raise StoreError("the disk is on fire")
@@ -139,6 +141,19 @@ async def test_the_same_unknown_key_is_asked_for_once() -> None:
     assert store.asked == 2
 
 
+async def test_what_is_remembered_of_unknown_keys_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyring, "_MAX_MISSES", 2)
+    store = Store()
+    ring = Keyring(store, Clock())
+    ring.load()
+    for name, asked in ((b"1", 1), (b"2", 2), (b"3", 3), (b"2", 3), (b"3", 3), (b"1", 4)):
+        with pytest.raises(GatewayError):
+            await ring.find(name)
+        assert store.asked == asked
+
+
 async def test_a_new_key_is_found_by_all_who_come_with_it_at_once() -> None:
     store = Store()
     ring = Keyring(store, Clock())
@@ -161,6 +176,9 @@ async def test_while_the_store_is_away_known_keys_go_on_and_others_are_told_so()
     assert caught.value.retry_after is not None
     assert "fire" not in caught.value.message
     assert ring.trouble is not None
+    with pytest.raises(GatewayError):
+        await ring.find(b"3")
+    assert store.asked == 1
 
 
 async def test_a_slow_store_does_not_keep_a_queue_waiting() -> None:
@@ -245,12 +263,68 @@ async def test_a_key_that_has_ended(end: str) -> None:
     clock = Clock()
     ring = Keyring(Store(key(b"1", **{end: 1_000_500})), clock)
     ring.load()
-    assert ring.cached(b"1") is not None
-    clock.now += 0.5
+    found = ring.cached(b"1")
+    assert found is not None
+    ring.learn(b"Bearer 1", found)
+    clock.now += 0.499
+    assert ring.known(b"Bearer 1") is found
+    clock.now += 0.001
+    assert ring.known(b"Bearer 1") is None
     with pytest.raises(GatewayError, match="Unauthorized - Invalid or missing API key"):
         ring.cached(b"1")
     with pytest.raises(GatewayError):
         await ring.find(b"1")
+
+
+async def test_a_key_without_an_end_stays_known_and_what_is_remembered_of_headers_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyring, "_MAX_HEADERS", 1)
+    ring = Keyring(Store(key(b"1")), Clock())
+    ring.load()
+    found = await ring.find(b"1")
+    ring.learn(b"Bearer 1", found)
+    ring.learn(b"1", found)
+    assert (ring.known(b"Bearer 1"), ring.known(b"1")) == (found, None)
+
+
+async def test_what_follows_the_keys_is_told_of_each_change_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keyring, "REFRESH_SECONDS", 0.0)
+
+    class Beside:
+        reads = applied = 0
+
+        def read(self) -> None:
+            self.reads += 1
+
+        def apply(self) -> None:
+            self.applied += 1
+
+    store, beside, changes = Store(key(b"1")), Beside(), []
+    ring = Keyring(store, companion=beside)
+    ring.load()
+    ring.on_change = lambda: changes.append([one.id for one in ring.all()])
+    following = asyncio.create_task(ring.keep_fresh())
+
+    async def until(happened: Callable[[], bool]) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not happened():
+                await asyncio.sleep(0)
+
+    await until(lambda: beside.applied > 3)
+    assert (beside.reads, changes) == (1, [["key_1"]])
+    store.add(key(b"2"))
+    await until(lambda: len(changes) > 1)
+    assert (beside.reads, changes[1]) == (2, ["key_1", "key_2"])
+    store.away = True
+    await until(lambda: ring.trouble is not None)
+    applied, asked = beside.applied, store.versions
+    await until(lambda: store.versions > asked + 3)
+    assert (ring.trouble, beside.applied) == ("StoreError while reading keys", applied)
+    assert len(changes) == 2
+    following.cancel()
 
 
 async def test_a_key_that_is_found_dead_stays_out() -> None:

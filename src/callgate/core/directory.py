@@ -34,7 +34,7 @@ class Directory:
         served = {**self.served, **{model.name: model for model in models}}
         return Directory(served, self._absent, region=self._region, endpoints=self._endpoints)
 
-    def find(self, name: str, *, param: str = "model") -> Model:
+    def find(self, name: str) -> Model:
         """The model of this name.
 
         Raises GatewayError `model_not_found` (with the nearest names), `model_retired` (with the
@@ -45,10 +45,10 @@ class Directory:
             return model
         absent = self._absent.get(name)
         if absent is not None and absent.retired:
-            raise self._retired(absent, param)
+            raise self._retired(absent)
         if absent is not None and absent.regions:
-            raise self._elsewhere(absent, param)
-        raise self._unknown(name, param)
+            raise self._elsewhere(absent)
+        raise self._unknown(name)
 
     def nearest(self, name: str) -> list[str]:
         """At most three served names that look like this one, best first."""
@@ -56,20 +56,20 @@ class Directory:
         found = difflib.get_close_matches(name[:256].lower(), folded, n=3, cutoff=0.6)
         return [folded[match] for match in found]
 
-    def _unknown(self, name: str, param: str) -> GatewayError:
+    def _unknown(self, name: str) -> GatewayError:
         near = self.nearest(name)
         hint = f"; did you mean {' or '.join(repr(other) for other in near)}?" if near else ""
         return GatewayError(
-            "model_not_found", f"Model {name[:256]!r} is not served here{hint}", param=param
+            "model_not_found", f"Model {name[:256]!r} is not served here{hint}", param="model"
         )
 
-    def _retired(self, absent: Absent, param: str) -> GatewayError:
+    def _retired(self, absent: Absent) -> GatewayError:
         successor = f"; its successor is {absent.successor!r}" if absent.successor else ""
         return GatewayError(
-            "model_retired", f"Model {absent.name!r} has been retired{successor}", param=param
+            "model_retired", f"Model {absent.name!r} has been retired{successor}", param="model"
         )
 
-    def _elsewhere(self, absent: Absent, param: str) -> GatewayError:
+    def _elsewhere(self, absent: Absent) -> GatewayError:
         places = [
             f"{region} ({self._endpoints[region]})" if region in self._endpoints else region
             for region in absent.regions
@@ -78,5 +78,5 @@ class Directory:
             "model_not_in_region",
             f"Model {absent.name!r} is not served in region {self._region!r} "
             f"but in: {', '.join(places)}",
-            param=param,
+            param="model",
         )

@@ -87,7 +87,6 @@ class Keyring:
                 self._companion.read()
             self._by_digest, self._version = found, version
             self._by_header = {}
-            self._misses.clear()
             if self._remember is not None:
                 self._remember(found.values())
 
