@@ -99,6 +99,18 @@ async def test_proxy_that_refuses_makes_the_upstream_unreachable(ask, answer, wo
         assert caller.client.stats()[origin] == (0, 0, 0)
 
 
+async def test_proxy_that_wants_other_credentials_is_not_taken_for_the_provider(ask):
+    page = b"<html>Squid wants to know who you are</html>"
+    refusal = b"HTTP/1.1 407 No\r\nContent-Length: %d\r\n\r\n%b" % (len(page), page)
+    async with Hostile(lambda peer: peer.answer(refusal)) as proxy:
+        caller = ask(proxies=through(proxy.origin))
+        origin = Origin("http", "api.example.com", 80)
+        error = await caller.error(origin)
+        assert error.kind.type == "upstream_unreachable"
+        assert "refused the way to api.example.com with status 407" in str(error.detail)
+        assert caller.client.stats()[origin] == (0, 0, 0)
+
+
 async def test_proxy_that_is_away_is_named(ask):
     async with Hostile(forward) as proxy:
         origin = proxy.origin

@@ -23,6 +23,7 @@ __all__ = ["Client", "PoolStats", "Response", "UpstreamSettings"]
 
 _SMALL = 64 * 1024
 _MAX_HEADS = 256
+_PROXY_AUTHENTICATION = 407  # RFC 9110, 15.5.8: said by no provider, but by a proxy before it
 
 
 class Client:
@@ -89,6 +90,9 @@ class Client:
                 raise
         if connection.error is not None and not connection.status:
             raise connection.surrender()
+        if connection.status == _PROXY_AUTHENTICATION and pool.forwarder is not None:
+            connection.abort()
+            raise failure.proxy_refused(pool.forwarder, origin.netloc, connection.status)
         return Response(connection, connect_us, int((monotonic() - now) * 1e6))
 
     async def aclose(self) -> None:

@@ -33,8 +33,8 @@ class Pool:
     """
 
     __slots__ = (
-        "_dialling", "_distrusted", "_files", "_members", "_tls", "_waiting", "closed", "heads",
-        "host", "idle", "loop", "names", "origin", "proxy", "settings", "sweeper",
+        "_dialling", "_distrusted", "_files", "_members", "_tls", "_waiting", "closed", "forwarder",
+        "heads", "host", "idle", "loop", "names", "origin", "proxy", "settings", "sweeper",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,8 @@ class Pool:
         self.host = origin.netloc
         self.settings = settings
         self.proxy: Proxy | None = settings.proxies.find(origin)
+        # The proxy that reads the requests themselves; through a tunnel it does not.
+        self.forwarder = self.proxy.origin if self.proxy and origin.scheme == "http" else None
         self.sweeper = sweeper
         self.names = names
         self.loop = asyncio.get_running_loop()
