@@ -244,7 +244,7 @@ _ROWS = (
     Kind(
         "upstream_cut", 502, "upstream", True,
         "The provider's answer broke off before its end.",
-        "Retry; what was delivered so far is not a finished answer.",
+        "Retry; if part of the answer was delivered, it is not a finished one.",
     ),
     Kind(
         "unrepairable_json", 502, "upstream", True,

@@ -66,7 +66,7 @@ def test_a_call_that_was_refused(home: Home) -> None:
     assert "Unauthorized - Invalid or missing API key" in text
     assert "at fault            the caller" in text
     assert "The header is spelt `Authorization`, with a z." in text
-    assert "of no use unchanged" in text
+    assert "would fail in the same way" in text
     assert "none that is valid" in text
     assert "Attempts" not in text
     assert "support@example.com" in text

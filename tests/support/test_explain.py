@@ -73,7 +73,7 @@ def test_every_row_of_the_taxonomy_is_told_with_fault_cause_and_fix(kind: Kind) 
     assert story.fault is not None
     assert story.fault.startswith(who[kind.origin])
     assert story.retry is not None
-    assert story.retry.startswith("the same" if kind.retryable else "of no use")
+    assert story.retry.startswith("the same" if kind.retryable else "would fail")
 
 
 def test_an_answer_has_no_fault() -> None:

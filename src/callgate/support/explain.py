@@ -243,7 +243,7 @@ def _fault(record: Record, kind: Kind | None) -> str | None:
 def _retry(kind: Kind | None) -> str | None:
     if kind is None:
         return None
-    return "the same request may succeed later" if kind.retryable else "of no use unchanged"
+    return "the same request may succeed later" if kind.retryable else "would fail in the same way"
 
 
 def _provider_ids(record: Record) -> list[Fact]:
