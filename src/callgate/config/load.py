@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +17,7 @@ from callgate.config.contradictions import contradictions
 from callgate.config.deployments import Providers
 from callgate.config.misspelling import hint
 from callgate.config.settings import Settings
+from callgate.config.variables import Variables
 from callgate.core import shape
 from callgate.core.allowance import Allowance
 from callgate.core.directory import Directory
@@ -26,7 +25,6 @@ from callgate.core.forwarded import TrustedProxies, networks_of
 from callgate.core.models import Model
 from callgate.upstream.proxy import Proxies, parse_proxies
 
-_VARIABLE = re.compile(r"\$\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
 _MAX_FILE_BYTES = 4 * 2**20
 _PLACES = ("data_dir", "region", "store.url", "counters.url")
 """Without these nobody knows where to look."""
@@ -117,9 +115,9 @@ class Config(Struct, frozen=True, kw_only=True):
 def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
     """Read `path`, or `./callgate.toml` where it exists, or fall back on the environment alone.
 
-    Without `secrets`, variables that are not set are left standing: whoever only looks at records
-    need not know the providers' keys. Where data lies has to be known even so. Raises ConfigError;
-    with a `path` that was named but is absent, too.
+    Without `secrets`, variables and files that are not there are left standing: whoever only looks
+    at records need not know the providers' keys. Where data lies has to be known even so. Raises
+    ConfigError; with a `path` that was named but is absent, too.
     """
     file = path if path is not None else DEFAULT_FILE
     if path is None and not file.exists():
@@ -138,9 +136,9 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
         raise ConfigError(str(file), [told]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(str(file), [f"is not TOML: {error}"]) from None
-    mistakes: list[str] = []
-    unset: dict[str, str] = {}
-    table = _expand(table, environ, "", mistakes, unset)
+    variables = Variables(environ, file.resolve().parent)
+    table = variables.expand(table)
+    mistakes, unset = variables.mistakes, variables.unset
     mistakes += [told for path, told in unset.items() if secrets or path in _PLACES]
     report = shape.inspect(table, Settings)
     mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
@@ -182,40 +180,6 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
         local_weights=providers.local_weights,
         providers=providers,
     )
-
-
-def _expand(
-    value: Any, environ: Mapping[str, str], path: str, mistakes: list[str], unset: dict[str, str]
-) -> Any:
-    """Replace `${VAR}` in every string of a TOML value.
-
-    White space around a variable is nobody's intent: secrets that are read from files end in a
-    line break.
-    """
-    if isinstance(value, dict):
-        return {
-            key: _expand(item, environ, f"{path}.{key}" if path else key, mistakes, unset)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _expand(item, environ, f"{path}[{at}]", mistakes, unset)
-            for at, item in enumerate(value)
-        ]
-    if not isinstance(value, str):
-        return value
-
-    def read(match: re.Match[str]) -> str:
-        name = match[1]
-        if name is None:  # nothing of what follows is told: a secret may stand there
-            mistakes.append(f"{path}: holds `${{` without the name of a variable and `}}` after it")
-        elif name in environ:
-            return environ[name].strip()
-        else:
-            unset[path] = f"{path}: the environment variable {name} is not set"
-        return match[0]
-
-    return _VARIABLE.sub(read, value)
 
 
 def _anchored(url: str, home: Path) -> str:
