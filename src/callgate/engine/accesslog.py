@@ -10,8 +10,8 @@ _log = logging.getLogger("callgate.requests")
 
 
 class AccessLog:
-    """Writes the line of a call that ends: of each where `access`, else of those that failed by
-    this gateway's own fault, which its operator has to fix.
+    """Writes one line when a call ends: for every call if `access`, else only for those that failed
+    through this gateway's own fault, which its operator has to fix.
     """
 
     __slots__ = ("access",)
@@ -20,7 +20,7 @@ class AccessLog:
         self.access = access
 
     def settled(self, call: Call) -> None:
-        """The line of a call whose outcome is known, if it gets one; with a defect's traceback."""
+        """Write the line of a call that has ended, if it gets one; of a defect, with traceback."""
         error = call.error
         ours = error is not None and error.kind.origin == "gateway"
         if not (self.access or ours):

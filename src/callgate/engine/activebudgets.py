@@ -1,4 +1,4 @@
-"""Budgets as they are in force, and which of them come into force while calls are served."""
+"""Which budgets come into force while calls are served: new ones, and those that return."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _Held = Mapping[str, Allowance | None]
 class ActiveBudgets:
     """Remembers how budgets stood at the last look.
 
-    A request draws on those alone that are in force. So the counter of one that comes back has to
-    be told what was spent meanwhile.
+    Requests draw only on budgets that are in force, so when one returns, its counter has to be told
+    what was spent in between.
     """
 
     __slots__ = ("_accounts", "_keys", "_models")
@@ -29,9 +29,9 @@ class ActiveBudgets:
     def look(
         self, accounts: Mapping[str, Allowance], models: Iterable[Model], keys: Collection[Key]
     ) -> list[tuple[str, Rule]]:
-        """The budgets that were not in force at the last look, each with its account.
+        """The budgets that have come into force since the last look, each with its account.
 
-        Accounts and keys that were not there have spent nothing, so theirs are left out.
+        Those of new accounts and keys are left out: these have spent nothing yet.
         """
         of_accounts = {name: allowance_of(accounts, name) for name in {key.account for key in keys}}
         of_keys = {key.id: key.allowance for key in keys}
@@ -61,7 +61,7 @@ class ActiveBudgets:
 def _entered(
     scope: Scope, subject: str, now: Allowance | None, earlier: Allowance | None
 ) -> list[Rule]:
-    """The rules on money that a holder has now, and did not have earlier."""
+    """The rules on money that a holder has now and did not have before."""
     if now == earlier:  # as it is with nearly all
         return []
     had = {rule.name for rule in budgets(scope, subject, earlier)}

@@ -42,12 +42,12 @@ def check(call: Call, target: Target, answer: ChatResponse) -> None:
     attempt = call.last_at(target)
     fail(attempt, error)
     attempt.usage = answer.usage
-    note_price(call, target, answer.usage)
+    note_used(call, target, answer.usage)
     raise error
 
 
-def note_price(call: Call, target: Target, usage: Usage | None) -> None:
-    """What was withheld had its price too."""
+def note_used(call: Call, target: Target, usage: Usage | None) -> None:
+    """Count what an answer used that the caller does not get: it is paid for all the same."""
     if usage is not None:
         call.parts.append((target, usage))
 

@@ -56,13 +56,15 @@ class Stream(Protocol):
         ...
 
     async def pour(self, sink: Outlet, again: Again | None = None) -> None:
-        """Give `sink` what it can be given in the callbacks in which it arrives; see `Relay`."""
+        """Pass chunks to `sink` from the very callbacks in which they arrive; see `Relay.pour`."""
         ...
 
 
 class Engine:
-    """Carries calls. `prices` gives a target's price, or None where none is known; `mid_stream`
-    says what is done with a stream that breaks off, unless the caller does.
+    """Takes calls to providers and keeps their books.
+
+    `prices` gives a target's price, or None where none is known; `mid_stream` says what is done
+    with a stream that breaks off, unless the caller does.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Engine:
         self._shaping = shaping
 
     async def complete(self, call: Call, candidates: Sequence[Candidate]) -> ChatResponse:
-        """The whole answer to a call, be it streamed by the provider. Raises GatewayError."""
+        """The whole answer to a call, even if the provider streams it. Raises GatewayError."""
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
             body = request.body
@@ -137,7 +139,7 @@ class Engine:
     async def stream(self, call: Call, candidates: Sequence[Candidate]) -> Stream:
         """The answer to a call that streams, once its first content is here; enter it at once.
 
-        Where it has to be finished as a whole, all of it is waited for.
+        If it has to be processed as a whole, all of it is waited for.
         """
         formed = any(candidate.request.body.response_format is not None for candidate in candidates)
         if needs_whole(candidates) or (formed and self._shaping.holds_back(candidates)):

@@ -32,7 +32,7 @@ _ONWARD = (_NEXT, "fall back to ", "continue the answer ")
 
 
 class _Run(Generic[T]):
-    """What one call asks for. `drawn`: the models whose window the call has been counted in."""
+    """What one call asks for. `drawn` names the models in whose windows it has been counted."""
 
     __slots__ = ("call", "candidates", "drawn", "send")
 
@@ -85,7 +85,7 @@ class Failover:
                     )
                     continue
                 # Into the first model the request has been let already.
-                if (at or not run.drawn) and not await self._may_enter(run, candidate):
+                if (at or not run.drawn) and not await self._enter(run, candidate):
                     failure = failure or _nobody_left(candidate.model)
                     continue
                 try:
@@ -235,7 +235,7 @@ class Failover:
                 candidate.model.deployments, self.health_table, now, self._chance
             ):
                 if deployment.id != first.id:
-                    refusal = await self._is_granted(run, candidate)
+                    refusal = await self._refusal(run, candidate)
                     return None if refusal is not None else (candidate, deployment)
         return None
 
@@ -267,10 +267,10 @@ class Failover:
             _note(broken or call.attempts[-1], decision)
         return decision
 
-    async def _may_enter(self, run: _Run[T], candidate: Candidate) -> bool:
-        """Whether the account has a request left for a model; it is taken then."""
+    async def _enter(self, run: _Run[T], candidate: Candidate) -> bool:
+        """Take a request for a model from the account's window; whether there was one left."""
         call = run.call
-        refusal = await self._is_granted(run, candidate)
+        refusal = await self._refusal(run, candidate)
         if refusal is not None:
             call.notes.append(
                 f"fallback {candidate.model.name!r} was passed over: {refusal.message}"
@@ -280,8 +280,8 @@ class Failover:
             call.attempts[-1].decision = f"fall back to {candidate.model.name}"
         return True
 
-    async def _is_granted(self, run: _Run[T], candidate: Candidate) -> GatewayError | None:
-        """Draw on the account's window for a model, once in a request; why not, if it is empty."""
+    async def _refusal(self, run: _Run[T], candidate: Candidate) -> GatewayError | None:
+        """Draw on the account's window for a model, once per call; the refusal, if it is empty."""
         call = run.call
         assert call.key is not None
         if candidate.model.name not in run.drawn:
@@ -335,7 +335,7 @@ def _is_wider(model: Model, window: int) -> bool:
 
 
 def _note_end(call: Call, error: GatewayError) -> None:
-    """Where there was nobody to go to after all, the last attempt says so."""
+    """Have the last attempt say so if, after all, there was no other target to go to."""
     attempt = call.attempts[-1] if call.attempts else None
     if attempt is not None and attempt.decision.startswith(_ONWARD):
         attempt.decision = "stop"

@@ -17,7 +17,7 @@ from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
-from callgate.engine.contentfilter import leaves, note_price, withheld
+from callgate.engine.contentfilter import leaves, note_used, withheld
 from callgate.engine.failover import Failover
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.errors import GatewayError
@@ -113,7 +113,7 @@ class HealingStream:
         call, error = self._call, withheld(relay.target)
         relay.__exit__(type(error), error, None)
         relay.attempt.usage = relay.usage
-        note_price(call, relay.target, relay.usage)
+        note_used(call, relay.target, relay.usage)
         call.usage = call.finish_reason = call.native_finish_reason = None
         call.first_token_ns = None
         raise error

@@ -44,7 +44,7 @@ class Runner(Generic[T]):
         self._kept: dict[str, Any] = {}
 
     def start(self, call: Call) -> asyncio.Task[None]:
-        """Set out. A failure of the attempt is no exception of the task's."""
+        """Start the attempt in a task of its own, which keeps a failure instead of raising it."""
         self.task = asyncio.create_task(self._run(call))
         return self.task
 
@@ -70,7 +70,7 @@ class Runner(Generic[T]):
             setattr(call, name, value)
 
     async def stop(self) -> None:
-        """Break the attempt off, or be done with an answer that nobody wants; may be repeated."""
+        """Cancel the attempt, or let go of an answer that nobody wants; may be repeated."""
         task = self.task
         if task is None:
             return
@@ -146,7 +146,7 @@ class Race(Generic[T]):
         return winner.result[0]
 
     def _count_once(self, before: int, started: int, ended: int) -> None:
-        """Both were waited for at the same time, until `ended`; the winner's stream goes on."""
+        """Count the time until `ended` once, though both were waited for in it."""
         self._call.upstream_ns = before + ended - started
         self._call.upstream_until = ended
 
@@ -161,7 +161,7 @@ class Race(Generic[T]):
         return [self.first] if self.second is None else [self.first, self.second]
 
     def _decided(self) -> Runner[T] | None:
-        """Whose end is the end of the race, if it has come: the first's, if both have failed."""
+        """Whose outcome decides the race, once it is decided; if both failed, the first's."""
         first, second = self.first, self.second
         if first.result or second is None:
             return first if _ended(first) else None
@@ -181,7 +181,7 @@ class Race(Generic[T]):
         attempts[self._mark :] = since
 
     def _tell(self, decider: Runner[T], why: str) -> None:
-        """What the attempts of the other say, whose failure or end was no longer of interest."""
+        """Have the other's attempts say why nobody waited for their outcome."""
         if self.second is None:
             return
         decided = decider.target.deployment.id

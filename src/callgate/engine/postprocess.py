@@ -18,6 +18,7 @@ from callgate.core.target import Target
 from callgate.engine.attempt import KEPT_BODY, SEEN_BODY, fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
+from callgate.engine.contentfilter import note_used
 from callgate.engine.relay import Again, Outlet, Relay
 
 _AT_ONCE = 4096
@@ -47,8 +48,7 @@ async def finished(call: Call, target: Target, steps: Sequence[Json], answer: Ch
         attempt.body = redact(refused.text[:SEEN_BODY], secrets)[:KEPT_BODY]
         fail(attempt, error)
         attempt.usage = call.usage = answer.usage
-        if answer.usage is not None:
-            call.parts.append((target, answer.usage))
+        note_used(call, target, answer.usage)
         raise error from None
     attempt.post_processing = mendings
 

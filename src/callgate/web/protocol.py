@@ -36,7 +36,7 @@ _CHAT_URL = CHAT_PATH.encode()
 _AUTHORIZATION, _HOST = b"authorization", b"host"
 _LINGER = 2.0
 _LAST_REQUEST = 5.0
-_NOT_JUST_SO = 5.0
+_IDLE_ENOUGH = 5.0
 _MAX_PIPELINED = 100
 
 
@@ -146,9 +146,9 @@ class GateProtocol(RequestReader):
             exchange.keep_alive = False
 
     def make_way(self) -> None:
-        """Close where it is idle, and not just so: others have need of its descriptor."""
+        """Close if it has been idle for a while: its descriptor is needed elsewhere."""
         idle = self._is_free() and not self.amid_head
-        if idle and self._loop.time() - self._quiet_since > _NOT_JUST_SO:
+        if idle and self._loop.time() - self._quiet_since > _IDLE_ENOUGH:
             self.transport.close()
 
     def _close_soon(self) -> None:
