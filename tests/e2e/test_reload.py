@@ -116,10 +116,10 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
         (
             "[support]",
             '[store]\nurl = "sqlite:////proc/none/x.db"\n[support]',
-            "does not start with it",
+            "cannot open the store /proc/none/x.db",
         ),
     ],
-    ids=["mistake", "malformed", "fixed", "not-toml", "cannot-start"],
+    ids=["mistake", "malformed", "fixed", "not-toml", "store"],
 )
 def test_what_cannot_be_used_is_refused_and_the_old_goes_on(
     gateway: Gateway, old: str, new: str, told: str

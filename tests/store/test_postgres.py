@@ -354,6 +354,8 @@ def test_of_several_hosts_the_primary_is_taken(postgres: PostgresServer, url: st
             open_store(several)
         with pytest.raises(StoreError, match="as a standby's can"):
             open_store(url)
+        with closing(open_store_or_wait(url)) as begun:  # a worker of a gateway that began before
+            assert begun.keys.all() == []
     finally:
         postgres.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
     open_store(several).close()

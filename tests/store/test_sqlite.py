@@ -19,7 +19,7 @@ from sqlalchemy import create_engine, event
 from callgate.core.chat import Usage
 from callgate.store import schema, tables
 from callgate.store.base import USAGE_DIMENSIONS, Query, StoreError, UsageQuery
-from callgate.store.opening import open_store
+from callgate.store.opening import open_store, open_store_or_wait
 from samples import answered, booked, failed, refused
 from store.children import child
 
@@ -28,7 +28,7 @@ OPEN = """
 import sys
 import alembic.command
 import callgate.store.sqlite
-from callgate.store.opening import open_store
+from callgate.store.opening import open_store, open_store_or_wait
 print("ready", flush=True)
 for line in sys.stdin:
     store = open_store(line.strip())
@@ -99,7 +99,7 @@ def test_processes_that_open_a_fresh_store_at_once_all_succeed(tmp_path: Path) -
 
 def test_alembic_and_another_dialect_are_imported_by_a_migration_only(url: str) -> None:
     code = (
-        "import sys; from callgate.store.opening import open_store; "
+        "import sys; from callgate.store.opening import open_store, open_store_or_wait; "
         "open_store(sys.argv[1]).close(); "
         "print(*({'alembic', 'sqlalchemy.dialects.postgresql'} & {*sys.modules}))"
     )
@@ -135,6 +135,8 @@ def test_a_newer_schema_is_refused(path: Path, url: str) -> None:
         connection.execute("UPDATE alembic_version SET version_num = 'callgate_9999'")
     with pytest.raises(StoreError, match=r"callgate_9999.*newer.*store\.url"):
         open_store(url)
+    with closing(open_store_or_wait(url)) as begun:  # a worker of a gateway that began before
+        assert begun.keys.all() == []
 
 
 def test_another_programs_database_is_refused_and_untouched(path: Path, url: str) -> None:

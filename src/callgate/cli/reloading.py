@@ -106,8 +106,6 @@ def _probe_store(config: Config) -> None:
     """Open another store once: a worker would go on with the keys that it remembers of the old."""
     from callgate.store.opening import open_store
 
-    if config.store_url.startswith("sqlite"):
-        return  # no server that can be away: the worker itself does not start
     try:
         open_store(config.store_url).close()
     except StoreError as error:

@@ -32,6 +32,10 @@ class StoreAwayError(StoreError):
     """The store's server cannot be reached just now."""
 
 
+class StoreUnfitError(StoreError):
+    """The store is a standby's, or of a newer version: no reason to end what has begun with it."""
+
+
 class Key(Struct, frozen=True, kw_only=True):
     """A caller's key as stored: never the key itself. Times are Unix milliseconds.
 

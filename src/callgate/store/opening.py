@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from callgate.store.base import Store, StoreAwayError, StoreError
+from callgate.store.base import Store, StoreAwayError, StoreError, StoreUnfitError
 
 _POSTGRES = ("postgresql", "postgres")
 
@@ -18,14 +18,14 @@ def open_store(url: str) -> Store:
 
 
 def open_store_or_wait(url: str) -> Store:
-    """As `open_store`, but one on a server that is away is given too.
+    """As `open_store`, but one that is away, has become a standby or been upgraded is given too.
 
-    Its operations raise StoreError until the server is back. It is taken to have its tables: for
-    processes that are started after another has opened the store.
+    Its operations raise StoreError until it is back. It is taken to have its tables: for processes
+    that are started after another has opened the store.
     """
     try:
         return _open(url, later=False)
-    except StoreAwayError:
+    except (StoreAwayError, StoreUnfitError):
         return _open(url, later=True)
 
 
@@ -44,7 +44,7 @@ def _open(url: str, *, later: bool) -> Store:
     if scheme == "sqlite":
         from callgate.store.sqlite import open_sqlite
 
-        return open_sqlite(url)
+        return open_sqlite(url, later=later)
     if scheme in _POSTGRES:
         from callgate.store.postgres import open_postgres
 

@@ -21,7 +21,7 @@ from callgate.core.entry import Entry
 from callgate.core.redact import redact
 from callgate.core.secret import secrets_of_url
 from callgate.store import schema
-from callgate.store.base import Store, StoreAwayError, StoreError
+from callgate.store.base import Store, StoreAwayError, StoreError, StoreUnfitError
 from callgate.store.overrides import SqlOverrides
 from callgate.store.refusals import DATABASE, fix_of
 from callgate.store.sql import SqlKeys, SqlRequestLog, floor, said, writing
@@ -307,7 +307,7 @@ def _demand(connection: Connection) -> None:
             "made with ENCODING 'UTF8' in store.url"
         )
     if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
-        raise StoreError(
+        raise StoreUnfitError(
             "the database that store.url names can only be read, as a standby's can; name the "
             "primary server in store.url"
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-from callgate.store.base import StoreError
+from callgate.store.base import StoreError, StoreUnfitError
 
 REVISIONS = (
     "callgate_0001", "callgate_0002", "callgate_0003", "callgate_0004", "callgate_0005",
@@ -30,7 +30,7 @@ def is_current(connection: Connection) -> bool:
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     unknown = set(found) - set(REVISIONS)
     if unknown:
-        raise StoreError(
+        raise StoreUnfitError(
             f"the database that store.url names has the schema {', '.join(sorted(unknown))}, which "
             "this version of Callgate does not know: start the newer version that made it, "
             "or name another database in store.url"

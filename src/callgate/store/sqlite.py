@@ -37,10 +37,11 @@ _ROWS = 50  # of one statement; there are SQLites that take no more than 999 val
 _NULL = math.nan
 
 
-def open_sqlite(url: str) -> Store:
+def open_sqlite(url: str, *, later: bool = False) -> Store:
     """Open `sqlite:///relative/path` or `sqlite:////absolute/path`, made if absent.
 
-    A new folder gets the mode 0700 and a new file 0600. Raises StoreError with what to do.
+    A new folder gets the mode 0700 and a new file 0600. With `later` the tables are taken to be
+    there. Raises StoreError with what to do.
     """
     path = _path(url)
     try:
@@ -48,7 +49,8 @@ def open_sqlite(url: str) -> Store:
         with _alone(path.parent):
             _make(path)
             engine = _engine(path)
-            _upgrade(engine)
+            if not later:
+                _upgrade(engine)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise StoreError(
