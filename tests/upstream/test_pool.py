@@ -278,7 +278,7 @@ async def test_cap_is_kept_and_callers_are_served_in_their_order(ask):
         for number in range(12):
             calls.append(asyncio.create_task(call(number)))
             await asyncio.sleep(0)
-        await until(lambda: caller.client.stats()[server.origin].waiting == 10)
+        await until(lambda: caller.client.stats()[server.origin].waiting == 10 and active == 2)
         go.set()
         await asyncio.gather(*calls)
         assert most <= 2
