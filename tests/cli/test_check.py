@@ -297,6 +297,25 @@ def test_a_network_of_everybody_among_the_proxies_is_warned_of(
     assert [(one["state"], "::/0" in one["what"]) for one in told] == [("warning", True)] * warned
 
 
+@pytest.mark.parametrize(
+    ("server", "table", "warned"),
+    [
+        ("", "", 0),
+        ('host = "localhost"', "", 0),
+        ('host = "0.0.0.0"', "", 1),
+        ('host = "::"', "", 1),
+        ('host = "0.0.0.0"', 'token = "x"', 0),
+        ('host = "0.0.0.0"', "enabled = false", 0),
+    ],
+)
+def test_metrics_that_strangers_may_read_are_warned_of(
+    home: Home, server: str, table: str, warned: int
+) -> None:
+    home.config.write_text(f"{home.config.read_text()}[server]\n{server}\n[metrics]\n{table}\n")
+    found = findings(home.run("check", "--offline", "--json"))
+    assert [one["state"] for one in found if one["part"] == "metrics"] == ["warning"] * warned
+
+
 def test_offline_asks_nobody(tmp_path: Path) -> None:
     with listing({}) as lists:
         result = run(tmp_path, openai(lists), "--json", "--offline")

@@ -66,6 +66,7 @@ def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     config = effect.config
     yield probes.counters(config)
     yield from probes.proxies(config)
+    yield from probes.metrics(config)
     yield from probes.files(config)
     yield from probes.extras(config)
     yield from probes.budgeted(config)

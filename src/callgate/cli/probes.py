@@ -7,6 +7,7 @@ import stat
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 
 from callgate import prices
@@ -79,6 +80,20 @@ def proxies(config: Config) -> Iterator[Finding]:
     for network in config.trusted_networks:
         if network.prefixlen == 0:
             yield doctor.of_everybody(str(network))
+
+
+def metrics(config: Config) -> Iterator[Finding]:
+    """Whether strangers may read the figures."""
+    table, host = config.settings.metrics, config.settings.server.host
+    if table.enabled and not table.token and not _is_loopback(host):
+        yield doctor.of_open_metrics(host)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def sqlite_file(config: Config) -> Path | None:

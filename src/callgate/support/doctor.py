@@ -27,6 +27,15 @@ _ADD = (
 _UNCOUNTED = "Until the server counts no gateway starts, and those that run count each for itself."
 
 
+def of_open_metrics(host: str) -> Finding:
+    """Of figures that are read without a token on an address that is not of this machine alone."""
+    return warning(
+        "metrics",
+        f"`/metrics` needs no token: whoever reaches {host} may read models, providers and costs",
+        "Set metrics.token, or let a proxy keep `/metrics` to machines inside.",
+    )
+
+
 def of_everybody(network: str) -> Finding:
     """Of a network in `server.trusted_proxies` that holds every address."""
     return warning(
