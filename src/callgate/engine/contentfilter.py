@@ -17,7 +17,7 @@ from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.errors import GatewayError
 
-WITHHELD = "content_filter"
+FILTERED = "content_filter"
 """The finish reason of such an answer."""
 
 
@@ -36,9 +36,9 @@ def leaves(candidates: Sequence[Candidate], target: Target, request: ChatRequest
 
 def check(call: Call, target: Target, answer: ChatResponse) -> None:
     """Raise GatewayError `content_filtered` for a whole answer of which all was withheld."""
-    if any(choice.get("finish_reason") != WITHHELD for choice in answer.choices):
+    if any(choice.get("finish_reason") != FILTERED for choice in answer.choices):
         return
-    error = withheld(target)
+    error = filtered(target)
     attempt = call.last_at(target)
     fail(attempt, error)
     attempt.usage = answer.usage
@@ -52,7 +52,7 @@ def note_used(call: Call, target: Target, usage: Usage | None) -> None:
         call.parts.append((target, usage))
 
 
-def withheld(target: Target) -> GatewayError:
+def filtered(target: Target) -> GatewayError:
     """The error that stands for such an answer."""
     return GatewayError(
         "content_filtered", f"The provider's content filter withheld {target.model.name!r}'s answer"

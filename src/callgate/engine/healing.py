@@ -17,7 +17,7 @@ from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
-from callgate.engine.contentfilter import leaves, note_used, withheld
+from callgate.engine.contentfilter import filtered, leaves, note_used
 from callgate.engine.failover import Failover
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.errors import GatewayError
@@ -104,13 +104,13 @@ class HealingStream:
     async def _begin(self, target: Target, request: ChatRequest) -> Relay:
         relay = self._connect(target, request, None)
         await relay.open()
-        if relay.withheld and leaves(self._candidates, target, request):
+        if relay.filtered and leaves(self._candidates, target, request):
             self._leave(relay)
         return relay
 
     def _leave(self, relay: Relay) -> None:
         """Be done with an answer that was withheld before anything of it was delivered."""
-        call, error = self._call, withheld(relay.target)
+        call, error = self._call, filtered(relay.target)
         relay.__exit__(type(error), error, None)
         relay.attempt.usage = relay.usage
         note_used(call, relay.target, relay.usage)

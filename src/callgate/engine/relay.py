@@ -15,7 +15,7 @@ from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call, note_declined
-from callgate.engine.contentfilter import WITHHELD
+from callgate.engine.contentfilter import FILTERED
 from callgate.engine.estimate import PER_TOKEN, characters, estimate
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
@@ -98,10 +98,10 @@ class Relay:
         return self._try.attempt
 
     @property
-    def withheld(self) -> bool:
+    def filtered(self) -> bool:
         """Whether its first content is also its end, by a content filter."""
         return self._single and any(
-            choice.get("finish_reason") == WITHHELD
+            choice.get("finish_reason") == FILTERED
             for chunk in self._first
             for choice in chunk.choices
         )

@@ -160,5 +160,5 @@ def _last(data: bytes) -> bytes:
 
 
 def cut() -> GatewayError:
-    """The body ended and the answer had not."""
+    """The error of a stream whose body ended before its answer did."""
     return GatewayError("upstream_cut", "The provider's stream ended before the answer did.")

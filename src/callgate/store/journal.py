@@ -235,7 +235,7 @@ def backlog(folder: Path, now: float) -> Backlog:
 
 
 def _unhurried() -> None:
-    """There is time."""
+    """The `tick` of callers that set no bound of time."""
 
 
 def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -> Record | None:

@@ -56,7 +56,7 @@ class MemoryCounters:
         return self.take(account, model, limit, now)
 
     def take(self, account: str, model: str, limit: int, now: float) -> Quota:
-        """`reserve` for whoever need not wait."""
+        """`reserve`, without the loop: it never waits."""
         at = int(now * 1_000_000)
         place = (account, model)
         window = self._windows.get(place)
@@ -76,7 +76,7 @@ class MemoryCounters:
         return self.look(account, model, limit, now)
 
     def look(self, account: str, model: str, limit: int, now: float) -> Quota:
-        """`peek` for whoever need not wait."""
+        """`peek`, without the loop: it never waits."""
         level = self._level(account, model, Period.WINDOW)
         opened, used = limits.look(level.opened, level.used, int(now * 1_000_000))
         return quota(used < limit, limit, opened, used)
@@ -86,7 +86,7 @@ class MemoryCounters:
         return self.take_all(account, draws, now)
 
     def take_all(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
-        """`draw` for whoever need not wait."""
+        """`draw`, without the loop: it never waits."""
         at = int(now * 1_000_000)
         counters: list[_Counter] = []
         levels: list[Level] = []

@@ -10,7 +10,7 @@ from callgate.core.record import BEGUN, Attempt, Record
 from callgate.errors import TAXONOMY, Kind
 from callgate.store.base import Tally
 from callgate.support.around import around
-from callgate.support.story import ExplainedRecord, Fact, Outcome, Span, Step, Story
+from callgate.support.story import Ending, ExplainedRecord, Fact, Span, Step, Story
 from callgate.support.timeline import duration
 
 _FAULTS = {
@@ -86,7 +86,7 @@ def _shown(attempt: Attempt) -> Attempt:
     return msgspec.structs.replace(attempt, host="", message=said, body=None)
 
 
-def _outcome(record: Record) -> Outcome:
+def _outcome(record: Record) -> Ending:
     if record.error is None and record.status < 400:
         return "answered"
     if record.error == "client_disconnected":
@@ -97,7 +97,7 @@ def _outcome(record: Record) -> Outcome:
     return "refused" if origin == "client" else "failed"
 
 
-def _verdict(record: Record, outcome: Outcome) -> str:
+def _verdict(record: Record, outcome: Ending) -> str:
     tries = len(record.attempts)
     after = f" after {tries} attempts" if tries > 1 else ""
     took = f"{after} in {duration(record.total_us)}"

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from callgate.core.record import Record
 
-Outcome = Literal["answered", "refused", "failed", "cut", "abandoned"]
+Ending = Literal["answered", "refused", "failed", "cut", "abandoned"]
 
 
 class Fact(Struct, frozen=True):
@@ -62,7 +62,7 @@ class Story(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
 
     request_id: str
-    outcome: Outcome
+    outcome: Ending
     verdict: str
     message: str | None = None
     errors: list[str] = []
