@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from callgate.core.chat import Usage
+from callgate.core.http import Origin
+from callgate.core.models import Deployment, Model
 from callgate.core.price import Price
-from callgate.core.pricing import cost, count_of, total_cost, with_tier
+from callgate.core.pricing import charged, cost, count_of, total_cost, with_tier
+from callgate.core.secret import Secret
+from callgate.core.target import Target
+from callgate.providers.registry import VENDORS
 
 PRICE = Price(
     input=3.0,
@@ -192,8 +197,59 @@ def test_a_factor_holds_for_every_rate() -> None:
     )
 
 
+def target(vendor: str, price: Price | None = None) -> Target:
+    deployment = Deployment(
+        id="p/m",
+        provider="p",
+        vendor=VENDORS[vendor],
+        upstream_model="m",
+        origin=Origin("https", "p.example", 443),
+        path="",
+        secret=Secret(""),
+    )
+    return Target(Model(name="m", deployments=(deployment,), price=price), deployment)
+
+
 def test_several_parts_are_paid_at_their_own_targets() -> None:
-    cheap, dear = Price(input=1.0, output=1.0), Price(input=10.0, output=10.0)
+    prices = {"openai": Price(input=1.0, output=1.0), "groq": Price(input=10.0, output=10.0)}
+
+    def price(at: Target) -> Price | None:
+        return prices.get(at.deployment.vendor.name)
+
+    cheap, dear, unknown = (target(name) for name in ("openai", "groq", "vllm"))
     used = Usage(input_tokens=500_000, output_tokens=500_000, total_tokens=1_000_000)
-    assert total_cost([(used, cheap), (used, dear)]) == 11.0
-    assert total_cost([(used, cheap), (used, None)]) is None
+    assert total_cost([(cheap, used), (dear, used)], price) == 11.0
+    assert total_cost([(cheap, used), (unknown, used)], price) is None
+
+
+OWN = {"upstream_inference_cost": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "told", "dollars"),
+    [
+        ("xai", {"cost_in_usd_ticks": 37_756_000}, 0.0037756),
+        ("xai", {"cost_in_usd_ticks": 0}, 0.0),
+        ("openrouter", {"cost": 0.25, "cost_details": OWN}, 0.25),
+        ("openrouter", {"cost": 0, "is_byok": False, "cost_details": OWN}, 0.0),
+        ("openrouter", {"cost": 0.02, "is_byok": True, "cost_details": OWN}, 0.42),
+        ("openrouter", {"cost": 0.02, "is_byok": True, "cost_details": None}, 0.02),
+    ],
+)
+def test_what_a_provider_says_it_charged_is_the_cost(
+    vendor: str, told: dict[str, Any], dollars: float
+) -> None:
+    answered = usage(MILLION, 0, extra=told)
+    assert charged(target(vendor), answered, PLAIN) == pytest.approx(dollars)
+    assert charged(target(vendor), answered, None) == pytest.approx(dollars)
+    assert charged(target(vendor, PLAIN), answered, PLAIN) == 2.0  # the operator's own price
+    assert charged(target("openai"), answered, PLAIN) == 2.0
+
+
+@pytest.mark.parametrize("odd", [None, True, "0.1", -1, 1e300, 10**400, [], {}])
+def test_a_bill_that_makes_no_sense_is_none(odd: object) -> None:
+    for vendor, name in (("openrouter", "cost"), ("xai", "cost_in_usd_ticks")):
+        answered = usage(MILLION, 0, extra={name: odd})
+        assert charged(target(vendor), answered, PLAIN) == 2.0
+        assert charged(target(vendor), answered, None) is None
+    assert charged(target("xai"), usage(MILLION, 0), PLAIN) == 2.0

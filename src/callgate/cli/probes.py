@@ -175,7 +175,8 @@ def budgeted(config: Config) -> Iterator[Finding]:
     ]
     if not models and not everything:
         return
-    ways = [(model, one) for model in models for one in model.deployments]
+    # Whoever tells what was charged needs no price.
+    ways = [(model, one) for model in models for one in model.deployments if not one.vendor.bill]
     known = prices.lookup({(way.vendor.name, way.upstream_model) for _, way in ways})
     yield doctor.of_prices(
         {model.name for model, way in ways if (way.vendor.name, way.upstream_model) not in known}

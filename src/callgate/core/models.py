@@ -29,7 +29,8 @@ class Vendor:
     `developer` that it knows the role of that name; `short_ids` that it takes only ids of calls of
     nine letters and digits; `seed_field` is its name for `seed`; `calls_need_thoughts` says that
     while thinking it wants a thought with every earlier call; `stops_at_calls` that `stop` is what
-    it says, as OpenAI does, where a call was forced by name.
+    it says, as OpenAI does, where a call was forced by name; `bill` is the form in which its usage
+    tells what it has charged, see `core.pricing`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Vendor:
     seed_field: str = "seed"
     calls_need_thoughts: bool = False
     stops_at_calls: bool = False
+    bill: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

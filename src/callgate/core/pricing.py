@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from callgate.core.chat import Json, Usage
 from callgate.core.price import Price
+from callgate.core.target import Target
 
 NANO: Final = 1_000_000_000
 """Spending is counted in billionths of a US dollar, so that it adds up exactly."""
 
 _PER: Final = 1_000_000
 _THOUSANDS: Final = _PER // 1000
+_DEAREST: Final = 10_000.0
+"""Dollars; a provider that says to have charged more for one answer is not believed."""
 _MOST: Final = 2**53  # beyond this a count is a provider's mistake, and no exact float either
 
 
@@ -45,13 +49,30 @@ def cost(usage: Usage, price: Price) -> float:
     return total / _PER
 
 
-def total_cost(parts: Iterable[tuple[Usage, Price | None]]) -> float | None:
+def charged(target: Target, usage: Usage, price: Price | None) -> float | None:
+    """US dollars that this usage of a target costs, None where that is not known.
+
+    What the provider says that it has charged is the truth, unless the operator has a price of his
+    own for the model.
+    """
+    bill = target.deployment.vendor.bill
+    if bill and usage.extra is not None and target.model.price is None:
+        told = _BILLS[bill](usage.extra)
+        if told is not None:
+            return told
+    return None if price is None else cost(usage, price)
+
+
+def total_cost(
+    parts: Iterable[tuple[Target, Usage]], prices: Callable[[Target], Price | None]
+) -> float | None:
     """US dollars for all of these, None where the price of any is not known."""
     total = 0.0
-    for usage, price in parts:
-        if price is None:
+    for target, usage in parts:
+        spent = charged(target, usage, prices(target))
+        if spent is None:
             return None
-        total += cost(usage, price)
+        total += spent
     return total
 
 
@@ -135,3 +156,31 @@ def count_of(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         return 0
     return min(max(value, 0), _MOST)
+
+
+def _of_openrouter(extra: Json) -> float | None:
+    """Credits, which are dollars; where the caller's own key is used there, its provider's price
+    comes on top (https://openrouter.ai/docs/use-cases/usage-accounting).
+    """
+    details = extra.get("cost_details")
+    further = details.get("upstream_inference_cost") if isinstance(details, dict) else None
+    fee = _dollars(extra.get("cost"))
+    return fee + (_dollars(further) or 0.0) if fee is not None and extra.get("is_byok") else fee
+
+
+def _of_xai(extra: Json) -> float | None:
+    """Ten thousand millionths of a dollar (https://docs.x.ai/developers/cost-tracking)."""
+    ticks = extra.get("cost_in_usd_ticks")
+    return _dollars(ticks / 1e10 if type(ticks) is int and 0 <= ticks <= _MOST else None)
+
+
+def _dollars(value: object) -> float | None:
+    """An amount as a provider has told it, None where it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= _DEAREST else None
+
+
+_BILLS: Mapping[str, Callable[[Json], float | None]] = MappingProxyType(
+    {"openrouter": _of_openrouter, "xai": _of_xai}
+)

@@ -11,7 +11,7 @@ import msgspec
 from callgate.core.chat import Chunk
 from callgate.core.omitting import PARAMETERS_BYTES, omit
 from callgate.core.price import Price
-from callgate.core.pricing import cost, total_cost, with_tier
+from callgate.core.pricing import charged, total_cost, with_tier
 from callgate.core.record import marked
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
@@ -185,11 +185,9 @@ class Engine:
             return
         call.settled = True
         if call.parts:
-            parts = [(usage, self._prices(target)) for target, usage in call.parts]
-            call.cost_usd = total_cost(parts)
+            call.cost_usd = total_cost(call.parts, self._prices)
         elif call.usage is not None and call.target is not None:
-            price = self._prices(call.target)
-            call.cost_usd = None if price is None else cost(call.usage, price)
+            call.cost_usd = charged(call.target, call.usage, self._prices(call.target))
         if call.reservations:
             self.admission.metering.settle(call)
         told = call.record(self._region)

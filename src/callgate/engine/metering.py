@@ -193,7 +193,7 @@ class Metering:
             own = [(target, usage) for target, usage in parts if target.model.name == name]
             spent = call.cost_usd
             if len(names) > 1:
-                spent = total_cost((usage, self._prices(target)) for target, usage in own)
+                spent = total_cost(own, self._prices)
             used[name] = {
                 "tokens": sum(usage.input_tokens + usage.output_tokens for _, usage in own),
                 "spend": None if spent is None else nano(spent),

@@ -92,6 +92,7 @@ _ROWS = (
         base_url="https://api.x.ai/v1",
         env="XAI_API_KEY",
         max_tokens_field="max_completion_tokens",
+        bill="xai",
     ),
     # https://openrouter.ai/docs/use-cases/usage-accounting: usage comes unasked
     Vendor(
@@ -100,6 +101,7 @@ _ROWS = (
         base_url="https://openrouter.ai/api/v1",
         env="OPENROUTER_API_KEY",
         stops_at_calls=True,
+        bill="openrouter",
     ),
     # https://docs.together.ai/docs/inference/openai-compatibility
     Vendor(
