@@ -61,7 +61,7 @@ async def send(client: Client, target: Target, **changes: Any) -> Response:
     return await client.send(request, Timeouts())
 
 
-async def test_a_whole_answer(client: Client, target: Target) -> None:
+async def test_a_local_server_of_messages_answers_whole(client: Client, target: Target) -> None:
     response = await send(client, target)
     body = await response.read()
     assert response.status == 200, body
@@ -74,7 +74,7 @@ async def test_a_whole_answer(client: Client, target: Target) -> None:
     assert answer.usage.input_tokens > 5
 
 
-async def test_a_streamed_answer(client: Client, target: Target) -> None:
+async def test_a_local_server_of_messages_streams(client: Client, target: Target) -> None:
     response = await send(client, target, stream=True)
     assert response.status == 200
     decoder = Anthropic().decoder(target)

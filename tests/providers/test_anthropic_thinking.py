@@ -182,7 +182,7 @@ def test_a_budget_is_left_out_amid_calls_that_no_thought_led_to(
         ("SmolLM2", {"reasoning_effort": "low"}),
     ],
 )
-def test_elsewhere_it_stays(model: str, given: dict[str, Any]) -> None:
+def test_thinking_stays_where_the_history_allows_it(model: str, given: dict[str, Any]) -> None:
     body = sent({"messages": [USER, called(), RESULT], "tools": TOOLS, **given}, model)
     assert body["thinking"]["type"] in ("enabled", "adaptive")
 
@@ -241,6 +241,6 @@ def test_models_that_cannot_be_made_to_call_a_tool_are_not_asked_to(
     assert sent({"messages": [USER], "tools": TOOLS, "tool_choice": "auto"}, model)
 
 
-def test_others_can() -> None:
+def test_newer_models_may_be_forced_to_call_a_tool() -> None:
     for model in (NEW, "claude-fable-5", "claude-haiku-5-5"):
         assert sent({"messages": [USER], "tools": TOOLS, "tool_choice": "required"}, model)

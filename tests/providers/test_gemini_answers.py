@@ -42,7 +42,7 @@ def failing(body: Any) -> GatewayError:
         ("A_REASON_YET_TO_COME", "content_filter"),
     ],
 )
-def test_finish_reasons(theirs: str, ours: str) -> None:
+def test_finish_reasons_become_openais_and_keep_googles_word(theirs: str, ours: str) -> None:
     whole = decoded(answer({"text": "x"}, finishReason=theirs)).choices[0]
     assert (whole["finish_reason"], whole["native_finish_reason"]) == (ours, theirs)
     piece = streamed(answer({"text": "x"}, finishReason=theirs))[0].choices[0]
@@ -157,7 +157,7 @@ def test_usage_is_the_last_that_was_told() -> None:
     assert usage.extra == {"tool_use_prompt_tokens": 7, "traffic_type": "ON_DEMAND"}
 
 
-def test_log_probabilities() -> None:
+def test_log_probabilities_have_openais_shape() -> None:
     result = {
         "chosenCandidates": [{"token": "é", "logProbability": -0.5}],
         "topCandidates": [{"candidates": [{"token": "e", "logProbability": -1}]}],

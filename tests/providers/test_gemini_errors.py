@@ -63,7 +63,9 @@ def info(reason: str) -> dict[str, Any]:
         (302, b"", "bad_upstream_reply"),
     ],
 )  # fmt: skip
-def test_errors(status: int, body: bytes, kind: str) -> None:
+def test_each_failure_of_googles_is_a_row_of_the_taxonomy(
+    status: int, body: bytes, kind: str
+) -> None:
     error = GEMINI.error(HttpResponse(status, {}, body), target_of("gemini"))
     assert error.kind.type == kind
     assert error.param is None

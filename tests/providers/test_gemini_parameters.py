@@ -44,7 +44,7 @@ from .gemini_types import sent
         ({"service_tier": "auto", "store": False, "user": "u", "metadata": {"a": "b"}}, {}),
     ],
 )
-def test_parameters(body: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_parameters_have_googles_names(body: dict[str, Any], expected: dict[str, Any]) -> None:
     assert config(body) == {"maxOutputTokens": 1000, **expected}
 
 
@@ -95,7 +95,9 @@ FLASH_3, PRO_3, PRO_31 = "gemini-3-flash-preview", "gemini-3-pro-preview", "gemi
         ("gemini-2.0-flash", {"reasoning_effort": "none"}, None),
     ],
 )
-def test_thinking(model: str, body: dict[str, Any], expected: Any) -> None:
+def test_effort_and_budgets_become_each_models_own_thinking(
+    model: str, body: dict[str, Any], expected: Any
+) -> None:
     if isinstance(expected, tuple):
         name = "thinkingLevel" if isinstance(expected[0], str) else "thinkingBudget"
         expected = {name: expected[0], "includeThoughts": expected[1]}
@@ -108,7 +110,7 @@ def test_safety_settings_pass() -> None:
     assert body["safetySettings"] == settings
 
 
-def test_google_s_search() -> None:
+def test_web_search_becomes_googles_own_tool() -> None:
     body = sent({"messages": HELLO, "web_search_options": {}}, gemini())
     assert body["tools"] == [{"googleSearch": {}}]
 

@@ -104,7 +104,7 @@ def test_what_no_schema_of_gemini_can_say_is_refused_with_its_path() -> None:
         ),
     ],
 )
-def test_the_choice_among_tools(choice: Any, expected: Any) -> None:
+def test_tool_choice_becomes_a_calling_mode(choice: Any, expected: Any) -> None:
     body = tooled({} if choice is None else {"tool_choice": choice})
     config = body.get("toolConfig", {}).get("functionCallingConfig")
     assert config == expected
@@ -134,7 +134,7 @@ def test_a_schema_of_the_answer_that_cannot_be_enforced_is_refused_by_its_path()
     )
 
 
-def test_the_vendors_rows() -> None:
+def test_gemini_and_vertex_have_dialects_and_keys_of_their_own() -> None:
     rows: list[Vendor] = [VENDORS["gemini"], VENDORS["vertex"]]
     assert [(row.dialect, row.auth) for row in rows] == [
         ("gemini", "x-goog-api-key"),

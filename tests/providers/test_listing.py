@@ -92,7 +92,9 @@ VERTEX = "aiplatform.googleapis.com/v1beta1/publishers"
         ),
     ],
 )
-def test_where_the_lists_are(made: Deployment, expected: list[str]) -> None:
+def test_each_vendor_is_asked_where_it_keeps_its_list(
+    made: Deployment, expected: list[str]
+) -> None:
     assert urls(made) == expected
 
 
@@ -118,12 +120,14 @@ def test_google_bills_the_operator_s_project() -> None:
         ("cohere", {"models": [{"name": "a"}]}, ("a",), ""),
     ],
 )
-def test_what_the_lists_say(dialect: str, body: Any, ids: tuple[str, ...], cursor: str) -> None:
+def test_ids_and_cursor_are_read_from_every_dialects_list(
+    dialect: str, body: Any, ids: tuple[str, ...], cursor: str
+) -> None:
     assert read(dialect, body) == (ids, cursor)
 
 
 @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": {"id": "a"}}, "text", 5, None])
-def test_what_is_no_list(body: Any) -> None:
+def test_what_is_no_list_is_refused(body: Any) -> None:
     with pytest.raises(ValueError, match="list"):
         read("openai", body)
     with pytest.raises(ValueError, match="JSON"):
@@ -136,7 +140,7 @@ def test_the_cursor_is_asked_for_behind_what_stands_there() -> None:
     assert path.endswith("/models?pageSize=1000&pageToken=a%26b")
 
 
-def test_what_the_lists_tell() -> None:
+def test_a_vendors_lists_tell_of_all_some_or_none_of_its_models() -> None:
     told = {name: scope_of(lists) for name, lists in LISTS.items()}
     assert (told["openai"], told["azure"], told["vertex"]) == ("all", "none", "some")
     assert scope_of(()) == "none"
@@ -165,5 +169,7 @@ def test_what_the_lists_tell() -> None:
         ("x", [], None),
     ],
 )  # fmt: skip
-def test_ids_that_mean_the_same(asked: str, listed: list[str], found: str | None) -> None:
+def test_a_model_is_found_under_the_other_ids_it_is_listed_by(
+    asked: str, listed: list[str], found: str | None
+) -> None:
     assert find(asked, dict.fromkeys(listed)) == found

@@ -35,7 +35,7 @@ def fn(name: str | None = None, arguments: Any = None, **fields: Any) -> dict[st
     return {**fields, "function": {k: v for k, v in function.items() if v is not None}}
 
 
-def test_openais_own_fragments(target: Target) -> None:
+def test_fragments_of_calls_are_joined_by_their_index(target: Target) -> None:
     calls = calls_of(
         target,
         [fn("f", "", index=0, id="c1", type="function")],
@@ -46,7 +46,7 @@ def test_openais_own_fragments(target: Target) -> None:
     assert joined(calls) == [("c1", "f", '{"a":1}'), ("c2", "g", "{}")]
 
 
-def test_whole_calls_without_index(target: Target) -> None:
+def test_whole_calls_without_an_index_get_one(target: Target) -> None:
     calls = calls_of(
         target, [fn("f", "{}", id="c1"), fn("g", "{}", id="c2")], [fn("h", "{}", id="c3")]
     )

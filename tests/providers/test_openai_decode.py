@@ -270,7 +270,7 @@ def test_broken_characters_do_not_break_the_answer(target: Target) -> None:
         ),
     ],
 )  # fmt: skip
-def test_usage_of_every_shape(given: Any, usage: Usage | None) -> None:
+def test_usage_is_read_from_every_vendors_shape(given: Any, usage: Usage | None) -> None:
     assert usage_of(given) == usage
 
 

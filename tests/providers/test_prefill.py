@@ -50,7 +50,9 @@ def target(vendor: str, model: str, path: str = "/v1", **options: str) -> Target
         ("llama.cpp", "any", True),
     ],
 )
-def test_only_those_that_go_on(vendor: str, model: str, *, takes: bool) -> None:
+def test_only_targets_known_to_go_on_are_given_a_beginning(
+    vendor: str, model: str, *, takes: bool
+) -> None:
     assert (prefill_of(target(vendor, model)) is not None) is takes
 
 

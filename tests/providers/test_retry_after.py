@@ -42,7 +42,9 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ({"x-ratelimit-reset": "1759845420000"}, None),
     ],
 )
-def test_headers_of_every_kind(headers: dict[str, str], seconds: float | None) -> None:
+def test_the_wait_is_read_from_every_vendors_headers(
+    headers: dict[str, str], seconds: float | None
+) -> None:
     assert retry_after(headers) == seconds
 
 
@@ -53,7 +55,7 @@ def test_headers_of_every_kind(headers: dict[str, str], seconds: float | None) -
         ("0s", 0), ("7", 7), ("", 0), ("s", 0), ("x", 0), ("1s2h", 0), ("9" * 50 + "s", 0),
     ],
 )  # fmt: skip
-def test_durations(text: str, seconds: float) -> None:
+def test_durations_are_read_as_seconds(text: str, seconds: float) -> None:
     assert duration(text) == pytest.approx(seconds)
 
 

@@ -107,7 +107,9 @@ def upstream_of(record: Record) -> str:
         ),
     ],
 )
-def test_claude_s_place(model: str, base: str, options: dict[str, str], url: str) -> None:
+def test_claude_is_asked_at_its_publishers_path(
+    model: str, base: str, options: dict[str, str], url: str
+) -> None:
     target = vertex(model, base, **options)
     assert encoded(target)[0] == f"{url}:rawPredict"
     assert encoded(target, stream=True)[0] == f"{url}:streamRawPredict"
@@ -161,7 +163,7 @@ def test_uploaded_files_are_refused() -> None:
     assert error.value.kind.type == "unsupported_field"
 
 
-def test_whole_answers_of_claude(recorded: list[Record]) -> None:
+def test_recorded_answers_of_claude_are_read_whole(recorded: list[Record]) -> None:
     seen = 0
     for record in recorded:
         if record["stream"] or record["response"]["status"] != 200:
@@ -183,7 +185,7 @@ def test_whole_answers_of_claude(recorded: list[Record]) -> None:
     assert seen > 3
 
 
-def test_streams_of_claude(recorded: list[Record]) -> None:
+def test_recorded_streams_of_claude_are_read_to_their_end(recorded: list[Record]) -> None:
     seen = 0
     for record in recorded:
         if not record["stream"] or record["response"]["status"] != 200:

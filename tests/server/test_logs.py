@@ -90,7 +90,7 @@ def ended(kind: str | None = None, *, defect: bool = False) -> Call:
         ("provider_credentials", True, "ERROR"),
     ],
 )
-def test_who_gets_a_line(
+def test_only_the_gateways_own_failures_get_a_line_without_an_access_log(
     caplog: pytest.LogCaptureFixture, kind: str | None, access: bool, level: str | None
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -50,7 +50,9 @@ CODINGS = {
     st.integers(1, 50),
     st.integers(1, 400),
 )
-def test_round_trip(name: str, data: bytes, size: int, limit: int) -> None:
+def test_what_was_encoded_is_decoded_however_it_is_cut(
+    name: str, data: bytes, size: int, limit: int
+) -> None:
     coding, encode = CODINGS[name]
     assert undo(coding, encode(data), size, limit) == (data, True)
 

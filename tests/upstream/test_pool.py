@@ -385,7 +385,7 @@ async def test_origins_do_not_share(ask):
         assert set(caller.client.stats()) == {one.origin, two.origin}
 
 
-async def test_many_at_once(ask):
+async def test_no_more_connections_are_made_than_the_cap_allows(ask):
     async with Hostile(says(ok(b"x" * 1000))) as server:
         caller = ask(max_connections_per_origin=20)
         bodies = await asyncio.gather(*(caller.read(server.origin) for _ in range(300)))

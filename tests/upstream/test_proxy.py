@@ -57,7 +57,9 @@ def test_nothing_set_means_direct() -> None:
         ("not/a/net", PLAIN, False),
     ],
 )
-def test_exemptions(no: str, origin: Origin, direct: bool) -> None:
+def test_hosts_domains_and_networks_are_exempt_from_the_proxy(
+    no: str, origin: Origin, direct: bool
+) -> None:
     assert (parse_proxies(all="http://p", no=no).find(origin) is None) == direct
 
 

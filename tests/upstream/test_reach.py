@@ -89,7 +89,7 @@ async def test_an_address_is_itself(told: str) -> None:
     assert address[:2] == (told, 80)
 
 
-async def test_families_take_turns() -> None:
+async def test_addresses_of_both_families_are_tried_in_turns() -> None:
     found = [(10, "a"), (10, "b"), (10, "a"), (10, "c"), (2, "d")]
 
     class Loop:

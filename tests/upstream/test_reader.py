@@ -74,7 +74,7 @@ def cut(data: bytes, sizes: list[int]) -> list[bytes]:
 
 @repeatable
 @given(st.sampled_from(SAMPLES), pieces)
-def test_cuts_do_not_matter(data: bytes, sizes: list[int]) -> None:
+def test_a_response_is_read_the_same_however_it_is_cut(data: bytes, sizes: list[int]) -> None:
     assert outcome(fresh(), cut(data, sizes)) == outcome(fresh(), [data])
 
 
