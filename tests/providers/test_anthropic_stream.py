@@ -310,6 +310,15 @@ def test_a_few_malformed_events_are_skipped_and_counted(target: Target) -> None:
     assert (decoder.done, decoder.skipped) == (True, 2)
 
 
+def test_a_malformed_piece_of_a_call_is_never_passed_over(target: Target) -> None:
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    begun = {"type": "content_block_start", "index": 0, "content_block": call}
+    for pieces in ((START, begun, "{oops"), (START, *TEXT, '{"delta":{"type":"input_json_delta"')):
+        decoder = Anthropic().decoder(target)
+        with pytest.raises(GatewayError, match="malformed piece"):
+            list(decoder.feed(wire(*pieces))) + list(decoder.feed(b""))
+
+
 def test_nothing_is_expected_after_the_end(target: Target) -> None:
     decoder = Anthropic().decoder(target)
     decoder.feed(wire(START, *TEXT, FINISH, STOP, "nonsense"))

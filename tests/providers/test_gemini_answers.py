@@ -244,6 +244,14 @@ def test_one_malformed_event_amid_a_sound_stream_is_counted() -> None:
         decoder.feed(b"data: x\n\n" * 4)
 
 
+def test_a_malformed_piece_of_a_call_is_never_passed_over() -> None:
+    decoder = GEMINI.decoder(target_of("gemini"))
+    decoder.feed(b"data: " + json.dumps(answer({"text": "a"})).encode() + b"\n\n")
+    nameless = json.dumps(answer({"functionCall": {"args": {"a": 1}}}, finishReason="STOP"))
+    with pytest.raises(GatewayError, match="malformed piece"):
+        decoder.feed(b"data: " + nameless.encode() + b"\n\n")
+
+
 @pytest.mark.parametrize("broken", [None, {"content": 1}, {"content": {"parts": [1]}, "index": 1}])
 def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any) -> None:
     ends = answer({"text": "a"}, finishReason="STOP")

@@ -161,8 +161,6 @@ def test_chunks_before_an_error_in_the_same_read_are_not_lost(target: Target) ->
 
 MALFORMED = [
     b"{", b"hello", b"[]", b"7", b"null", b"{}", b'{"choices": 1}', b'{"choices": [1]}',
-    b'{"choices": [{"index": 0, "delta": {"tool_calls": 1}}]}',
-    b'{"choices": [{"index": 0, "delta": {"tool_calls": [1]}}]}',
 ]  # fmt: skip
 
 
@@ -174,7 +172,7 @@ def test_one_malformed_event_amid_a_sound_stream_is_skipped(data: bytes, target:
     assert (decoder.skipped, decoder.done, len(chunks)) == (1, True, 2)
 
 
-@pytest.mark.parametrize("broken", [5, {"index": 1, "delta": {"tool_calls": 5}}])
+@pytest.mark.parametrize("broken", [5, "x"])
 def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any, target: Target) -> None:
     ended = {"index": 0, "delta": {"content": "lost"}, "finish_reason": "stop"}
     half = event({"id": "up", "choices": [ended, broken]})
@@ -182,6 +180,41 @@ def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any, target: 
     assert failure_of(target, piece(content="a"), half).kind.type == "upstream_cut"
     (whole,) = chunks_of(target, half, piece(content="a", finish="stop"))
     assert whole.choices[0]["delta"] == {"role": "assistant", "content": "a"}
+
+
+CALL = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"choices": [{"index": 0, "delta": {"tool_calls": 1}}]}',
+        b'{"choices": [{"index": 0, "delta": {"tool_calls": [1]}}]}',
+        b'{"choices": [{"index": 0, "delta": {"tool_calls": [{"index": 0, "func',
+    ],
+)
+def test_a_malformed_piece_of_a_call_is_never_passed_over(data: bytes, target: Target) -> None:
+    failed = failure_of(target, piece(content="a"), event(data), piece(finish="tool_calls"), DONE)
+    assert failed.kind.type == "bad_upstream_reply"
+
+
+def test_nor_is_any_malformed_event_once_a_call_has_begun(target: Target) -> None:
+    begun = [piece(tool_calls=[CALL])]
+    assert failure_of(target, *begun, event(b"{")).kind.type == "bad_upstream_reply"
+    assert failure_of(target, *begun, b'data: {"id"').kind.type == "upstream_cut"
+    whole = chunks_of(target, *begun, piece(finish="tool_calls"), event(b"{"), DONE)
+    assert whole[-1].choices[0]["finish_reason"] == "tool_calls"
+
+
+def test_a_whole_answer_in_place_of_a_stream_is_told_at_once(target: Target) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "hi", "tool_calls": [call]}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    body = json.dumps({"id": "x", "object": "chat.completion", "choices": [choice]}).encode()
+    (told,) = chunks_of(target, body[:9], body[9:])
+    assert told.choices[0]["delta"] == {**message, "tool_calls": [{"index": 0, **call}]}
+    assert told.choices[0]["finish_reason"] == "tool_calls"
+    assert failure_of(target, body[:-1]).kind.type == "bad_upstream_reply"
 
 
 @pytest.mark.parametrize("data", MALFORMED)

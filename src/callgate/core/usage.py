@@ -1,4 +1,4 @@
-"""The usage of several attempts as one."""
+"""The usage of several attempts, or of several reports, as one."""
 
 from __future__ import annotations
 
@@ -29,3 +29,16 @@ def _sum(one: Json | None, other: Json | None) -> Json | None:
         if type(count) is int and (before is None or type(before) is int):
             summed[name] = (before or 0) + count
     return summed
+
+
+def completed(told: Usage | None, earlier: Usage | None) -> Usage | None:
+    """A stream's latest usage, with the details that only an earlier one of it gave.
+
+    Some servers tell the usage with the finish reason, and then once more without its details.
+    """
+    if told is not None and earlier is not None:
+        if told.input_details is None and told.input_tokens >= earlier.input_tokens:
+            told.input_details = earlier.input_details
+        if told.output_details is None and told.output_tokens >= earlier.output_tokens:
+            told.output_details = earlier.output_details
+    return told

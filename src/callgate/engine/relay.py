@@ -13,6 +13,7 @@ from callgate.core.request import ChatRequest
 from callgate.core.splice import Splice
 from callgate.core.target import Target
 from callgate.core.template import Run
+from callgate.core.usage import completed
 from callgate.engine.attempt import SEEN_BODY, Try
 from callgate.engine.call import Call, note_declined
 from callgate.engine.contentfilter import FILTERED
@@ -231,7 +232,8 @@ class Relay:
         call = self._call
         for chunk in chunks:
             if chunk.usage is not None:
-                self.usage, chunk.usage = with_tier(chunk.usage, chunk.extra), None
+                self.usage = completed(with_tier(chunk.usage, chunk.extra), self.usage)
+                chunk.usage = None
             if self._splice is not None:
                 self._join(self._splice, chunk)
             for choice in chunk.choices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from callgate.core.chat import Chunk
@@ -13,6 +14,9 @@ from callgate.errors import GatewayError
 from callgate.providers.failure import bad_reply
 
 MAX_SKIPPED = 3
+_CALL = re.compile(
+    rb'"(?:tool_calls?|function_call|tool_use|input_json_delta|tool-call-[a-z]+|functionCall)"'
+)
 MAX_BODY_BYTES = 1 << 20
 
 
@@ -30,7 +34,7 @@ class EventStream:
         self.skipped = 0
         self._target = target
         self._parser = Parser()
-        self._opened = False
+        self._opened = self._ending = False
         self._body = bytearray()  # what came in place of a stream
         self.failure: GatewayError | None = None
         self.run: Run | None = None
@@ -58,6 +62,7 @@ class EventStream:
             return ()
         if self._body:
             raise self._no_stream()
+        self._ending = True
         self._hear()
         return self._conclude(self._parser.close())
 
@@ -124,10 +129,16 @@ class EventStream:
             return None
         return None if chunk is None else run_of(marked, chunk)
 
-    def _skip(self) -> None:
+    def _skip(self, data: bytes) -> None:
         self.skipped += 1
         if self.skipped > MAX_SKIPPED:
             raise self._bad("a stream of malformed events")
+        if not (self.finished or self._ending) and (self._calling() or is_call(data)):
+            raise self._bad("a tool call with a malformed piece")
+
+    def _calling(self) -> bool:
+        """Whether a tool call has begun that malformed events may be pieces of."""
+        return False
 
     def _opening(self, data: bytes) -> bytes:
         """Keep a JSON body or a page that came in place of a stream; give a stream's bytes."""
@@ -157,6 +168,15 @@ class EventStream:
 def _last(data: bytes) -> bytes:
     """The last of the events that have come together."""
     return data[data.rfind(b"\n\n", 0, -2) + 2 :] if data.count(b"\n\n") > 1 else data
+
+
+def is_call(data: bytes) -> bool:
+    """Whether a malformed event seems to be a piece of a tool call.
+
+    Words with a hole are seen by whoever reads them. Arguments with one may still be JSON, and do
+    something else than was meant.
+    """
+    return _CALL.search(data) is not None
 
 
 def cut() -> GatewayError:

@@ -69,6 +69,11 @@ class Events:
         if handler is not None:
             handler(self, event, chunks)
 
+    @property
+    def calling(self) -> bool:
+        """Whether a tool call has begun and not ended."""
+        return any(block.kind == "tool_use" for block in self._blocks.values())
+
     def is_open(self, index: int) -> bool:
         """Whether this content block has begun and not ended."""
         return index in self._blocks

@@ -54,6 +54,9 @@ class StreamDecoder(EventStream):
     def _lengthen(self, characters: int) -> None:
         self._events.lengthen(characters)
 
+    def _calling(self) -> bool:
+        return self._events.calling
+
     def _lasts(self, run: Run) -> bool:
         return self._events.is_open(self._block)
 
@@ -81,7 +84,7 @@ class StreamDecoder(EventStream):
                     self._read(data, chunks)
                 except ValueError:
                     if data.strip() not in (_DONE, b""):
-                        self._skip()
+                        self._skip(data)
                 if self._events.done:
                     self.done = True
                     break

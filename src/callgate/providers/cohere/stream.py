@@ -83,7 +83,7 @@ class StreamDecoder(EventStream):
         except Malformed as error:
             raise self._bad(f"{error} in a stream") from None
         except ValueError:
-            self._skip()
+            self._skip(data)
             return None
 
     def _start(self, event: Json) -> Chunk | None:

@@ -25,6 +25,7 @@ from callgate.providers.gemini.sources import (
     logprobs_of,
 )
 from callgate.providers.gemini.usage import COUNTS, usage_of
+from callgate.providers.streaming import is_call
 
 MAX_SKIPPED = 3
 MAX_CHOICES = 128
@@ -55,7 +56,7 @@ class StreamDecoder:
         self._parser = Parser()
         self._choices: dict[int, _Choice] = {}
         self._usage: Json | None = None
-        self._opened = False
+        self._opened = self._ending = False
         self._body = bytearray()
         self.failure: GatewayError | None = None
 
@@ -71,7 +72,7 @@ class StreamDecoder:
             raise self.failure
         if self.done:
             return ()
-        skipped = self.skipped
+        skipped, self._ending = self.skipped, True
         chunks = self._array() if self._body else self._chunks(self._parser.close())
         self.skipped = skipped  # what breaks off within an event is cut, not malformed
         if self.failure is not None:
@@ -90,7 +91,7 @@ class StreamDecoder:
                     chunk = self._read(parse(data))
                 except ValueError:
                     if data.strip():  # a blank one is a sign of life
-                        self._skip()
+                        self._skip(data)
                 else:
                     if chunk is not None:
                         chunks.append(chunk)
@@ -185,8 +186,10 @@ class StreamDecoder:
             state.sources += fresh
             delta["annotations"] = in_characters(fresh, "".join(state.gathered.said))
 
-    def _skip(self) -> None:
+    def _skip(self, data: bytes) -> None:
         self.skipped += 1
+        if is_call(data) and not (self.finished or self._ending):
+            raise bad_reply("a tool call with a malformed piece", b"", self._target)
         if self.skipped > MAX_SKIPPED:
             raise bad_reply("a stream of malformed events", b"", self._target)
 

@@ -45,6 +45,18 @@ class StreamDecoder(EventStream):
         self._calls: dict[int, ToolCalls] = {}
         self._held: Json = {}
 
+    def close(self) -> Sequence[Chunk]:
+        """See `providers.base.ChunkDecoder`; a whole answer in place of a stream is one chunk."""
+        if self._body and not self.done and self.failure is None:
+            try:
+                told = self._read("", parse(bytes(self._body)))
+            except ValueError:
+                told = None
+            if told is not None and self.finished:
+                self.done = True
+                return (told,)
+        return super().close()
+
     def _conclude(self, events: Sequence[Event]) -> Sequence[Chunk]:
         skipped = self.skipped
         chunks = self._chunks(events)
@@ -107,8 +119,11 @@ class StreamDecoder(EventStream):
                 self._end()
             elif data.strip():  # a blank one is a sign of life
                 self._forget(known)
-                self._skip()
+                self._skip(data)
             return None
+
+    def _calling(self) -> bool:
+        return bool(self._calls)
 
     def _forget(self, known: int) -> None:
         """An event is skipped as a whole: the choices that it began have not begun."""
