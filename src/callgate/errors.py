@@ -191,8 +191,8 @@ _ROWS = (
     Kind(
         "checker_missing", 501, "gateway", False,
         "Answers cannot be held against a JSON Schema here: the extra `structured` is missing.",
-        "The operator has to install it: `pip install 'callgate[structured]'`. Until then, leave "
-        "out `strict` in `response_format`.",
+        "The operator has to install it; `callgate check` says how. Until then, leave out `strict` "
+        "in `response_format`.",
     ),
     Kind(
         "provider_credentials", 502, "gateway", False,

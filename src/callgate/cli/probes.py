@@ -12,7 +12,8 @@ from pathlib import Path
 
 from callgate import prices
 from callgate.config import Config
-from callgate.local.model import INSTALL, installed
+from callgate.extras import install
+from callgate.local.model import installed
 from callgate.local.weights import find
 from callgate.store.base import StoreError
 from callgate.store.journal import backlog
@@ -194,7 +195,7 @@ def local_model(config: Config) -> Iterator[Finding]:
 
 def _local(config: Config, part: str) -> Finding:
     if not installed():
-        return problem(part, "llama.cpp is not installed", INSTALL)
+        return problem(part, "llama.cpp is not installed", f"Run: {install('local')}")
     if config.local_weights:
         home = config.file.parent if config.file is not None else Path.cwd()
         path = home / config.local_weights

@@ -27,6 +27,7 @@ from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
 from callgate.config.overlay import overlaid
+from callgate.extras import install
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
 from callgate.local.watchdog import Watchdog
@@ -96,7 +97,7 @@ def _no_model(config: Config) -> ConfigFailure:
     return ConfigFailure(
         "no model can be served: no provider is configured",
         "Set OPENAI_API_KEY (or another provider's variable), install the local model with "
-        "`pip install 'callgate[local]'`, or write a callgate.toml.",
+        f"`{install('local')}`, or write a callgate.toml.",
     )
 
 

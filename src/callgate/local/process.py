@@ -17,7 +17,8 @@ import msgspec
 
 from callgate.core.http import Origin
 from callgate.core.secret import Secret
-from callgate.local.model import INSTALL, SMOLLM2, LocalModelError, installed
+from callgate.extras import install
+from callgate.local.model import SMOLLM2, LocalModelError, installed
 
 _LINE_LIMIT = 4096  # bytes
 _SAID_LIMIT = 4096  # bytes
@@ -58,7 +59,9 @@ class LocalServer:
         Raises LocalModelError: extra not installed, weights missing or unreadable, too slow.
         """
         if not installed():
-            raise LocalModelError("The extra `local` is not installed.", f"Run `{INSTALL}`.")
+            raise LocalModelError(
+                "The extra `local` is not installed.", f"Run `{install('local')}`."
+            )
         if not self.weights.is_file():
             raise LocalModelError(
                 f"There are no weights at {self.weights}.",

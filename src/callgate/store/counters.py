@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
+from callgate.extras import install
 from callgate.store.base import Caution, Counters, StoreError
 from callgate.store.handover import HandoverCounters
 from callgate.store.link import Command
@@ -87,7 +88,6 @@ def _link(url: str) -> RedisLink:
         from callgate.store.redis import RedisLink
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"counters.url: the package {error.name!r} is not installed; "
-            "run: pip install 'callgate[redis]'"
+            f"counters.url: the package {error.name!r} is not installed; run: {install('redis')}"
         ) from None
     return RedisLink(url)

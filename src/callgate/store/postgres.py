@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from callgate.core.entry import Entry
 from callgate.core.redact import redact
 from callgate.core.secret import secrets_of_url
+from callgate.extras import install
 from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError, StoreUnfitError
 from callgate.store.overrides import SqlOverrides
@@ -275,7 +276,7 @@ def _parsed(url: str) -> URL:
         import psycopg  # noqa: F401  whether it is there
     except ImportError:
         raise StoreError(
-            "store.url: PostgreSQL needs the extra `postgres`: pip install 'callgate[postgres]'"
+            f"store.url: PostgreSQL needs the extra `postgres`; run: {install('postgres')}"
         ) from None
     hosts = parts.query.get("host", ())
     several = _PRIMARY if not isinstance(hosts, str) or "," in hosts else {}

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from callgate.core.models import Model
+from callgate.extras import install
 from callgate.store.base import Caution
 from callgate.support.finding import Finding, counted, ok, problem, warning
 
@@ -62,7 +63,7 @@ def of_extras(missing: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
         yield problem(
             f"provider {provider}",
             f"needs the package {package}, which is not installed",
-            f"pip install 'callgate[{extra}]'",
+            f"Run: {install(extra)}",
         )
 
 
@@ -84,7 +85,7 @@ def of_schemas(*, checked: bool) -> Finding:
     return warning(
         "structured outputs",
         "the package jsonschema-rs is not installed: strict schemas are refused, others unchecked",
-        "pip install 'callgate[structured]'",
+        f"Run: {install('structured')}",
     )
 
 
