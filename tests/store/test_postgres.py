@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -236,6 +237,10 @@ def test_a_day_past_retention_is_dropped_not_deleted(
     dropped = before - days(postgres, url)
     assert len(dropped) == 2
     assert len(list(store.requests.find(Query()))) == 1
+
+
+def test_the_time_is_the_servers(store: Store) -> None:
+    assert store.requests.now() == pytest.approx(time.time() * 1000, abs=60_000)
 
 
 def test_an_id_of_no_date_is_no_record(store: Store) -> None:

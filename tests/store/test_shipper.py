@@ -411,3 +411,15 @@ def test_old_records_are_pruned_a_batch_at_a_time(shipper: Shipper, log: Request
     before = new[0].time - 3_600_000
     assert [shipper.prune(before, 3) for _ in range(4)] == [3, 3, 1, 0]
     assert stored(log) == ids(new)
+
+
+def test_a_clock_ahead_of_the_stores_deletes_nothing_that_is_not_old(
+    folder: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = 86_400
+    kept, old = answered(ago_ms=day * 1000), answered(ago_ms=5 * day * 1000)
+    log.append_many(booked(kept, old))
+    monkeypatch.setattr(log, "now", lambda: int(time.time() * 1000))
+    ahead = Shipper(folder, log, lambda: time.time() + 400 * day)
+    assert ahead.prune(int((time.time() + 400 * day - 3 * day) * 1000)) == 1
+    assert stored(log) == ids([kept])

@@ -17,6 +17,7 @@ from callgate.capture.files import CaptureError, find, prune, read
 from callgate.core.captured import Captured
 from callgate.core.secret import Secret
 from callgate.server.counting import Counting
+from callgate.server.retention import Calendar, steady
 from callgate.server.supervisor import Ready, orphaned
 from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
@@ -118,9 +119,9 @@ def _tell(shipper: Shipper) -> None:
         _log.warning("records are shipped", extra={"damaged_lines": shipper.damaged})
 
 
-def _prune(books: Books) -> None:
+def _prune(books: Books, now: float) -> None:
     try:
-        prune(books.capture_dir, time.time(), books.capture_days, books.capture_bytes)
+        prune(books.capture_dir, now, books.capture_days, books.capture_bytes)
     except OSError as error:
         _log.error("old captures cannot be deleted", extra={"detail": error.strerror})
 
@@ -136,6 +137,7 @@ def _capture(folder: Path, request_id: str) -> Captured | None:
 
 def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[], None]]) -> None:
     next_prune = 0.0
+    calendar = Calendar(time.time(), steady())
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0
     while True:
@@ -152,7 +154,8 @@ def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[
             return
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
-            _prune(books)
-            oldest = int(time.time() * 1000) - books.retention_days * _DAY_MS
+            now = calendar.now(time.time(), steady())
+            _prune(books, now)
+            oldest = int(now * 1000) - books.retention_days * _DAY_MS
             while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not end.within(0):
                 pass

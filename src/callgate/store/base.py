@@ -235,6 +235,10 @@ class RequestLog(Protocol):
         """Totals of all records ever kept, those past retention too, ordered by `query.by`."""
         ...
 
+    def now(self) -> int | None:
+        """Unix milliseconds by the store's own clock; None where that is this machine's."""
+        ...
+
     def delete_before(self, time: int, limit: int) -> int:
         """Delete at most `limit` records older than `time`; returns how many.
 

@@ -25,7 +25,7 @@ from callgate.store import schema
 from callgate.store.base import Store, StoreAwayError, StoreError, StoreUnfitError
 from callgate.store.overrides import SqlOverrides
 from callgate.store.refusals import DATABASE, fix_of
-from callgate.store.sql import SqlKeys, SqlRequestLog, floor, said, writing
+from callgate.store.sql import SqlKeys, SqlRequestLog, floor, reading, said, writing
 from callgate.store.tables import usage
 from callgate.store.usage import COLUMNS, Total, adding
 
@@ -104,6 +104,12 @@ def is_made(url: str) -> bool:
 
 class PostgresRequestLog(SqlRequestLog):
     """Records in partitions, a day each; each is made with the first record of the day before."""
+
+    def now(self) -> int | None:
+        """Unix milliseconds by the server's clock."""
+        with reading(self._engine) as connection:
+            told = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())")
+            return int(told.scalar_one() * 1000)
 
     def delete_before(self, time: int, limit: int) -> int:
         """Drop the days that are wholly older than `time`; returns how many records they held."""

@@ -61,8 +61,14 @@ class Shipper:
         return shipped
 
     def prune(self, older_than_ms: int, batch: int = 500) -> int:
-        """Delete up to `batch` records from before that time (Unix milliseconds); how many."""
+        """Delete up to `batch` records from before that time (Unix milliseconds); how many.
+
+        Where the store has a clock of its own and this one is ahead of it, by so much less.
+        """
         try:
+            theirs = self._requests.now()
+            if theirs is not None:
+                older_than_ms -= max(0, int(self._clock() * 1000) - theirs)
             deleted = self._requests.delete_before(older_than_ms, batch)
         except StoreError as error:
             self.trouble = str(error)

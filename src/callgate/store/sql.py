@@ -189,6 +189,10 @@ class SqlRequestLog(ABC):
         with reading(self._engine) as connection:
             return usage_of(connection, query)
 
+    def now(self) -> int | None:
+        """Unix milliseconds by the store's own clock; None where that is this machine's."""
+        return None
+
     def delete_before(self, time: int, limit: int) -> int:
         """Delete at most `limit` records older than `time`; returns how many."""
         oldest = (

@@ -1,0 +1,46 @@
+"""By which time old records are deleted when the clock is set."""
+
+from __future__ import annotations
+
+import pytest
+
+from callgate.server.retention import Calendar
+
+START = 1_800_000_000.0
+DAY = 86_400.0
+
+
+@pytest.fixture
+def calendar() -> Calendar:
+    return Calendar(START, 50.0)
+
+
+@pytest.mark.parametrize("off", [0.0, 3599.0, -10 * DAY])
+def test_it_follows_the_clock_back_and_in_small_steps_ahead(calendar: Calendar, off: float) -> None:
+    assert calendar.now(START + 60 + off, 110.0) == START + 60 + off
+    assert calendar.now(START + 120 + off, 170.0) == START + 120 + off
+
+
+def test_a_jump_ahead_is_believed_after_a_day_and_told_once(
+    calendar: Calendar, caplog: pytest.LogCaptureFixture
+) -> None:
+    jump = 40 * DAY
+    for passed in (60.0, DAY, DAY + 59):
+        assert calendar.now(START + passed + jump, 50.0 + passed) == START + passed
+    assert [record.getMessage()[:27] for record in caplog.records] == [
+        "the clock has jumped ahead:"
+    ]
+    passed = DAY + 60
+    assert calendar.now(START + passed + jump, 50.0 + passed) == START + passed + jump
+
+
+def test_a_clock_that_is_set_right_again_is_followed_at_once(calendar: Calendar) -> None:
+    calendar.now(START + 60 + 40 * DAY, 110.0)
+    assert calendar.now(START + 120, 170.0) == START + 120
+    assert calendar.now(START + DAY + 120, DAY + 170.0) == START + DAY + 120
+    calendar.now(START + 2 * DAY + 40 * DAY, 2 * DAY + 50.0)  # again: there is a day from then on
+    assert calendar.now(START + 2.5 * DAY + 40 * DAY, 2.5 * DAY + 50.0) == START + 2.5 * DAY
+
+
+def test_time_that_the_machine_slept_is_no_jump(calendar: Calendar) -> None:
+    assert calendar.now(START + 40 * DAY, 50.0 + 40 * DAY) == START + 40 * DAY
