@@ -42,3 +42,11 @@ def test_the_mistakes_of_callers_are_no_failure_of_a_deployment() -> None:
     table, one = HealthTable(BreakerSettings(calls=1)), deployment("p/x")
     assert not table.failed(one, GatewayError("provider_rejected", "Bad seed"))
     assert table["p/x"].failure == ""
+
+
+def test_nothing_that_was_said_in_a_private_call_is_told_to_others() -> None:
+    table, one = HealthTable(BreakerSettings(calls=1, pause=10)), deployment("p/x")
+    down = GatewayError("provider_unavailable", "p is down", detail="status 503: about Anna")
+    assert table.failed(one, down, private=True)
+    error = table.all_out(Model(name="m", deployments=(one,)))
+    assert error.detail == "p/x, for another 10 s, after provider_unavailable"

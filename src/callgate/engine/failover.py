@@ -218,7 +218,7 @@ class Failover:
             if race.broken_off is race.first:
                 pace.add(monotonic() - started)  # it would have taken this long at least
             for error, target in race.unheard():
-                self.learn(target.deployment, error)
+                self.learn(call, target.deployment, error)
 
     async def _rival(
         self, run: _Run[T], at: int, first: Deployment, rest: Sequence[Deployment]
@@ -254,7 +254,7 @@ class Failover:
         Every attempt of the call at the deployment counts, whatever came between. `broken` is one
         whose answer broke off, in place of the latest: nobody has waited for another until now.
         """
-        if self.learn(deployment, error):
+        if self.learn(call, deployment, error):
             call.notes.append(f"the circuit of {deployment.id} opened")
         config = candidate.request.body.fallback_config
         budget = self._budget if config is None or config.retry else self._without_retry
@@ -295,9 +295,9 @@ class Failover:
     def _is_spent(self, call: Call) -> bool:
         return len(call.attempts) >= self._budget.attempts
 
-    def learn(self, deployment: Deployment, error: GatewayError) -> bool:
+    def learn(self, call: Call, deployment: Deployment, error: GatewayError) -> bool:
         """Take a failure into account for the deployment; whether it has opened its circuit."""
-        return self.health_table.failed(deployment, error)
+        return self.health_table.failed(deployment, error, private=call.private)
 
 
 _SAME_FOR_ALL = ("context_too_long", "content_filtered")

@@ -151,7 +151,7 @@ class HealingStream:
         )
         candidate = self._candidates[at]
         if not self._may_continue(error, candidate):
-            self._failover.learn(deployment, error)
+            self._failover.learn(call, deployment, error)
             relay.attempt.reason = "what was delivered is not to be continued"
             raise error
         left = [one for one in candidate.model.deployments if one.id not in self._failed]

@@ -46,12 +46,16 @@ class HealthTable(dict[str, Health]):
         if health.succeeded(now, seconds):
             _log.warning("circuit closed", extra={"deployment": deployment.id})
 
-    def failed(self, deployment: Deployment, error: GatewayError) -> bool:
-        """Take a failure into account; whether it has opened the circuit."""
+    def failed(self, deployment: Deployment, error: GatewayError, *, private: bool = False) -> bool:
+        """Take a failure into account; whether it has opened the circuit.
+
+        Of one that is `private` nothing is remembered to be told but its type.
+        """
         now, health = monotonic(), self[deployment.id]
         limited, known = error.kind.type == "provider_rate_limited", reaction(error)
         if limited or known.blames:
-            health.failure = f"{error.kind.type}: {error.detail or error.message}"[:_MAX_WORDS]
+            words = "" if private else f": {error.detail or error.message}"
+            health.failure = f"{error.kind.type}{words}"[:_MAX_WORDS]
         if limited:
             health.rest(now, min(error.retry_after or _REST_SECONDS, _LONGEST_REST))
             return False
