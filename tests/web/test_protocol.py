@@ -34,15 +34,17 @@ class Clock:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._now = 0.0
-        self._due: list[tuple[float, Callable[[], None]]] = []
+        self._due: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
         self.create_task = self._loop.create_task
         self.create_future = self._loop.create_future
 
     def time(self) -> float:
         return self._now
 
-    def call_later(self, delay: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-        self._due.append((self._now + delay, call))
+    def call_later(
+        self, delay: float, call: Callable[..., None], *given: Any
+    ) -> asyncio.TimerHandle:
+        self._due.append((self._now + delay, call, given))
         return cast("Any", self)
 
     def cancel(self) -> None:
@@ -53,7 +55,7 @@ class Clock:
         while due := sorted((one for one in self._due if one[0] <= end), key=lambda one: one[0]):
             self._due.remove(due[0])
             self._now = due[0][0]
-            due[0][1]()
+            due[0][1](*due[0][2])
             await asyncio.sleep(0)
         self._now = end
 
@@ -216,6 +218,34 @@ async def test_what_follows_a_request_that_was_answered_early_is_not_begun() -> 
     await one.says(b"cd" + GET)
     assert one.transport.did == ["close"]
     assert len(one.gate.served) == 1
+    one.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize(("descriptor", "seconds"), [(9, 30), (FILES.bound, 3)])
+async def test_whoever_still_sends_what_was_answered_is_not_cut_off_at_once(
+    descriptor: int, seconds: int
+) -> None:
+    one = Connection(descriptor)
+    one.gate.reads = False
+    await one.answers()
+    await one.says(HALF.replace(b": 4", b": 4000"))
+    sending = 0
+    while not one.transport.did:
+        await one.says(b"x")
+        await one.clock.pass_by(1)
+        sending += 1
+    assert seconds - 2 <= sending <= seconds + 2
+    assert one.transport.did == ["close"]
+    one.protocol.connection_lost(None)
+
+
+async def test_whoever_stops_sending_what_was_answered_is_cut_off_soon() -> None:
+    one = Connection()
+    one.gate.reads = False
+    await one.answers()
+    await one.says(HALF)
+    await one.clock.pass_by(4)
+    assert one.transport.did == ["close"]
     one.protocol.connection_lost(None)
 
 

@@ -5,7 +5,7 @@ https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/X-Forwarded-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 FORWARDED_FOR = b"x-forwarded-for"
@@ -33,6 +33,11 @@ class TrustedProxies:
         """Whether the address at the other end of a connection is that of such a proxy."""
         read = _read(peer.partition("%")[0])  # behind it stands a link's name
         return read is not None and self._has(read)
+
+    def behind(self, peer: tuple[str, int], headers: Mapping[bytes, bytes]) -> tuple[str, int]:
+        """Who asks, in place of `peer`, a trusted proxy, where its headers tell."""
+        told = headers.get(FORWARDED_FOR)
+        return peer if told is None else (self.caller(peer[0], told), 0)
 
     def caller(self, peer: str, header: bytes) -> str:
         """The address that asks, where `peer` is trusted and sent this `X-Forwarded-For`.

@@ -53,6 +53,13 @@ def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
     return GatewayError("bad_http", f"{_SAID}: {fault}")
 
 
+def late(what: str, seconds: float) -> GatewayError:
+    """The `request_timeout` for a part of a request that did not come in time."""
+    return GatewayError(
+        "request_timeout", f"The request's {what} did not arrive within {seconds:g} s"
+    )
+
+
 def host_fault(host: bytes | None, twice: bool, version: str) -> GatewayError | None:
     """The `bad_http` for a request whose `Host`, on one line or more, is not as it has to be.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
-from callgate.core.forwarded import FORWARDED_FOR, TrustedProxies
+from callgate.core.forwarded import TrustedProxies
 from callgate.errors import GatewayError
 from callgate.files import shortage
 from callgate.web.chat import CHAT_PATH
@@ -23,7 +23,7 @@ from callgate.web.credentials import SEVERAL
 from callgate.web.exchange import Exchange
 from callgate.web.flow import Flow
 from callgate.web.head import Head
-from callgate.web.malformed import host_fault
+from callgate.web.malformed import host_fault, late
 from callgate.web.reader import RequestReader
 from callgate.web.target import split_target
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _CHAT_URL = CHAT_PATH.encode()
 _AUTHORIZATION, _HOST = b"authorization", b"host"
-_LINGER = 2.0
+_LINGER, _LONGEST_LINGER = 2.0, 30.0
 _LAST_REQUEST = 5.0
 _IDLE_ENOUGH = 5.0
 _MAX_PIPELINED = 100
@@ -194,7 +194,9 @@ class GateProtocol(RequestReader):
     def body_read(self, body: bytes) -> None:
         """Hand a piece of the newest request's body to who serves it."""
         exchange = self._newest()
-        if not exchange.complete:
+        if exchange.complete:
+            self._quiet_since = self._loop.time()  # he is still at it
+        else:
             exchange.feed(body)
 
     def request_read(self) -> None:
@@ -241,8 +243,8 @@ class GateProtocol(RequestReader):
         else:
             path, raw_path, query = split_target(url)
         client = self._client
-        if self._proxies is not None:
-            client = _behind(self._proxies, client, headers)
+        if self._proxies is not None and client is not None:
+            client = self._proxies.behind(client, headers)
         if version == "1.1":
             keep = not self.door.retiring and parser.should_keep_alive()
         elif version == "1.0":
@@ -306,8 +308,8 @@ class GateProtocol(RequestReader):
             return
         self.flow.resume_reading()
         if exchange.more:
-            # Closing now could reset the connection before the caller has read the answer.
-            self._loop.call_later(_LINGER, transport.close)
+            now = self._loop.time()
+            self._linger(now + (0 if self._scarce else _LONGEST_LINGER))
         elif not exchange.keep_alive:
             transport.close()
         elif self._waiting:
@@ -343,12 +345,26 @@ class GateProtocol(RequestReader):
             pass  # nothing but to be rid of what was said
         elif exchange is not None and not exchange.complete:
             if exchange.more and now - exchange.begun > bounds.body_seconds:
-                exchange.fail(_late("body", bounds.body_seconds))
+                exchange.fail(late("body", bounds.body_seconds))
         elif self.amid_head and now - self._quiet_since > bounds.head_seconds:
-            self.refused(_late("headers", bounds.head_seconds))
+            self.refused(late("headers", bounds.head_seconds))
         elif now - self._quiet_since > bounds.idle_seconds:
             self.transport.close()
         self._watch()
+
+    def _linger(self, until: float) -> None:
+        """Close once the caller sends no more of what nobody reads, or at that time.
+
+        Closing sooner could reset the connection before he has read the answer (RFC 9112, 9.6).
+        """
+        self._loop.call_later(_LINGER, self._end_linger, until)
+
+    def _end_linger(self, until: float) -> None:
+        now = self._loop.time()
+        if now < until and now - self._quiet_since < _LINGER and not self.transport.is_closing():
+            self._linger(until)
+        else:
+            self.transport.close()
 
     def _tell(self, error: GatewayError) -> None:
         """Answer what never became a request, and say nothing more."""
@@ -373,17 +389,3 @@ class GateProtocol(RequestReader):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(_LINGER, self.transport.close)
-
-
-def _behind(
-    proxies: TrustedProxies, peer: tuple[str, int] | None, headers: dict[bytes, bytes]
-) -> tuple[str, int] | None:
-    """The caller of a proxy that is believed, in place of the proxy."""
-    told = headers.get(FORWARDED_FOR)
-    return peer if told is None or peer is None else (proxies.caller(peer[0], told), 0)
-
-
-def _late(what: str, seconds: float) -> GatewayError:
-    return GatewayError(
-        "request_timeout", f"The request's {what} did not arrive within {seconds:g} s"
-    )
