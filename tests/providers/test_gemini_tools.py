@@ -49,6 +49,13 @@ def test_the_other_form_is_used_where_it_alone_enforces_a_bound() -> None:
     assert declared == {"name": "f", "parameters": schema}
 
 
+def test_parameters_that_do_not_say_that_they_are_an_object_are_one() -> None:
+    properties = {"a": {"type": "string"}}
+    declared = tooled({}, parameters={"properties": properties})["tools"][0]
+    schema = declared["functionDeclarations"][0]["parametersJsonSchema"]
+    assert schema == {"type": "object", "properties": properties}
+
+
 def test_what_neither_form_enforces_is_told_in_words_unless_it_is_strict() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "number", "multipleOf": 5}}}
     declared = tooled({}, parameters=schema)["tools"][0]["functionDeclarations"][0]

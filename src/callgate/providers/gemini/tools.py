@@ -62,6 +62,8 @@ def _declaration(tool: Tool, path: str) -> Json:
     if parameters:
         where = f"{path}.function.parameters"
         plain, schema = _schema(parameters, where, strict=bool(function.strict))
+        if "properties" in schema and "type" not in schema:
+            schema = {"type": "object", **schema}  # else refused, and nothing else is meant
         out["parametersJsonSchema" if plain else "parameters"] = schema
     return out
 
