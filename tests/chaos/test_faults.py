@@ -71,13 +71,17 @@ def test_every_fault_is_expected_here() -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("model", WHOLE)
-def test_whole_answers(chaos: Chaos, dialect: str, model: str) -> None:
+def test_each_fault_shows_in_whole_answers_as_its_row_says(
+    chaos: Chaos, dialect: str, model: str
+) -> None:
     assert outcome(chaos, dialect, model, stream=False) == WHOLE[model]
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 @pytest.mark.parametrize("model", STREAMED)
-def test_streams(chaos: Chaos, dialect: str, model: str) -> None:
+def test_each_fault_shows_in_streams_as_its_row_says(
+    chaos: Chaos, dialect: str, model: str
+) -> None:
     expected = STREAMED[model]
     if expected[2] == "unmarked" and not SPEECHES[dialect].mark:
         expected = (*expected[:2], "answer")  # the last event says both
@@ -119,7 +123,9 @@ def test_an_error_may_come_amid_a_stream(chaos: Chaos, dialect: str) -> None:
     [("429-retry-after", "1"), ("429-retry-after-7", "7"), ("429", None), ("503-always", None)],
 )
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_retry_after(chaos: Chaos, dialect: str, model: str, expected: str | None) -> None:
+def test_only_limits_that_name_a_wait_say_when_to_come_back(
+    chaos: Chaos, dialect: str, model: str, expected: str | None
+) -> None:
     result = ask(chaos.port, dialect, model, stream=False)
     assert result.headers.get("retry-after") == expected
 

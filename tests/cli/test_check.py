@@ -64,7 +64,7 @@ def openai(lists: Lists) -> str:
     return OPENAI.format(key=KEY, origin=lists.origin)
 
 
-def test_all_in_order(tmp_path: Path) -> None:
+def test_a_sound_set_up_is_told_to_be_in_order(tmp_path: Path) -> None:
     with listing({"/v1/models": Reply(200, GPT)}) as lists:
         result = run(tmp_path, openai(lists), "--json")
         ((target, headers),) = lists.asked
@@ -133,7 +133,9 @@ def test_a_key_that_may_call_but_not_list(tmp_path: Path) -> None:
         (Reply(302, b""), "problem", "no list of models"),
     ],
 )
-def test_what_is_no_list(tmp_path: Path, reply: Reply, state: str, words: str) -> None:
+def test_a_reply_that_is_no_list_is_told_by_what_it_is(
+    tmp_path: Path, reply: Reply, state: str, words: str
+) -> None:
     with listing({"/v1/models": reply}) as lists:
         result = run(tmp_path, openai(lists), "--json")
     found = of(result, "provider openai")
@@ -144,7 +146,7 @@ def test_what_is_no_list(tmp_path: Path, reply: Reply, state: str, words: str) -
     assert any("cannot be told" in one for one in told)
 
 
-def test_nobody_there(tmp_path: Path) -> None:
+def test_a_provider_that_refuses_connections_is_a_problem(tmp_path: Path) -> None:
     with listing({}) as lists:
         text = openai(lists)
     found = of(run(tmp_path, text, "--json"), "provider openai")
@@ -387,7 +389,7 @@ def test_a_folder_that_others_may_enter(home: Home) -> None:
     assert "0755" in found["what"]
 
 
-def test_records_that_wait(home: Home, journal: Any) -> None:
+def test_records_that_wait_for_long_are_a_problem(home: Home, journal: Any) -> None:
     from callgate.core.record import Record
 
     id_ = "01a205f2-ea2c-7eea-9a48-b48ebceaf97b"

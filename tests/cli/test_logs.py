@@ -69,7 +69,7 @@ def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) ->
     ],
     ids=" ".join,
 )
-def test_filters(
+def test_filters_find_records_in_store_and_journal(
     home: Home, journal: Callable[..., None], place: str, arguments: tuple[str, ...], expected: str
 ) -> None:
     records = {

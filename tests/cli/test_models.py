@@ -30,7 +30,7 @@ def test_all_adds_the_catalogue_with_the_reason_why_not(home: Home) -> None:
     assert len(home.run("models", "--all").stdout.splitlines()) == len(rows) + 1
 
 
-def test_limit(home: Home) -> None:
+def test_a_limit_shortens_the_list(home: Home) -> None:
     assert len(home.json("models", "--all", "--limit", "1")) == 1
 
 

@@ -27,7 +27,7 @@ def test_nothing_printable_moves_a_cursor(text: str) -> None:
         ("\u202eevil\u200b", "\\u202eevil\\u200b"),
     ],
 )
-def test_printable(text: str, shown: str) -> None:
+def test_what_could_command_a_terminal_is_shown_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 

@@ -97,7 +97,7 @@ def test_every_rewriting_of_a_row_exists() -> None:
                                                  "properties": {"q": {}}}),
     ],
 )  # fmt: skip
-def test_gemini_s_json_schema(given: Any, made: Any) -> None:
+def test_schemas_become_what_gemini_takes_as_json_schema(given: Any, made: Any) -> None:
     before = copy.deepcopy(given)
     assert adapt(of(given), "gemini", PATH) == of(given if made is None else made)
     assert given == before, "what was given is left as it is"
@@ -139,7 +139,7 @@ def test_gemini_s_json_schema(given: Any, made: Any) -> None:
          {"properties": {"a": {"items": {"type": "string"}, "type": "array"}}, "type": "object"}),
     ],
 )  # fmt: skip
-def test_gemini_s_openapi(given: Any, made: Any) -> None:
+def test_schemas_become_what_gemini_takes_as_openapi(given: Any, made: Any) -> None:
     adapted = adapt(of(given), "gemini-openapi", PATH)
     assert adapted == of(given if made is None else made)
     types.Schema.model_validate(adapted)
@@ -258,7 +258,7 @@ def test_claude_and_bedrock_take_json_schema_as_it_is(target: Any) -> None:
 
 
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf", "allOf"])
-def test_an_outermost_composition(keyword: str) -> None:
+def test_an_outermost_composition_is_refused_where_the_vendor_refuses_it(keyword: str) -> None:
     schema = {keyword: [{"type": "object"}]}
     assert adapt(schema, "bedrock", PATH) == {**schema, "type": "object"}
     assert refusal(schema, "anthropic") == ("unsupported_field", f"{PATH}.{keyword}")

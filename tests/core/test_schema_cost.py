@@ -94,7 +94,7 @@ DOCUMENT = {"a/b~": 1, "": 2, "list": [3, {"0": 4}], "~": 5}
     ("ref", "value"),
     [("#/a~1b~0", 1), ("#/", 2), ("#/list/0", 3), ("#/list/1/0", 4), ("#/~0", 5), ("#", DOCUMENT)],
 )
-def test_where_a_reference_leads(ref: str, value: Any) -> None:
+def test_a_reference_leads_where_its_pointer_says(ref: str, value: Any) -> None:
     assert pointed(DOCUMENT, ref) == value
 
 

@@ -58,7 +58,9 @@ def by_the_standard(stream: bytes) -> list[Event]:
         (b"data: {}\n\ndata: [DONE]\n\n", [("message", b"{}"), ("message", b"[DONE]")]),
     ],
 )
-def test_streams_of_every_shape(stream: bytes, events: list[Event]) -> None:
+def test_events_are_read_the_same_however_the_stream_is_cut(
+    stream: bytes, events: list[Event]
+) -> None:
     assert parsed(stream) == events
     assert parsed(*(stream[at : at + 1] for at in range(len(stream)))) == events
     assert parsed(b"data: first\n\n", stream.removeprefix(b"\xef\xbb\xbf"))[0][1] == b"first"

@@ -91,7 +91,7 @@ def filled(start: bytes, piece: bytes, end: bytes, size: int = LIMIT) -> bytes:
     ],
     ids=range(30),
 )
-def test_what_is_refused(gateway: Gateway, body: bytes, kind: str) -> None:
+def test_each_kind_of_bad_body_has_its_error(gateway: Gateway, body: bytes, kind: str) -> None:
     with gateway.client() as client:
         response = check(client, body)
     assert response.json()["error"]["type"] == kind, response.text[:500]
@@ -195,7 +195,9 @@ def test_any_damage_to_the_bytes(
 
 @given(body=st.binary(max_size=200))
 @bounded
-def test_any_bytes(gateway: Gateway, client: httpx.Client, body: bytes) -> None:
+def test_any_bytes_are_answered_with_a_400(
+    gateway: Gateway, client: httpx.Client, body: bytes
+) -> None:
     assert check(client, body).status_code == 400
 
 

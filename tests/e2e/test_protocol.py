@@ -113,7 +113,7 @@ def test_a_request_may_come_in_any_pieces(gateway: Gateway) -> None:
     assert served(only(talk(gateway, *(bytes([byte]) for byte in request), pause=0.0002)))
 
 
-def test_a_chunked_body(gateway: Gateway) -> None:
+def test_a_chunked_body_is_read_whole(gateway: Gateway) -> None:
     pieces = [SIZED % (1, bytes([byte])) for byte in HELLO]
     assert served(only(talk(gateway, chunked(gateway, *pieces, b"0\r\n\r\n"))))
     extended = b"%x;name=value\r\n%b\r\n0\r\nx-trailer: y\r\n\r\n" % (len(HELLO), HELLO)
@@ -128,7 +128,7 @@ def test_a_trailer_cannot_pose_as_a_header(gateway: Gateway) -> None:
     assert answer.error == "unauthorized"
 
 
-def test_expect_100_continue(gateway: Gateway) -> None:
+def test_who_expects_100_continue_is_told_to_go_on_or_refused(gateway: Gateway) -> None:
     request = post(gateway, HELLO, b"expect: 100-continue")
     with connected(gateway) as connection:
         connection.sendall(request[: -len(HELLO)])

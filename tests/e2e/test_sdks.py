@@ -33,7 +33,7 @@ def sdk(gateway: Gateway) -> Iterator[openai.OpenAI]:
         (None, {"model": "nix"}, 404),
     ],
 )
-def test_the_documented_sample(
+def test_the_contracts_own_sample_gets_what_it_documents(
     gateway: Gateway, key: str | None, asked: dict[str, str], status: int
 ) -> None:
     headers = {"authorization": key or gateway.key}
@@ -67,7 +67,7 @@ def test_the_documented_sample_out_of_quota(gateway: Gateway) -> None:
     assert 1 <= int(answers[1].headers["Retry-After"]) <= 60
 
 
-def test_openai_answers(sdk: openai.OpenAI) -> None:
+def test_openais_sdk_reads_an_answer(sdk: openai.OpenAI) -> None:
     answer = sdk.chat.completions.create(model="test-ok", messages=MESSAGES)  # type: ignore[arg-type]
     assert answer.choices[0].message.content == TEXT
     assert answer.usage is not None
@@ -76,7 +76,7 @@ def test_openai_answers(sdk: openai.OpenAI) -> None:
     assert answer._request_id == answer.request_id  # type: ignore[attr-defined]
 
 
-def test_openai_streams(sdk: openai.OpenAI) -> None:
+def test_openais_sdk_reads_a_stream(sdk: openai.OpenAI) -> None:
     stream = sdk.chat.completions.create(
         model="test-ok",
         messages=MESSAGES,  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ def test_openai_sees_a_cut_stream_as_an_error(sdk: openai.OpenAI) -> None:
         list(stream)
 
 
-def test_langchain(gateway: Gateway) -> None:
+def test_langchain_reads_answers_and_streams(gateway: Gateway) -> None:
     from langchain_openai import ChatOpenAI  # takes a second, which one process of the tests needs
 
     model = ChatOpenAI(

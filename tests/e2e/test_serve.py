@@ -99,7 +99,7 @@ def test_a_port_that_is_taken(folder: Path) -> None:
         told_with_code_2(folder, port, "already in use", "--port", arguments=("--port", port))
 
 
-def test_nothing_to_serve(tmp_path: Path) -> None:
+def test_a_gateway_with_nothing_to_serve_does_not_start(tmp_path: Path) -> None:
     (tmp_path / "callgate.toml").write_text("region = 'us'\n")
     told_with_code_2(tmp_path, "no model can be served", "callgate.toml leads to none", "Add")
 
@@ -125,7 +125,9 @@ def test_a_store_that_cannot_be_used_is_told_before_weights_are_fetched(tmp_path
     ],
     ids=range(4),
 )
-def test_a_configuration_with_mistakes(tmp_path: Path, text: str, words: tuple[str, ...]) -> None:
+def test_a_configuration_with_mistakes_stops_the_start_and_names_them(
+    tmp_path: Path, text: str, words: tuple[str, ...]
+) -> None:
     (tmp_path / "callgate.toml").write_text(text)
     told_with_code_2(tmp_path, *words)
 

@@ -96,7 +96,7 @@ def test_limits_admit_and_refuse() -> None:
     }
 
 
-def test_tokens_and_cost() -> None:
+def test_tokens_are_counted_by_kind_and_their_cost_added() -> None:
     usage = {
         "input_tokens": 100,
         "output_tokens": 50,

@@ -39,7 +39,7 @@ def answer(target: Target, **changes: Any) -> ChatResponse:
     return decoded(target, {**SOUND, **changes})
 
 
-def test_a_plain_answer(target: Target) -> None:
+def test_a_plain_answer_becomes_one_choice(target: Target) -> None:
     made = answer(target)
     assert (made.id, made.model, made.extra) == ("msg_1", "claude-x", {})
     assert made.choices == [
@@ -66,7 +66,9 @@ def test_a_plain_answer(target: Target) -> None:
         ("something_new", "stop"),
     ],
 )
-def test_stop_reasons(target: Target, native: str, finish: str) -> None:
+def test_stop_reasons_become_openais_and_keep_anthropics_word(
+    target: Target, native: str, finish: str
+) -> None:
     (choice,) = answer(target, stop_reason=native).choices
     assert (choice["finish_reason"], choice["native_finish_reason"]) == (finish, native)
 

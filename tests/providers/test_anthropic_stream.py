@@ -79,7 +79,7 @@ def failure(target: Target, *events: Event | str) -> GatewayError:
     return error.value
 
 
-def test_a_plain_stream(target: Target) -> None:
+def test_a_plain_stream_becomes_role_text_and_finish(target: Target) -> None:
     chunks = streamed(target, wire(START, PING, *TEXT, PING, FINISH, STOP))
     assert deltas(chunks) == [{"role": "assistant", "content": ""}, {"content": "hi"}, {}]
     assert [choice["finish_reason"] for chunk in chunks for choice in chunk.choices] == [

@@ -92,7 +92,9 @@ def test_a_model_s_name_cannot_leave_its_place(model: str, path: str) -> None:
         ),
     ],
 )
-def test_vertex_ai_s_place(base: str | None, model: str, options: dict[str, str], url: str) -> None:
+def test_vertex_is_asked_where_it_serves_the_model(
+    base: str | None, model: str, options: dict[str, str], url: str
+) -> None:
     target = gemini(model, "vertex", **options)
     if base is not None:
         origin, path = split_url(base)
@@ -193,7 +195,7 @@ FILES = "https://generativelanguage.googleapis.com/v1beta/files/abc"
         ),
     ],
 )
-def test_media(part: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_media_become_parts(part: dict[str, Any], expected: dict[str, Any]) -> None:
     made = contents(user({"type": "text", "text": "Look:"}, part))
     assert made == [{"role": "user", "parts": [{"text": "Look:"}, expected]}]
 

@@ -237,7 +237,9 @@ def streamed(record: Record, parts: Iterator[bytes]) -> None:
     assert all(chunk.usage is None for chunk in chunks[:-1])
 
 
-def test_every_whole_answer(recordings: Callable[[str], list[Record]]) -> None:
+def test_every_recorded_answer_is_read_as_google_means_it(
+    recordings: Callable[[str], list[Record]],
+) -> None:
     records = recordings("generateContent")
     for record in records:
         try:

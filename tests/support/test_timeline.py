@@ -31,7 +31,7 @@ TIMES = st.integers(-(10**6), 10**12)
         (7_320_000_000, "2 h 2 min"),
     ],
 )
-def test_duration(us: int, words: str) -> None:
+def test_durations_are_told_to_three_digits(us: int, words: str) -> None:
     assert duration(us) == words
 
 

@@ -25,7 +25,7 @@ def fix_for(headers: dict[bytes, bytes], query: bytes = b"") -> str:
 @pytest.mark.parametrize(
     "sent", ["{}", "Bearer {}", "bearer {}", "BEARER   {}", "  {}  ", "Bearer\t{}"]
 )
-def test_forms_that_are_taken(sent: str) -> None:
+def test_a_key_is_read_with_and_without_bearer(sent: str) -> None:
     if "\t" in sent:
         sent = sent.replace("\t", " ")
     value = sent.format(KEY).encode()
@@ -69,7 +69,7 @@ def test_forms_that_are_taken(sent: str) -> None:
     ],
     ids=range(29),
 )
-def test_near_misses(headers: dict[bytes, bytes], query: bytes, words: str) -> None:
+def test_a_near_miss_is_told_by_name(headers: dict[bytes, bytes], query: bytes, words: str) -> None:
     assert words in fix_for(headers, query)
 
 

@@ -19,7 +19,7 @@ def client(folder: Path | None, token: str = "") -> TestClient:
     return TestClient(Starlette(routes=Metrics(folder, Secret(token)).routes()))
 
 
-def test_without_a_token_everybody(tmp_path: Path) -> None:
+def test_without_a_token_everybody_may_read_the_metrics(tmp_path: Path) -> None:
     Sheet(tmp_path, "worker").write({"callgate_workers": [Series((), 1)]})
     assert "callgate_workers 1.0" in client(tmp_path).get("/metrics").text
 
