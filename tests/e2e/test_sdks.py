@@ -11,7 +11,7 @@ import requests
 from callgate.core.keys import mint
 from gateway import Gateway
 from patience import PATIENCE
-from provider import WORDS
+from provider import WORDS, Provider
 
 TEXT = "".join(WORDS)
 MESSAGES = [{"role": "user", "content": "Hello?"}]
@@ -129,6 +129,18 @@ def test_openai_raises_typed_errors_in_our_words(sdk: openai.OpenAI, gateway: Ga
     with pytest.raises(openai.InternalServerError) as broken:
         ask(sdk, "test-broken")
     assert broken.value.status_code == 503
+
+
+def test_openai_does_not_repeat_what_would_fail_again(
+    sdk: openai.OpenAI, provider: Provider
+) -> None:
+    patient = sdk.with_options(max_retries=2)
+    known = len(provider.requests)
+    with pytest.raises(openai.InternalServerError) as refused:
+        patient.chat.completions.create(model="test-bad-key", messages=MESSAGES)  # type: ignore[arg-type]
+    assert refused.value.response.headers["x-should-retry"] == "false"
+    asked = [body["model"] for _, body in provider.requests[known:]]
+    assert asked.count("test-bad-key") == 1
 
 
 def test_openai_sees_a_cut_stream_as_an_error(sdk: openai.OpenAI) -> None:

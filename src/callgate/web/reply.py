@@ -66,11 +66,17 @@ def error_headers(call: Call, error: GatewayError) -> HeaderList:
 
 
 def advice(error: GatewayError) -> HeaderList:
-    """What the headers of an error tell a client to do: to wait, or to show a key."""
+    """What the headers of an error tell a client to do: to wait, not to repeat, or to show a key.
+
+    The SDKs of OpenAI and Anthropic repeat every 429 and 5xx unless `x-should-retry` is false:
+    https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py
+    """
     status, wait = error.kind.status, error.retry_after
     if wait is None and status in (429, 503):
         wait = DEFAULT_RETRY_AFTER
     headers = [] if wait is None else [(b"retry-after", b"%d" % max(1, math.ceil(wait)))]
+    if not error.kind.retryable and (status == 429 or status >= 500):
+        headers.append((b"x-should-retry", b"false"))
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

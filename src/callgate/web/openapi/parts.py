@@ -75,6 +75,10 @@ HEADERS: Mapping[str, Json] = {
         "description": "Seconds to wait before the next attempt.",
         "schema": _INTEGER,
     },
+    "X-Should-Retry": {
+        "description": "`false` where the same request would fail again. Not sent otherwise.",
+        "schema": {"type": "string"},
+    },
 }
 
 BASIC = ("X-Request-Id", "X-Callgate-Region")
@@ -93,6 +97,8 @@ METERED = (
     "X-Callgate-Degraded",
 )
 _RETRIABLE = {429, 503}
+_REPEATED = {429, 501, 502}
+"""Statuses that SDKs repeat, and that may say that this is of no use."""
 
 
 def plain_get(operation: str, tag: str, summary: str, schema: str) -> Json:
@@ -124,11 +130,16 @@ def refusals(types: Sequence[str], headers: Sequence[str]) -> Json:
     return {
         str(status): {
             "description": "\n".join(f"- {line}" for line in lines),
-            "headers": header_refs((*headers, "Retry-After") if status in _RETRIABLE else headers),
+            "headers": header_refs((*headers, *_advice(status))),
             "content": {"application/json": {"schema": ref("ErrorBody")}},
         }
         for status, lines in by_status.items()
     }
+
+
+def _advice(status: int) -> Sequence[str]:
+    told = (("Retry-After", _RETRIABLE), ("X-Should-Retry", _REPEATED))
+    return [name for name, statuses in told if status in statuses]
 
 
 def header_refs(names: Sequence[str]) -> Json:
