@@ -95,8 +95,6 @@ def test_a_system_message_amid_the_conversation_keeps_its_authority(
 @pytest.mark.parametrize(
     ("message", "param"),
     [
-        ({**USER, "name": "alice"}, "messages[0].name"),
-        ({**ASSISTANT, "name": "bob"}, "messages[0].name"),
         ({**ASSISTANT, "audio": {"id": "x"}}, "messages[0].audio"),
         ({"role": "system", "content": [{"type": "image_url", "image_url": {"url": PNG}}]},
          "messages[0].content"),

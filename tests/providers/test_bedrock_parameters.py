@@ -216,11 +216,6 @@ def test_effort_is_told_to_each_family_in_its_own_words(
         (CLAUDE, {"metadata": {"a": 1}}, "metadata.a"),
         (CLAUDE, {"response_format": {"type": "json_object"}}, "response_format.type"),
         (CLAUDE, {"grammar": "x"}, "grammar"),
-        (
-            CLAUDE,
-            {"messages": [{"role": "user", "content": "x", "name": "Bo"}]},
-            "messages[0].name",
-        ),
         (CLAUDE, {"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
         (CLAUDE, {"tools": [WEATHER], "tool_choice": ALLOWED}, "tool_choice.type"),
         (CLAUDE, {"metadata": {str(n): "x" for n in range(17)}}, "metadata"),

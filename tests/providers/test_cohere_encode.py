@@ -182,7 +182,6 @@ def test_a_form_is_told() -> None:
         ({"service_tier": "flex"}, "service_tier"),
         ({"grammar": "x"}, "grammar"),
         ({"reasoning_effort": "xhigh"}, "reasoning_effort"),
-        ({"messages": [{"role": "user", "content": "x", "name": "Bo"}]}, "messages[0].name"),
         (
             {"messages": [{"role": "user", "content": "x", "cache_control": {"type": "e"}}]},
             "messages[0].cache_control",

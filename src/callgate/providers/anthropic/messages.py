@@ -17,6 +17,7 @@ from callgate.core.jsontext import parse
 from callgate.providers.anthropic.parts import blocks_of, text_blocks
 from callgate.providers.anthropic.reasoning import THOUGHTS, Thought, thoughts_of
 from callgate.providers.callids import CallIds
+from callgate.providers.speaker import spoken
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -58,7 +59,7 @@ class Conversation:
                     yield from inner
 
     def _instruct(self, message: Message, path: str) -> None:
-        self._nameless(message, path)
+        message = spoken(message)
         blocks = _marked(blocks_of(message.content, path, self._found), message)
         for block in blocks:
             if block["type"] != "text":
@@ -66,11 +67,11 @@ class Conversation:
         (self._later if self.turns and self._system_turns else self.system).extend(blocks)
 
     def _user(self, message: Message, path: str) -> None:
-        self._nameless(message, path)
+        message = spoken(message)
         self._add("user", _marked(blocks_of(message.content, path, self._found), message))
 
     def _assistant(self, message: Message, path: str) -> None:
-        self._nameless(message, path)
+        message = spoken(message)
         if message.audio is not None:
             self._found.fault(f"{path}.audio", "audio is not supported by this provider")
         ids = self._ids
@@ -145,10 +146,6 @@ class Conversation:
         if kind == "custom":
             self._found.fault(path, "custom tools are not supported by this provider")
         return kind == "function"
-
-    def _nameless(self, message: Message, path: str) -> None:
-        if message.name is not None:
-            self._found.fault(f"{path}.name", "not supported by this provider")
 
     def _add(self, role: str, blocks: list[Json]) -> None:
         if not blocks:

@@ -18,6 +18,7 @@ from callgate.providers.bedrock.media import Documents, file, image, sound
 from callgate.providers.bedrock.retelling import call_in_words, result_in_words
 from callgate.providers.callids import CallIds
 from callgate.providers.refusal import invalid, unsupported
+from callgate.providers.speaker import spoken
 
 _CALL_ID = re.compile(r"[a-zA-Z0-9_.:-]{1,64}")
 Thought = tuple[int, int, Json]
@@ -55,8 +56,8 @@ class Conversation:
             elif message.role == "tool":
                 self._result(message, path)
             elif message.role == "user":
-                _nameless(message, path)
-                self._say("user", [*self._content(message, path), *cache_point(message, path)])
+                said = spoken(message)
+                self._say("user", [*self._content(said, path), *cache_point(said, path)])
             else:
                 raise unsupported(f"{path}.role", "Bedrock has tools instead of functions")
 
@@ -70,7 +71,7 @@ class Conversation:
             self.messages.append({"role": role, "content": blocks})
 
     def _instruct(self, message: Message, path: str) -> None:
-        _nameless(message, path)
+        message = spoken(message)
         for number, part in enumerate(_parts(message)):
             where = f"{path}.content[{number}]"
             if part.type != "text":
@@ -80,7 +81,7 @@ class Conversation:
         self.system.extend(cache_point(message, path))
 
     def _answer(self, message: Message, path: str, *, last: bool) -> None:
-        _nameless(message, path)
+        message = spoken(message)
         if message.audio is not None:
             raise unsupported(f"{path}.audio", "Bedrock keeps no sound of earlier turns")
         if message.function_call is not None:
@@ -192,11 +193,6 @@ def _parts(message: Message) -> list[Part]:
     if isinstance(content, str):
         return [Part(type="text", text=content)]
     return content or []
-
-
-def _nameless(message: Message, path: str) -> None:
-    if message.name is not None:
-        raise unsupported(f"{path}.name", "Bedrock has no names of speakers")
 
 
 def _call(call: ToolCall, ids: CallIds, path: str) -> Json:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from callgate.core.chat import Json, Message, Part
 from callgate.providers.refusal import unsupported
+from callgate.providers.speaker import spoken
 
 
 def message_of(message: Message, path: str) -> Json:
@@ -22,8 +23,7 @@ def message_of(message: Message, path: str) -> Json:
         return {"role": "tool", "tool_call_id": message.tool_call_id, "content": told}
     if message.role == "function":
         raise unsupported(f"{path}.role", "Cohere has tools instead of functions")
-    if message.name is not None:
-        raise unsupported(f"{path}.name", "Cohere has no names of speakers")
+    message = spoken(message)
     if message.role == "assistant":
         return _answer(message, path)
     role = "user" if message.role == "user" else "system"

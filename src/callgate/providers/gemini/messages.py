@@ -15,6 +15,7 @@ from callgate.providers.gemini import signature
 from callgate.providers.gemini.media import NOTHING, media_of, part_of, parts_of
 from callgate.providers.gemini.models import Family, family_of, told_name
 from callgate.providers.refusal import invalid, unsupported
+from callgate.providers.speaker import spoken
 
 
 class _Call(NamedTuple):
@@ -53,8 +54,8 @@ class Conversation:
         for name in ("cache_control", "function_call", "audio"):
             if getattr(message, name) is not None:
                 raise unsupported(f"{path}.{name}", "Gemini has no such thing")
-        if message.name is not None and message.role not in ("tool", "function"):
-            raise unsupported(f"{path}.name", "Gemini does not tell participants apart")
+        if message.role not in ("tool", "function"):
+            message = spoken(message)
         self._roles[message.role](message, path, media or [])
 
     def end(self) -> None:
