@@ -175,10 +175,10 @@ def test_an_unknown_id_is_explained_by_its_time(home: Home, days: int, told: str
     assert_unknown(home, ids.uuid7(now + days * DAY, 1), told)
 
 
-def test_a_killed_worker_is_named_as_a_reason_for_a_missing_record(home: Home) -> None:
+def test_why_a_record_may_be_missing_is_told(home: Home) -> None:
     home.ship()
     result = home.run("show", ids.uuid7(time.time_ns() // 1_000_000, 1))
-    assert "never if its worker was killed" in result.stderr
+    assert "never will be if the worker was killed" in result.stderr
 
 
 def test_a_key_given_by_mistake_is_not_repeated(home: Home) -> None:

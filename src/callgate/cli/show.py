@@ -139,9 +139,10 @@ def _dated(config: Config, wanted: str) -> Failure:
         )
     return Failure(
         f"no record of request {wanted}, made at {moment(made)}, in {_place(config)}",
-        "Check that --config is the one of the gateway that answered: of its region, its store. A "
-        "request has no record before its answer has ended, and never if its worker was killed "
-        "meanwhile: the gateway's log says when a worker ended.",
+        "Check that --config is the one of the gateway that answered: of its region, its store. "
+        "There is no record yet while the answer goes on or a full disk keeps records in memory "
+        "(/ready says so), and there never will be if the worker was killed before the answer had "
+        "ended: the gateway's log says when one ended.",
     )
 
 

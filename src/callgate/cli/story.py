@@ -43,7 +43,7 @@ def tell(story: Story, time: int, *, width: int, blocks: bool = True) -> Iterato
         yield from _attempts(story, width, _BLOCKS if blocks else _ASCII)
     yield from _times(story, width, "█" if blocks else "#")
     yield from _section("Around it", story.around, width)
-    yield from _section("Answer", story.usage, width)
+    yield from _section("Tokens and cost", story.usage, width)
     head = [Fact("request", story.request_id), Fact("time", f"{moment(time)} (UTC)")]
     yield from _section("Asked", [*head, *story.asked], width)
     yield from _section("Notes", [Fact("", note) for note in story.notes], width)
