@@ -6,11 +6,11 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from time import monotonic
-from typing import Any, cast
 
 import pytest
 
-from callgate.upstream.reach import Address, addresses, reach
+from callgate.upstream.reach import reach
+from callgate.upstream.resolver import Address
 from patience import best_of
 
 HOST = "127.0.0.1"
@@ -81,20 +81,3 @@ async def test_whoever_is_cancelled_leaves_no_socket(silent: Address) -> None:
         await task
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 1
-
-
-@pytest.mark.parametrize("told", [HOST, "::1"])
-async def test_an_address_is_itself(told: str) -> None:
-    ((_, address),) = await addresses(asyncio.get_running_loop(), told, 80)
-    assert address[:2] == (told, 80)
-
-
-async def test_addresses_of_both_families_are_tried_in_turns() -> None:
-    found = [(10, "a"), (10, "b"), (10, "a"), (10, "c"), (2, "d")]
-
-    class Loop:
-        async def getaddrinfo(self, *_: object, **__: object) -> list[object]:
-            return [(family, 1, 6, "", address) for family, address in found]
-
-    order = await addresses(cast("Any", Loop()), "example.org", 80)
-    assert [address for _, address in order] == ["a", "d", "b", "c"]

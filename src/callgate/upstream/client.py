@@ -14,6 +14,7 @@ from callgate.upstream.deadline import Sweeper
 from callgate.upstream.head import encode_head, encode_length
 from callgate.upstream.pool import Pool
 from callgate.upstream.reader import HEAD
+from callgate.upstream.resolver import Resolver
 from callgate.upstream.response import Response
 from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.tls import Tls
@@ -34,7 +35,16 @@ class Client:
     made where the next of `files` is kept back.
     """
 
-    __slots__ = ("_closed", "_files", "_names", "_pools", "_sweeper", "_tls", "settings")
+    __slots__ = (
+        "_closed",
+        "_files",
+        "_names",
+        "_pools",
+        "_resolver",
+        "_sweeper",
+        "_tls",
+        "settings",
+    )
 
     def __init__(self, settings: UpstreamSettings, files: Files | None = None) -> None:
         self.settings = settings
@@ -42,6 +52,7 @@ class Client:
         self._pools: dict[Origin, Pool] = {}
         self._sweeper = Sweeper()
         self._tls = Tls(settings.ca_file, settings.ca_dir)
+        self._resolver = Resolver()
         self._names: dict[bytes, str] = {}
         self._closed = False
 
@@ -111,7 +122,15 @@ class Client:
     def _open_pool(self, origin: Origin) -> Pool:
         if self._closed:
             raise failure.closed()
-        pool = Pool(origin, self.settings, self._tls, self._sweeper, self._names, self._files)
+        pool = Pool(
+            origin,
+            self.settings,
+            self._tls,
+            self._resolver,
+            self._sweeper,
+            self._names,
+            self._files,
+        )
         self._pools[origin] = pool
         return pool
 

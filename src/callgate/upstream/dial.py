@@ -12,7 +12,8 @@ from callgate.core.http import Origin
 from callgate.upstream import failure
 from callgate.upstream.connection import Connection
 from callgate.upstream.proxy import Proxy
-from callgate.upstream.reach import addresses, reach
+from callgate.upstream.reach import reach
+from callgate.upstream.resolver import Resolver
 from callgate.upstream.tls import Tls
 
 _MAX_REPLY = 64 * 1024
@@ -60,6 +61,7 @@ async def dial(
     origin: Origin,
     proxy: Proxy | None,
     tls: Tls,
+    resolver: Resolver,
     make: Callable[[], Connection],
 ) -> Connection:
     """A connection that is ready for requests to `origin`.
@@ -72,8 +74,10 @@ async def dial(
     name = first.netloc if proxy is None else f"the proxy {first.netloc}"
     try:
         if proxy is None or context is None:
-            return await _connect(loop, first, tls, make)
-        tunnel = await _connect(loop, first, tls, lambda: _Tunnel(_request(origin, proxy), loop))
+            return await _connect(loop, first, tls, resolver, make)
+        tunnel = await _connect(
+            loop, first, tls, resolver, lambda: _Tunnel(_request(origin, proxy), loop)
+        )
         try:
             status = await tunnel.status
             if not 200 <= status < 300:
@@ -95,9 +99,13 @@ async def dial(
 
 
 async def _connect(
-    loop: asyncio.AbstractEventLoop, origin: Origin, tls: Tls, make: Callable[[], P]
+    loop: asyncio.AbstractEventLoop,
+    origin: Origin,
+    tls: Tls,
+    resolver: Resolver,
+    make: Callable[[], P],
 ) -> P:
-    reached = await reach(loop, await addresses(loop, origin.host, origin.port))
+    reached = await reach(loop, await resolver.addresses(loop, origin.host, origin.port))
     if origin.scheme == "https":
         _, protocol = await loop.create_connection(
             make, sock=reached, ssl=tls.context(), server_hostname=origin.host

@@ -16,6 +16,7 @@ from callgate.upstream.connection import Connection
 from callgate.upstream.deadline import Sweeper
 from callgate.upstream.dial import dial
 from callgate.upstream.proxy import Proxy
+from callgate.upstream.resolver import Resolver
 from callgate.upstream.settings import UpstreamSettings
 from callgate.upstream.tls import Tls
 from callgate.upstream.transport import PoolStats
@@ -33,8 +34,9 @@ class Pool:
     """
 
     __slots__ = (
-        "_dialling", "_distrusted", "_files", "_members", "_tls", "_waiting", "closed", "forwarder",
-        "heads", "host", "idle", "loop", "names", "origin", "proxy", "settings", "sweeper",
+        "_dialling", "_distrusted", "_files", "_members", "_resolver", "_tls", "_waiting", "closed",
+        "forwarder", "heads", "host", "idle", "loop", "names", "origin", "proxy", "settings",
+        "sweeper",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +44,7 @@ class Pool:
         origin: Origin,
         settings: UpstreamSettings,
         tls: Tls,
+        resolver: Resolver,
         sweeper: Sweeper,
         names: dict[bytes, str],
         files: Files | None = None,
@@ -59,6 +62,7 @@ class Pool:
         self.heads: dict[tuple[str, str, Headers], bytes] = {}
         self.closed = False
         self._tls = tls
+        self._resolver = resolver
         self._files = files
         self._members: set[Connection] = set()
         self._dialling = 0
@@ -153,7 +157,12 @@ class Pool:
                 raise self._files.refuse()
             async with asyncio.timeout(within) as timer:
                 connection = await dial(
-                    self.loop, self.origin, self.proxy, self._tls, lambda: Connection(self)
+                    self.loop,
+                    self.origin,
+                    self.proxy,
+                    self._tls,
+                    self._resolver,
+                    lambda: Connection(self),
                 )
         except BaseException as exc:
             self._dialling -= 1

@@ -1,7 +1,7 @@
 """A TCP connection to a host that may have several addresses, some of which may be dead.
 
-RFC 8305 ("happy eyeballs"): the families take turns, and the next address is tried beside those
-before it as soon as one has failed or is a quarter of a second late.
+RFC 8305 ("happy eyeballs"): the next address is tried beside those before it as soon as one has
+failed or is a quarter of a second late.
 """
 
 from __future__ import annotations
@@ -9,25 +9,11 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Sequence
-from itertools import chain, zip_longest
 from typing import Any
 
+from callgate.upstream.resolver import Address
+
 _DELAY = 0.25  # RFC 8305, 5
-_MOST = 16
-
-Address = tuple[int, Any]
-"""The family, and the address as sockets of it have it."""
-
-
-async def addresses(loop: asyncio.AbstractEventLoop, host: str, port: int) -> list[Address]:
-    """The addresses of a host in the order in which to try them. Raises OSError."""
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    told = list(dict.fromkeys((family, address) for family, _, _, _, address in found))
-    first = told[0][0] if told else 0
-    ours = [one for one in told if one[0] == first]
-    others = [one for one in told if one[0] != first]
-    turns = chain.from_iterable(zip_longest(ours, others))
-    return [one for one in turns if one is not None][:_MOST]
 
 
 async def reach(loop: asyncio.AbstractEventLoop, found: Sequence[Address]) -> socket.socket:
