@@ -69,6 +69,22 @@ def test_a_probe_that_is_given_up_lets_another_through() -> None:
     assert health.available(6.1)
 
 
+def test_a_probe_that_hangs_lets_another_through_after_a_pause() -> None:
+    health = opened()
+    hanging = health.begin(6.0)
+    assert not health.available(10.9)
+    assert health.available(11.0)
+    probe = health.begin(11.0)
+    assert (hanging, probe) == (True, True)
+    assert not health.available(11.1)
+    health.succeeded(11.2, 0.2)
+    health.end(probe=probe)
+    health.failed(60.0)  # in time, the first gives up: one failure of a circuit that is closed
+    health.end(probe=hanging)
+    assert health.circuit(60.0) == "closed"
+    assert health.outstanding == 0
+
+
 def test_only_one_request_at_a_time_counts_as_the_probe() -> None:
     health = opened()
     assert health.begin(6.0)

@@ -14,6 +14,7 @@ from callgate.core.pace import Pace
 
 Circuit = Literal["closed", "open", "half-open"]
 
+_NEVER: Final = float("-inf")
 _SMOOTHING: Final = 0.2
 _SLICES: Final = 10
 
@@ -36,7 +37,7 @@ class Health:
         self._width = settings.window / _SLICES
         self._slices: list[tuple[int, int, int]] = []  # (number of the slice, calls, failures)
         self._opened: float | None = None
-        self._probing = False
+        self._probing = _NEVER  # since when a probe is under way
         self._resting = self._refused = 0.0
         self.outstanding = 0
         self.failure = ""
@@ -55,7 +56,7 @@ class Health:
             return False
         if self._opened is None:
             return True
-        return self.circuit(now) == "half-open" and not self._probing
+        return self.circuit(now) == "half-open" and self._lacks_probe(now)
 
     def resting(self, now: float) -> bool:
         """Whether it asked to be left alone."""
@@ -74,9 +75,9 @@ class Health:
     def begin(self, now: float) -> bool:
         """A request goes there; whether it is the one probe of a half-open circuit."""
         self.outstanding += 1
-        if self._opened is None or self._probing or self.circuit(now) != "half-open":
+        if self._opened is None or self.circuit(now) != "half-open" or not self._lacks_probe(now):
             return False
-        self._probing = True
+        self._probing = now
         return True
 
     def end(self, *, probe: bool = False) -> None:
@@ -87,7 +88,7 @@ class Health:
         """
         self.outstanding -= 1
         if probe:
-            self._probing = False
+            self._probing = _NEVER
 
     def succeeded(self, now: float, latency: float) -> bool:
         """It answered, after `latency` seconds; whether that has closed the circuit."""
@@ -129,6 +130,13 @@ class Health:
     def refused(self, now: float, seconds: float) -> None:
         """It turned the operator away, for a key, an account or a model; that counts so long."""
         self._refused = now + seconds
+
+    def _lacks_probe(self, now: float) -> bool:
+        """Whether no probe is under way, or one that has had a pause's time to answer in vain.
+
+        One that hangs would otherwise keep everybody waiting for as long as its timeouts let it.
+        """
+        return now >= self._probing + self._settings.pause
 
     def _count(self, now: float, failures: int) -> None:
         number = int(now / self._width)
