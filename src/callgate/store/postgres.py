@@ -50,8 +50,12 @@ _CONNECTING = {
 _PRIMARY = {"target_session_attrs": "read-write"}  # of several hosts: not a standby
 _POOL, _MORE = 2, 2  # connections that are kept, and those beyond them for a moment
 _POOL_SECONDS = 5.0
-# Per transaction and not per connection: a pooler such as PgBouncer may stand in between.
-_BOUNDS = "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
+# Per transaction and not per connection: a pooler such as PgBouncer may stand in between. A
+# stricter level, as a database may have by default, would fail those who ship at the same time.
+_BOUNDS = (
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
+    "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
+)
 _PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 _DROPPING = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
 # What this end bounds: a server that hangs, or has forgotten the connection, ends nothing itself.
