@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from callgate.core import body as json_body
+from callgate.core.callitems import without_items
 from callgate.core.chat import (
     DEFAULT_MAX_TOKENS,
     OWN_FIELDS,
@@ -67,6 +68,9 @@ def parse_chat(body: bytes) -> ChatRequest:
             _check_depth(body)
     except msgspec.ValidationError:
         _check_depth(body)
+        turned = without_items(body)
+        if turned is not None:
+            return parse_chat(turned)
         chat, unknown = _repair(body, raw)
         plain = is_plain(chat, raw)
     except json_body.MALFORMED as error:
