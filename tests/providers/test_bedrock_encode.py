@@ -233,12 +233,58 @@ def test_documents_have_fit_names_that_differ() -> None:
     file = {"file_data": f"data:application/pdf;base64,{PDF}", "filename": "../My report_v2!.pdf"}
     content = [{"type": "file", "file": file}, {"type": "file", "file": file}]
     sent = encoded({"messages": [{"role": "user", "content": content}]})
-    first, second = (one["document"] for one in sent["messages"][0]["content"])
+    first, second, _ = (one.get("document") for one in sent["messages"][0]["content"])
     assert (first["name"], first["format"]) == ("My report v2", "pdf")
     assert second["name"] == "My report v2 2"
     assert first["source"] == {"bytes": PDF}
     bare = block(part("file", {"file_data": PDF, "filename": "table.CSV"}))
     assert bare["document"]["format"] == "csv"
+
+
+MARK = {"cache_control": {"type": "ephemeral"}}
+POINT = {"cachePoint": {"type": "default"}}
+DOCUMENT = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}"}}
+FILM = {"type": "file", "file": {"file_data": f"data:video/mp4;base64,{PNG}"}}
+IMAGE = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+WORD = {"type": "text", "text": "What is this?"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "sent"),
+    [
+        ([DOCUMENT], ["document", "."]),
+        ([DOCUMENT, IMAGE], ["document", "image", "."]),
+        ([WORD, DOCUMENT], ["What is this?", "document"]),
+        ([{**DOCUMENT, **MARK}], ["document", ".", POINT]),
+        ([{**DOCUMENT, **MARK}, WORD], ["document", ".", POINT, "What is this?"]),
+        ([DOCUMENT, {**IMAGE, **MARK}], ["document", "image", ".", POINT]),
+        ([{**FILM, **MARK}], ["video", ".", POINT]),
+        ([FILM], ["video"]),
+        ([WORD, {"type": "text", "text": " ", **MARK}], ["What is this?", POINT]),
+        ([{"type": "text", "text": " ", **MARK}, WORD], ["What is this?"]),
+        ([{**WORD, **MARK}, {"type": "text", "text": "", **MARK}], ["What is this?", POINT]),
+    ],
+)
+def test_documents_have_a_text_beside_them_and_cache_points_what_they_can_follow(
+    parts: list[Any], sent: list[Any]
+) -> None:
+    (turn,) = encoded({"messages": [{"role": "user", "content": parts}]})["messages"]
+    plain = [
+        block if block == POINT else block.get("text") or next(iter(block))
+        for block in turn["content"]
+    ]
+    assert plain == sent
+
+
+def test_a_mark_on_all_of_the_prompt_never_follows_a_document() -> None:
+    body = {"messages": [{"role": "user", "content": [WORD, DOCUMENT]}], **MARK}
+    (turn,) = encoded(body)["messages"]
+    assert turn["content"][2:] == [{"text": "."}, POINT]
+
+
+def test_a_mark_on_blank_instructions_is_none() -> None:
+    blank = {"role": "system", "content": " ", **MARK}
+    assert "system" not in encoded({"messages": [blank, *HELLO]})
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import dropwhile
 from types import MappingProxyType
 
 from callgate.core.chat import Json, Message, Part, ToolCall
@@ -25,6 +26,7 @@ Thought = tuple[int, int, Json]
 """Characters of text and number of calls before it, and its block."""
 
 _TTLS = ("5m", "1h")
+_FILLER: Json = {"text": "."}
 _OPENROUTER = "anthropic-claude-v1"
 _KINDS: Mapping[str, str] = MappingProxyType(
     {"reasoning.text": "thinking", "reasoning.encrypted": "redacted_thinking"}
@@ -63,12 +65,10 @@ class Conversation:
 
     def _say(self, role: str, blocks: list[Json]) -> None:
         """Add blocks to the turn that goes on, or begin the next one."""
-        if not blocks:
-            return
         if self.messages and self.messages[-1]["role"] == role:
             self.messages[-1]["content"].extend(blocks)
-        else:
-            self.messages.append({"role": role, "content": blocks})
+        elif begun := list(dropwhile(_is_point, blocks)):
+            self.messages.append({"role": role, "content": begun})
 
     def _instruct(self, message: Message, path: str) -> None:
         message = spoken(message)
@@ -161,6 +161,27 @@ def unled(turns: list[Json]) -> bool:
     return amid and first is not None and "reasoningContent" not in first
 
 
+def settled(blocks: list[Json]) -> list[Json]:
+    """The blocks of a turn or of the instructions as Converse takes them.
+
+    Documents need a text beside them, and a cache point neither stands first nor right after
+    another, a document or a film.
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
+    """
+    taken: list[Json] = []
+    for block in blocks:
+        before = taken[-1] if taken else {}
+        if _is_point(block):
+            if not taken or _is_point(before):
+                continue
+            if "document" in before or "video" in before:
+                taken.append(_FILLER)
+        taken.append(block)
+    if any("document" in block for block in taken) and not any("text" in block for block in taken):
+        taken.insert(len(taken) - _is_point(taken[-1]), _FILLER)
+    return taken
+
+
 def cache_point(value: object, path: str) -> list[Json]:
     """The block that says: keep in the cache what stands before. Empty where nobody asks for it.
 
@@ -179,6 +200,10 @@ def cache_point(value: object, path: str) -> list[Json]:
             raise unsupported(f"{where}.ttl", "Bedrock knows only 5m and 1h")
         point["ttl"] = ttl
     return [{"cachePoint": point}]
+
+
+def _is_point(block: Json) -> bool:
+    return "cachePoint" in block
 
 
 def call_id(given: str) -> str:

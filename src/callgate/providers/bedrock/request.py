@@ -14,7 +14,7 @@ from callgate.core.chat import ROOM, ChatBody, Json
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import output_limit
-from callgate.providers.bedrock.messages import Conversation, cache_point, unled
+from callgate.providers.bedrock.messages import Conversation, cache_point, settled, unled
 from callgate.providers.bedrock.models import (
     Family,
     family_of,
@@ -86,10 +86,13 @@ def converse(request: ChatRequest, target: Target) -> Json:
     tools = tool_config(body, family)
     conversation = Conversation(request.messages, thoughts=thoughts, tools=tools is not None)
     fields: Json = {"messages": conversation.messages}
-    if conversation.system:
-        fields["system"] = conversation.system
+    system = settled(conversation.system)
+    if system:
+        fields["system"] = system
     if conversation.messages and "cachePoint" not in conversation.messages[-1]["content"][-1]:
         conversation.messages[-1]["content"] += cache_point(body, "")
+    for turn in conversation.messages:
+        turn["content"] = settled(turn["content"])
     additional = _additional(body, family)
     if body.thinking is None and _has_budget(additional) and unled(conversation.messages):
         del additional["thinking"]
