@@ -1,4 +1,4 @@
-"""The supervisor's way with processes that are not ready yet."""
+"""The supervisor's way with processes that are not ready yet, and with those that have ended."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from callgate.server.supervisor import manner
 from gateway import until
 from patience import PATIENCE
 
@@ -119,3 +122,16 @@ def test_a_machine_without_room_for_a_process_is_waited_for() -> None:
             assert process.wait(PATIENCE) == 0
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (1, "ended with status 1"),
+        (-signal.SIGKILL, "was killed by SIGKILL, by hand or by the kernel for lack of memory"),
+        (-signal.SIGSEGV, "was killed by SIGSEGV"),
+        (-40, "was killed by signal 40"),
+    ],
+)
+def test_how_a_process_ended_is_told_in_words(code: int, told: str) -> None:
+    assert manner(code) == told

@@ -121,9 +121,15 @@ def test_who_broke_an_answer_off_is_at_fault_and_not_who_could_not_continue_it()
         assert " at openai after " in story.verdict
 
 
-def test_a_defect_of_the_gateway_is_not_laid_at_a_providers_door() -> None:
-    story = explain(samples.answered(status=500, error="internal_error", origin="gateway"))
-    assert story.verdict == "500 internal_error in 1.20 s"
+@pytest.mark.parametrize(("status", "error"), [(500, "internal_error"), (503, "overloaded")])
+def test_what_befell_an_attempt_in_the_gateway_is_not_laid_at_a_providers_door(
+    status: int, error: str
+) -> None:
+    befallen = samples.attempt(error=error)
+    story = explain(
+        samples.answered(status=status, error=error, origin="gateway", attempts=[befallen])
+    )
+    assert story.verdict == f"{status} {error} in 1.20 s"
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def show(*, config: Config, request_id: str, as_json: bool) -> None:
     more characters are enough, if no other request shares them.
     """
     with reading(config) as records:
-        told(config, records, looked_up(config, records, request_id), as_json=as_json)
+        print_story(config, records, looked_up(config, records, request_id), as_json=as_json)
 
 
 def looked_up(config: Config, records: Records, request_id: str) -> Record:
@@ -53,7 +53,7 @@ def looked_up(config: Config, records: Records, request_id: str) -> Record:
     return record
 
 
-def told(config: Config, records: Records, record: Record, *, as_json: bool) -> None:
+def print_story(config: Config, records: Records, record: Record, *, as_json: bool) -> None:
     """Print the story of a record, with what was going on around it; or all of it as JSON."""
     support = config.settings.support
     tallies = records.tally(neighbours(record))

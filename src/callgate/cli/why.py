@@ -14,7 +14,7 @@ from callgate.cli.options import (
 )
 from callgate.cli.output import printable
 from callgate.cli.records import reading
-from callgate.cli.show import looked_up, told
+from callgate.cli.show import looked_up, print_story
 from callgate.config import Config
 from callgate.core.record import Record
 from callgate.store.base import Query
@@ -62,7 +62,7 @@ def why(
                 of = f" of {' and '.join(told_of)}" if told_of else ""
                 raise Failure(f"no failure{of} is on record", "See 'callgate logs' for what is.")
             (record,) = page.records
-        told(config, records, record, as_json=as_json)
+        print_story(config, records, record, as_json=as_json)
 
 
 def _is_no_lookup(record: Record) -> bool:

@@ -178,7 +178,7 @@ class Supervisor:
     def _replace_fallen(self) -> None:
         for child, code in self._reap():
             if not child.retiring:
-                _log.error("%s ended with %d", child.role.name, code)
+                _log.error("%s %s", child.role.name, manner(code))
         running = {child.role for child in self._children.values() if not child.retiring}
         for role in self._roles.values():
             if role not in running and time.monotonic() - self._started[role.name] >= _CRASH_PAUSE:
@@ -296,6 +296,18 @@ class Supervisor:
 def _say_ready(said: int) -> None:
     os.write(said, b"!")
     os.close(said)
+
+
+def manner(code: int) -> str:
+    """How a process ended, by its exit code; a signal's is negative, as `subprocess` has it."""
+    if code >= 0:
+        return f"ended with status {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # of the real-time signals, only two have names
+        name = f"signal {-code}"
+    hint = ", by hand or by the kernel for lack of memory" if name == "SIGKILL" else ""
+    return f"was killed by {name}{hint}"
 
 
 def orphaned(parent: int) -> bool:

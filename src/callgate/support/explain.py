@@ -18,6 +18,8 @@ _FAULTS = {
     "gateway": "this gateway: its operator has to change something",
     "upstream": "the provider",
 }
+_OF_THE_GATEWAY = ("internal_error", "overloaded")
+"""What is no provider's doing, even if it befell an attempt."""
 _FINISHES = {
     "length": "The answer stopped at its limit of tokens; raise `max_tokens` for a longer one.",
     "content_filter": "The provider's content policy cut the answer short.",
@@ -131,6 +133,8 @@ def _culprit(record: Record) -> Attempt | None:
 
     It need not be the last: a stream that could not be continued fails as it broke off.
     """
+    if record.error in _OF_THE_GATEWAY:
+        return None
     same = [one for one in record.attempts if one.error == record.error and _was_sent(one)]
     told = record.detail or record.message
     exact = [one for one in same if one.message == told]
