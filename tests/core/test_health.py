@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +31,10 @@ def test_opens_on_a_ratio_and_not_on_a_few() -> None:
         mixed.succeeded(at / 10, 0.1)
         assert not mixed.failed(at / 10)
     assert opened().circuit(0.3) == "open"
+    half = Health(SETTINGS)
+    assert not half.succeeded(0.0, 0.1)
+    assert not half.succeeded(0.0, 0.1)
+    assert [half.failed(0.0) for _ in range(2)] == [False, True]
 
 
 def test_old_failures_are_forgotten() -> None:
@@ -38,6 +43,11 @@ def test_old_failures_are_forgotten() -> None:
         health.failed(at)
     assert not health.failed(20.0)
     assert health.circuit(20.0) == "closed"
+    for at, opens in ((9.9, True), (10.0, False)):
+        health = Health(SETTINGS)
+        for _ in range(3):
+            health.failed(0.0)
+        assert health.failed(at) is opens
 
 
 def test_one_probe_at_a_time_and_its_success_closes() -> None:
@@ -47,16 +57,17 @@ def test_one_probe_at_a_time_and_its_success_closes() -> None:
     assert health.available(5.3)
     assert health.begin(5.3)
     assert not health.available(5.4)  # the probe is under way
-    health.succeeded(5.5, 0.2)
+    assert health.succeeded(5.5, 0.2)
     health.end(probe=True)
     assert health.circuit(5.5) == "closed"
     assert health.available(5.5)
+    assert not health.failed(5.6)  # what opened it counts no more
 
 
 def test_a_failed_probe_opens_for_another_pause() -> None:
     health = opened()
     probe = health.begin(6.0)
-    health.failed(6.1)
+    assert not health.failed(6.1)
     health.end(probe=probe)
     assert not health.available(11.0)
     assert health.available(11.2)
@@ -110,6 +121,15 @@ def test_rests_for_as_long_as_was_asked() -> None:
     assert not health.available(2.9)
     assert health.back_in(2.0) == 1.0
     assert health.available(3.0)
+    assert [health.resting(at) for at in (2.9, 3.0)] == [True, False]
+    assert health.back_in(4.0) == 0.0
+
+
+def test_latency_follows_what_is_seen() -> None:
+    health = Health(SETTINGS)
+    for seen, known in ((2.0, 2.0), (3.0, 2.2)):
+        health.succeeded(0.0, seen)
+        assert health.latency == pytest.approx(known)
 
 
 events = st.lists(st.tuples(st.booleans(), st.floats(0.0, 3.0)), max_size=200)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgate.core.retry import REACTIONS, Budget, State, decide
+from callgate.core.retry import REACTIONS, Budget, Decision, State, decide
 from callgate.errors import TAXONOMY, GatewayError
 
 BUDGET = Budget()
+DOWN = "provider_unavailable"
 errors = st.builds(
     GatewayError,
     st.sampled_from(sorted(TAXONOMY)),
@@ -75,6 +77,40 @@ def test_a_time_that_the_provider_names_is_kept_up_to_a_bound() -> None:
         assert decision.action == action
         assert decision.wait == (seconds if action == "retry" else 0.0)
         assert decide(limited, state, BUDGET, others=True, chance=0.0).action == "next"
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked", "state", "others", "decision"),
+    [
+        (DOWN, None, State(1, 1, 0.0), True, ("retry", 0.25)),
+        (DOWN, None, State(2, 2, 0.0), True, ("retry", 0.5)),
+        (DOWN, None, State(3, 3, 0.0), True, ("next", 0.0)),
+        (DOWN, None, State(3, 3, 0.0), False, ("stop", 0.0)),
+        (DOWN, None, State(1, 7, 0.0), True, ("retry", 0.25)),
+        (DOWN, None, State(1, 8, 0.0), True, ("stop", 0.0)),
+        (DOWN, None, State(1, 1, 29.75), True, ("retry", 0.25)),
+        (DOWN, None, State(1, 1, 29.76), False, ("stop", 0.0)),
+        (DOWN, 10.0, State(1, 1, 0.0), False, ("retry", 10.0)),
+        (DOWN, 10.1, State(1, 1, 0.0), False, ("stop", 0.0)),
+        (DOWN, 1.0, State(1, 1, 0.0), True, ("next", 0.0)),
+        ("provider_rate_limited", None, State(1, 1, 0.0), True, ("next", 0.0)),
+        ("provider_rate_limited", None, State(1, 1, 0.0), False, ("retry", 0.25)),
+        ("provider_refused", None, State(1, 1, 0.0), True, ("next", 0.0)),
+        ("provider_refused", None, State(1, 1, 0.0), False, ("stop", 0.0)),
+        ("provider_rejected", None, State(1, 1, 0.0), True, ("stop", 0.0)),
+    ],
+)
+def test_what_follows_which_failure_when(
+    failure: str, asked: float | None, state: State, others: bool, decision: tuple[str, float]
+) -> None:
+    error = GatewayError(failure, "it failed", retry_after=asked)
+    found = decide(error, state, BUDGET, others=others, chance=0.5)
+    assert (found.action, found.wait) == decision
+
+
+def test_a_pause_in_words() -> None:
+    waits = [Decision("retry", wait, "").pause for wait in (0.8, 0.1, 0.0994)]
+    assert waits == ["0.8 s", "0.1 s", "99 ms"]
 
 
 def test_every_reaction_is_to_a_known_failure() -> None:

@@ -51,6 +51,7 @@ def test_every_available_way_stands_in_the_order_once() -> None:
     for _ in range(200):
         found = order(ways(1, 5, 3), healthy(3), 0.0, chance)
         assert sorted(one.id for one in found) == ["0", "1", "2"]
+        assert found[1].weight > found[2].weight
 
 
 def test_nobody_starves_and_idle_ways_follow_their_weights() -> None:
@@ -70,6 +71,26 @@ def test_the_busier_and_the_slower_come_later() -> None:
     for health in (busy, slow):
         first = Counter(order(ways(1, 1), health, 0.0, chance)[0].id for _ in range(1000))
         assert first["1"] > 700
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "better"),
+    [
+        ((2, 0.5), (0, 2.0), True),
+        ((3, 0.5), (0, 2.0), False),
+        ((0, 9.0), (1, 0.0), True),  # nothing is known of how fast the other is
+        ((1, 0.0), (0, 9.0), False),
+        ((1, 1.0), (1, 1.0), False),
+    ],
+)
+def test_less_to_do_is_counted_by_latency_where_both_are_known(
+    one: tuple[int, float], other: tuple[int, float], better: bool
+) -> None:
+    health = healthy(2)
+    for name, (outstanding, latency) in zip(health, (other, one), strict=True):
+        health[name].outstanding, health[name].latency = outstanding, latency
+    chances = iter((0.0, 0.9))
+    assert order(ways(1, 1), health, 0.0, lambda: next(chances))[0].id == str(int(better))
 
 
 def test_who_refused_lately_is_asked_last_and_alone_all_the_same() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,18 +20,155 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
-from callgate.engine.failover import Failover
+from callgate.engine.failover import Failover, Send
 from callgate.engine.healthtable import HealthTable
 from callgate.errors import GatewayError
 from callgate.store.base import Key
 
 
-def candidate(name: str, request: ChatRequest) -> Candidate:
-    deployment = Deployment(
-        id=name, provider="p", vendor=Vendor(name="p", dialect="openai"), upstream_model="x",
-        origin=Origin("http", "127.0.0.1", 80), path="/v1", secret=Secret(""),
-    )  # fmt: skip
-    return Candidate(Model(name=name, deployments=(deployment,)), request, "model")
+def candidate(
+    name: str,
+    request: ChatRequest,
+    *,
+    param: str = "model",
+    deployments: Sequence[str] = (),
+    window: int = 0,
+) -> Candidate:
+    made = tuple(
+        Deployment(
+            id=one,
+            provider="p",
+            vendor=Vendor(name="p", dialect="openai"),
+            upstream_model="x",
+            origin=Origin("http", "127.0.0.1", 80),
+            path="/v1",
+            secret=Secret(""),
+        )
+        for one in deployments or (name,)
+    )
+    return Candidate(Model(name=name, deployments=made, context_length=window), request, param)
+
+
+DOWN, FILTERED, LONG = "provider_unavailable", "content_filtered", "context_too_long"
+AGAIN, STOP = "retry in 0 ms", "stop"
+
+
+@pytest.mark.parametrize(
+    ("config", "told", "asked", "decision"),
+    [
+        ("{}", {"one": [DOWN, DOWN]}, "one one one", AGAIN),
+        ("{}", {"one": [DOWN] * 3}, "one one one two", "fall back to two"),
+        ('{"retry": false}', {"one": [DOWN]}, "one two", "fall back to two"),
+        ("{}", {"one": ["upstream_timeout"]}, "one two", "fall back to two"),
+        (
+            "{}",
+            {"one": ["provider_refused"], "two": ["provider_refused"]},
+            "one two three",
+            "fall back to three",
+        ),
+        ("{}", {"one": ["provider_rejected"]}, "one", STOP),
+        ("{}", {"one": [FILTERED]}, "one", STOP),
+        ('{"on_content_filter": true}', {"one": [FILTERED]}, "one two", "fall back to two"),
+        ("{}", {"one": [LONG]}, "one three", "fall back to three"),
+        ("{}", {"one": [LONG], "three": [LONG]}, "one three", STOP),
+        ("{}", {"one": ["unsupported_field"]}, "one", STOP),
+        (
+            "{}",
+            {"one": ["upstream_timeout"], "two": ["unsupported_field"]},
+            "one two three",
+            "fall back to three",
+        ),
+        ("{}", {name: [DOWN] * 3 for name in ("one", "two", "three")}, "one one one two two", STOP),
+    ],
+)
+async def test_who_is_asked_after_which_failures(
+    config: str, told: dict[str, list[str]], asked: str, decision: str
+) -> None:
+    request = parse_chat(
+        b'{"model": "one", "prompt": "x", "fallback_config": %b}' % config.encode()
+    )
+    call, left = of_acme(), {name: list(types) for name, types in told.items()}
+    failover = Failover(
+        HealthTable(BreakerSettings()), Budget(attempts=5, base=0.0), granted, lambda: 0.5, granted
+    )
+    candidates = [
+        candidate("one", request, window=100),
+        candidate("two", request, window=100, param="fallbacks[0].model"),
+        candidate("three", request, window=101, param="fallbacks[1].model"),
+    ]
+    run = failover.run(call, candidates, scripted(call, left))
+    *_, last = names = asked.split()
+    if decision == STOP:
+        with pytest.raises(GatewayError, match=told[last][-1]):
+            await run
+    else:
+        assert await run == last
+    assert [one.deployment for one in call.attempts] == names
+    assert [one.decision for one in call.attempts if one.decision][-1] == decision
+    passed_over = ["fallback 'two' was passed over: its window of 100 tokens is not larger"]
+    assert call.notes == (passed_over if LONG in told["one"] else [])
+
+
+def scripted(call: Call, left: dict[str, list[str]]) -> Send[str]:
+    """Fails as is told of each deployment, then answers with its name."""
+
+    async def send(target: Target, _request: ChatRequest) -> str:
+        name = target.deployment.id
+        call.attempts.append(
+            Attempt(
+                model=target.model.name, provider="p", deployment=name, upstream_model="x",
+                host="h", started_us=0,
+            )
+        )  # fmt: skip
+        if left.get(name):
+            failure = left[name].pop(0)
+            raise GatewayError(failure, failure)
+        return name
+
+    return send
+
+
+async def test_other_deployments_come_before_fallbacks_and_not_where_all_would_say_the_same() -> (
+    None
+):
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    candidates = [
+        candidate("one", request, deployments=("a", "b")),
+        candidate("two", request, deployments=("c",)),
+    ]
+    for failure, asked in (("upstream_timeout", "a b c"), (LONG, "a c")):
+        call = of_acme()
+        send = scripted(call, {"a": [failure], "b": [failure]})
+        failover = Failover(HealthTable(BreakerSettings()), Budget(), granted, lambda: 0.0, granted)
+        assert await failover.run(call, candidates, send) == "c"
+        assert [one.deployment for one in call.attempts] == asked.split()
+
+
+async def test_a_fallback_without_quota_is_passed_over_and_each_model_drawn_on_once() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    drawn: list[str] = []
+
+    async def reserve(_call: Call, _key: Key, model: Model, _request: ChatRequest) -> None:
+        drawn.append(model.name)
+        if model.name == "two":
+            raise GatewayError("rate_limited", "none left")
+
+    failover = Failover(HealthTable(BreakerSettings()), Budget(), reserve, lambda: 0.0, granted)
+    candidates = [candidate(name, request) for name in ("one", "two", "three", "three")]
+    silent = ["upstream_timeout"]
+    call = of_acme()
+    send = scripted(call, {"one": [*silent], "three": [*silent]})
+    assert await failover.run(call, candidates, send) == "three"
+    assert drawn == ["two", "three"]
+    assert call.notes == ["fallback 'two' was passed over: none left"]
+    call = of_acme()
+    assert await failover.run(call, candidates[:1], scripted(call, {}), entered=False) == "one"
+    assert drawn.pop() == "one"
+    call = of_acme()
+    with pytest.raises(GatewayError, match="upstream_timeout"):
+        await failover.run(call, candidates[:2], scripted(call, {"one": [*silent]}))
+    with pytest.raises(GatewayError, match="Nothing is left for the fallback 'two'"):
+        await failover.run(of_acme(), candidates[1:2], scripted(call, {}), entered=False)
 
 
 async def granted(*_: Any) -> None:
