@@ -98,8 +98,11 @@ def load(
     fresh = _Cache(edition=edition, since=now, until=until, asked=wanted, found=rows)
     partial = cache.with_suffix(f".{os.getpid()}")
     with suppress(OSError):  # what cannot be remembered is looked up again
-        partial.write_bytes(msgspec.json.encode(fresh))
-        partial.replace(cache)
+        try:
+            partial.write_bytes(msgspec.json.encode(fresh))
+            partial.replace(cache)
+        except OSError:  # the disk is full
+            partial.unlink()
     return found, until
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import create_engine, event
 
 from callgate.core.chat import Usage
 from callgate.store import schema, tables
-from callgate.store.base import USAGE_DIMENSIONS, Query, StoreError, UsageQuery
+from callgate.store.base import USAGE_DIMENSIONS, Query, StoreAwayError, StoreError, UsageQuery
 from callgate.store.opening import open_store, open_store_or_wait
 from samples import answered, booked, failed, refused
 from store.children import child
@@ -127,6 +127,21 @@ def test_a_migration_is_all_or_nothing(
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     open_store(url).close()
+
+
+def test_a_file_that_cannot_be_opened_just_now_is_waited_for_by_who_begins_later(
+    path: Path, url: str
+) -> None:
+    open_store(url).close()
+    in_the_way = path.with_name(f"{path.name}-wal")  # as where a full disk has no room for it
+    in_the_way.mkdir()
+    with pytest.raises(StoreAwayError, match="cannot open the store"):
+        open_store(url)
+    with closing(open_store_or_wait(url)) as waiting:
+        with pytest.raises(StoreError):
+            waiting.keys.all()
+        in_the_way.rmdir()
+        assert waiting.keys.all() == []
 
 
 def test_a_newer_schema_is_refused(path: Path, url: str) -> None:

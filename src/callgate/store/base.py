@@ -29,7 +29,7 @@ class StoreError(Exception):
 
 
 class StoreAwayError(StoreError):
-    """The store's server cannot be reached just now."""
+    """The store's server cannot be reached just now, or its file be opened."""
 
 
 class StoreUnfitError(StoreError):

@@ -20,8 +20,11 @@ class Roster:
         partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            partial.write_bytes(b"%d\n" % processes)
-            partial.replace(self._path)
+            try:
+                partial.write_bytes(b"%d\n" % processes)
+                partial.replace(self._path)
+            except OSError:  # the disk is full
+                partial.unlink()
 
     def read(self) -> int:
         """What is remembered; 1 where there is nothing sound."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from callgate.core.entry import Entry
 from callgate.store import schema
-from callgate.store.base import Store, StoreError
+from callgate.store.base import Store, StoreAwayError, StoreError
 from callgate.store.overrides import SqlOverrides
 from callgate.store.sql import SqlKeys, SqlRequestLog, answering
 from callgate.store.tables import records, usage
@@ -40,20 +40,27 @@ _NULL = math.nan
 def open_sqlite(url: str, *, later: bool = False) -> Store:
     """Open `sqlite:///relative/path` or `sqlite:////absolute/path`, made if absent.
 
-    A new folder gets the mode 0700 and a new file 0600. With `later` the tables are taken to be
-    there. Raises StoreError with what to do.
+    A new folder gets the mode 0700 and a new file 0600. With `later` nothing is opened until an
+    operation needs it: the tables are taken to be there. Raises StoreError with what to do,
+    StoreAwayError where that may pass by itself, as on a full disk.
     """
     path = _path(url)
+    engine = _engine(path)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(path.parent):
-            _make(path)
-            engine = _engine(path)
-            if not later:
+        if not later:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _alone(path.parent):
+                _make(path)
                 _upgrade(engine)
+    except StoreError as error:
+        engine.dispose()
+        if isinstance(error.__cause__, OperationalError):
+            raise StoreAwayError(str(error)) from error.__cause__
+        raise
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise StoreError(
+        passing = isinstance(error, sqlite3.OperationalError)
+        raise (StoreAwayError if passing else StoreError)(
             f"cannot open the store {path}: {reason}; give Callgate a folder that it may write "
             "to, in store.url or, where that is not set, in data_dir"
         ) from error
