@@ -17,6 +17,7 @@ from callgate.web.malformed import malformed
 
 _END = b"\r\n\r\n"
 _SHORT = 1024  # up to where a body costs less to look through than the end of the head to find
+_PART = len("\r\nupgrade")
 _UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
@@ -58,15 +59,18 @@ class RequestReader:
         self._read_bytes = size
         self._later_bytes += size
         self._read_began_amid = self.amid_body
-        if not self.amid_body and data.find(b"pgrade:") >= 0:  # in C, `in` costs ten times as much
-            data = _without_upgrade(data)
+        before = self._head_data[-_PART:] if self.amid_head else b""
         if self.amid_head:
             self._head_data += data
         else:
             self._head_data = data
             self._head_follows = self.amid_body
         try:
-            self.parser.feed_data(data)
+            # In C, `in` costs ten times as much.
+            if before or (not self.amid_body and data.find(b"pgrade:") >= 0):
+                self._feed_without_upgrade(before, data)
+            else:
+                self.parser.feed_data(data)
         except HttpParserUpgrade:  # an upgrade that came in pieces: only this request is served
             self.upgraded()
         except HttpParserError as fault:
@@ -81,6 +85,21 @@ class RequestReader:
         self._head_data = b""
         if self.amid_body and self._later_bytes > self._header_bytes:
             self.refused(self._too_large())  # endless trailers, or a chunk's extensions
+
+    def _feed_without_upgrade(self, before: bytes, data: bytes) -> None:
+        """Misspell `Upgrade` in heads: the parser would take the body for another protocol's.
+
+        Java's HttpClient offers h2c with every request; a server may ignore that (RFC 9110, 7.8).
+        `before` is what was read last of a head that goes on here: the name may begin in it.
+        """
+        fed = 0
+        for offer in _UPGRADE.finditer(before + data):
+            name = max(0, offer.start() + 2 - len(before))
+            self.parser.feed_data(data[fed:name])
+            fed = name
+            if self.amid_head:  # what is a body's stays as it is
+                self.parser.feed_data(b"x")
+        self.parser.feed_data(data[fed:])
 
     # --- the parser's callbacks -----------------------------------------------------------------
 
@@ -212,13 +231,3 @@ def _stands_twice(data: bytes, line: bytes) -> bool:
             return True
         at = -1 if end < 0 else data.find(line, end)
     return False
-
-
-def _without_upgrade(data: bytes) -> bytes:
-    """Blot out `Upgrade` in a head: the parser would take the body for another protocol's.
-
-    Java's HttpClient offers h2c with every request; a server may ignore that (RFC 9110, 7.8). No
-    byte is added: should it have been of a body after all, that ends where it ended.
-    """
-    head, end, body = data.partition(b"\r\n\r\n")
-    return _UPGRADE.sub(b"\r\nignored:", head) + end + body
