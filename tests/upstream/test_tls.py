@@ -49,6 +49,7 @@ async def test_unknown_authority_is_refused(ask, authority):
         error = await ask().error(server.origin)
     assert error.kind.type == "upstream_unreachable"
     assert "certificate that cannot be trusted" in error.message
+    assert "SSL_CERT_FILE" in error.fix
     assert server.heads == []
 
 

@@ -27,6 +27,10 @@ _TIMEOUTS = {
 
 _RAISE = "the operator can raise `timeouts.{phase}`."
 _UNMADE = "Retry; if it persists, the operator has to check `base_url`, DNS, proxy and firewall."
+_UNTRUSTED = (
+    "The operator has to check `base_url` and the machine's clock or, if a proxy opens TLS, have "
+    "SSL_CERT_FILE or SSL_CERT_DIR name the authority to trust."
+)
 _FIXES = {
     "connect": _UNMADE,
     "request": "Retry, or send less; if it persists, the operator has to check the network.",
@@ -50,7 +54,8 @@ def unreachable(host: str, exc: Exception) -> GatewayError:
     """
     if isinstance(exc, OSError) and exc.errno in SHORTAGE:
         return shortage()
-    return _error("upstream_unreachable", host, _reason(exc))
+    fix = _UNTRUSTED if isinstance(exc, ssl.SSLCertVerificationError) else None
+    return _error("upstream_unreachable", host, _reason(exc), fix)
 
 
 def _reason(exc: Exception) -> str:
