@@ -134,6 +134,8 @@ def test_an_address_is_believed_in_any_of_many_networks_and_in_none_of_none() ->
     assert TrustedProxies(networks_of("0.0.0.0/0")).trusts("8.8.8.8")
     assert not TrustedProxies(networks_of("0.0.0.0/0")).trusts("2001:db8::1")
     assert TrustedProxies(networks_of("::ffff:10.0.0.0/104")).trusts("10.1.1.1")
+    assert TrustedProxies(networks_of("::ffff:0.0.0.0/96")).trusts("8.8.8.8")
+    assert not TrustedProxies(networks_of("::/90")).trusts("8.8.8.8")
 
 
 @pytest.mark.parametrize(

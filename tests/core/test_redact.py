@@ -48,7 +48,8 @@ def test_of_a_text_that_was_cut_the_part_of_a_secret_goes_too() -> None:
 
 
 def test_a_secret_too_short_to_be_one_is_not_searched_for() -> None:
-    assert redact("a banana", [Secret("a"), Secret("")]) == "a banana"
+    assert redact("a banana", [Secret("a"), Secret("ban"), Secret("")]) == "a banana"
+    assert redact("a banana", [Secret("bana")]) == f"a {MASK}na"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,14 @@ def test_known_secrets_go_in_every_form_in_which_they_are_written() -> None:
     assert [kind for _, _, kind in credentials_in(text, forms)] == ["known"] * 3
 
 
+def test_of_a_secret_that_begins_like_another_nothing_is_left() -> None:
+    forms = known([Secret("planted-"), Secret("planted-longer")])
+    assert forms == (b"planted-longer", b"planted-")
+    assert b"longer" not in scrub(b"a planted-longer one", forms)
+    assert list(credentials_in(b"planted-", [b"planted-"])) == [(0, 8, "known")]
+    assert known([Secret("1234567"), Secret("12345678")]) == (b"12345678",)
+
+
 def test_what_is_redacted_of_a_text_is_redacted_of_the_blotted_one() -> None:
     """So a replay from blotted bytes tells the same errors."""
     for secret in CREDENTIALS[2:11]:

@@ -188,6 +188,18 @@ def test_the_backlog_counts_what_is_not_shipped(journal: Journal, folder: Path) 
     assert ids(folder) == []
 
 
+def test_the_oldest_of_a_backlog_is_that_of_all_writers(folder: Path) -> None:
+    writers = [Journal(folder) for _ in range(3)]
+    for writer, ago in zip(writers, (30_000, 90_000, 60_000), strict=True):
+        writer.append(encoded(answered(ago_ms=ago)))
+    behind = backlog(folder, time.time())
+    assert behind.segments == 3
+    assert behind.oldest_age == pytest.approx(90, abs=5)
+    assert backlog(folder, time.time() - 3600).oldest_age == 0.0
+    for writer in writers:
+        writer.close()
+
+
 def _fd(journal: Journal) -> int:
     assert journal._appender is not None
     return journal._appender.fd
@@ -333,21 +345,24 @@ def test_a_record_that_fits_in_part_only_is_taken_back(
     assert sorted(raw.splitlines()) == sorted(frame(line)[:-1] for line in lines)
 
 
+@pytest.mark.parametrize("bound", ["_HELD_RECORDS", "_HELD_BYTES"])
 def test_what_is_held_is_bounded_and_the_oldest_goes_first(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, bound: str
 ) -> None:
-    monkeypatch.setattr(journals, "_HELD_RECORDS", 3)
     journal = Journal(folder, mapped=False)
-    records = [answered() for _ in range(5)]
+    records = [answered() for _ in range(10)]
+    largest = max(len(frame(encoded(record))) for record in records)
+    monkeypatch.setattr(journals, bound, 3 if bound == "_HELD_RECORDS" else 3 * largest)
     fd = _fd(journal)
     disk, full = os.dup(fd), os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, fd)
-    for record in records:
-        journal.append(encoded(record))
-    assert (journal.held, journal.lost) == (3, 2)
-    os.dup2(disk, fd)
-    assert journal.flush() is True
-    assert ids(folder) == [record.request_id for record in records[2:]]
+    for begin in (0, 5):
+        os.dup2(full, fd)
+        for record in records[begin : begin + 5]:
+            journal.append(encoded(record))
+        assert (journal.held, journal.lost) == (3, 2 + 2 * (begin > 0))
+        os.dup2(disk, fd)
+        assert journal.flush() is True
+    assert ids(folder) == [record.request_id for record in records[2:5] + records[7:]]
     journal.close()
     os.close(disk)
     os.close(full)

@@ -5,7 +5,7 @@ https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/X-Forwarded-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_network
 
 FORWARDED_FOR = b"x-forwarded-for"
@@ -24,10 +24,9 @@ class TrustedProxies:
 
     __slots__ = ("_v4", "_v6")
 
-    def __init__(self, networks: Iterable[IPv4Network | IPv6Network]) -> None:
-        found = list(networks)
-        self._v4 = _by_length(network for network in found if network.version == 4)
-        self._v6 = _by_length(network for network in found if network.version == 6)
+    def __init__(self, networks: Collection[IPv4Network | IPv6Network]) -> None:
+        self._v4 = _by_length(network for network in networks if network.version == 4)
+        self._v6 = _by_length(network for network in networks if network.version == 6)
 
     def trusts(self, peer: str) -> bool:
         """Whether the address at the other end of a connection is that of such a proxy."""
@@ -97,7 +96,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise ValueError(f"{text!r} is an address within a network, which is {network}") from None
     if isinstance(network, IPv6Network):
         mapped = network.network_address.ipv4_mapped
-        if mapped is not None and network.prefixlen >= 96:
+        if mapped is not None:
             return IPv4Network((mapped, network.prefixlen - 96))
     return network
 

@@ -74,7 +74,7 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def _without_part(text: str, value: str) -> str:
-    for length in range(min(len(value) - 1, len(text)), _SHORTEST_PART - 1, -1):
+    for length in range(len(value) - 1, _SHORTEST_PART - 1, -1):
         if text.endswith(value[:length]):
             return text[:-length] + MASK
     return text
