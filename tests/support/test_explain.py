@@ -11,7 +11,7 @@ import samples
 from callgate.core.chat import Usage
 from callgate.core.record import Attempt, OmittedParameters, Record
 from callgate.errors import TAXONOMY, Kind
-from callgate.support.explain import explain
+from callgate.support.explain import explain, for_caller
 from callgate.support.story import Fact
 
 TIMES = st.integers(0, 10**10)
@@ -114,11 +114,11 @@ def test_who_broke_an_answer_off_is_at_fault_and_not_who_could_not_continue_it()
     other = samples.attempt(provider="azure", error="upstream_cut", message="azure went away")
     diverged = samples.attempt(provider="groq", error="answer_diverged", message="It was another.")
     for later in ([other], [diverged], [other, diverged]):
-        story = explain(
-            samples.cut(message="The answer of openai broke off", attempts=[broke, *later])
-        )
-        assert story.fault == "the provider openai"
-        assert " at openai after " in story.verdict
+        record = samples.cut(message="The answer of openai broke off", attempts=[broke, *later])
+        for seen in (record, for_caller(record)):
+            story = explain(seen)
+            assert story.fault == "the provider openai"
+            assert " at openai after " in story.verdict
 
 
 @pytest.mark.parametrize(("status", "error"), [(500, "internal_error"), (503, "overloaded")])

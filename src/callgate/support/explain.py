@@ -131,15 +131,17 @@ def _got(record: Record) -> str:
 def _culprit(record: Record) -> Attempt | None:
     """The attempt whose failure became the call's, if it was one's.
 
-    It need not be the last: a stream that could not be continued fails as it broke off.
+    It need not be the last: a stream that could not be continued fails as it broke off, and its
+    record names the provider of that. Records for callers lack the words to tell attempts by.
     """
     if record.error in _OF_THE_GATEWAY:
         return None
     same = [one for one in record.attempts if one.error == record.error and _was_sent(one)]
     told = record.detail or record.message
     exact = [one for one in same if one.message == told]
+    there = [one for one in same if one.provider == record.provider]
     others = record.attempts if record.origin == "upstream" else []
-    return next((group[-1] for group in (exact, same, others) if group), None)
+    return next((group[-1] for group in (exact, there, same, others) if group), None)
 
 
 def _was_sent(attempt: Attempt) -> bool:
