@@ -7,9 +7,7 @@ A check takes a value, its path, and where to put what it finds. Values are what
 from __future__ import annotations
 
 import datetime
-import decimal
 import re
-import uuid
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +17,7 @@ from msgspec import inspect as nodes
 
 from callgate.core.fault import Findings
 from callgate.core.fieldpath import join
-from callgate.core.kinds import KINDS, choices, expected, show, taken, words
+from callgate.core.kinds import KINDS, expected, show, taken, words
 
 Check = Callable[[Any, str, Findings], None]
 Known = dict[type, Check]
@@ -38,7 +36,7 @@ _PLACE = re.compile(r" - at `.*`$", re.DOTALL)
 
 def compile_check(node: nodes.Type, known: Known) -> Check:
     """The check of one node and all below it."""
-    return _COMPILERS.get(type(node), _convertible)(node, known)
+    return _COMPILERS[type(node)](node, known)
 
 
 def _anything(value: Any, path: str, found: Findings) -> None:
@@ -145,7 +143,7 @@ def _mapping(node: Any, known: Known) -> Check:
 
 
 def _choice(node: Any, known: Known) -> Check:
-    values, said = choices(node), words(node)
+    values, said = node.values, words(node)
 
     def check(value: Any, path: str, found: Findings) -> None:
         if not any(type(value) is type(one) and value == one for one in values):
@@ -155,12 +153,10 @@ def _choice(node: Any, known: Known) -> Check:
 
 
 def _struct(node: Any, known: Known) -> Check:
-    if node.array_like:
-        return _convertible(node, known)
     if node.cls in known:
         return known[node.cls]
     fields: list[tuple[str, bool, Check]] = []
-    names = {field.encode_name for field in node.fields} | {node.tag_field}
+    names = {field.encode_name for field in node.fields}
 
     def check(value: Any, path: str, found: Findings) -> None:
         if type(value) is not dict:
@@ -186,11 +182,7 @@ def _struct(node: Any, known: Known) -> Check:
 def _union(node: Any, known: Known) -> Check:
     """Picks the member that takes this kind of value, as JSON and TOML tell kinds apart."""
     concrete = [one for one in node.types if not isinstance(one, nodes.NoneType)]
-    tagged = [one for one in concrete if isinstance(one, nodes.StructType) and one.tag is not None]
-    plain = [one for one in concrete if one not in tagged] if tagged[1:] else concrete
-    members = [(taken(one), compile_check(one, known)) for one in plain]
-    if tagged[1:]:
-        members.append((taken(tagged[0]), _tagged(tagged, known)))
+    members = [(taken(one), compile_check(one, known)) for one in concrete]
     nullable = len(concrete) < len(node.types)
     anything = any(kinds is None for kinds, _ in members)
     said = list(dict.fromkeys(map(words, concrete)))
@@ -209,34 +201,12 @@ def _union(node: Any, known: Known) -> Check:
     return check
 
 
-def _tagged(structs: list[Any], known: Known) -> Check:
-    """Picks the struct that the value's tag names."""
-    field, members = structs[0].tag_field, {one.tag: _struct(one, known) for one in structs}
-    wanted = f"expected one of {', '.join(map(repr, members))}"
-
-    def check(value: Any, path: str, found: Findings) -> None:
-        if type(value) is not dict:
-            found.fault(path, expected("an object", value))
-            return
-        tag = value.get(field)
-        chosen = members.get(tag) if isinstance(tag, str | int) else None
-        if chosen is None:
-            found.fault(join(path, field), wanted)
-        else:
-            chosen(value, path, found)
-
-    return check
-
-
-def _convertible(node: Any, known: Known) -> Check:
-    """For rarer types: msgspec's own conversion, which tells the first mistake only."""
-    target = getattr(node, "cls", None) or _PYTHON.get(type(node))
-    if target is None:
-        return _anything
+def _date(node: nodes.Type, known: Known) -> Check:
+    """A date as TOML has parsed it, or a text that msgspec reads as one."""
 
     def check(value: Any, path: str, found: Findings) -> None:
         try:
-            msgspec.convert(value, target)
+            msgspec.convert(value, datetime.date)
         except msgspec.ValidationError as error:
             words = _PLACE.sub("", str(error)).replace("`", "")
             found.fault(path, words[:1].lower() + words[1:])
@@ -244,34 +214,18 @@ def _convertible(node: Any, known: Known) -> Check:
     return check
 
 
-_PYTHON: Mapping[type[nodes.Type], type] = MappingProxyType(
-    {
-        nodes.BytesType: bytes,
-        nodes.DateTimeType: datetime.datetime,
-        nodes.TimeType: datetime.time,
-        nodes.DateType: datetime.date,
-        nodes.TimeDeltaType: datetime.timedelta,
-        nodes.UUIDType: uuid.UUID,
-        nodes.DecimalType: decimal.Decimal,
-    }
-)
-
 _COMPILERS: Mapping[type[nodes.Type], Callable[[Any, Known], Check]] = MappingProxyType(
     {
         nodes.AnyType: _free,
-        nodes.RawType: _free,
         nodes.NoneType: _exactly(type(None)),
         nodes.BoolType: _exactly(bool),
         nodes.IntType: _number,
         nodes.FloatType: _number,
         nodes.StrType: _string,
+        nodes.DateType: _date,
         nodes.ListType: _array,
-        nodes.VarTupleType: _array,
-        nodes.SetType: _array,
-        nodes.FrozenSetType: _array,
         nodes.DictType: _mapping,
         nodes.LiteralType: _choice,
-        nodes.EnumType: _choice,
         nodes.StructType: _struct,
         nodes.UnionType: _union,
     }

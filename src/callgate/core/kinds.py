@@ -32,16 +32,9 @@ _TAKES: Mapping[type[nodes.Type], tuple[str, frozenset[type]]] = MappingProxyTyp
         nodes.FloatType: ("a number", frozenset({float, int})),
         nodes.StrType: ("a string", frozenset({str})),
         nodes.ListType: ("an array", frozenset({list, tuple})),
-        nodes.VarTupleType: ("an array", frozenset({list, tuple})),
-        nodes.SetType: ("an array", frozenset({list, tuple})),
-        nodes.FrozenSetType: ("an array", frozenset({list, tuple})),
         nodes.DictType: ("an object", frozenset({dict})),
         nodes.StructType: ("an object", frozenset({dict})),
-        nodes.TypedDictType: ("an object", frozenset({dict})),
-        nodes.DataclassType: ("an object", frozenset({dict})),
         nodes.DateType: ("a date", frozenset({datetime.date, str})),
-        nodes.DateTimeType: ("a date-time", frozenset({datetime.datetime, str})),
-        nodes.TimeType: ("a time", frozenset({datetime.time, str})),
     }
 )
 
@@ -62,25 +55,18 @@ def show(value: Any) -> str:
     return KINDS.get(type(value), "something else")
 
 
-def choices(node: Any) -> list[Any]:
-    """The values that a literal or an enumeration allows."""
-    if isinstance(node, nodes.EnumType):
-        return [member.value for member in node.cls]
-    return list(node.values)
-
-
 def taken(node: Any) -> frozenset[type] | None:
     """The kinds of value that a node can take; None for any."""
-    if isinstance(node, nodes.LiteralType | nodes.EnumType):
-        return frozenset(type(one) for one in choices(node))
+    if isinstance(node, nodes.LiteralType):
+        return frozenset(map(type, node.values))
     row = _TAKES.get(type(node))
     return row[1] if row else None
 
 
 def words(node: Any) -> str:
     """What a node expects."""
-    if isinstance(node, nodes.LiteralType | nodes.EnumType):
-        allowed = [repr(one) for one in choices(node)]
+    if isinstance(node, nodes.LiteralType):
+        allowed = [repr(one) for one in node.values]
         return allowed[0] if len(allowed) == 1 else f"one of {', '.join(allowed)}"
     row = _TAKES.get(type(node))
     return row[0] if row else "another value"
