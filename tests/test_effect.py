@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from asgi import asgi
 from callgate.app import Worker, build_worker, load_store
 from callgate.config import Config, load
 from callgate.core.override import Kind, Override
@@ -77,7 +78,7 @@ def follow(worker: Worker) -> None:
 
 
 async def get(worker: Worker, path: str) -> Any:
-    transport = httpx.ASGITransport(app=worker.gate)
+    transport = httpx.ASGITransport(app=asgi(worker.gate))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         return (await client.get(path)).json()
 

@@ -23,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 import provider as providers
+from asgi import asgi
 from callgate.app import build_worker
 from callgate.cli.keys import add_key
 from callgate.cli.main import callgate
@@ -385,7 +386,7 @@ async def test_what_only_the_gateway_itself_can_bring_about(
             monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
             asked["response_format"] = form
         with build_worker(config, world) as worker:
-            transport = httpx.ASGITransport(app=worker.gate)
+            transport = httpx.ASGITransport(app=asgi(worker.gate))
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://g", headers={"authorization": key}
             ) as client:

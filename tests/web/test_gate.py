@@ -11,7 +11,6 @@ import pytest
 from callgate.cli.build import compiled
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
-from callgate.web.asgi import Relayed
 from callgate.web.chat import CHAT_PATH, Chat
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.gate import Gate
@@ -40,10 +39,9 @@ async def test_the_record_of_a_caller_who_leaves_while_a_limit_is_looked_up_is_k
         raise AssertionError
 
     gate = Gate(cast("Chat", Refusing()), never, cast("Any", None), cast("ErrorWriter", None))
-    head = Head("POST", CHAT_PATH, CHAT_PATH.encode(), b"", "1.1", {}, "http", None, None)
-    exchange = Relayed(never, never)
-    exchange.gone = True
-    serving = asyncio.create_task(gate.serve(head, exchange))
+    head = Head("POST", CHAT_PATH, CHAT_PATH.encode(), b"", "1.1", {}, None, None)
+    left = cast("Any", SimpleNamespace(gone=True, unread=False))
+    serving = asyncio.create_task(gate.serve(head, left))
     await looking.wait()
     serving.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import click
 
@@ -84,12 +84,9 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        """Run, and in standalone mode leave the process with the exit code of the outcome."""
-
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run, and leave the process with the exit code of the outcome."""
         run: Any = super().main
-        if not standalone_mode:
-            return run(*args, standalone_mode=False, **extra)
         try:
             # Outside standalone mode click returns an exit code, or what the command returned.
             result = run(*args, standalone_mode=False, **extra)

@@ -117,7 +117,6 @@ class _Caller:
         self._unsent = captured.status == 0 and not captured.body and self._left
         self._task: asyncio.Task[None] | None = None
         self.gone = self.unread = False
-        self.pushes = True
         self.status = 0
         self.answer_headers: list[tuple[str, str]] = []
         self.answer: list[bytes] = []
@@ -129,7 +128,7 @@ class _Caller:
         sent[b"authorization"] = key.encode()
         path = captured.path
         client = ("127.0.0.1", 0)
-        head = Head(captured.method, path, path.encode(), b"", "1.1", sent, "http", client, None)
+        head = Head(captured.method, path, path.encode(), b"", "1.1", sent, client, None)
         self._task = asyncio.ensure_future(gate.serve(head, self))
         async with asyncio.timeout(_SECONDS):
             with suppress(asyncio.CancelledError):

@@ -120,7 +120,8 @@ def _server(config: Config, worker: Worker) -> _Server:
     )
     door = Door(worker.gate, bounds, config.trusted_proxies, worker.files)
     told = uvicorn.Config(
-        worker.gate,
+        worker.gate.serve,  # which the door calls, and uvicorn never
+        interface="asgi3",
         http=cast("type[asyncio.Protocol]", door),
         ws="none",
         lifespan="off",

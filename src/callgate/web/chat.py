@@ -234,7 +234,7 @@ class Chat:
             body = chunks.all(ready)
             call.response_bytes += len(body)
             await send(piece(body))
-            if exchange.pushes and call.tape is None:
+            if call.tape is None:
                 await relay.pour(push, again)
 
     def _broken_off(self, call: Call, error: GatewayError) -> bytes:

@@ -27,12 +27,11 @@ class Incoming(Protocol):
     """A request on its way in and its response on its way out, as the gate sees them.
 
     `gone`: the caller has hung up; `unread`: the gateway has, because the caller takes nothing of
-    the response; `pushes`: whether `push` may be used.
+    the response.
     """
 
     gone: bool
     unread: bool
-    pushes: bool
 
     async def receive(self) -> Message:
         """The next piece of the request's body, as ASGI has it."""
@@ -70,7 +69,7 @@ class Exchange:
     __slots__ = (
         "_buffered", "_connection", "_error", "_expects_continue", "_flow", "_head", "_head_only",
         "_pieces", "_transport", "_waiter", "begun", "chunked", "complete", "gone", "head",
-        "keep_alive", "more", "pushes", "started", "unread",
+        "keep_alive", "more", "started", "unread",
     )  # fmt: skip
 
     def __init__(
@@ -83,7 +82,7 @@ class Exchange:
         self.head = head
         self.begun = begun
         self.keep_alive = keep_alive
-        self.more = self.pushes = True
+        self.more = True
         self.gone = self.started = self.complete = self.chunked = self.unread = False
         self._connection = connection
         self._transport = connection.transport

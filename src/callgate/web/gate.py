@@ -17,13 +17,12 @@ from callgate.core.redact import redact
 from callgate.engine.call import Call
 from callgate.engine.tape import Keeper
 from callgate.errors import GatewayError
-from callgate.web.asgi import Relayed
 from callgate.web.body import Message, Receive, Send
 from callgate.web.chat import CHAT_PATH, Chat, note_left, stopping
 from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import Incoming
-from callgate.web.head import Head, head_of
+from callgate.web.head import Head
 from callgate.web.reply import DEGRADED, error_headers, send_whole
 from callgate.web.taping import taped
 
@@ -46,12 +45,6 @@ class Gate:
         self._errors = errors
         # Seeded by the system, in each process; an id is no secret.
         self._chance = random.Random()  # noqa: S311
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request of any ASGI server; `web.protocol` calls `serve`."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"no {scope['type']} is served")
-        await self.serve(head_of(scope), Relayed(receive, send))
 
     async def serve(self, head: Head, exchange: Incoming) -> None:
         """Serve one request."""

@@ -16,7 +16,7 @@ class Head:
     """
 
     __slots__ = (
-        "client", "headers", "method", "path", "query", "raw_path", "scheme", "server", "version",
+        "client", "headers", "method", "path", "query", "raw_path", "server", "version",
     )  # fmt: skip
 
     def __init__(
@@ -27,7 +27,6 @@ class Head:
         query: bytes,
         version: str,
         headers: Mapping[bytes, bytes],
-        scheme: str,
         client: tuple[str, int] | None,
         server: tuple[str, int | None] | None,
     ) -> None:
@@ -37,7 +36,6 @@ class Head:
         self.query = query
         self.version = version
         self.headers = headers
-        self.scheme = scheme
         self.client = client
         self.server = server
 
@@ -51,7 +49,7 @@ class Head:
             "asgi": _ASGI,
             "http_version": self.version,
             "method": self.method,
-            "scheme": self.scheme,
+            "scheme": "http",
             "path": self.path,
             "raw_path": self.raw_path,
             "query_string": self.query,
@@ -60,18 +58,3 @@ class Head:
             "client": self.client,
             "server": self.server,
         }
-
-
-def head_of(scope: Mapping[str, Any]) -> Head:
-    """The head that an ASGI server tells of."""
-    return Head(
-        scope["method"],
-        scope["path"],
-        scope.get("raw_path") or scope["path"].encode(),
-        scope.get("query_string", b""),
-        scope.get("http_version", "1.1"),
-        dict(scope["headers"]),
-        scope.get("scheme", "http"),
-        scope.get("client"),
-        scope.get("server"),
-    )

@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
-from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr
 
 from callgate.core.forwarded import TrustedProxies
 from callgate.errors import GatewayError
@@ -45,7 +45,7 @@ class GateProtocol(RequestReader):
 
     __slots__ = (
         "_client", "_exchange", "_host", "_idle", "_loop", "_proxies", "_quiet_since", "_refused",
-        "_scarce", "_scheme", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow",
+        "_scarce", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow",
         "transport",
     )  # fmt: skip
 
@@ -59,7 +59,6 @@ class GateProtocol(RequestReader):
         self._client: tuple[str, int] | None = None
         self._proxies: TrustedProxies | None = None  # only where the other end is one of them
         self._server: tuple[str, int | None] | None = None
-        self._scheme = "http"
         self._exchange: Exchange | None = None
         self._waiting: deque[Exchange] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -82,8 +81,6 @@ class GateProtocol(RequestReader):
         proxies = self.door.proxies
         if proxies is not None and self._client is not None and proxies.trusts(self._client[0]):
             self._proxies = proxies
-        if is_ssl(transport):
-            self._scheme = "https"
         accepted = transport.get_extra_info("socket")
         self._scarce = accepted is not None and accepted.fileno() >= self.door.files.bound
         self._quiet_since = self._loop.time()
@@ -259,7 +256,6 @@ class GateProtocol(RequestReader):
             query,
             version,
             headers,
-            self._scheme,
             client,
             self._server,
         )

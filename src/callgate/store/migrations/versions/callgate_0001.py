@@ -50,9 +50,3 @@ def upgrade() -> None:
         "records",
         ["id", "time", "account", "key_id", "model", "status", "error"],
     )
-
-
-def downgrade() -> None:
-    """Remove every table with what it holds."""
-    for table in ("records", "keys", "meta"):
-        op.drop_table(table)

@@ -14,8 +14,3 @@ depends_on = None
 def upgrade() -> None:
     """Add the column."""
     op.add_column("keys", sa.Column("capture", sa.String(16)))
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.drop_column("keys", "capture")

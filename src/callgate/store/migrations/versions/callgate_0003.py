@@ -52,8 +52,3 @@ def upgrade() -> None:
     )
     if op.get_bind().dialect.name == "sqlite":
         op.execute(_COUNTED)
-
-
-def downgrade() -> None:
-    """Remove the totals."""
-    op.drop_table("usage")

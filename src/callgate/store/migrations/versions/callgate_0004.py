@@ -14,8 +14,3 @@ depends_on = None
 def upgrade() -> None:
     """Add the column."""
     op.add_column("keys", sa.Column("allowance", sa.JSON))
-
-
-def downgrade() -> None:
-    """Remove it."""
-    op.drop_column("keys", "allowance")
