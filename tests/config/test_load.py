@@ -12,6 +12,7 @@ from callgate.core.price import Price
 from callgate.core.target import Target
 from callgate.engine.pricebook import PriceBook
 from callgate.errors import GatewayError
+from callgate.world import upstream_settings
 
 OPENAI = '[providers.openai]\napi_key = "${OPENAI_API_KEY}"\n'
 ENVIRON = {"OPENAI_API_KEY": "sk-test-of-the-configuration"}
@@ -326,6 +327,13 @@ def test_a_proxy_that_is_none_is_told_without_its_password(tmp_path: Path) -> No
         with pytest.raises(ConfigError, match="proxy") as caught:
             load(tmp_path / "callgate.toml", {**ENVIRON, "HTTPS_PROXY": url})
         assert "hidden-word" not in str(caught.value)
+
+
+def test_a_private_authority_goes_with_its_provider(tmp_path: Path) -> None:
+    own = LOCAL_VENDOR + 'ca_file = "own.pem"\n'
+    config = loaded(tmp_path, OPENAI + own)
+    origin = Origin("http", "127.0.0.1", 9)
+    assert upstream_settings(config).authorities == {origin: str(tmp_path.resolve() / "own.pem")}
 
 
 def test_certificates_come_from_the_environment(tmp_path: Path) -> None:

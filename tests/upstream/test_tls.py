@@ -53,6 +53,20 @@ async def test_unknown_authority_is_refused(ask, authority):
     assert server.heads == []
 
 
+async def test_an_authority_of_ones_own_is_trusted_for_its_server_alone(ask, authority, ca_file):
+    async with (
+        secured(authority.context("localhost"), ok(b"own")) as server,
+        secured(authority.context("localhost"), ok(b"other")) as other,
+    ):
+        caller = ask(authorities={server.origin: ca_file})
+        assert await caller.read(server.origin) == b"own"
+        error = await caller.error(other.origin)
+        assert "certificate that cannot be trusted" in error.message
+        error = await ask(authorities={server.origin: f"{ca_file}.not"}).error(server.origin)
+        assert error.detail == f"{ca_file}.not: No such file or directory"
+        assert "`ca_file` of the provider" in error.fix
+
+
 async def test_wrong_host_name_is_refused(ask, authority, ca_file):
     async with secured(authority.context("example.org"), ok(b"x")) as server:
         error = await ask(ca_file=ca_file).error(server.origin)

@@ -81,6 +81,12 @@ class Providers:
         return [Secret(one) for one in dict.fromkeys(found) if one]
 
     @property
+    def authorities(self) -> dict[Origin, str]:
+        """The files of certificate authorities that only some servers' certificates are from."""
+        made = self._made.values()
+        return {origin: table.ca_file for _, origin, _, table in made if table.ca_file}
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Every provider that can be used."""
         return tuple(self._made)

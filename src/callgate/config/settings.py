@@ -161,7 +161,7 @@ class TimeoutsTable(_Table, frozen=True):
 class ProviderTable(_Table, frozen=True):
     """One account with one vendor. The table's name picks the vendor where it is a known one.
 
-    What stands between `weights` and `prefill` is for AWS, Azure and Google alone.
+    What stands between `weights` and `ca_file` is for AWS, Azure and Google alone.
     """
 
     dialect: str | None = None
@@ -178,6 +178,7 @@ class ProviderTable(_Table, frozen=True):
     guardrail_identifier: str = ""
     guardrail_version: str = ""
     guardrail_trace: str = ""
+    ca_file: str = ""
     price_factor: Annotated[float, Meta(gt=0, le=100)] = 1.0
     prefill: Literal["", "none", "assistant", "prefix", "partial", "continue_final_message"] = ""
     timeouts: TimeoutsTable = TimeoutsTable()

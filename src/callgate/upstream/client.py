@@ -122,10 +122,11 @@ class Client:
     def _open_pool(self, origin: Origin) -> Pool:
         if self._closed:
             raise failure.closed()
+        settings, own = self.settings, self.settings.authorities.get(origin)
         pool = Pool(
             origin,
-            self.settings,
-            self._tls,
+            settings,
+            self._tls if own is None else Tls(settings.ca_file, settings.ca_dir, own),
             self._resolver,
             self._sweeper,
             self._names,

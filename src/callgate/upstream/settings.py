@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
+from callgate.core.http import Origin
 from callgate.upstream.proxy import Proxies
 
 
@@ -12,7 +15,8 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
 
     No connection older than `max_age` is used again, so that one in constant use follows the host's
     name to another address. `max_body_bytes` bounds a body both as received and as decoded.
-    `ca_file` and `ca_dir` replace the system's certificate authorities.
+    `ca_file` and `ca_dir` replace the system's certificate authorities; `authorities` are files of
+    further ones, for one origin each.
     """
 
     max_connections_per_origin: int = 10_000
@@ -24,3 +28,4 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     proxies: Proxies = Proxies()
     ca_file: str | None = None
     ca_dir: str | None = None
+    authorities: Mapping[Origin, str] = {}
