@@ -263,6 +263,17 @@ def test_a_mark_within_a_result_stands_on_the_result() -> None:
     ]  # fmt: skip
 
 
+def test_the_name_of_a_call_that_no_tool_could_have_is_made_fit() -> None:
+    names = ["$READ", "read<|a|>", "x" * 130, "", "get-it_2"]
+    calls = [call(f"c{number}", name=name) for number, name in enumerate(names)]
+    results = [{"role": "tool", "tool_call_id": one["id"], "content": "none"} for one in calls]
+    history: list[dict[str, Any]] = [USER, {"role": "assistant", "tool_calls": calls}, *results]
+    told = [block["name"] for block in turns(*history)[1]["content"]]
+    assert told == ["_READ", "read__a__", "x" * 128, "unknown", "get-it_2"]
+    kept = [block["name"] for block in turns(*history, model="glm-5")[1]["content"]]
+    assert kept == names  # other models behind Anthropic's dialect may take more
+
+
 @pytest.mark.parametrize("content", ["", []])
 def test_an_empty_result_is_still_a_result(content: Any) -> None:
     made = turns(

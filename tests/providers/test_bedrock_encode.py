@@ -241,6 +241,21 @@ def test_documents_have_fit_names_that_differ() -> None:
     assert bare["document"]["format"] == "csv"
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("$READ", "_READ"), ("read<|a|>", "read__a__"), ("x" * 70, "x" * 64), ("", "unknown")],
+)
+def test_the_name_of_a_call_that_no_tool_could_have_is_made_fit(name: str, told: str) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": name, "arguments": "{}"}}
+    history = [
+        *HELLO,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "no such tool"},
+    ]
+    sent = encoded({"messages": history, "tools": [WEATHER]})
+    assert sent["messages"][1]["content"][0]["toolUse"]["name"] == told
+
+
 MARK = {"cache_control": {"type": "ephemeral"}}
 POINT = {"cachePoint": {"type": "default"}}
 DOCUMENT = {"type": "file", "file": {"file_data": f"data:application/pdf;base64,{PDF}"}}

@@ -1,4 +1,6 @@
-"""Ids of calls, each once in a conversation, for providers that refuse one twice.
+"""Ids of earlier calls, and their names, as Anthropic and Bedrock take them.
+
+Ids are each once in a conversation.
 
 Servers count the calls of each answer anew (`call_0`), or give all calls of an answer one id;
 OpenAI and its like pass over that, Anthropic ("`tool_use` ids must be unique") and Bedrock do not.
@@ -6,9 +8,21 @@ OpenAI and its like pass over that, Anthropic ("`tool_use` ids must be unique") 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from callgate.core.chat import Json
+
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def call_name(given: str, most: int) -> str:
+    """The name of an earlier call, of letters that the provider takes and at most so many.
+
+    A model may have invented it (`$READ`, `read<|channel|>json`), and the client has told it that
+    there is no such tool; the name itself would have every further request refused.
+    """
+    return _UNFIT.sub("_", given)[:most] or "unknown"
 
 
 class CallIds:

@@ -16,9 +16,10 @@ from callgate.core.fault import Findings
 from callgate.core.jsontext import parse
 from callgate.providers.anthropic.parts import blocks_of, text_blocks
 from callgate.providers.anthropic.reasoning import THOUGHTS, Thought, thoughts_of
-from callgate.providers.callids import CallIds
+from callgate.providers.callids import CallIds, call_name
 from callgate.providers.speaker import spoken
 
+_MAX_NAME = 128
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NOT_ID = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -31,7 +32,8 @@ class Conversation:
     these; else it joins the system prompt, as Anthropic's own OpenAI-compatible endpoint has it
     (https://docs.anthropic.com/en/api/openai-sdk): its authority counts for more than its place.
 
-    `signed` says that the model takes no thoughts but those that it signed.
+    `signed` says that the model is Claude, which takes no thoughts but those that it signed, and
+    no names of calls but those that a tool could have.
     """
 
     def __init__(
@@ -140,6 +142,8 @@ class Conversation:
                 self._found.fault(f"{path}.arguments", "expected a JSON object")
                 arguments = {}
         name = function.name if function is not None else ""
+        if self._sealed:
+            name = call_name(name, _MAX_NAME)
         return {"type": "tool_use", "id": id_, "name": name, "input": arguments}
 
     def _is_function(self, kind: str, path: str) -> bool:

@@ -17,7 +17,7 @@ from callgate.core.fieldpath import join
 from callgate.core.jsontext import parse
 from callgate.providers.bedrock.media import Documents, file, image, sound
 from callgate.providers.bedrock.retelling import call_in_words, result_in_words
-from callgate.providers.callids import CallIds
+from callgate.providers.callids import CallIds, call_name
 from callgate.providers.refusal import invalid, unsupported
 from callgate.providers.speaker import spoken
 
@@ -27,6 +27,7 @@ Thought = tuple[int, int, Json]
 
 _TTLS = ("5m", "1h")
 _FILLER: Json = {"text": "."}
+_MAX_NAME = 64
 _OPENROUTER = "anthropic-claude-v1"
 _KINDS: Mapping[str, str] = MappingProxyType(
     {"reasoning.text": "thinking", "reasoning.encrypted": "redacted_thinking"}
@@ -232,7 +233,8 @@ def _call(call: ToolCall, ids: CallIds, path: str) -> Json:
         value = {}
     if not isinstance(value, dict):
         raise invalid(f"{path}.function.arguments", "must be the text of a JSON object")
-    return {"toolUse": {"toolUseId": ids.call(call.id), "name": call.function.name, "input": value}}
+    name = call_name(call.function.name, _MAX_NAME)
+    return {"toolUse": {"toolUseId": ids.call(call.id), "name": name, "input": value}}
 
 
 def _text(text: str | None) -> list[Json]:
