@@ -127,3 +127,23 @@ def test_records_are_of_one_kind_that_differ_in_nothing_metrics_tell_them_by() -
     for entry in entries:
         for name in {*Kind.__slots__} - {"model_known"}:
             assert getattr(entry.kind, name) == getattr(entry, name)
+
+
+@pytest.mark.parametrize(
+    ("status", "served", "known"),
+    [
+        (200, "n", True),
+        (400, "n", True),
+        (404, None, False),
+        (428, None, False),
+        (429, None, True),
+        (499, None, False),
+        (500, None, True),
+        (503, None, True),
+    ],
+)
+def test_a_model_is_known_by_who_served_it_or_by_a_status_that_only_known_ones_get(
+    status: int, served: str | None, known: bool
+) -> None:
+    entry = Entry(request_id="x", time=0, status=status, model="m", model_served=served)
+    assert Kind(entry).model_known == ("m" if known else None)

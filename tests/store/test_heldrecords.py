@@ -97,3 +97,22 @@ async def test_what_the_store_does_not_take_either_is_told_to_be_lost(
     assert (told.levelname, told.message) == ("ERROR", "records are lost")
     assert told.__dict__["records"] == 3
     full.undo()
+
+
+async def test_records_that_were_given_up_are_told_once(
+    journal: Journal,
+    store: Store,
+    full: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    full.setattr("callgate.store.journal._HELD_RECORDS", 1)
+    held = HeldRecords(journal, store.requests)
+    for lost in (2, 3):
+        for _ in range(3):
+            journal.append(msgspec.json.encode(answered()))
+        await held.look()
+        await held.look()
+        (told,) = [one for one in caplog.records if one.message == "records are lost"]
+        assert told.__dict__["records"] == lost
+        assert "cannot be written" in told.__dict__["detail"]
+        caplog.clear()
