@@ -56,9 +56,12 @@ def test_a_timeout_beyond_the_total_is_named_once_with_what_ends_it(
         ("retry = { retry_after = 40 }", "retry.retry_after"),
         ("retry = { longest = 9, seconds = 5 }", "retry.longest"),
         ("upstream = { max_idle_connections = 9, max_connections = 5 }", "upstream.max_idle"),
+        ("store = { url = 'mysql://h/d' }", "store.url: "),
+        ("counters = { url = 'redis://h:99999999/0' }", "counters.url: "),
+        ("traces = { endpoint = 'ftp://h:4318' }", "traces.endpoint: "),
     ],
 )
-def test_limits_at_odds_stop_the_start(tmp_path: Path, table: str, key: str) -> None:
+def test_settings_that_cannot_be_stop_the_start(tmp_path: Path, table: str, key: str) -> None:
     (told,) = mistakes(tmp_path, table)
     assert told.startswith(key)
 

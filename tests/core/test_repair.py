@@ -86,6 +86,21 @@ def test_refusal_says_what_and_why() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("[" * 3_000, "it is nested too deeply, or makes no sense"),
+        ('{"a": ' + "[" * 150 + "]" * 150 + ",}", "it is nested deeper than 64 levels"),
+        ("```json\n{'a': 1}\n``` or {'b': 2}", "it may hold more than one value"),
+        ('{"a": "x\\\ny",}', "an escape is not clear (at character 9 of the value)"),
+    ],
+)
+def test_what_is_not_clear_is_refused_in_words(text: str, why: str) -> None:
+    with pytest.raises(GatewayError) as raised:
+        repair(text)
+    assert raised.value.message.endswith(f"cannot be repaired: {why}")
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "[" * 100_000,

@@ -89,13 +89,13 @@ class _Draft:
             names = ("input_tokens", "output_tokens", "total_tokens")
             outcome.tokens = {name: usage.get(name) for name in names}
         for choice in _objects(body.get("choices")):
-            index = choice.get("index", 0)
+            index = _number(choice.get("index"), 0)
             said = choice.get(inner)
             if isinstance(said, dict):
                 outcome.text += _text(said.get("content"))
                 outcome.reasoning += _text(said.get("reasoning_content") or said.get("reasoning"))
                 for at, call in enumerate(_objects(said.get("tool_calls"))):
-                    self._call((index, call.get("index", at)), call)
+                    self._call((index, _number(call.get("index"), at)), call)
             if choice.get("finish_reason"):
                 outcome.finish.append(choice["finish_reason"])
 
@@ -109,6 +109,10 @@ class _Draft:
             parts = self._calls.setdefault(place, ["", ""])
             parts[0] += _text(function.get("name"))
             parts[1] += _text(function.get("arguments"))
+
+
+def _number(value: Any, otherwise: int) -> int:
+    return value if type(value) is int else otherwise
 
 
 def _objects(value: Any) -> Iterator[Json]:
