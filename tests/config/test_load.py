@@ -337,9 +337,10 @@ def test_a_private_authority_goes_with_its_provider(tmp_path: Path) -> None:
 
 
 def test_certificates_come_from_the_environment(tmp_path: Path) -> None:
-    environ = {**ENVIRON, "SSL_CERT_FILE": "/a.pem", "SSL_CERT_DIR": ""}
+    (tmp_path / "a.pem").touch()
+    environ = {**ENVIRON, "SSL_CERT_FILE": str(tmp_path / "a.pem"), "SSL_CERT_DIR": ""}
     network = loaded(tmp_path, OPENAI, environ).network
-    assert (network.ca_file, network.ca_dir) == ("/a.pem", None)
+    assert (network.ca_file, network.ca_dir) == (str(tmp_path / "a.pem"), None)
 
 
 def test_a_price_takes_the_place_of_the_list_s_and_a_factor_goes_with_its_provider(
@@ -483,3 +484,22 @@ def test_who_needs_no_secrets_is_told_of_a_variable_that_is_needed_all_the_same(
     with pytest.raises(ConfigError) as caught:
         load(file, {}, secrets=False)
     assert caught.value.mistakes == [f"{key}: the environment variable NOWHERE is not set"]
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("SSL_CERT_FILE", "cannot be read"), ("SSL_CERT_DIR", "is no folder")]
+)
+def test_certificate_authorities_that_are_missing_stop_who_needs_them(
+    tmp_path: Path, name: str, told: str
+) -> None:
+    environ = {**ENVIRON, name: str(tmp_path / "none")}
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, OPENAI, environ)
+    assert str(caught.value) == f"environment: {name}: {tmp_path / 'none'} {told}"
+    assert load(tmp_path / "callgate.toml", environ, secrets=False).models
+    assert loaded(tmp_path, LOCAL_VENDOR + "[models.m]\nprovider = 'mine'", environ).models
+
+
+def test_a_mistake_in_the_environment_is_not_laid_at_the_files_door(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="environment: proxy variables"):
+        loaded(tmp_path, OPENAI, {**ENVIRON, "HTTPS_PROXY": "socks5://127.0.0.1:1"})

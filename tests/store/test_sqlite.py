@@ -167,13 +167,13 @@ def test_another_programs_database_is_refused_and_untouched(path: Path, url: str
 def test_a_file_that_is_no_database_is_refused(path: Path, url: str) -> None:
     path.parent.mkdir()
     path.write_bytes(b"not a database, but long enough to look at" * 100)
-    with pytest.raises(StoreError, match=r"not a database.*store\.url"):
+    with pytest.raises(StoreError, match=r"not a database; put a backup in its place.*store\.url"):
         open_store(url)
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"store\.url"):
+    with pytest.raises(StoreError, match=r"a file is where a folder should be.*store\.url"):
         open_store(f"sqlite:///{tmp_path}/file/callgate.db")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -32,10 +33,14 @@ DEFAULT_FILE = Path("callgate.toml")
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; `mistakes` has one line for each thing to correct."""
+    """The configuration cannot be used; `mistakes` has one line for each thing to correct.
+
+    `source` is the file, or `environment`.
+    """
 
     def __init__(self, source: str, mistakes: list[str]) -> None:
         super().__init__("\n".join(f"{source}: {mistake}" for mistake in mistakes))
+        self.source = source
         self.mistakes = mistakes
 
 
@@ -121,7 +126,7 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     """
     file = path if path is not None else DEFAULT_FILE
     if path is None and not file.exists():
-        return _config(Settings(), None, environ)
+        return _trusting(_config(Settings(), None, environ), wanted=secrets)
     try:
         data = file.read_bytes()[: _MAX_FILE_BYTES + 1]
         if len(data) > _MAX_FILE_BYTES:
@@ -146,9 +151,25 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     if mistakes:
         raise ConfigError(str(file), _blamed(mistakes, unset))
     try:
-        return _config(msgspec.convert(table, Settings), file, environ)
+        config = _config(msgspec.convert(table, Settings), file, environ)
     except ConfigError as error:
-        raise ConfigError(str(file), _blamed(error.mistakes, unset)) from None
+        raise ConfigError(error.source, _blamed(error.mistakes, unset)) from None
+    return _trusting(config, wanted=secrets)
+
+
+def _trusting(config: Config, *, wanted: bool) -> Config:
+    """The same, if its certificate authorities are there, or nobody needs them."""
+    ways = (one for model in config.models.values() for one in model.deployments)
+    if not wanted or not any(one.origin.scheme == "https" for one in ways):
+        return config
+    network, mistakes = config.network, []
+    if network.ca_file is not None and not os.access(network.ca_file, os.R_OK):
+        mistakes.append(f"SSL_CERT_FILE: {network.ca_file} cannot be read")
+    if network.ca_dir is not None and not Path(network.ca_dir).is_dir():
+        mistakes.append(f"SSL_CERT_DIR: {network.ca_dir} is no folder")
+    if mistakes:
+        raise ConfigError("environment", mistakes)
+    return config
 
 
 def _blamed(mistakes: list[str], unset: Mapping[str, str]) -> list[str]:

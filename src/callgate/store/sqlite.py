@@ -61,8 +61,7 @@ def open_sqlite(url: str, *, later: bool = False) -> Store:
         reason = error.strerror if isinstance(error, OSError) else error
         passing = isinstance(error, sqlite3.OperationalError)
         raise (StoreAwayError if passing else StoreError)(
-            f"cannot open the store {path}: {reason}; give Callgate a folder that it may write "
-            "to, in store.url or, where that is not set, in data_dir"
+            f"cannot open the store {path}: {reason}; {_mending(error)}"
         ) from error
     return Store(SqlKeys(engine), SqliteRequestLog(engine), SqlOverrides(engine), engine.dispose)
 
@@ -118,6 +117,20 @@ class SqliteRequestLog(SqlRequestLog):
     def _add(self, connection: Connection, totals: Sequence[Total]) -> None:
         rows = [(day.isoformat(), *rest) for day, *rest in totals]
         connection.exec_driver_sql(self._add_usage, rows)
+
+
+def _mending(error: OSError | sqlite3.Error) -> str:
+    """What to do about a store that cannot be opened."""
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return "a file is where a folder should be: move it away, or correct store.url or data_dir"
+    if type(error) is sqlite3.DatabaseError:  # not one of its kinds: the file itself is at fault
+        return (
+            "put a backup in its place, move it away to begin with a new one, or correct store.url"
+        )
+    return (
+        "give Callgate a folder that it may write to, in store.url or, where that is not set, "
+        "in data_dir"
+    )
 
 
 def _path(url: str) -> Path:
