@@ -54,6 +54,13 @@ def test_limits_are_set_listed_with_their_source_and_taken_back(limited: Home) -
     assert "ACCOUNT" in limited.run("accounts", "list").stdout
 
 
+def test_what_is_not_there_and_what_does_not_change_is_told(home: Home) -> None:
+    assert "there are no accounts" in home.run("accounts", "list").stderr
+    told = [home.run("accounts", "set", "bob", "--budget-day", "5").stdout for _ in range(2)]
+    assert told[0].startswith("Account bob is changed")
+    assert told[1].startswith("Account bob was so already.")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [

@@ -83,6 +83,12 @@ def test_list_narrows_by_account_and_limit(home: Home) -> None:
     assert len(home.json("keys", "list", "--account", "a")) == 1
 
 
+def test_list_tells_a_keys_limits_in_words(home: Home) -> None:
+    make(home, "--model", "gpt-4.1=60", "--tokens-per-minute", "1000", "--budget-day", "5")
+    told = home.run("keys", "list").stdout
+    assert "gpt-4.1=60; limits 1000 tokens/min, 5 USD/day" in " ".join(told.split())
+
+
 def test_list_of_no_keys_says_how_to_make_one(home: Home) -> None:
     result = home.run("keys", "list")
     assert (result.exit_code, result.stdout) == (0, "")
@@ -96,6 +102,15 @@ def test_revoke_ends_a_key_and_says_so_once(home: Home) -> None:
     assert listed["state"] == "revoked"
     assert "already" in home.run("keys", "revoke", key_id).stdout
     assert home.json("keys", "list") == [listed]
+
+
+def test_revoke_and_rotate_tell_people_and_programs(home: Home) -> None:
+    first, second = make(home), make(home)
+    assert (
+        f"It replaces {first['id']}, which ends " in home.run("keys", "rotate", first["id"]).stderr
+    )
+    (revoked,) = home.json("keys", "revoke", second["id"])
+    assert (revoked["id"], revoked["state"]) == (second["id"], "revoked")
 
 
 def test_revoke_takes_a_leaked_key_itself(home: Home) -> None:

@@ -104,6 +104,12 @@ def test_what_others_fall_back_on_is_not_removed(home: Home) -> None:
     assert home.run("models", "remove", "mine").exit_code == 0
 
 
+def test_why_a_model_is_not_served_is_told(home: Home) -> None:
+    home.json("models", "set", "gpt-4.1", "--retirement-date", "2020-01-31")
+    (shown,) = home.json("models", "show", "gpt-4.1")
+    assert shown["state"] == "retired"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
@@ -126,6 +132,8 @@ def test_what_others_fall_back_on_is_not_removed(home: Home) -> None:
         (("set", "gpt-4.1", "--fallback", "none", "--fallback", "gpt-4o"), 2, "stand alone"),
         (("set", "gpt-4o", "--upstream-model", "x"), 2, "--provider"),
         (("set", "gpt-4o", "--deployment", "openai/x=0"), 2, "PROVIDER/NAME=3"),
+        (("set", "gpt-4o", "--deployment", "openai/x=y"), 2, "PROVIDER/NAME=3"),
+        (("set", "gpt-4.1", "--display-name", "x" * 1001), 2, "1000 printable characters"),
         (
             ("set", "gpt-4o", "--deployment", "openai/x", "--deployment", "gone"),
             2,

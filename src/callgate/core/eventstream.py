@@ -38,8 +38,7 @@ class Message(NamedTuple):
 class Parser:
     """An incremental parser of one event stream.
 
-    Holds back no more than one message of `max_message_bytes`. `pending` says whether a message
-    has begun that has not ended.
+    Holds back no more than one message of `max_message_bytes`.
     """
 
     __slots__ = ("_awaited", "_buffer", "_known", "_limit")
@@ -49,10 +48,6 @@ class Parser:
         self._awaited = 0  # how much the buffer must hold before it is worth a look
         self._limit = max_message_bytes
         self._known: dict[bytes, Mapping[str, Value]] = {}  # a stream repeats a few sets of headers
-
-    @property
-    def pending(self) -> bool:
-        return bool(self._buffer)
 
     def feed(self, data: bytes) -> tuple[list[Message], GatewayError | None]:
         """Take the next bytes; give the messages that they complete, and what ails the rest.
