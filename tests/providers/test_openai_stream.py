@@ -172,6 +172,27 @@ def test_one_malformed_event_amid_a_sound_stream_is_skipped(data: bytes, target:
     assert (decoder.skipped, decoder.done, len(chunks)) == (1, True, 2)
 
 
+def test_events_without_blank_lines_between_are_as_many_as_they_are(target: Target) -> None:
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{"}}
+    rest = {"index": 0, "function": {"arguments": "}"}}
+    sound = [piece(content="a"), piece(tool_calls=[call]), piece(tool_calls=[rest])]
+    sound += [piece(finish="tool_calls"), DONE]
+    glued = b"".join(one.removesuffix(b"\n") for one in sound) + b"\n"
+    assert b"\n\n" not in glued[:-2]
+    assert chunks_of(target, glued) == chunks_of(target, *sound)
+    decoder = StreamDecoder(target)
+    decoder.feed(glued)
+    assert (decoder.skipped, decoder.done) == (0, True)
+
+
+def test_an_event_without_a_blank_line_before_a_broken_one_is_skipped_with_it(
+    target: Target,
+) -> None:
+    glued = piece(content="b").removesuffix(b"\n") + event(b'{"id')
+    chunks = chunks_of(target, piece(content="a"), glued, piece(finish="stop"), DONE)
+    assert [chunk.choices[0]["delta"].get("content") for chunk in chunks] == ["a", None]
+
+
 @pytest.mark.parametrize("broken", [5, "x"])
 def test_a_skipped_event_neither_begins_nor_ends_an_answer(broken: Any, target: Target) -> None:
     ended = {"index": 0, "delta": {"content": "lost"}, "finish_reason": "stop"}

@@ -95,32 +95,34 @@ class StreamDecoder(EventStream):
     def _chunks(self, events: Sequence[Event]) -> Sequence[Chunk]:
         chunks: list[Chunk] = []
         try:
-            for name, data in events:
-                chunk = self._chunk(name, data)
-                if chunk is not None:
-                    chunks.append(chunk)
-                elif self.done:
-                    break
+            self._take(events, chunks)
         except GatewayError as error:
             if not chunks:
                 raise
             self.failure = error
         return chunks
 
-    def _chunk(self, name: str, data: bytes) -> Chunk | None:
-        if data == _DONE:
-            self._end()
-            return None
-        known = len(self._finished)
-        try:
-            return self._read(name, parse(data))
-        except ValueError:
-            if data.strip() == _DONE:
+    def _take(self, events: Sequence[Event], chunks: list[Chunk]) -> None:
+        for name, data in events:
+            if data == _DONE:
                 self._end()
-            elif data.strip():  # a blank one is a sign of life
+                break
+            known = len(self._finished)
+            try:
+                chunk = self._read(name, parse(data))
+            except ValueError:
                 self._forget(known)
-                self._skip(data)
-            return None
+                if lines := _apart(data):
+                    self._take([(name, line) for line in lines], chunks)
+                elif data.strip() == _DONE:
+                    self._end()
+                elif data.strip():  # a blank one is a sign of life
+                    self._skip(data)
+                if self.done:
+                    break
+            else:
+                if chunk is not None:
+                    chunks.append(chunk)
 
     def _calling(self) -> bool:
         return bool(self._calls)
@@ -239,3 +241,18 @@ class StreamDecoder(EventStream):
 def _usage(usage: object, body: Json) -> Usage | None:
     groq = body.get("x_groq")
     return usage_of(usage) or usage_of(groq.get("usage") if type(groq) is dict else None)
+
+
+def _apart(data: bytes) -> list[bytes]:
+    """The events that a server has sent without the blank lines between; none if it is but one.
+
+    Some servers do so with the pieces of a tool call.
+    """
+    lines = [line for line in data.split(b"\n") if line.strip()]
+    if len(lines) < 2:
+        return []
+    try:
+        whole = all(line.strip() == _DONE or type(parse(line)) is dict for line in lines)
+    except ValueError:
+        return []
+    return lines if whole else []
