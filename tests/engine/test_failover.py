@@ -88,9 +88,8 @@ async def test_who_is_asked_after_which_failures(
         b'{"model": "one", "prompt": "x", "fallback_config": %b}' % config.encode()
     )
     call, left = of_acme(), {name: list(types) for name, types in told.items()}
-    failover = Failover(
-        HealthTable(BreakerSettings()), Budget(attempts=5, base=0.0), granted, lambda: 0.5, granted
-    )
+    healths = HealthTable(BreakerSettings())
+    failover = Failover(healths, Budget(attempts=5, base=0.0), granted, lambda: 0.5, granted)
     candidates = [
         candidate("one", request, window=100),
         candidate("two", request, window=100, param="fallbacks[0].model"),
@@ -103,8 +102,11 @@ async def test_who_is_asked_after_which_failures(
             await run
     else:
         assert await run == last
+        assert healths[last].latency > 0
     assert [one.deployment for one in call.attempts] == names
     assert [one.decision for one in call.attempts if one.decision][-1] == decision
+    assert all(one.reason for one in call.attempts if one.decision)
+    assert {health.outstanding for health in healths.values()} == {0}
     passed_over = ["fallback 'two' was passed over: its window of 100 tokens is not larger"]
     assert call.notes == (passed_over if LONG in told["one"] else [])
 
@@ -142,6 +144,29 @@ async def test_other_deployments_come_before_fallbacks_and_not_where_all_would_s
         failover = Failover(HealthTable(BreakerSettings()), Budget(), granted, lambda: 0.0, granted)
         assert await failover.run(call, candidates, send) == "c"
         assert [one.deployment for one in call.attempts] == asked.split()
+
+
+async def test_a_failure_is_not_hidden_by_a_circuit_that_is_open_elsewhere() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    healths, call = HealthTable(BreakerSettings(calls=1, pause=1000)), of_acme()
+    healths["two"].failed(time.monotonic())
+    failover = Failover(healths, Budget(), granted, lambda: 0.0, granted)
+    candidates = [candidate("one", request), candidate("two", request)]
+    with pytest.raises(GatewayError, match="upstream_timeout"):
+        await failover.run(call, candidates, scripted(call, {"one": ["upstream_timeout"]}))
+    assert call.notes[0] == "the circuit of one opened"
+    assert call.notes[1].endswith("two (circuit open)")
+
+
+async def test_of_a_budget_that_is_spent_no_other_deployment_is_asked() -> None:
+    request, call = parse_chat(b'{"model": "one", "prompt": "x"}'), of_acme()
+    failover = Failover(
+        HealthTable(BreakerSettings()), Budget(attempts=1), granted, lambda: 0.0, granted
+    )
+    candidates = [candidate("one", request, deployments=("a", "b")), candidate("two", request)]
+    with pytest.raises(GatewayError):
+        await failover.run(call, candidates, scripted(call, {"a": ["upstream_timeout"]}))
+    assert [one.deployment for one in call.attempts] == ["a"]
 
 
 async def test_a_fallback_without_quota_is_passed_over_and_each_model_drawn_on_once() -> None:
