@@ -281,6 +281,17 @@ def test_requests_to_aws_are_signed(tmp_path: Path) -> None:
     assert headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIAPLANTED000000001/")
 
 
+def test_the_local_model_s_weights_are_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "own.gguf").write_bytes(b"GGUF")
+    told = []
+    for weights in ("", 'weights = "own.gguf"', 'weights = "gone.gguf"'):
+        text = f'catalogue = false\n[providers.near]\ndialect = "local"\n{weights}\n'
+        text += '[models.m]\nprovider = "near"\n'
+        told.append(of(run(tmp_path, text, "--offline", "--json"), "provider near"))
+    assert [one["state"] for one in told] == ["warning", "ok", "problem"]
+    assert told[2]["fix"] == "Correct `weights` in [providers.near]."
+
+
 def test_a_provider_that_no_model_leads_to(tmp_path: Path) -> None:
     text = 'catalogue = false\n[providers.openai]\napi_key = "sk-x"\n'
     result = run(tmp_path, text, "--json")

@@ -189,11 +189,12 @@ def local_model(config: Config) -> Iterator[Finding]:
     for model in config.models.values():
         for deployment in model.deployments:
             if deployment.vendor.dialect == "local":
-                yield _local(config, f"provider {deployment.provider}")
+                yield _local(config, deployment.provider)
                 return
 
 
-def _local(config: Config, part: str) -> Finding:
+def _local(config: Config, provider: str) -> Finding:
+    part = f"provider {provider}"
     if not installed():
         return problem(part, "llama.cpp is not installed", f"Run: {install('local')}")
     if config.local_weights:
@@ -201,7 +202,8 @@ def _local(config: Config, part: str) -> Finding:
         path = home / config.local_weights
         if path.is_file():
             return ok(part, f"llama.cpp and {path} are there")
-        return problem(part, f"the weights {path} are not there", f"Correct `weights` in [{part}].")
+        fix = f"Correct `weights` in [providers.{provider}]."
+        return problem(part, f"the weights {path} are not there", fix)
     weights = find(config.data_dir)
     if weights is not None:
         return ok(part, f"llama.cpp and {weights} are there")
