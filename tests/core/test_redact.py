@@ -47,6 +47,11 @@ def test_of_a_text_that_was_cut_the_part_of_a_secret_goes_too() -> None:
         assert redact(text, [secret]) == text
 
 
+def test_of_two_known_secrets_one_may_begin_with_the_other() -> None:
+    short, long = Secret("opensesame"), Secret("opensesame-twice")
+    assert redact("key opensesame-twice", (short, long)) == "key [redacted]"
+
+
 def test_a_secret_too_short_to_be_one_is_not_searched_for() -> None:
     assert redact("a banana", [Secret("a"), Secret("ban"), Secret("")]) == "a banana"
     assert redact("a banana", [Secret("bana")]) == f"a {MASK}na"

@@ -66,8 +66,8 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     Account ids and long opaque words go too: a false alarm costs a word, a miss costs a key. Of a
     text that was cut, also the part of a secret that is left at its end.
     """
-    for secret in secrets:
-        value = secret.reveal()
+    values = sorted((secret.reveal() for secret in secrets), key=len, reverse=True)
+    for value in values:  # the longest first: a shorter one may be the beginning of another
         if len(value) >= _SHORTEST:
             text = _without_part(text.replace(value, MASK), value)
     return _shapes(masked=_STARS in text).sub(MASK, text)
