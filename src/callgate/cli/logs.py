@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import time
 from collections.abc import Iterable
 
@@ -24,7 +23,7 @@ from callgate.cli.records import reading
 from callgate.config import Config
 from callgate.core.record import Record
 from callgate.errors import TAXONOMY
-from callgate.store.base import Query
+from callgate.store.base import Query, status_of
 from callgate.support.timeline import duration as spelt
 
 _NONE = (
@@ -33,15 +32,14 @@ _NONE = (
 )
 _POLL_SECONDS = 0.5
 _ANY = "any"
-_STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
 
 
 def status_class(text: str) -> int:
     """A status such as 404, or a class such as 4xx as its first digit."""
-    match = _STATUS.fullmatch(text)
-    if match is None:
-        raise click.BadParameter(f"{text!r} is no status; write 404 or 4xx")
-    return int(match[1] or match[2])
+    try:
+        return status_of(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no status; write 404 or 4xx") from None
 
 
 def error_type(text: str) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
@@ -140,6 +141,17 @@ class Query(Struct, frozen=True, kw_only=True):
     until: int | None = None
     before: str | None = None
     limit: int = 50
+
+
+_STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
+
+
+def status_of(text: str) -> int:
+    """The `status` of a query, said as 404 or 4xx. Raises ValueError for anything else."""
+    match = _STATUS.fullmatch(text)
+    if match is None:
+        raise ValueError("must be a status such as 404, or a class such as 4xx")
+    return int(match[1] or match[2])
 
 
 class Tally(NamedTuple):

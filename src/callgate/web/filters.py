@@ -11,14 +11,13 @@ from typing import Any
 from callgate.core.ids import is_request_id
 from callgate.core.instant import instant
 from callgate.errors import TAXONOMY, GatewayError
-from callgate.store.base import Query
+from callgate.store.base import Query, status_of
 
 ANY = "any"
 MOST = 100
 USUAL = 20
 
 _LONGEST = 256
-_STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
 _NUMBER = re.compile(r"[0-9]{1,15}")
 # A + that was not encoded is a space by now; it stands between a time and its offset.
 _PLUS = re.compile(r"(?<=[0-9:.T]{3}) (?=[0-9]{2}:?[0-9]{2}$)")
@@ -61,10 +60,7 @@ def _model(value: str, _now: int) -> dict[str, Any]:
 
 
 def _status(value: str, _now: int) -> dict[str, Any]:
-    match = _STATUS.fullmatch(value)
-    if match is None:
-        raise ValueError("must be a status such as 404, or a class such as 4xx")
-    return {"status": int(match[1] or match[2])}
+    return {"status": status_of(value)}
 
 
 def _error(value: str, _now: int) -> dict[str, Any]:
