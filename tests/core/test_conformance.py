@@ -133,7 +133,8 @@ def test_without_the_extra_the_operator_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
     error = refused(PERSON)
     assert error.kind.type == "checker_missing"
-    assert "callgate[structured]" in error.fix
+    assert "the extra 'structured'" in error.message
+    assert "`callgate check` says how" in error.fix
 
 
 @pytest.mark.parametrize(
