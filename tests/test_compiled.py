@@ -65,6 +65,25 @@ def test_no_struct_is_compiled() -> None:
     assert found == []
 
 
+def test_no_attribute_of_what_is_compiled_is_a_keyword_of_its_compiler() -> None:
+    # An attribute becomes a field of a C struct, an underscore before it. GCC's alternate keywords:
+    # https://gcc.gnu.org/onlinedocs/gcc/Alternate-Keywords.html
+    reserved = {
+        f"_{word}"
+        for word in (
+            *("alignof", "asm", "attribute", "auto_type", "complex", "const", "extension", "imag"),
+            *("inline", "label", "real", "restrict", "signed", "thread", "typeof", "volatile"),
+        )
+    }
+    found = {
+        f"{name}: {node.attr}"
+        for name in listed()
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in reserved
+    }
+    assert found == set()
+
+
 def test_which_build_runs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     class Spec:
         origin = "/x/callgate/core/sse.cpython-311-x86_64-linux-gnu.so"

@@ -61,9 +61,9 @@ class Try:
         "_client",
         "_credentials",
         "_exchange",
+        "_outgoing",
         "_request",
         "_secrets",
-        "_signed",
         "_started",
         "attempt",
         "dialect",
@@ -80,7 +80,7 @@ class Try:
         self._credentials = credentials
         self._exchange: Exchange | None = None
         self._request: ChatRequest | None = None
-        self._signed: HttpRequest | None = None
+        self._outgoing: HttpRequest | None = None
         self._secrets: tuple[Secret, ...] = ()
         self._started = perf_counter_ns()
         self.target = target
@@ -126,9 +126,9 @@ class Try:
 
     def _note_given_up(self) -> None:
         """What was asked is paid for by then, even if nobody waits for the answer."""
-        request, signed = self._request, self._signed
+        request, outgoing = self._request, self._outgoing
         answered = self.response is not None and 200 <= self.response.status < 300
-        if request is not None and signed is not None and (signed.abandoned or answered):
+        if request is not None and outgoing is not None and (outgoing.abandoned or answered):
             asked = (self.attempt, self.target, estimate(request, self.target.model))
             self._call.given_up = (*self._call.given_up, asked)
 
@@ -158,7 +158,7 @@ class Try:
         if trace is not None:
             told = headers(trace, self._call.request_id, len(self._call.attempts))
             signed = signed.with_headers((*signed.headers, *told))
-        self._signed = signed
+        self._outgoing = signed
         response = await self._client.send(
             signed,
             deployment.timeouts,
