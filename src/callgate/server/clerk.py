@@ -18,6 +18,7 @@ from callgate.core.captured import Captured
 from callgate.core.secret import Secret
 from callgate.server.counting import Counting
 from callgate.server.retention import Calendar, steady
+from callgate.server.signals import wait_for
 from callgate.server.supervisor import Ready, orphaned
 from callgate.store.opening import open_store_or_wait
 from callgate.store.shipper import Shipper
@@ -108,7 +109,7 @@ class _End:
     def within(self, seconds: float) -> bool:
         """Whether it is time to end; waits up to so many seconds for it."""
         if not self._told:
-            self._told = signal.sigtimedwait({signal.SIGTERM}, seconds) is not None
+            self._told = wait_for({signal.SIGTERM}, seconds) is not None
         return self._told or orphaned(self._supervisor)
 
 

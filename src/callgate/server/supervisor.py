@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from callgate.server.rollout import Rollout
+from callgate.server.signals import wait_for
 from callgate.store.base import StoreError
 
 RETIRE = signal.SIGUSR2
@@ -107,10 +108,10 @@ class Supervisor:
         for role in self._roles.values():
             self._try_to_start(role)
         while True:
-            got = signal.sigtimedwait(signals, _BRISK_TICK if self._rollout else _TICK)
-            if got is not None and got.si_signo in _STOPPERS:
+            got = wait_for(signals, _BRISK_TICK if self._rollout else _TICK)
+            if got in _STOPPERS:
                 break
-            if got is not None and got.si_signo == signal.SIGHUP:
+            if got == signal.SIGHUP:
                 self._asked = True
             self._replace_fallen()
             self._change()
@@ -285,7 +286,7 @@ class Supervisor:
                 left = deadline - time.monotonic() + (1.0 if last else 0.0)
                 if left <= 0:
                     break
-                signal.sigtimedwait((signal.SIGCHLD,), min(left, _TICK))
+                wait_for((signal.SIGCHLD,), min(left, _TICK))
                 self._reap()
         for pid in self._children:
             with suppress(ProcessLookupError):
