@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Timer
 from urllib.parse import quote
 
 import msgspec
@@ -343,6 +344,28 @@ def test_a_server_that_hangs_is_left_after_a_while(
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
         assert store.keys.all() == [key]
+
+
+def test_patience_with_retention_ends_with_it(
+    postgres: PostgresServer, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_store, "_SILENCE_SECONDS", 0.2)
+    connected = (
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'callgate'"
+        " AND datname = current_database()"
+    )
+    with closing(open_store(url)) as store:
+        store.requests.delete_before(0, 1)
+        ((pid,),) = postgres.execute(connected, url)
+        os.kill(pid, signal.SIGSTOP)
+        rescue = Timer(10.0, os.kill, (pid, signal.SIGCONT))
+        rescue.start()
+        try:
+            assert store.keys.all() == []
+            assert set(postgres.execute(connected, url)) != {(pid,)}  # it was left for another
+        finally:
+            rescue.cancel()
+            os.kill(pid, signal.SIGCONT)
 
 
 def test_a_primary_that_has_become_a_standby_is_looked_for_anew(

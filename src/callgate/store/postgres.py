@@ -227,6 +227,7 @@ def _engine(url: str) -> Engine:
 
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "begin", _bound)
+    event.listen(engine, "checkin", _be_impatient)
     event.listen(engine, "handle_error", _demoted)
     return engine
 
@@ -260,13 +261,18 @@ def _bounded() -> type[Any]:
 
 
 def _bound(connection: Connection) -> None:
-    cast("Any", connection.connection.dbapi_connection).silence = _SILENCE_SECONDS
     connection.exec_driver_sql(_BOUNDS)
 
 
 def _be_patient(connection: Connection) -> None:
     """Wait for this transaction as long as it takes."""
     cast("Any", connection.connection.dbapi_connection).silence = inf
+
+
+def _be_impatient(connection: Any, _entry: object) -> None:
+    """As before: the pool asks whether a connection is alive before the next one begins."""
+    if connection is not None:
+        connection.silence = _SILENCE_SECONDS
 
 
 def _demoted(context: ExceptionContext) -> None:
