@@ -42,5 +42,12 @@ def test_a_clock_that_is_set_right_again_is_followed_at_once(calendar: Calendar)
     assert calendar.now(START + 2.5 * DAY + 40 * DAY, 2.5 * DAY + 50.0) == START + 2.5 * DAY
 
 
+def test_a_further_jump_ahead_is_not_believed_with_the_first(calendar: Calendar) -> None:
+    calendar.now(START + 60 + DAY, 110.0)
+    calendar.now(START + DAY + 400 * DAY, DAY + 50.0)
+    assert calendar.now(START + DAY + 60 + 400 * DAY, DAY + 110.0) == START + DAY + 60
+    assert calendar.now(START + 402 * DAY, 2 * DAY + 50.0) == START + 402 * DAY
+
+
 def test_time_that_the_machine_slept_is_no_jump(calendar: Calendar) -> None:
     assert calendar.now(START + 40 * DAY, 50.0 + 40 * DAY) == START + 40 * DAY

@@ -21,13 +21,15 @@ class Calendar:
     def __init__(self, wall: float, steady: float) -> None:
         self._epoch = wall - steady
         self._since: float | None = None
+        self._jumped = self._epoch
 
     def now(self, wall: float, steady: float) -> float:
         """The time to delete by. `steady` are seconds of a clock that nobody sets."""
         epoch = wall - steady
         ahead = epoch - self._epoch
-        if ahead > _JUMP and self._since is None:
-            self._since = steady
+        another = self._since is None or abs(epoch - self._jumped) > _JUMP
+        if ahead > _JUMP and another:
+            self._since, self._jumped = steady, epoch
             told = {"hours": round(ahead / 3600, 1)}
             _log.error("the clock has jumped ahead: nothing is deleted by it for a day", extra=told)
         if ahead <= _JUMP or (self._since is not None and steady - self._since >= _BELIEVED_AFTER):
