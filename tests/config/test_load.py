@@ -330,6 +330,7 @@ def test_a_proxy_that_is_none_is_told_without_its_password(tmp_path: Path) -> No
 
 
 def test_a_private_authority_goes_with_its_provider(tmp_path: Path) -> None:
+    (tmp_path / "own.pem").touch()
     own = LOCAL_VENDOR + 'ca_file = "own.pem"\n'
     config = loaded(tmp_path, OPENAI + own)
     origin = Origin("http", "127.0.0.1", 9)
@@ -498,6 +499,20 @@ def test_certificate_authorities_that_are_missing_stop_who_needs_them(
     assert str(caught.value) == f"environment: {name}: {tmp_path / 'none'} {told}"
     assert load(tmp_path / "callgate.toml", environ, secrets=False).models
     assert loaded(tmp_path, LOCAL_VENDOR + "[models.m]\nprovider = 'mine'", environ).models
+
+
+def test_a_provider_s_own_authority_that_is_missing_stops_the_start(tmp_path: Path) -> None:
+    text = f'{OPENAI}ca_file = "own.pem"\n'
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, text)
+    (told,) = caught.value.mistakes
+    assert (
+        told
+        == f"providers.openai.ca_file: the file {tmp_path.resolve() / 'own.pem'} cannot be read"
+    )
+    assert load(tmp_path / "callgate.toml", ENVIRON, secrets=False).models
+    (tmp_path / "own.pem").touch()
+    assert loaded(tmp_path, text).models
 
 
 def test_a_mistake_in_the_environment_is_not_laid_at_the_files_door(tmp_path: Path) -> None:

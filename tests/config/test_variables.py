@@ -31,6 +31,13 @@ def test_a_secret_in_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
     assert key_of(file) == "sk-second"
 
 
+def test_a_byte_order_mark_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "callgate.toml"
+    file.write_text(FROM_FILE.replace("keys/openai", "key"))
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbfsk-first\r\n")
+    assert key_of(file) == "sk-first"
+
+
 def test_what_is_read_from_files_is_not_read_again_for_references(tmp_path: Path) -> None:
     file = tmp_path / "callgate.toml"
     file.write_text(FROM_FILE.replace("keys/openai", "key"))

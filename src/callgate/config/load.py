@@ -159,10 +159,19 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
 
 def _trusting(config: Config, *, wanted: bool) -> Config:
     """The same, if its certificate authorities are there, or nobody needs them."""
-    ways = (one for model in config.models.values() for one in model.deployments)
-    if not wanted or not any(one.origin.scheme == "https" for one in ways):
+    if not wanted:
         return config
-    network, mistakes = config.network, []
+    mistakes = []
+    for name, table in config.settings.providers.items():
+        path = (config.file.parent if config.file is not None else Path.cwd()) / table.ca_file
+        if table.ca_file and not (path.is_file() and os.access(path, os.R_OK)):
+            mistakes.append(f"providers.{name}.ca_file: the file {path} cannot be read")
+    if mistakes:
+        raise ConfigError(str(config.file), mistakes)
+    ways = (one for model in config.models.values() for one in model.deployments)
+    if not any(one.origin.scheme == "https" for one in ways):
+        return config
+    network = config.network
     if network.ca_file is not None and not os.access(network.ca_file, os.R_OK):
         mistakes.append(f"SSL_CERT_FILE: {network.ca_file} cannot be read")
     if network.ca_dir is not None and not Path(network.ca_dir).is_dir():

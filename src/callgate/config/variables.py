@@ -57,7 +57,7 @@ class Variables:
             with file.open("rb") as opened:
                 data = opened.read(_MAX_BYTES + 1)
             if len(data) <= _MAX_BYTES:
-                return data.decode().strip()
+                return data.decode("utf-8-sig").strip()  # Windows' editors begin with a mark
             why = "it is larger than 64 KiB"
         except OSError as error:
             why = str(error.strerror)
