@@ -74,6 +74,16 @@ def test_a_mark_that_the_fallback_itself_asks_for_stays() -> None:
     assert sent(MARKED, entry, "gemini") == {**BARE, **entry}
 
 
+def test_what_nobody_knows_beside_a_mark_stays() -> None:
+    kept = {"type": "text", "text": "x", "content": ["a", 1]}
+    tool = {**TOOL, "content": ["a"]}
+    messages = [{"role": "user", "content": [{**kept, **MARK}]}]
+    asked = {"model": "one", "messages": messages, "tools": [{**tool, **MARK}]}
+    made = sent(asked, {"model": "two"}, "gemini")
+    assert made["messages"] == [{"role": "user", "content": [kept]}]
+    assert made["tools"] == [tool]
+
+
 @pytest.mark.parametrize("asked", [BARE, {"model": "one", "prompt": "cache_control"}])
 def test_a_request_without_marks_is_the_same_one(asked: dict[str, Any]) -> None:
     request = parse_chat(json.dumps(asked).encode())

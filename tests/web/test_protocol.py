@@ -12,7 +12,7 @@ from callgate.cli.build import compiled
 from callgate.errors import GatewayError
 from callgate.files import Files
 from callgate.web.door import Door
-from callgate.web.exchange import Exchange
+from callgate.web.exchange import HIGH_WATER, Exchange
 from callgate.web.head import Head
 from callgate.web.protocol import GateProtocol
 from callgate.web.settings import Bounds
@@ -206,6 +206,33 @@ async def test_a_body_that_had_to_wait_has_all_its_time_from_then_on() -> None:
     assert not one.gate.refused
     await one.says(b"cd")
     assert b"".join(one.gate.bodies) == b"abcd"
+    one.protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_while_a_large_body_is_answered_it_is_seen_whether_the_caller_leaves(
+    whole: bool,
+) -> None:
+    one = Connection()
+    body = b"x" * (HIGH_WATER + 1)
+    await one.says(b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    assert one.transport.did == ["pause_reading"]
+    (exchange,) = one.gate.served
+    if whole:
+        assert exchange.arrived(len(body)) == body
+    else:
+        assert (await exchange.receive())["body"] == body
+    assert one.transport.did == ["pause_reading", "resume_reading"]
+    one.protocol.connection_lost(None)
+
+
+async def test_who_sent_another_request_after_a_large_body_waits_with_more() -> None:
+    one = Connection()
+    body = b"x" * (HIGH_WATER + 1)
+    head = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % len(body)
+    await one.says(head + body + GET)
+    assert one.gate.served[0].arrived(len(body)) == body
+    assert one.transport.did == ["pause_reading"]
     one.protocol.connection_lost(None)
 
 

@@ -35,7 +35,7 @@ def unmarked(request: ChatRequest, entry: Json, model: Model) -> ChatRequest:
     if whole:
         del fields[_FIELD]
     for name in marked:
-        fields[name] = _without(msgspec.json.decode(fields[name]))
+        fields[name] = [_bare(item) for item in msgspec.json.decode(fields[name])]
     return parse_chat(_encode(fields))
 
 
@@ -54,12 +54,10 @@ def _marked(request: ChatRequest) -> dict[str, bool]:
     }
 
 
-def _without(items: list[Json]) -> list[Json]:
-    """Messages or tools without the marks on them and on their parts."""
-    kept = []
-    for item in items:
-        bare = {name: value for name, value in item.items() if name != _FIELD}
-        if isinstance(bare.get("content"), list):
-            bare["content"] = _without(bare["content"])
-        kept.append(bare)
-    return kept
+def _bare(item: Json) -> Json:
+    """A message or tool without the mark on it and, of a message, those on its parts."""
+    bare = {name: value for name, value in item.items() if name != _FIELD}
+    parts = bare.get("content")
+    if isinstance(parts, list):
+        bare["content"] = [_bare(part) if isinstance(part, dict) else part for part in parts]
+    return bare

@@ -132,10 +132,7 @@ class Exchange:
             return None
         if self._error is not None:
             return None
-        pieces = self._pieces
-        self._pieces = []
-        self._buffered = 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return self._take()
 
     async def receive(self) -> Message:
         """The next piece of the request's body, as soon as there is one.
@@ -155,11 +152,7 @@ class Exchange:
             await self._waiter
         if self.gone or self.complete:
             return {"type": "http.disconnect"}
-        pieces = self._pieces
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        self._pieces = []
-        self._buffered = 0
-        return {"type": "http.request", "body": body, "more_body": self.more}
+        return {"type": "http.request", "body": self._take(), "more_body": self.more}
 
     async def send(self, message: Message) -> None:
         """Write a part of the response; waits while the caller reads too slowly."""
@@ -228,6 +221,15 @@ class Exchange:
         self._transport.write(head if self._head_only else head + body)
         self._connection.completed(self)
         return True
+
+    def _take(self) -> bytes:
+        """What has arrived of the body since the last time."""
+        pieces, size = self._pieces, self._buffered
+        self._pieces = []
+        self._buffered = 0
+        if size > HIGH_WATER and not self.more:
+            self._connection.body_taken()
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _render(self, status: int, lines: bytes, *, sized: bool) -> bytes:
         if not sized and not self._head_only and status not in _BODYLESS:

@@ -296,6 +296,11 @@ class GateProtocol(RequestReader):
         """The headers that every response carries, as lines."""
         return self.door.default_lines(self._state)
 
+    def body_taken(self) -> None:
+        """Read on after the end of a large body, or nobody would learn that the caller left."""
+        if not self._waiting:
+            self.flow.resume_reading()
+
     def completed(self, exchange: Exchange) -> None:
         """The response has been written."""
         self._state.total_requests += 1
