@@ -101,6 +101,20 @@ def test_fragments_of_one_call_in_one_chunk_are_one(target: Target) -> None:
     assert told["function"] == {"name": "g", "arguments": "{}"}
 
 
+def test_of_the_fragments_of_one_call_in_one_chunk_nothing_is_lost(target: Target) -> None:
+    empty = {"index": 0, "id": "c", "function": None}
+    assert joined(calls_of(target, [empty, fn("f", "{}", index=0)])) == [("c", "f", "{}")]
+    end = piece(finish="tool_calls", tool_calls=[{**empty}])
+    (told,) = chunks_of(target, end, DONE)[0].choices[0]["delta"]["tool_calls"]
+    assert told["function"] == {"arguments": "{}"}
+    signed = {"index": 0, "extra_content": {"google": {"thought_signature": "s"}}}
+    (call,) = calls_of(target, [fn("f", "{}", index=0, id="c"), signed])
+    assert call["extra_content"] == signed["extra_content"]
+    custom = {"index": 0, "id": "c", "type": "custom", "custom": {"name": "f", "input": "a"}}
+    (call,) = calls_of(target, [custom, {"index": 0, "custom": {"input": "b"}}])
+    assert call["custom"] == {"name": "f", "input": "ab"}
+
+
 def test_arguments_that_are_no_text_become_it(target: Target) -> None:
     calls = calls_of(target, [fn("f", {"a": [1]}, index=0, id="c1")])
     assert joined(calls) == [("c1", "f", '{"a":[1]}')]

@@ -101,13 +101,23 @@ def _unite(fragments: list[Json]) -> None:
     first: dict[int, Json] = {}
     for fragment in fragments:
         known = first.setdefault(fragment["index"], fragment)
-        function = fragment.get("function")
-        if known is not fragment and type(function) is dict:
-            whole = known.setdefault("function", {})
-            for name in ("name", "arguments"):
-                if function.get(name):
-                    whole[name] = _text(whole.get(name)) + function[name]
+        if known is not fragment:
+            _continue(known, fragment)
     fragments[:] = first.values()
+
+
+def _continue(known: Json, fragment: Json) -> None:
+    """Put what a later fragment says of a call to what is known of it: nothing of it is lost."""
+    for name, value in fragment.items():
+        whole = known.get(name)
+        if whole is None:
+            known[name] = value
+        elif type(whole) is dict and type(value) is dict:
+            for part, text in value.items():
+                if isinstance(text, str):
+                    whole[part] = _text(whole.get(part)) + text
+                else:
+                    whole.setdefault(part, text)
 
 
 def _text(value: object) -> str:
