@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import msgspec
@@ -19,6 +20,7 @@ from bench.report import number
 _DATA = ROOT / "docs" / "comparison.json"
 _PAGE = ROOT / "docs" / "comparison.md"
 _STOLEN = 0.03  # of all time, by other virtual machines
+_WIDTH = 118
 _COLUMNS = ("direct", "nginx", "callgate", "callgate off", "portkey", "litellm")
 _TEMPLATE = Path(__file__).with_name("comparison.template")
 
@@ -44,14 +46,14 @@ def page(run: Mapping[str, Any]) -> str:
 def _place(run: Mapping[str, Any]) -> str:
     machine = run["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in run["versions"].items())
+    built = f"Versions: {versions}; Callgate is {machine.get('build', 'interpreted')}."
     restless = machine["load"] > machine["cores"] / 2 or run["stolen"] > _STOLEN
-    noise = "**The machine was busy: take these figures with care.** " if restless else ""
+    noise = "**The machine was busy: take these figures with care.**\n" if restless else ""
     return (
         f"Measured {run['time'][:16].replace('T', ' ')} UTC on {machine['processor']}, "
         f"{machine['cores']} cores, Linux {machine['kernel']}, Python {machine['python']}.\n{noise}"
         f"Load average before the run {machine['load']:.2f}, time stolen by other virtual machines "
-        f"{run['stolen']:.1%}.\nVersions: {versions}; Callgate is "
-        f"{machine.get('build', 'interpreted')}.\n"
+        f"{run['stolen']:.1%}.\n{fill(built, _WIDTH, break_on_hyphens=False)}\n"
     )
 
 
