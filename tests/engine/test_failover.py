@@ -231,6 +231,27 @@ async def test_who_answers_while_another_is_let_in_was_not_hedged() -> None:
     assert (asked, call.notes) == (["one"], [])
 
 
+async def test_how_a_fallbacks_request_differs_is_noted_also_where_it_is_asked_beside() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x", "fallback_config": {"hedge": true}}')
+    healths = HealthTable(BreakerSettings())
+    for _ in range(100):
+        healths["one"].pace(stream=False).add(0.0)
+    call = of_acme()
+
+    async def answers(target: Target, _request: ChatRequest) -> str:
+        if target.model.name == "one":
+            await asyncio.Event().wait()
+        return target.model.name
+
+    failover = Failover(healths, Budget(), granted, lambda: 0.0, granted)
+    other = candidate("two", request)
+    other.note = "asked otherwise"
+    assert await failover.run(call, [candidate("one", request), other], answers) == "two"
+    hedged, noted = call.notes
+    assert hedged.startswith("hedged: one took longer")
+    assert noted == "asked otherwise"
+
+
 async def test_the_pause_before_a_retry_is_neither_the_gateways_time_nor_the_providers() -> None:
     request = parse_chat(b'{"model": "one", "prompt": "x"}')
     call = of_acme()

@@ -182,10 +182,16 @@ async def test_a_failure_of_the_second_attempt_does_not_hide_the_first(
 async def test_who_leaves_while_it_is_asked_again_owes_the_first_answer(
     call: Call, shaped: Ask
 ) -> None:
+    elsewhere = (
+        target("openai-compatible", "other"),
+        Usage(input_tokens=1, output_tokens=0, total_tokens=1),
+    )
+    call.parts.append(elsewhere)  # another's answer that was refused
     with pytest.raises(asyncio.CancelledError):
         await shaped(BAD, asyncio.CancelledError())
-    assert call.usage == Usage(input_tokens=10, output_tokens=5, total_tokens=15)
-    assert call.target is not None
+    owed = Usage(input_tokens=10, output_tokens=5, total_tokens=15)
+    assert call.usage == owed
+    assert [usage for _, usage in call.parts] == [elsewhere[1], owed]
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,6 @@ class Failover:
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ready:
             raise self.health_table.all_out(candidate.model)
-        if candidate.note and candidate.note not in call.notes:
-            call.notes.append(candidate.note)
         for number, deployment in enumerate(ready, 1):
             rest = ready[number:]
             others = bool(rest) or at + 1 < len(run.candidates)
@@ -161,7 +159,9 @@ class Failover:
 
     async def _attempt(self, run: _Run[T], candidate: Candidate, deployment: Deployment) -> T:
         """One attempt, with the deployment's health kept."""
-        health = self.health_table[deployment.id]
+        health, notes = self.health_table[deployment.id], run.call.notes
+        if candidate.note and candidate.note not in notes:
+            notes.append(candidate.note)
         started = monotonic()
         probe = health.begin(started)
         try:

@@ -28,6 +28,7 @@ from callgate.engine.attempt import fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.checkers import Checkers, schema_of
+from callgate.engine.contentfilter import note_used
 from callgate.errors import GatewayError
 from callgate.providers.forms import forms_of
 
@@ -165,13 +166,13 @@ class Shaping:
         try:
             answer, fault_again = await self._once(call, target, told, form, ask, plainly=plainly)
         except asyncio.CancelledError:  # what has been answered has its price all the same
-            call.target, call.usage = target, first.usage
+            note_used(call, target, first.usage)
+            call.usage = first.usage
             raise
         except GatewayError as error:
             call.notes.append(f"the model could not be asked again: {error.message}")
             call.usage = first.usage
-            if first.usage is not None:
-                call.parts.append((target, first.usage))
+            note_used(call, target, first.usage)
             raise refusal from None
         own = answer.usage
         answer.usage = total(one for one in (first.usage, own) if one is not None)
