@@ -15,6 +15,7 @@ from .bedrock_requests import (
     CLAUDE,
     CLOCK,
     HELLO,
+    NOVA,
     PDF,
     PNG,
     WEATHER,
@@ -189,6 +190,15 @@ def test_cache_control_becomes_a_cache_point_behind_what_bears_it() -> None:
     assert sent["messages"][0]["content"] == [{"text": "a"}, point]
     assert sent["messages"][1]["content"] == [{"text": "b"}, point]
     assert sent["toolConfig"]["tools"][1] == point
+
+
+def test_nova_has_no_cache_point_among_its_tools() -> None:
+    mark = {"type": "ephemeral"}
+    system = {"role": "system", "content": "Long.", "cache_control": mark}
+    tools = [{**WEATHER, "cache_control": mark}]
+    sent = encoded({"tools": tools, "messages": [system, *HELLO]}, NOVA)
+    assert [list(tool) for tool in sent["toolConfig"]["tools"]] == [["toolSpec"]]
+    assert sent["system"][1] == {"cachePoint": {"type": "default"}}
 
 
 def test_a_mark_on_the_whole_request_is_a_cache_point_at_its_end() -> None:

@@ -169,7 +169,7 @@ def _of_openrouter(extra: Json) -> float | None:
 
 
 def _of_xai(extra: Json) -> float | None:
-    """Ten thousand millionths of a dollar (https://docs.x.ai/developers/cost-tracking)."""
+    """Ticks, 10^10 of which are a dollar (https://docs.x.ai/developers/cost-tracking)."""
     ticks = extra.get("cost_in_usd_ticks")
     return _dollars(ticks / 1e10 if type(ticks) is int and 0 <= ticks <= _MOST else None)
 

@@ -1,6 +1,5 @@
-"""Ids of earlier calls, and their names, as Anthropic and Bedrock take them.
-
-Ids are each once in a conversation.
+"""Ids of earlier calls, each only once in a conversation, and their names, as Anthropic and Bedrock
+take them.
 
 Servers count the calls of each answer anew (`call_0`), or give all calls of an answer one id;
 OpenAI and its like pass over that, Anthropic ("`tool_use` ids must be unique") and Bedrock do not.

@@ -22,7 +22,9 @@ def tool_config(body: ChatBody, family: Family) -> Json | None:
     for number, tool in enumerate(body.tools or ()):
         path = f"tools[{number}]"
         tools.append({"toolSpec": _spec(tool, path, family)})
-        tools.extend(cache_point(tool, path))
+        points = cache_point(tool, path)
+        if family.tool_points:  # Nova refuses them here: it caches tools with a message
+            tools.extend(points)
     if body.web_search_options is not None:
         if not family.web or body.web_search_options:
             raise unsupported("web_search_options", "the model takes no such options")
