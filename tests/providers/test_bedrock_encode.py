@@ -192,13 +192,15 @@ def test_cache_control_becomes_a_cache_point_behind_what_bears_it() -> None:
     assert sent["toolConfig"]["tools"][1] == point
 
 
-def test_nova_has_no_cache_point_among_its_tools() -> None:
-    mark = {"type": "ephemeral"}
+def test_nova_has_cache_points_of_the_usual_time_and_none_among_its_tools() -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
     system = {"role": "system", "content": "Long.", "cache_control": mark}
     tools = [{**WEATHER, "cache_control": mark}]
-    sent = encoded({"tools": tools, "messages": [system, *HELLO]}, NOVA)
+    asked = {"tools": tools, "messages": [system, *HELLO], "cache_control": mark}
+    sent = encoded(asked, NOVA)
     assert [list(tool) for tool in sent["toolConfig"]["tools"]] == [["toolSpec"]]
-    assert sent["system"][1] == {"cachePoint": {"type": "default"}}
+    point = {"cachePoint": {"type": "default"}}
+    assert (sent["system"][1], sent["messages"][-1]["content"][-1]) == (point, point)
 
 
 def test_a_mark_on_the_whole_request_is_a_cache_point_at_its_end() -> None:

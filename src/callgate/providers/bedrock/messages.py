@@ -162,11 +162,12 @@ def unled(turns: list[Json]) -> bool:
     return amid and first is not None and "reasoningContent" not in first
 
 
-def settled(blocks: list[Json]) -> list[Json]:
+def settled(blocks: list[Json], *, lasting: bool) -> list[Json]:
     """The blocks of a turn or of the instructions as Converse takes them.
 
     Documents need a text beside them, and a cache point neither stands first nor right after
-    another, a document or a film.
+    another, a document or a film. `lasting` says that the model takes points with a time of their
+    own ("Extended TTL prompt caching is only supported for Anthropic models").
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Message.html
     """
     taken: list[Json] = []
@@ -177,6 +178,8 @@ def settled(blocks: list[Json]) -> list[Json]:
                 continue
             if "document" in before or "video" in before:
                 taken.append(_FILLER)
+            if not lasting:
+                block = {"cachePoint": {"type": "default"}}  # noqa: PLW2901
         taken.append(block)
     if any("document" in block for block in taken) and not any("text" in block for block in taken):
         taken.insert(len(taken) - _is_point(taken[-1]), _FILLER)

@@ -22,16 +22,16 @@ class Family(NamedTuple):
     `fields` maps a parameter of the request to its place in `additionalModelRequestFields`;
     `thinking` says how it is told to reason, empty where it cannot be told (a `veiled` one keeps
     its thoughts to itself unless asked); `schema` is the target of `core.schema` for tools;
-    `tool_points` whether cache points may stand among them; `web` whether it can search the web
-    on its own; `forced` whether it can be made to call a tool; `off` the type of a `veiled` one's
-    thinking that is as good as none, empty where it always thinks; `sampling`: any of temperature
-    and `top_p`, `one` of them, or `none`.
+    `full_points` whether cache points may stand among them and last an hour; `web` whether it can
+    search the web on its own; `forced` whether it can be made to call a tool; `off` the type of a
+    `veiled` one's thinking that is as good as none, empty where it always thinks; `sampling`: any
+    of temperature and `top_p`, `one` of them, or `none`.
     """
 
     fields: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     thinking: Thinking = ""
     schema: Literal["bedrock", "nova"] = "bedrock"
-    tool_points: bool = True
+    full_points: bool = True
     web: bool = False
     forced: bool = True
     off: str = "disabled"
@@ -78,10 +78,10 @@ _FAMILIES = tuple(
         (r"anthropic\.claude-(?:3-7|[a-z]+-4)", Family(_CLAUDE, "budget")),
         (r"anthropic\.", Family(_CLAUDE)),
         # https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
-        (r"amazon\.nova-2", Family(_NOVA, "nova", "nova", tool_points=False, web=True)),
+        (r"amazon\.nova-2", Family(_NOVA, "nova", "nova", full_points=False, web=True)),
         # https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html
-        (r"amazon\.nova-premier", Family(_NOVA, "", "nova", tool_points=False, web=True)),
-        (r"amazon\.nova", Family(_NOVA, "", "nova", tool_points=False)),
+        (r"amazon\.nova-premier", Family(_NOVA, "", "nova", full_points=False, web=True)),
+        (r"amazon\.nova", Family(_NOVA, "", "nova", full_points=False)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-cohere-command-r-plus.html
         (r"cohere\.command", Family(_COMMAND)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-chat-completion.html

@@ -86,13 +86,13 @@ def converse(request: ChatRequest, target: Target) -> Json:
     tools = tool_config(body, family)
     conversation = Conversation(request.messages, thoughts=thoughts, tools=tools is not None)
     fields: Json = {"messages": conversation.messages}
-    system = settled(conversation.system)
+    system = settled(conversation.system, lasting=family.full_points)
     if system:
         fields["system"] = system
     if conversation.messages and "cachePoint" not in conversation.messages[-1]["content"][-1]:
         conversation.messages[-1]["content"] += cache_point(body, "")
     for turn in conversation.messages:
-        turn["content"] = settled(turn["content"])
+        turn["content"] = settled(turn["content"], lasting=family.full_points)
     additional = _additional(body, family)
     if body.thinking is None and _has_budget(additional) and unled(conversation.messages):
         del additional["thinking"]

@@ -23,7 +23,7 @@ def tool_config(body: ChatBody, family: Family) -> Json | None:
         path = f"tools[{number}]"
         tools.append({"toolSpec": _spec(tool, path, family)})
         points = cache_point(tool, path)
-        if family.tool_points:  # Nova refuses them here: it caches tools with a message
+        if family.full_points:  # Nova refuses them here: it caches tools with a message
             tools.extend(points)
     if body.web_search_options is not None:
         if not family.web or body.web_search_options:
