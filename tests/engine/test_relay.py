@@ -17,6 +17,7 @@ from callgate.core.target import Target
 from callgate.core.template import Run
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
+from callgate.engine.postprocess import gathered
 from callgate.engine.relay import Relay
 from callgate.errors import GatewayError
 from callgate.providers.registry import VENDORS
@@ -57,7 +58,7 @@ class Server:
 
 
 @asynccontextmanager
-async def opened(server: Server) -> AsyncIterator[tuple[Relay, Call]]:
+async def opened(server: Server, *, opens: bool = True) -> AsyncIterator[tuple[Relay, Call]]:
     client = Client(UpstreamSettings())
     async with Hostile(server) as hostile:
         deployment = Deployment(
@@ -67,8 +68,9 @@ async def opened(server: Server) -> AsyncIterator[tuple[Relay, Call]]:
         target = Target(Model(name="m", deployments=(deployment,)), deployment)
         call = Call("id", 0.0, "POST", "/")
         relay = Relay(call, parse_chat(BODY), target, client, Credentials())
-        await relay.open()
         try:
+            if opens:
+                await relay.open()
             yield relay, call
         finally:
             await client.aclose()
@@ -224,6 +226,19 @@ async def test_who_leaves_before_the_usage_is_told_is_charged_for_all_that_was_s
             await relay.pour(push, push)
     assert call.usage is not None
     assert (call.usage.estimated, call.usage.output_tokens) == (True, 300)
+
+
+async def test_an_answer_that_was_to_be_whole_and_is_left_tells_what_was_said() -> None:
+    async with opened(Server(said("four" * 4), said("b")), opens=False) as (relay, call):
+        task = asyncio.create_task(gathered(call, relay))
+        while not relay.text:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert relay.attempt.usage is not None
+        assert relay.attempt.usage.output_tokens == 4
+        assert call.usage == relay.attempt.usage
 
 
 async def test_who_takes_no_more_at_once_is_given_the_rest_by_next() -> None:

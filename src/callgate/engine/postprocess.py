@@ -57,10 +57,14 @@ async def gathered(call: Call, relay: Relay) -> ChatResponse:
     """The whole of a streamed answer; whatever breaks it off fails the attempt."""
     await relay.open()
     accumulator = Accumulator()
-    with relay:
-        while (chunks := await relay.next()) is not None:
-            accumulator.take(chunks)
-        answer = accumulator.answer()
+    try:
+        with relay:
+            while (chunks := await relay.next()) is not None:
+                accumulator.take(chunks)
+            answer = accumulator.answer()
+    except asyncio.CancelledError:
+        relay.attempt.usage = relay.usage
+        raise
     answer.usage = relay.usage
     return answer
 
