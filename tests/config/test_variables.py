@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,17 @@ def test_a_file_that_holds_no_secret_is_named_and_only_serving_needs_it(
         f"providers.openai.api_key: the file {secret} cannot be read: {why}"
     ]
     assert load(file, {}, secrets=False).models
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    file, pipe = tmp_path / "callgate.toml", tmp_path / "key"
+    file.write_text(FROM_FILE.replace("keys/openai", "key"))
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError) as caught:
+        load(file, {})
+    assert caught.value.mistakes == [
+        f"providers.openai.api_key: the file {pipe} cannot be read: it is no regular file"
+    ]
 
 
 @pytest.mark.parametrize("reference", ["${file:}", "${file:a", "${file}x ${", "${fil:/a}"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,14 +56,20 @@ class Variables:
     def _of_file(self, name: str, path: str, reference: str) -> str:
         file = self._home / name
         try:
-            with file.open("rb") as opened:
-                data = opened.read(_MAX_BYTES + 1)
-            if len(data) <= _MAX_BYTES:
+            with open(file, "rb", opener=_at_once) as opened:
+                regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
+                data = opened.read(_MAX_BYTES + 1) if regular else b""
+            if regular and len(data) <= _MAX_BYTES:
                 return data.decode("utf-8-sig").strip()  # Windows' editors begin with a mark
-            why = "it is larger than 64 KiB"
+            why = "it is larger than 64 KiB" if regular else "it is no regular file"
         except OSError as error:
             why = str(error.strerror)
         except UnicodeDecodeError:
             why = "it is not UTF-8"
         self.unset[path] = f"{path}: the file {file} cannot be read: {why}"
         return reference
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that nobody writes to would hold up a reload for ever."""
+    return os.open(path, flags | os.O_NONBLOCK)
