@@ -13,67 +13,35 @@ import pytest
 
 from callgate.core.allowance import Allowance, Rule, Spent, rules
 from callgate.core.chat import Usage
-from callgate.core.http import Origin
-from callgate.core.limits import Draw, Period, beginning, ending
-from callgate.core.models import Deployment, Model, Vendor
+from callgate.core.limits import Period, beginning, ending
+from callgate.core.models import Model
 from callgate.core.price import Price
 from callgate.core.pricing import NANO
 from callgate.core.quota import Quota
 from callgate.core.record import BUDGET_LOW
-from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.metering import Metering
 from callgate.engine.seeding import Seeding
 from callgate.errors import GatewayError
-from callgate.store.base import Counters, Key, StoreError
+from callgate.store.base import Counters, StoreError
 from callgate.store.memory import MemoryCounters
-
-DEPLOYMENT = Deployment(
-    id="p/m",
-    provider="p",
-    vendor=Vendor(name="p", dialect="openai"),
-    upstream_model="m",
-    origin=Origin("http", "localhost", 1),
-    path="",
-    secret=Secret(""),
+from metered import (
+    ASKED,
+    DEPLOYMENT,
+    ESTIMATE,
+    NOW,
+    PRICE,
+    PROMPT,
+    TOKENS,
+    call,
+    key,
+    metering,
+    model,
+    told,
+    used,
 )
-TOKENS = Allowance(tokens_per_minute=300)
-PRICE = Price(input=1.0, output=2.0)
-PROMPT = b'[{"role": "user", "content": "Hi"}]'
-ASKED = parse_chat(b'{"model": "m", "max_tokens": 100, "messages": %s}' % PROMPT)
-ESTIMATE = 100 + len(PROMPT) // 4
-NOW = 1_800_000_000.0
-
-
-def model(name: str = "m", **changes: Any) -> Model:
-    return Model(name=name, deployments=(DEPLOYMENT,), **changes)
-
-
-def key(**changes: Any) -> Key:
-    fields = {"id": "k", "digest": b"", "hint": "", "name": "k", "account": "acme", "created": 0}
-    return Key(**{**fields, "region": "us", **changes})
-
-
-def call(caller: Key, arrived: float | None = None) -> Call:
-    made = Call("id", time.time() if arrived is None else arrived, "POST", "/")
-    made.key = caller
-    return made
-
-
-def told(this: Call) -> tuple[int, int, float]:
-    assert this.token_quota is not None
-    return this.token_quota.limit, this.token_quota.remaining, this.token_quota.reset
-
-
-def metering(counters: MemoryCounters, *models: Model, **accounts: Allowance) -> Metering:
-    return Metering(counters, accounts, models, lambda _target: PRICE, warn_at=0.8)
-
-
-async def used(counters: MemoryCounters, rule: Rule, begins: int = 0) -> int:
-    draw = Draw(rule.name, 2**40, 0, rule.period, begins)
-    return (await counters.draw("acme", [draw], time.time())).levels[0].used
 
 
 def test_limits_of_account_key_and_model_bear_together_and_a_key_replaces_the_models() -> None:

@@ -14,29 +14,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callgate.core.record import Record
 from callgate.store import segments
 from callgate.store import shipper as shippers
-from callgate.store.base import Query, RequestLog, Store, StoreError
+from callgate.store.base import RequestLog, Store, StoreError
 from callgate.store.framing import frame
 from callgate.store.journal import Journal, backlog, find, scan
 from callgate.store.opening import open_store
 from callgate.store.shipper import Shipper
 from samples import answered, booked
 from store.children import child
-
-SHIP = """
-import sys, time
-from pathlib import Path
-from callgate.store.opening import open_store
-from callgate.store.shipper import Shipper
-
-store = open_store(sys.argv[1])
-shipper = Shipper(Path(sys.argv[2]), store.requests, time.time)
-print("ready", flush=True)
-while True:
-    shipper.ship(7)
-"""
+from store.shipped import SHIP, append_raw, appended, ids, stored
 
 
 @pytest.fixture
@@ -71,27 +58,6 @@ def journal(folder: Path) -> Iterator[Journal]:
 @pytest.fixture
 def shipper(folder: Path, log: RequestLog) -> Shipper:
     return Shipper(folder, log, time.time)
-
-
-def append_raw(journal: Journal, data: bytes) -> None:
-    """Bytes that are no line, as a writer leaves them that is not done, or not sound."""
-    assert journal._appender is not None
-    journal._appender.append(data)
-
-
-def appended(journal: Journal, count: int) -> list[Record]:
-    records = [answered() for _ in range(count)]
-    for record in records:
-        journal.append(msgspec.json.encode(record))
-    return records
-
-
-def stored(log: RequestLog) -> list[str]:
-    return sorted(record.request_id for record in log.find(Query(limit=100_000)))
-
-
-def ids(records: list[Record]) -> list[str]:
-    return sorted(record.request_id for record in records)
 
 
 def test_records_move_into_the_store_in_batches(
