@@ -105,6 +105,7 @@ def test_an_unknown_id_offers_what_may_be_meant_and_a_revoked_key_stays(home: Ho
         (("--rate-limit", "m=default", "--rate-limit", "m=2"), "two limits, default, 2"),
         (("--tokens-per-minute", "0"), "range"),
         (("--budget-day", "-1"), "US dollars"),
+        (("--budget-day", "0.0000001"), "0.000001 to 1000000"),
         (("--any-model", "--model", "gpt-4.1"), "only one can be meant"),
         (("--model", "gpt-4.1", "--remove-model", "gpt-4o"), "only one can be meant"),
     ],

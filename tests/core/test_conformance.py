@@ -88,6 +88,24 @@ def test_an_invalid_schema_is_refused_by_the_path_in_it(schema: Any, path: str) 
     assert error.param == f"{PATH}.{path}"
 
 
+@pytest.mark.parametrize(
+    ("value", "same", "others"),
+    [
+        (1, ["1", "1.0", "1e0"], ["true", '"1"', "[1]"]),
+        (True, ["true"], ["1", "1.0", '"true"']),
+        (0, ["0", "0.0", "-0"], ["false", "null", '""']),
+        ([{"a": False}], ['[{"a": false}]'], ['[{"a": 0}]', "[false]"]),
+    ],
+)
+def test_a_number_is_equal_by_its_value_and_never_to_true_or_false(
+    value: object, same: list[str], others: list[str]
+) -> None:
+    for schema in ({"const": value}, {"enum": ["x", value]}):
+        checker = Checker(schema, 100, PATH)
+        assert not any(checker.check(text).violations for text in same)
+        assert all(checker.check(text).violations for text in others)
+
+
 @pytest.mark.parametrize("pattern", ["^(?=a)b", r"(a)\1", "a{1000}{1000}"])
 def test_a_pattern_that_cannot_be_bounded_is_refused_as_unsupported(pattern: str) -> None:
     error = refused({"items": {"pattern": pattern}})

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from callgate.core.schema import adapt
+from callgate.core.schema_merge import merged
 from callgate.core.schema_rules import MAX_NODES, RULES
 from callgate.core.schema_steps import STEPS
 from callgate.errors import GatewayError
@@ -172,6 +173,28 @@ def test_references_are_written_out() -> None:
             "c": {"type": "integer"},
         },
     }
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "made"),
+    [
+        ({"enum": [1, 2, True]}, {"enum": [True, 2.0]}, {"enum": [2, True]}),
+        ({"enum": [[0], {"a": 1}]}, {"enum": [[False], {"a": 1.0}]}, {"enum": [{"a": 1}]}),
+        ({"enum": [1]}, {"enum": [True]}, None),
+        ({"const": 1}, {"const": 1.0}, {"const": 1.0}),
+        ({"const": 1}, {"const": True}, None),
+        ({"const": [False]}, {"const": [0]}, None),
+    ],
+)
+def test_values_that_both_branches_allow_are_compared_as_json_compares_them(
+    one: Any, other: Any, made: Any
+) -> None:
+    if made is None:
+        with pytest.raises(GatewayError) as refused:
+            merged(one, other, PATH)
+        assert refused.value.kind.type == "unsupported_field"
+    else:
+        assert json.dumps(merged(one, other, PATH)) == json.dumps(made), "Python has True == 1"
 
 
 X = f"{PATH}.properties.x"

@@ -9,8 +9,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any, cast
 
+import msgspec
 import pytest
 
+from callgate.config.settings import AccountTable
 from callgate.core.allowance import Allowance, Rule, Spent, rules
 from callgate.core.chat import Usage
 from callgate.core.limits import Period, beginning, ending
@@ -246,6 +248,18 @@ async def test_a_budget_stops_and_warns_before_it_does(caplog: pytest.LogCapture
         await meter.reserve(call(caller, NOW), caller, asked, ASKED, 30, found)
     assert refused.value.kind.type == "budget_exhausted"
     assert refused.value.retry_after == ending(Period.MONTH, begins) / 1e6 - NOW
+
+
+async def test_the_smallest_budget_that_can_be_configured_is_spent_by_the_first_request() -> None:
+    asked, caller = model(), key()
+    least = msgspec.convert({"budget_day": 0.000001}, AccountTable)
+    meter = metering(MemoryCounters(), asked, acme=Allowance(budget_day=least.budget_day))
+    found = meter.rules(caller, asked)
+    first = call(caller, NOW)
+    await meter.reserve(first, caller, asked, ASKED, 30, found)
+    assert first.budget_warning == "account day 100%"
+    with pytest.raises(GatewayError, match=r"budget of 0\.000001 US dollars per day"):
+        await meter.reserve(call(caller, NOW), caller, asked, ASKED, 30, found)
 
 
 async def test_what_costs_nothing_anywhere_is_left_when_the_money_is_spent() -> None:

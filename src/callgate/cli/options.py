@@ -94,9 +94,9 @@ def sought(text: str) -> str:
 
 
 def dollars(text: str) -> float:
-    """An amount of US dollars above 0, at most a million, such as `12.50`."""
+    """A budget in US dollars, from a millionth to a million, such as `12.50`."""
     if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) is None or not 0 < float(text) <= 1e6:
-        raise click.BadParameter(f"{text!r} is no amount; write US dollars, such as 12.50")
+        raise click.BadParameter(f"{text!r} is no budget; write US dollars, 0.000001 to 1000000")
     return float(text)
 
 

@@ -20,7 +20,8 @@ Port = Annotated[int, Meta(ge=0, le=65535)]
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0, le=86400)]
 Bytes = Annotated[int, Meta(ge=1024)]
-Dollars = Annotated[float, Meta(gt=0, le=1_000_000)]
+Dollars = Annotated[float, Meta(ge=0.000001, le=1_000_000)]
+"""A budget. Counted in billionths of a dollar, of which it has to be some at least."""
 
 _BREAKER = BreakerSettings()
 _BUDGET = Budget()

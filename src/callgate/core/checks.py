@@ -77,8 +77,8 @@ def _number(node: Any, known: Known) -> Check:
     return check
 
 
-def _plain(bound: float) -> float:
-    return int(bound) if bound == int(bound) else bound
+def _plain(bound: float) -> str:
+    return str(int(bound)) if bound == int(bound) else f"{bound:.9f}".rstrip("0")
 
 
 def _sized(node: Any, unit: str) -> Callable[[Any, str, Findings], bool]:

@@ -150,7 +150,7 @@ def merged(one: Json, other: Json, path: str) -> Json:
     _check_closed(one, other, path)
     out = dict(one)
     for key, value in other.items():
-        if key not in out or out[key] == value or key not in _SENSES:
+        if key not in out or key not in _SENSES or _equal(out[key], value):
             out[key] = value
         elif key in _MERGES:
             out[key] = _MERGES[key](out[key], value, join(path, key))
@@ -178,7 +178,7 @@ def _maps(one: Any, other: Any, path: str) -> Json:
         raise malformed(path, "an object")
     out = dict(one)
     for key, value in other.items():
-        same = key not in out or out[key] == value
+        same = key not in out or _equal(out[key], value)
         out[key] = value if same else _schemas(out[key], value, path)
     return out
 
@@ -200,8 +200,18 @@ def _common(one: Any, other: Any, path: str) -> list[Any]:
     return both
 
 
+def _equal(one: Any, other: Any) -> bool:
+    """Whether JSON Schema takes two values for the same: `1` and `1.0`, but not `1` and `true`.
+
+    https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.2
+    """
+    return bool(one == other) and bool(_hashable(one) == _hashable(other))
+
+
 def _hashable(value: Any) -> Any:
     """What is equal where the values are, and takes no search to be found among others."""
+    if isinstance(value, bool):
+        return (bool, value)
     if isinstance(value, list):
         return (list, *map(_hashable, value))
     if isinstance(value, dict):
