@@ -91,6 +91,7 @@ def test_refusal_says_what_and_why() -> None:
         ("[" * 3_000, "it is nested too deeply, or makes no sense"),
         ('{"a": ' + "[" * 150 + "]" * 150 + ",}", "it is nested deeper than 64 levels"),
         ("```json\n{'a': 1}\n``` or {'b': 2}", "it may hold more than one value"),
+        (r"{\"a\": \"\ud83d\"}", "its escapes are not clear"),
         ('{"a": "x\\\ny",}', "an escape is not clear (at character 9 of the value)"),
     ],
 )

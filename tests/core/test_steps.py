@@ -53,6 +53,11 @@ def test_arguments_that_are_sound_json_of_another_kind_are_left_alone(given: str
     assert take(REPAIR, answer(calling(given))) == []
 
 
+@pytest.mark.parametrize("given", ['"\\ud800"', r'"{\"a\": \"\ud83d\"}"', r'"\udc00 {}"'])
+def test_a_string_that_stands_for_no_text_is_left_alone(given: str) -> None:
+    assert take(REPAIR, answer(calling(given))) == []
+
+
 def test_the_older_form_of_a_call_is_mended_too() -> None:
     whole = answer({"content": None, "function_call": {"name": "f", "arguments": "{'a': 1}"}})
     (told,) = take(REPAIR, whole)

@@ -19,6 +19,7 @@ import json
 import re
 from typing import NamedTuple, NoReturn
 
+from callgate.core.lexicon import SURROGATE
 from callgate.core.meter import Meter, SpentError
 from callgate.core.witness import UnclearError, prove
 from callgate.errors import GatewayError
@@ -206,7 +207,7 @@ def _unescaped(text: str) -> str:
         plain = json.loads(f'"{text}"', strict=False)
     except ValueError:
         raise UnclearError("its escapes are not clear") from None
-    if not is_json(plain):
+    if not is_json(plain) or SURROGATE.search(plain):
         raise UnclearError("its escapes are not clear")
     return str(plain)
 

@@ -62,8 +62,11 @@ def json_repair(text: Text) -> Repaired:
 
 def _unquoted(repaired: Repaired, path: str) -> Repaired:
     """Arguments that are an object inside a string, as models write that escape it twice."""
-    inner = msgspec.json.decode(repaired.text)
-    if not isinstance(inner, str) or not inner.lstrip().startswith("{"):
+    try:
+        inner = msgspec.json.decode(repaired.text, type=str)
+    except msgspec.DecodeError:  # half of a pair of surrogates stands for no text
+        return repaired
+    if not inner.lstrip().startswith("{"):
         return repaired
     again = repair(inner, path)
     notes = (*repaired.notes, "escaping removed", *again.notes)
