@@ -31,7 +31,8 @@ def test_exactly_the_limit_is_admitted_over_four_workers(
         assert left == list(range(30))  # counts down without a gap
         for answer in refused:
             assert answer.headers["x-ratelimit-remaining"] == "0"
-            assert answer.headers["retry-after"] == answer.headers["x-ratelimit-reset"]
+            later = int(answer.headers["retry-after"]) - int(answer.headers["x-ratelimit-reset"])
+            assert later in (0, 1)  # a second may have passed between them
             assert answer.json()["error"]["type"] == "rate_limited"
 
         # Another model and another account have windows of their own; another key of the same

@@ -137,7 +137,7 @@ class Admission:
             raise GatewayError(
                 "rate_limited",
                 f"Rate limit of {limit} requests per 60 s for model {model.name!r} is used up",
-                retry_after=max(1.0, quota.reset - call.arrived),
+                retry_after=max(1.0, quota.reset - call.now()),
             )
 
     async def look(self, call: Call, key: Key, model: Model) -> None:

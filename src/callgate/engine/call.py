@@ -155,6 +155,10 @@ class Call:
         """Microseconds since the request arrived."""
         return (perf_counter_ns() - self.started) // 1000
 
+    def now(self) -> float:
+        """Unix seconds, by the clock that told the arrival."""
+        return self.arrived + (perf_counter_ns() - self.started) / 1e9
+
     def last_at(self, target: Target) -> Attempt:
         """The latest attempt at a target; another one's may be under way beside it."""
         deployment = target.deployment.id

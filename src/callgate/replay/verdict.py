@@ -17,8 +17,11 @@ from callgate.support.outcome import Outcome, differences
 
 _TIMES = re.compile(rb'"(response_time|duration_ms)":[0-9.eE+-]+')
 _PASSING_HEADERS = frozenset(
-    {"content-length", "retry-after", "server-timing", "x-ratelimit-reset", "x-request-id"}
-)
+    {
+        "content-length", "retry-after", "server-timing", "x-ratelimit-reset",
+        "x-ratelimit-reset-tokens", "x-request-id",
+    }
+)  # fmt: skip
 """Headers of a response that tell of ids and times, or depend on how long those are."""
 _OWN_HEADERS = frozenset({"user-agent", "x-amz-date", "date"})
 """Headers of a request to a provider that tell of the gateway's version, or the time."""

@@ -20,14 +20,14 @@ DEGRADED = (b"x-callgate-degraded", b"counters")
 def head_lines(call: Call, content_type: bytes) -> bytes:
     """The headers of a response to a call as they are on the wire, without its length.
 
-    `X-RateLimit-Reset` is in whole seconds until the window resets.
+    `X-RateLimit-Reset` is in whole seconds from now until the window resets.
     """
     lines = b"content-type: %b\r\nx-request-id: %b\r\nserver-timing: %b\r\n" % (
         content_type,
         call.request_id.encode(),
         call.server_timing(),
     )
-    quota = call.quota
+    quota, now = call.quota, call.now()
     if quota is not None and call.model is not None:
         lines += (
             b"x-ratelimit-limit: %d\r\nx-ratelimit-remaining: %d\r\n"
@@ -35,7 +35,7 @@ def head_lines(call: Call, content_type: bytes) -> bytes:
         ) % (
             quota.limit,
             quota.remaining,
-            max(0, math.ceil(quota.reset - call.arrived)),
+            max(0, math.ceil(quota.reset - now)),
             call.model.name.encode("ascii", "replace"),
         )
     tokens = call.token_quota
@@ -43,7 +43,7 @@ def head_lines(call: Call, content_type: bytes) -> bytes:
         lines += (
             b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
             b"x-ratelimit-reset-tokens: %d\r\n"
-        ) % (tokens.limit, tokens.remaining, max(0, math.ceil(tokens.reset - call.arrived)))
+        ) % (tokens.limit, tokens.remaining, max(0, math.ceil(tokens.reset - now)))
     if call.budget_warning is not None:
         lines += b"x-callgate-budget: %b\r\n" % call.budget_warning.encode()
     if call.degraded:
