@@ -25,7 +25,10 @@ COMPILED = {
         "cohere/stream", "openai/answer", "openai/calls", "openai/dialect", "openai/stream",
         "streaming",
     ),
-    "store": ("appender", "framing", "handover", "journal", "memory"),
+    "store": (
+        "counters/handover", "counters/memory", "journal/appender", "journal/framing",
+        "journal/journal",
+    ),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
         "authentication", "body", "chat", "credentials", "door", "exchange", "flow", "gate",

@@ -21,7 +21,7 @@ import msgspec
 from click.testing import CliRunner
 
 from callgate.cli.main import callgate as command
-from callgate.store.journal import find
+from callgate.store.journal.unshipped import find
 from callgate.store.opening import open_store
 from launching import Launched
 from patience import PATIENCE

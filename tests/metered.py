@@ -15,7 +15,7 @@ from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.metering import Metering
 from callgate.store.base import Key
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 
 DEPLOYMENT = Deployment(
     id="p/m",

@@ -20,8 +20,8 @@ from callgate.core.override import Kind, Override
 from callgate.effect import Effect
 from callgate.engine.healthtable import HealthTable
 from callgate.store.base import Store, StoreError
-from callgate.store.journal import Journal
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
+from callgate.store.journal.journal import Journal
 from callgate.store.opening import open_store
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings

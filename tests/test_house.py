@@ -105,7 +105,11 @@ IO_MODULES = {
     "secrets", "select", "selectors", "shutil", "signal", "socket", "ssl", "subprocess",
     "tempfile", "threading", "time", "urllib.request", "uvloop",
 }  # fmt: skip
-DRIVERS = {"sqlite3": "store/sqlite.py", "psycopg": "store/postgres.py", "redis": "store/redis.py"}
+DRIVERS = {
+    "sqlite3": "store/sqlite.py",
+    "psycopg": "store/postgres.py",
+    "redis": "store/counters/redis.py",
+}
 OUTWARD = {"create_connection", "open_connection", "urlopen", "HTTPConnection", "HTTPSConnection"}
 
 

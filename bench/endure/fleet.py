@@ -22,7 +22,7 @@ from bench.endure.servers import Postgres, Redis
 from bench.tree import Tree
 from callgate.cli.keys import add_key
 from callgate.store.base import Key, Query, Usage, UsageQuery
-from callgate.store.journal import scan
+from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 
 GATEWAYS, WORKERS = 3, 2

@@ -52,7 +52,7 @@ from callgate.readiness import (
     store_check,
 )
 from callgate.store.base import Counters, Keys, Store, StoreError
-from callgate.store.heldrecords import HeldRecords
+from callgate.store.journal.heldrecords import HeldRecords
 from callgate.store.records import Records
 from callgate.store.remembered import RememberedKeys, RememberedOverrides
 from callgate.store.spending import spent_since

@@ -9,7 +9,8 @@ from callgate.effect import Effect
 from callgate.engine.healthtable import HealthTable
 from callgate.files import Files
 from callgate.store.base import Counters
-from callgate.store.journal import Journal, backlog
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.unshipped import backlog
 from callgate.web.keyring import Keyring
 from callgate.web.shapes import Finding
 from callgate.web.status import Check

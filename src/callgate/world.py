@@ -16,8 +16,8 @@ from callgate.core.breaker import BreakerSettings
 from callgate.engine.healthtable import HealthTable
 from callgate.files import Files, open_to_this_process
 from callgate.store.base import Counters, Store
-from callgate.store.counters import open_counters
-from callgate.store.journal import Journal
+from callgate.store.counters.opening import open_counters
+from callgate.store.journal.journal import Journal
 from callgate.store.opening import open_store_or_wait
 from callgate.upstream.client import Client
 from callgate.upstream.settings import UpstreamSettings

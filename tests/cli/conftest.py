@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from callgate.cli.main import callgate
 from callgate.core.record import Record
 from callgate.store.base import Store
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 from callgate.store.opening import open_store
 from samples import booked
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from callgate.store.base import Query
-from callgate.store.journal import scan
+from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 from gateway import Gateway, serving, until, write_config
 from patience import PATIENCE

@@ -20,7 +20,7 @@ import pytest
 from callgate.core.keys import ENTROPY_BYTES, mint
 from callgate.core.record import Record
 from callgate.store.base import Query, UsageQuery
-from callgate.store.journal import scan
+from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 from gateway import Gateway, callgate, children, serving, until, write_config
 from patience import PATIENCE, best_of

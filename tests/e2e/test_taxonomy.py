@@ -31,7 +31,7 @@ from callgate.config import load
 from callgate.core.keys import mint
 from callgate.errors import TAXONOMY
 from callgate.store.base import Counters, Key
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 from callgate.store.opening import open_store
 from callgate.world import real_world
 from gateway import Gateway, serving, until, write_config

@@ -26,7 +26,7 @@ from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 
 DEPLOYMENT = Deployment(
     id="p/m",

@@ -15,7 +15,7 @@ from callgate.engine import limitlevels
 from callgate.engine.limitlevels import LimitLevels
 from callgate.engine.metering import Metering
 from callgate.store.base import Key
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 
 from .test_metering import ASKED, call, key, metering, model
 

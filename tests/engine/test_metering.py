@@ -28,7 +28,7 @@ from callgate.engine.metering import Metering
 from callgate.engine.seeding import Seeding
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, StoreError
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 from metered import (
     ASKED,
     DEPLOYMENT,

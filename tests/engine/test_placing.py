@@ -18,7 +18,7 @@ from callgate.engine.checkers import Checkers
 from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
 from callgate.store.base import Key
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 
 HERE = Deployment(
     id="p/here",

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from callgate.core.repair import is_json
-from callgate.store.journal import scan
+from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 from gateway import Gateway
 

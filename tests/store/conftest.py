@@ -13,11 +13,11 @@ import pytest
 
 import redisserver
 from callgate.store.base import Counters, Store
-from callgate.store.mapped import MappedCounters
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.mapped import MappedCounters
+from callgate.store.counters.memory import MemoryCounters
+from callgate.store.counters.redis import RedisLink, key_of
+from callgate.store.counters.remote import RemoteCounters
 from callgate.store.opening import open_store
-from callgate.store.redis import RedisLink, key_of
-from callgate.store.remote import RemoteCounters
 from patience import PATIENCE
 from pgserver import PostgresServer
 from redisserver import PROGRAMS, RedisServer

@@ -23,8 +23,8 @@ from typing import Any
 import msgspec
 
 from callgate.core.entry import Entry
-from callgate.store.journal import Journal
-from callgate.store.shipper import Shipper
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.shipper import Shipper
 from samples import answered
 
 _CALLS = {

@@ -6,14 +6,14 @@ import msgspec
 
 from callgate.core.record import Record
 from callgate.store.base import Query, RequestLog
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 from samples import answered
 
 SHIP = """
 import sys, time
 from pathlib import Path
 from callgate.store.opening import open_store
-from callgate.store.shipper import Shipper
+from callgate.store.journal.shipper import Shipper
 
 store = open_store(sys.argv[1])
 shipper = Shipper(Path(sys.argv[2]), store.requests, time.time)

@@ -9,8 +9,8 @@ from typing import Any
 
 from callgate.core import limits
 from callgate.core.limits import Draw, Level, Period
-from callgate.store.link import Command, LinkError
-from callgate.store.scripts import BEAT, DRAW, LEAVE, SETTLE
+from callgate.store.counters.link import Command, LinkError
+from callgate.store.counters.scripts import BEAT, DRAW, LEAVE, SETTLE
 
 
 class SimulatedServer:

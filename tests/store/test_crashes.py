@@ -11,10 +11,10 @@ from contextlib import closing
 from pathlib import Path
 
 from callgate.core.entry import entries_of
-from callgate.store import segments
 from callgate.store.base import Query, UsageQuery
+from callgate.store.journal import segments
+from callgate.store.journal.shipper import Shipper
 from callgate.store.opening import open_store
-from callgate.store.shipper import Shipper
 
 TESTS = Path(__file__).parent.parent
 

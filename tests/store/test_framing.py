@@ -8,7 +8,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callgate.store.framing import frame, salvage, unframe
+from callgate.store.journal.framing import frame, salvage, unframe
 
 records = st.dictionaries(st.text(), st.text(), min_size=1).map(
     lambda one: json.dumps(one).encode()

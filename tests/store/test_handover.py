@@ -10,8 +10,8 @@ import pytest
 
 from callgate.core.limits import Draw
 from callgate.core.quota import Correction
-from callgate.store.handover import HandoverCounters
-from callgate.store.memory import MemoryCounters, Window
+from callgate.store.counters.handover import HandoverCounters
+from callgate.store.counters.memory import MemoryCounters, Window
 
 LIMIT = 5
 

@@ -16,8 +16,8 @@ import pytest
 
 from callgate.core.limits import Draw, Period
 from callgate.core.quota import Correction, Quota
-from callgate.store.redis import key_of
-from callgate.store.remote import RemoteCounters
+from callgate.store.counters.redis import key_of
+from callgate.store.counters.remote import RemoteCounters
 from patience import PATIENCE
 from redisserver import RedisServer
 from store.conftest import remote

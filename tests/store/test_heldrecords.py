@@ -13,10 +13,11 @@ import msgspec
 import pytest
 
 from callgate.core.record import Record
-from callgate.store import appender
 from callgate.store.base import Store
-from callgate.store.heldrecords import HeldRecords
-from callgate.store.journal import Journal, scan
+from callgate.store.journal import appender
+from callgate.store.journal.heldrecords import HeldRecords
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 from samples import answered
 
@@ -105,7 +106,7 @@ async def test_records_that_were_given_up_are_told_once(
     full: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    full.setattr("callgate.store.journal._HELD_RECORDS", 1)
+    full.setattr("callgate.store.journal.journal._HELD_RECORDS", 1)
     held = HeldRecords(journal, store.requests)
     for lost in (2, 3):
         for _ in range(3):

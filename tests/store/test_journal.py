@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callgate.store import segments
-from callgate.store.framing import frame
-from callgate.store.journal import Journal, backlog, find
+from callgate.store.journal import segments
+from callgate.store.journal.framing import frame
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.unshipped import backlog, find
 from samples import answered
 from store.children import child
 from store.written import encoded, ids, tiny
@@ -24,7 +25,7 @@ APPEND = """
 import os, sys, time
 from pathlib import Path
 from callgate.core.ids import uuid7
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 
 journal = Journal(Path(sys.argv[1]), segment_bytes=100_000)
 while True:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from callgate.store import appender, segments
-from callgate.store import journal as journals
 from callgate.store.base import StoreError
-from callgate.store.framing import frame
-from callgate.store.journal import Journal
+from callgate.store.journal import appender, segments
+from callgate.store.journal import journal as journals
+from callgate.store.journal.framing import frame
+from callgate.store.journal.journal import Journal
 from samples import answered
 from store.children import child
 from store.written import encoded, fd_of, ids
@@ -22,7 +22,7 @@ from store.written import encoded, fd_of, ids
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 
 journal = Journal(Path(sys.argv[1]), mapped=sys.argv[3] == "mapped")
 records = sys.stdin.read().encode().split(b"\\n")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from callgate.store import segments
-from callgate.store.framing import frame
-from callgate.store.journal import Journal
+from callgate.store.journal import segments
+from callgate.store.journal.framing import frame
+from callgate.store.journal.journal import Journal
 
 
 def test_the_disk_is_made_to_have_records_when_that_is_wanted(

@@ -12,9 +12,9 @@ import pytest
 import virtual
 from callgate.core.limits import Draw, Level, Period, beginning
 from callgate.core.quota import Correction, Grant
-from callgate.store.late import Late
-from callgate.store.remote import RemoteCounters
-from callgate.store.share import Debt
+from callgate.store.counters.late import Late
+from callgate.store.counters.remote import RemoteCounters
+from callgate.store.counters.share import Debt
 from store.simulated import SimulatedLink, SimulatedServer
 
 WINDOW, SPEND = Draw("m", 30, 1), Draw("spend", 1000, 400, Period.DAY, 7)

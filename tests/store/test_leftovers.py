@@ -10,11 +10,11 @@ import pytest
 
 from callgate import prices
 from callgate.metrics.sheets import Sheet
-from callgate.store.handover import HandoverCounters
+from callgate.store.counters.handover import HandoverCounters
+from callgate.store.counters.mapped import MappedCounters
+from callgate.store.counters.roster import Roster
 from callgate.store.leftovers import sweep
-from callgate.store.mapped import MappedCounters
 from callgate.store.remembered import RememberedKeys, RememberedOverrides
-from callgate.store.roster import Roster
 
 WRITERS: dict[str, Callable[[Path], object]] = {
     "keys.json": lambda path: RememberedKeys(path).write([]),

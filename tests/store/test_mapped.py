@@ -18,10 +18,10 @@ import pytest
 from callgate.core.limits import Draw, Period
 from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
-from callgate.store import mapped
 from callgate.store.base import StoreError
-from callgate.store.mapped import MappedCounters
-from callgate.store.mappedfile import HEADER
+from callgate.store.counters import mapped
+from callgate.store.counters.mapped import MappedCounters
+from callgate.store.counters.mappedfile import HEADER
 from store.children import child
 
 NOW = 1_800_000_000.0
@@ -30,7 +30,7 @@ NOW = 1_800_000_000.0
 RESERVE = """
 import asyncio, sys
 from pathlib import Path
-from callgate.store.mapped import MappedCounters
+from callgate.store.counters.mapped import MappedCounters
 
 async def main(path, count, limit, now):
     counters = MappedCounters(path)
@@ -49,7 +49,7 @@ CHURN = """
 import asyncio, random, sys
 from pathlib import Path
 from callgate.errors import GatewayError
-from callgate.store.mapped import MappedCounters
+from callgate.store.counters.mapped import MappedCounters
 
 async def main(path, now):
     counters = MappedCounters(path)

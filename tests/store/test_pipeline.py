@@ -12,8 +12,8 @@ import pytest
 
 import virtual
 from callgate.core.limits import Draw
-from callgate.store.link import Command, LinkError
-from callgate.store.remote import RemoteCounters
+from callgate.store.counters.link import Command, LinkError
+from callgate.store.counters.remote import RemoteCounters
 from store.simulated import SimulatedLink, SimulatedServer
 
 LONGEST = 0.05

@@ -26,10 +26,10 @@ from callgate.config import load
 from callgate.store import postgres as postgres_store
 from callgate.store import tables
 from callgate.store.base import Key, Query, Store, StoreAwayError, StoreError
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.shipper import Shipper
 from callgate.store.opening import is_made, open_store, open_store_or_wait
 from callgate.store.postgres import open_postgres
-from callgate.store.shipper import Shipper
 from pgserver import PASSWORD, PostgresServer
 from samples import answered, booked
 

@@ -12,7 +12,7 @@ import pytest
 
 from callgate.core.record import Record
 from callgate.store.base import Query, Store, StoreError
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 from callgate.store.opening import open_store
 from callgate.store.records import Records
 from samples import answered, booked, failed

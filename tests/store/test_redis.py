@@ -14,8 +14,8 @@ import redis
 
 import redisserver
 from callgate.store.base import Caution, StoreError
-from callgate.store.counters import probe_counters
-from callgate.store.redis import key_of, shown
+from callgate.store.counters.opening import probe_counters
+from callgate.store.counters.redis import key_of, shown
 from redisserver import PROGRAMS, RedisServer
 
 PASSWORD = "s3cret-of-the-counters"
@@ -134,7 +134,7 @@ def test_an_unknown_option_is_named() -> None:
 
 
 def test_a_missing_driver_is_told_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "callgate.store.redis", raising=False)
+    monkeypatch.delitem(sys.modules, "callgate.store.counters.redis", raising=False)
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **named: Any) -> Any:

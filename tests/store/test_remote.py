@@ -20,10 +20,10 @@ import redisserver
 from callgate.core.limits import Draw, Period, beginning
 from callgate.core.quota import Correction
 from callgate.readiness import counters_check
-from callgate.store.link import Command
-from callgate.store.redis import RedisLink
-from callgate.store.remote import RemoteCounters
-from callgate.store.roster import Roster
+from callgate.store.counters.link import Command
+from callgate.store.counters.redis import RedisLink
+from callgate.store.counters.remote import RemoteCounters
+from callgate.store.counters.roster import Roster
 from patience import PATIENCE, best_of
 from redisserver import RedisServer
 from store.conftest import back, remote

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 
 import redisserver
-from callgate.store.link import Command
-from callgate.store.redis import RedisLink
-from callgate.store.scripts import BEAT, DRAW, RESTORE
+from callgate.store.counters.link import Command
+from callgate.store.counters.redis import RedisLink
+from callgate.store.counters.scripts import BEAT, DRAW, RESTORE
 from redisserver import RedisServer
 
 NOW = time.time_ns() // 1000

@@ -6,7 +6,7 @@ import pytest
 
 from callgate.core.limits import Draw, Level, Period
 from callgate.core.quota import Correction, Quota
-from callgate.store.share import Debt, Share
+from callgate.store.counters.share import Debt, Share
 
 NOW = 100_000_000
 DAY = 86_400_000_000
@@ -70,7 +70,7 @@ def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
 def test_what_is_forgotten_to_make_room(
     monkeypatch: pytest.MonkeyPatch, ends: tuple[float, ...], kept: list[str]
 ) -> None:
-    monkeypatch.setattr("callgate.store.share._MOST_REMEMBERED", 4)
+    monkeypatch.setattr("callgate.store.counters.share._MOST_REMEMBERED", 4)
     one = share()
     for number, until in enumerate(ends):
         one.counted("acme", str(number), 1, until, 1)

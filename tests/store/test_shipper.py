@@ -14,13 +14,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from callgate.store import segments
-from callgate.store import shipper as shippers
 from callgate.store.base import RequestLog, Store, StoreError
-from callgate.store.framing import frame
-from callgate.store.journal import Journal, backlog, find, scan
+from callgate.store.journal import segments
+from callgate.store.journal import shipper as shippers
+from callgate.store.journal.framing import frame
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.shipper import Shipper
+from callgate.store.journal.unshipped import backlog, find, scan
 from callgate.store.opening import open_store
-from callgate.store.shipper import Shipper
 from samples import answered, booked
 from store.children import child
 from store.shipped import SHIP, append_raw, appended, ids, stored

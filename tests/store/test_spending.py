@@ -14,9 +14,9 @@ import pytest
 
 from callgate.store import spending
 from callgate.store.base import RequestLog, Usage, UsageQuery
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.shipper import Shipper
 from callgate.store.opening import open_store
-from callgate.store.shipper import Shipper
 from samples import answered
 
 

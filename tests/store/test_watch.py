@@ -10,9 +10,9 @@ import pytest
 from callgate.core.entry import Entry
 from callgate.core.record import Record
 from callgate.store.base import Query, StoreError
-from callgate.store.journal import Journal
-from callgate.store.shipper import Shipper
-from callgate.store.watch import Watch
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.shipper import Shipper
+from callgate.store.journal.watch import Watch
 
 
 class Requests:

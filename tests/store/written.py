@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from callgate.core.record import Record
-from callgate.store.journal import Journal, scan
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.unshipped import scan
 from samples import answered
 
 

@@ -16,7 +16,7 @@ from callgate.extras import install
 from callgate.local.model import installed
 from callgate.local.weights import find
 from callgate.store.base import StoreError
-from callgate.store.journal import backlog
+from callgate.store.journal.unshipped import backlog
 from callgate.support import doctor
 from callgate.support.finding import Finding, ok, problem, warning
 
@@ -65,7 +65,7 @@ def store(config: Config) -> Finding:
 
 def counters(config: Config) -> Finding:
     """Whether limits can be counted as `counters.url` says; takes nothing from any."""
-    from callgate.store.counters import probe_counters
+    from callgate.store.counters.opening import probe_counters
 
     try:
         probed = probe_counters(config.settings.counters.url, region=config.region)

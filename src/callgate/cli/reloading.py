@@ -66,7 +66,7 @@ class Reloading:
 
 
 def _probe_counters(config: Config) -> None:
-    from callgate.store.counters import probe_counters
+    from callgate.store.counters.opening import probe_counters
 
     try:
         probe_counters(config.settings.counters.url, region=config.region)

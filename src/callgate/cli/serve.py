@@ -103,7 +103,7 @@ def _no_model(config: Config) -> ConfigFailure:
 
 def _probe_counters(config: Config) -> None:
     """A server that cannot be used from the beginning is a mistake, not an outage."""
-    from callgate.store.counters import probe_counters
+    from callgate.store.counters.opening import probe_counters
 
     try:
         probe_counters(config.settings.counters.url, region=config.region)
@@ -113,7 +113,7 @@ def _probe_counters(config: Config) -> None:
 
 def _probe_folder(config: Config) -> None:
     """What workers could not open, they would fall over again and again, their callers waiting."""
-    from callgate.store.journal import Journal
+    from callgate.store.journal.journal import Journal
     from callgate.store.leftovers import sweep
     from callgate.world import counters_for
 

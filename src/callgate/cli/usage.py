@@ -17,7 +17,7 @@ from callgate.cli.output import json_line, printable, table
 from callgate.config import Config
 from callgate.config.overlay import overlaid
 from callgate.store.base import Usage, UsageQuery
-from callgate.store.journal import backlog
+from callgate.store.journal.unshipped import backlog
 
 _DIMENSIONS = {
     "account": "account",

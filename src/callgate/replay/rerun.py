@@ -40,7 +40,8 @@ from callgate.replay.world import (
     keys_of,
 )
 from callgate.store.base import RequestLog, Store
-from callgate.store.journal import Journal, scan
+from callgate.store.journal.journal import Journal
+from callgate.store.journal.unshipped import scan
 from callgate.web.head import Head
 from callgate.web.reply import DEGRADED
 from callgate.world import World, health_table

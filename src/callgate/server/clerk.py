@@ -20,9 +20,9 @@ from callgate.server.counting import Counting
 from callgate.server.retention import Calendar, steady
 from callgate.server.signals import wait_for
 from callgate.server.supervisor import Ready, orphaned
+from callgate.store.journal.shipper import Shipper
+from callgate.store.journal.watch import Observer, Watch
 from callgate.store.opening import open_store_or_wait
-from callgate.store.shipper import Shipper
-from callgate.store.watch import Observer, Watch
 
 # Long enough for a commit to carry many records, short enough for whoever lists them.
 _PAUSE_SECONDS = 0.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from callgate.metrics.sheets import Sheet
 from callgate.metrics.tally import Series, Tally
-from callgate.store.journal import backlog
+from callgate.store.journal.unshipped import backlog
 
 _TELL_EVERY = 1.0
 

@@ -12,8 +12,8 @@ import msgspec
 
 from callgate.core.ids import unix_ms, uuid7
 from callgate.core.record import Record
-from callgate.store import journal
 from callgate.store.base import Page, Query, RequestLog, StoreError, Tally
+from callgate.store.journal import unshipped
 
 Keep = Callable[[Record], bool]
 
@@ -42,7 +42,7 @@ class Records:
             found = self._stored(request_id)
         except StoreError as error:
             found, trouble = None, error
-        found = found or journal.find(self._folder, request_id, self._timer())
+        found = found or unshipped.find(self._folder, request_id, self._timer())
         if found is None and trouble is not None:
             raise trouble
         # The store once more: the record may have been shipped in between.
@@ -114,7 +114,7 @@ class Records:
 
     def _scanned(self, query: Query) -> Iterator[Record]:
         holding = b"" if query.account is None else msgspec.json.encode(query.account)
-        for record in journal.scan(self._folder, holding, self._timer()):
+        for record in unshipped.scan(self._folder, holding, self._timer()):
             if matches(record, query):
                 yield record
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from callgate.core.allowance import Spent
 from callgate.store.base import RequestLog, UsageQuery
-from callgate.store.journal import scan
+from callgate.store.journal.unshipped import scan
 
 _BY = ("day", "account", "key_id", "served")
 _TRIES = 5

@@ -29,10 +29,10 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from callgate.store.base import Caution, StoreError
-from callgate.store.eviction import caution_of, memory_of
-from callgate.store.link import Command, LinkError
+from callgate.store.counters.eviction import caution_of, memory_of
+from callgate.store.counters.link import Command, LinkError
+from callgate.store.counters.scripts import SCRIPTS
 from callgate.store.refusals import COUNTERS, fix_of
-from callgate.store.scripts import SCRIPTS
 
 _CONNECT_SECONDS = 2.0
 _TRIAL_SECONDS = 5.0
@@ -53,7 +53,7 @@ _UNKNOWN = re.compile(r"unexpected keyword argument ('\w+')")
 
 
 class RedisLink:
-    """`store.link.Link` by the URL of `counters.url`. Raises StoreError where it does not parse."""
+    """The `Link` by the URL of `counters.url`. Raises StoreError where it does not parse."""
 
     def __init__(self, url: str) -> None:
         self._options = _options(url)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from callgate.store.framing import salvage, unframe
+from callgate.store.journal.framing import salvage, unframe
 
 _SUFFIX = ".journal"
 _OPENING = ".opening"

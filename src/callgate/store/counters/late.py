@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from callgate.core.limits import Draw, Level
 from callgate.core.quota import Correction, Grant
-from callgate.store.share import Debt
+from callgate.store.counters.share import Debt
 
 _REFUSED = Grant(0, (), 0)
 

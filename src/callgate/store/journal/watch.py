@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callgate.core.entry import Entry, entries_of
-from callgate.store import segments
+from callgate.store.journal import segments
 
 _LINES = 500
 _ROUNDS = 40

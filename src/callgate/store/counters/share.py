@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from callgate.core.limits import MOST, WINDOW_US, Draw, Level, Period, ending
 from callgate.core.quota import Correction, Grant, Quota
-from callgate.store.memory import MemoryCounters
+from callgate.store.counters.memory import MemoryCounters
 
 _MOST_REMEMBERED = 50_000
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from callgate.store.memory import MemoryCounters, Window
+from callgate.store.counters.memory import MemoryCounters, Window
 
 # The old one is told to retire once this one answers: it is soon, or with a busy machine a little
 # later, that there is something to take over.

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from callgate.core.entry import Entry, entries_of
-from callgate.store import segments
 from callgate.store.base import RequestLog, StoreError
-from callgate.store.watch import Watch
+from callgate.store.journal import segments
+from callgate.store.journal.watch import Watch
 
 _BATCH_BYTES = 8 << 20
 _DAMAGED_FILE = "damaged.log"

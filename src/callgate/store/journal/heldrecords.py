@@ -7,7 +7,7 @@ import logging
 
 from callgate.core.entry import entries_of
 from callgate.store.base import RequestLog, StoreError
-from callgate.store.journal import Journal
+from callgate.store.journal.journal import Journal
 
 _LOOK_EVERY = 1.0
 _AT_ONCE = 256

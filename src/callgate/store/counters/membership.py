@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from callgate.store.link import Command, Link
-from callgate.store.roster import Roster
-from callgate.store.scripts import BEAT, LEAVE
-from callgate.store.share import Share
+from callgate.store.counters.link import Command, Link
+from callgate.store.counters.roster import Roster
+from callgate.store.counters.scripts import BEAT, LEAVE
+from callgate.store.counters.share import Share
 
 _GONE_MS = 10_000
 _ASSEMBLE_SECONDS = 1.0

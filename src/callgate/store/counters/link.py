@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from callgate.store.base import Caution
-from callgate.store.scripts import Script
+from callgate.store.counters.scripts import Script
 
 
 class Command(NamedTuple):

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 from callgate.extras import install
 from callgate.store.base import Caution, Counters, StoreError
-from callgate.store.handover import HandoverCounters
-from callgate.store.link import Command
-from callgate.store.mapped import MappedCounters
-from callgate.store.roster import Roster
-from callgate.store.scripts import DRAW
+from callgate.store.counters.handover import HandoverCounters
+from callgate.store.counters.link import Command
+from callgate.store.counters.mapped import MappedCounters
+from callgate.store.counters.roster import Roster
+from callgate.store.counters.scripts import DRAW
 
 if TYPE_CHECKING:
-    from callgate.store.redis import RedisLink
+    from callgate.store.counters.redis import RedisLink
 
 SERVERS = ("redis", "rediss", "unix")
 """The schemes of a URL that names a server."""
@@ -38,8 +38,8 @@ def open_counters(url: str, *, region: str, workers: int, timeout: float, table:
         table.unlink(missing_ok=True)
         return HandoverCounters(left)
     link = _link(url)
-    from callgate.store.redis import key_of
-    from callgate.store.remote import RemoteCounters
+    from callgate.store.counters.redis import key_of
+    from callgate.store.counters.remote import RemoteCounters
 
     prefix = _prefix(region)
     return RemoteCounters(
@@ -68,7 +68,7 @@ def probe_counters(url: str, *, region: str) -> Probed | None:
     if _scheme(url) not in SERVERS:
         return None
     link = _link(url)
-    from callgate.store.redis import key_of, probe, shown
+    from callgate.store.counters.redis import key_of, probe, shown
 
     # As a reservation does it, writing, but of nothing.
     trial = Command(DRAW, (key_of(_prefix(region), "", "probe"),), (0, 0, 0, 1, 0))
@@ -85,7 +85,7 @@ def _prefix(region: str) -> str:
 
 def _link(url: str) -> RedisLink:
     try:
-        from callgate.store.redis import RedisLink
+        from callgate.store.counters.redis import RedisLink
     except ModuleNotFoundError as error:
         raise StoreError(
             f"counters.url: the package {error.name!r} is not installed; run: {install('redis')}"

@@ -30,7 +30,7 @@ from callgate.core.limits import Draw, Level, Period
 from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.errors import GatewayError
 from callgate.store.base import Caution
-from callgate.store.mappedfile import HEADER, KEY, WORDS, open_table
+from callgate.store.counters.mappedfile import HEADER, KEY, WORDS, open_table
 
 _REACH = 128
 

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from callgate.store import segments
+from callgate.store.journal import segments
 
 _ROOM = 256 << 10
 _POPULATE_WRITE = 23  # https://man7.org/linux/man-pages/man2/madvise.2.html, since Linux 5.14

@@ -1,9 +1,9 @@
 """Counters on a server that many gateways share, and what happens while it is away.
 
-One round trip a request, in one write for many (`store.pipeline`). An answer that is not there in
+One round trip a request, in one write for many (`pipeline`). An answer that is not there in
 time counts as none. From the first such moment on nobody waits any more: each
 process goes on by itself, with its share of every limit, while one task tries to get the server
-back; then it hears what is still under way (`store.late`), tells the server what was used
+back; then it hears what is still under way (`late`), tells the server what was used
 meanwhile, and counting is exact again.
 """
 
@@ -21,14 +21,14 @@ from typing import Any
 from callgate.core.limits import WINDOW_US, Draw, Level, Period
 from callgate.core.quota import Correction, Grant, Quota, quota
 from callgate.store.base import Caution
-from callgate.store.commands import Commands, granted
-from callgate.store.late import Late, given_back
-from callgate.store.link import Link, LinkError
-from callgate.store.membership import Membership
-from callgate.store.pipeline import Pipeline
-from callgate.store.roster import Roster
-from callgate.store.share import Debt, Share
-from callgate.store.waiting import within
+from callgate.store.counters.commands import Commands, granted
+from callgate.store.counters.late import Late, given_back
+from callgate.store.counters.link import Link, LinkError
+from callgate.store.counters.membership import Membership
+from callgate.store.counters.pipeline import Pipeline
+from callgate.store.counters.roster import Roster
+from callgate.store.counters.share import Debt, Share
+from callgate.store.counters.waiting import within
 
 _START_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0

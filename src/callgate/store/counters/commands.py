@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from callgate.core.limits import MOST, Draw, Level, Period
 from callgate.core.quota import Correction, Grant
-from callgate.store.link import Command
-from callgate.store.scripts import DRAW, RESTORE, SEED, SETTLE
-from callgate.store.share import Debt
+from callgate.store.counters.link import Command
+from callgate.store.counters.scripts import DRAW, RESTORE, SEED, SETTLE
+from callgate.store.counters.share import Debt
 
 _DRAWS = 2  # where the draws begin in what DRAW is told; of each the third is the amount
 

@@ -7,7 +7,7 @@ heard all the same.
 It is the server that has to be in time, not this process. While writes are under way the time is
 looked at once in a slot, a tenth of the bound. One that lasts for two tells that the process did
 not run: what is waited for gets that time back, and a slot to hear the server in. Before an answer
-counts as late, the loop is turned until all that had arrived is read (`store.waiting`).
+counts as late, the loop is turned until all that had arrived is read (`waiting`).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from callgate.core.limits import Draw
-from callgate.store.late import Late
-from callgate.store.link import Command, Link, LinkError
-from callgate.store.waiting import SLOTS, TURNS, settled
+from callgate.store.counters.late import Late
+from callgate.store.counters.link import Command, Link, LinkError
+from callgate.store.counters.waiting import SLOTS, TURNS, settled
 
 _EXCUSES = 3  # lest nobody ever be late for a process that is always held up
 _IN_FLIGHT = 2
