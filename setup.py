@@ -16,8 +16,8 @@ COMPILED = {
         "rules", "secret", "sse", "target", "template", "validate", "value",
     ),
     "engine": (
-        "accesslog", "admission", "attempt", "call", "candidates", "contentfilter", "engine",
-        "failover", "healing", "healthtable", "metering", "pricebook", "relay",
+        "accesslog", "admission", "attempt", "call", "candidates", "charging", "contentfilter",
+        "engine", "failover", "healing", "healthtable", "metering", "pricebook", "relay",
     ),
     "providers": (
         "anthropic/answer", "anthropic/messages", "anthropic/parts", "anthropic/request",

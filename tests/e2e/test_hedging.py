@@ -117,6 +117,7 @@ def test_another_deployment_answers_and_the_slow_one_is_left(
     assert lost["decision"] == "lost the race"
     assert lost["reason"] == "test/test-ok answered first"
     assert "error" not in lost
+    assert lost["usage"]["estimated"]  # its prompt, which its provider has read
     assert won["decision"] == "done"
     assert won["started_us"] > lost["started_us"]
     assert record["provider"] == "test"

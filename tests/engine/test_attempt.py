@@ -19,7 +19,6 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.attempt import Try
 from callgate.engine.call import Call
-from callgate.engine.engine import Engine
 from callgate.errors import GatewayError
 from callgate.providers.gemini.dialect import Gemini
 from callgate.upstream.failure import timed_out
@@ -72,38 +71,29 @@ class Waiting:
         raise asyncio.CancelledError
 
 
+class Late:
+    """A transport whose provider does not answer in time."""
+
+    def __init__(self, *, sent: bool) -> None:
+        self.sent = sent
+
+    async def send(self, request: HttpRequest, *_: object, **__: object) -> Any:
+        request.abandoned = self.sent
+        raise timed_out("headers", "127.0.0.1", 1)
+
+
+@pytest.mark.parametrize("transport", [Waiting, Late])
 @pytest.mark.parametrize("sent", [True, False])
-async def test_what_was_asked_is_charged_where_the_caller_leaves(*, sent: bool) -> None:
+async def test_what_was_asked_and_not_waited_for_is_noted_with_its_prompt(
+    transport: type[Waiting | Late], *, sent: bool
+) -> None:
     request = parse_chat(json.dumps({"model": "m", "prompt": "x" * 398}).encode())
     call = Call("id", 0.0, "POST", "/")
-    one = Try(call, TARGET, cast("Any", Waiting(sent=sent)), cast("Any", None))
-    with pytest.raises(asyncio.CancelledError):
+    one = Try(call, TARGET, cast("Any", transport(sent=sent)), cast("Any", None))
+    with pytest.raises((asyncio.CancelledError, GatewayError)):
         await one.whole(request)
-    Engine.charge_given_up(call)
-    if not sent:
-        assert call.usage is one.attempt.usage is None
-        return
-    assert call.usage is not None
-    assert (call.usage.input_tokens, call.usage.output_tokens) == (100, 0)
-    assert call.usage.estimated
-    assert one.attempt.usage == call.usage
-    assert (call.target, call.parts) == (TARGET, [])
-
-
-async def test_what_was_asked_is_charged_beside_what_was_answered_before() -> None:
-    request = parse_chat(json.dumps({"model": "m", "prompt": "x" * 398}).encode())
-    before = Usage(input_tokens=7, output_tokens=3, total_tokens=10)
-    call = Call("id", 0.0, "POST", "/")
-    call.target, call.usage = TARGET, before
-    lost, other = (Try(call, TARGET, cast("Any", Waiting(sent=True)), None) for _ in range(2))  # type: ignore[arg-type]
-    for one in (lost, other):
-        with pytest.raises(asyncio.CancelledError):
-            await one.whole(request)
-    lost.attempt.reason = "another answered first"
-    Engine.charge_given_up(call)
-    assert [usage.total_tokens for _, usage in call.parts] == [10, 100]
-    assert call.usage.total_tokens == 110
-    assert lost.attempt.usage is None
+    prompt = Usage(input_tokens=100, output_tokens=0, total_tokens=100, estimated=True)
+    assert call.given_up == (((one.attempt, TARGET, prompt),) if sent else ())
 
 
 async def test_an_answer_whose_usage_nobody_counted_has_an_estimate() -> None:

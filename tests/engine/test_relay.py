@@ -236,9 +236,21 @@ async def test_an_answer_that_was_to_be_whole_and_is_left_tells_what_was_said() 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert relay.attempt.usage is not None
-        assert relay.attempt.usage.output_tokens == 4
-        assert call.usage == relay.attempt.usage
+        ((attempt, target, usage),) = call.given_up
+        assert (attempt, target, usage.output_tokens) == (relay.attempt, relay.target, 4)
+        assert call.usage is None
+
+
+async def test_an_answer_that_was_to_be_whole_and_breaks_off_is_paid_for() -> None:
+    server = Server(said("four" * 4), b"this is no chunk\r\n")
+    server.due.release()
+    async with opened(server, opens=False) as (relay, call):
+        with pytest.raises(GatewayError):
+            await gathered(call, relay)
+        ((target, usage),) = call.parts
+        assert (target, usage.output_tokens, usage.estimated) == (relay.target, 4, True)
+        assert relay.attempt.usage == usage
+        assert call.usage is None
 
 
 async def test_who_takes_no_more_at_once_is_given_the_rest_by_next() -> None:

@@ -168,6 +168,14 @@ def test_what_a_failure_cost_is_told_though_nothing_is_known_of_it() -> None:
     assert explain(samples.refused()).usage == [Fact("cost", "nothing: no provider was asked")]
 
 
+def test_what_is_charged_beside_an_answer_is_told() -> None:
+    prompt = Usage(input_tokens=40, output_tokens=0, total_tokens=40, estimated=True)
+    late = samples.attempt(usage=prompt, first_token_us=None, decision="lost the race")
+    story = explain(samples.answered(attempts=[late, samples.attempt()]))
+    (told,) = (fact.value for fact in story.usage if fact.label == "given up")
+    assert told == "40 in, estimated, of attempts that were given up; cost and limits have them too"
+
+
 def test_a_reply_that_the_providers_words_hold_whole_is_not_told_twice() -> None:
     page = "<html>No server is available</html>"
     odd = samples.attempt(status=502, error="provider_unavailable", message=page, body=page)

@@ -9,7 +9,7 @@ from time import monotonic
 
 import pytest
 
-from callgate.core.http import Origin
+from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from patience import PATIENCE, best_of
@@ -22,6 +22,15 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 def within(**phases: float) -> Timeouts:
     return replace(PATIENT, **phases)
+
+
+@pytest.mark.parametrize(("size", "whole"), [(2, True), (50_000_000, False)])
+async def test_a_request_is_marked_that_was_sent_whole_and_not_answered_in_time(ask, size, whole):
+    async with Hostile(lambda peer: peer.stall()) as server:
+        request = HttpRequest("POST", server.origin, "/", (), b"x" * size)
+        with pytest.raises(GatewayError):
+            await ask().client.send(request, within(headers=SHORT))
+        assert request.abandoned == whole
 
 
 def after(sent: bytes):  # type: ignore[no-untyped-def]

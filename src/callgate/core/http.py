@@ -56,7 +56,8 @@ class HttpRequest(Value):
     """A request to an upstream. `path` holds the query string too; header names are lower case.
 
     `host`, `content-length` and `accept-encoding` are the connection's business, not given here.
-    `abandoned`, which is no part of the value, says that it was sent whole and no answer awaited.
+    `abandoned`, which is no part of the value, says that it was sent whole and no answer awaited,
+    or none came in time.
     """
 
     __slots__ = ("abandoned", "body", "headers", "method", "origin", "path")

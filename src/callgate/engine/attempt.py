@@ -116,17 +116,21 @@ class Try:
             exchange = self._exchange
             if exchange is not None and not exchange.status:
                 exchange.error = Failure.of(error)
+            if error.kind.type == "upstream_timeout":
+                self._note_given_up()
         else:
             left = isinstance(error, BaseException) and not isinstance(error, Exception)
             attempt.error = "client_disconnected" if left else "internal_error"
             attempt.decision = "stop"
             attempt.reason = CUT_OFF if left else "a defect in the gateway"
-            if left and attempt.first_token_us is None:
+            if left:
                 self._note_given_up()
 
     def _note_given_up(self) -> None:
         """What was asked is paid for by then, even if nobody waits for the answer."""
         request, outgoing = self._request, self._outgoing
+        if self.attempt.first_token_us is not None:  # what was said is counted, and by others
+            return
         answered = self.response is not None and 200 <= self.response.status < 300
         if request is not None and outgoing is not None and (outgoing.abandoned or answered):
             asked = (self.attempt, self.target, estimate(request, self.target.model))

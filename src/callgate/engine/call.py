@@ -49,8 +49,8 @@ class Call:
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
     the targets and what each used, where more than one was paid; `given_up` are attempts that were
-    cancelled before any answer, with their targets and what these were asked. `degraded` says that
-    limits were not exact while it was served, `budget_warning` which budget is nearly spent;
+    cancelled or took too long, with their targets and what is to be paid for them. `degraded` says
+    that limits were not exact while it was served, `budget_warning` which budget is nearly spent;
     `reservations` are the tokens and money that were reserved and are to be settled.
     `listed` counts the entries that were streamed of each list in an answer.
     """

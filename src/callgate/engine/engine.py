@@ -11,18 +11,18 @@ import msgspec
 from callgate.core.chat import Chunk
 from callgate.core.omitting import PARAMETERS_BYTES, omit
 from callgate.core.price import Price
-from callgate.core.pricing import charged, total_cost, with_tier
+from callgate.core.pricing import with_tier
 from callgate.core.record import marked
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.splice import Splice
 from callgate.core.target import Target
-from callgate.core.usage import total
 from callgate.engine.accesslog import AccessLog
 from callgate.engine.admission import Admission
-from callgate.engine.attempt import CUT_OFF, Try
+from callgate.engine.attempt import Try
 from callgate.engine.call import Call, note_declined
 from callgate.engine.candidates import Candidate
+from callgate.engine.charging import charge
 from callgate.engine.contentfilter import check, leaves
 from callgate.engine.failover import Failover
 from callgate.engine.healing import HealingStream, continues
@@ -160,34 +160,12 @@ class Engine:
         shaped.stream = stream
         return shaped
 
-    @staticmethod
-    def charge_given_up(call: Call) -> None:
-        """Charge a caller who has left for what a provider was being asked: it is paid for.
-
-        Of two that were asked in a race only one is charged for, as if they had answered.
-        """
-        for attempt, target, usage in call.given_up:
-            if attempt.reason != CUT_OFF:  # another's answer was taken in its place
-                continue
-            if not call.parts and call.usage is not None and call.target is not None:
-                call.parts.append((call.target, call.usage))
-            attempt.usage = usage
-            if call.parts:
-                call.parts.append((target, usage))
-                call.usage = total(used for _, used in call.parts)
-            else:
-                call.target, call.usage = target, usage
-            return
-
     def settle(self, call: Call) -> None:
         """Close the books on a call, before its response ends: cost and record. Idempotent."""
         if call.settled:
             return
         call.settled = True
-        if call.parts:
-            call.cost_usd = total_cost(call.parts, self._prices)
-        elif call.usage is not None and call.target is not None:
-            call.cost_usd = charged(call.target, call.usage, self._prices(call.target))
+        charge(call, self._prices)
         if call.reservations:
             self.admission.metering.settle(call)
         told = call.record(self._region)

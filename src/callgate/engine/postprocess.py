@@ -20,6 +20,7 @@ from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.contentfilter import note_used
 from callgate.engine.relay import Again, Outlet, Relay
+from callgate.errors import GatewayError
 
 _AT_ONCE = 4096
 """Characters beyond which the steps are taken off the event loop."""
@@ -62,11 +63,22 @@ async def gathered(call: Call, relay: Relay) -> ChatResponse:
             while (chunks := await relay.next()) is not None:
                 accumulator.take(chunks)
             answer = accumulator.answer()
-    except asyncio.CancelledError:
-        relay.attempt.usage = relay.usage
+    except (asyncio.CancelledError, GatewayError) as broken:
+        _charge(call, relay, broken)
         raise
     answer.usage = relay.usage
     return answer
+
+
+def _charge(call: Call, relay: Relay, broken: BaseException) -> None:
+    """Count what an answer used that has begun and that nobody gets whole."""
+    assert relay.usage is not None  # the provider's, or an estimate
+    call.usage = None
+    if isinstance(broken, GatewayError):
+        relay.attempt.usage = relay.usage
+        note_used(call, relay.target, relay.usage)
+    else:
+        call.given_up = (*call.given_up, (relay.attempt, relay.target, relay.usage))
 
 
 class Whole:

@@ -167,10 +167,6 @@ class Shaping:
             answer, fault_again = await self._once(call, target, told, form, ask, plainly=plainly)
         except asyncio.CancelledError:  # what has been answered has its price all the same
             note_used(call, target, first.usage)
-            call.usage, last = first.usage, call.last_at(target)
-            if last is not attempt and last.usage is not None:  # and the beginning of another
-                note_used(call, target, last.usage)
-                call.usage = total(used for _, used in call.parts)
             raise
         except GatewayError as error:
             call.notes.append(f"the model could not be asked again: {error.message}")

@@ -283,10 +283,20 @@ def _usage(record: Record) -> list[Fact]:
     facts = [
         Fact("tokens", f"{usage.input_tokens} in + {usage.output_tokens} out, {source}"),
         Fact("of these", told),
+        Fact("given up", _given_up(record)),
         Fact("cost", "no price known" if record.cost_usd is None else f"${record.cost_usd:.6f}"),
         Fact("finish", _finish(record)),
     ]
     return [fact for fact in facts if fact.value]
+
+
+def _given_up(record: Record) -> str:
+    """What is charged beside the answer: prompts of attempts that nobody waited for any longer."""
+    asked = [one.usage for one in record.attempts if one.first_token_us is None]
+    read = sum(usage.input_tokens for usage in asked if usage is not None and usage.estimated)
+    if not read or record.error is not None:  # of a failed call, the tokens above have them
+        return ""
+    return f"{read} in, estimated, of attempts that were given up; cost and limits have them too"
 
 
 def _unused(record: Record) -> list[Fact]:

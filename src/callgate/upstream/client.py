@@ -100,7 +100,9 @@ class Client:
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
-            raise connection.surrender()
+            error = connection.surrender()
+            request.abandoned = error.kind.type == "upstream_timeout" and connection.sent
+            raise error
         if connection.status == _PROXY_AUTHENTICATION and pool.forwarder is not None:
             connection.abort()
             raise failure.proxy_refused(pool.forwarder, origin.netloc, connection.status)

@@ -192,6 +192,11 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.abort()
         self._wake()
 
+    @property
+    def sent(self) -> bool:
+        """Whether the whole request has been written."""
+        return not self._unsent
+
     def surrender(self) -> GatewayError:
         """The error that ended the exchange, for its waiter, who gets it once.
 

@@ -130,6 +130,5 @@ class Gate:
             why = "The caller read nothing of the answer" if unread else _LEFT
             call.error = GatewayError("client_disconnected", why)
         call.status = call.error.kind.status
-        self._chat.engine.charge_given_up(call)
         note_left(call)
         self._chat.engine.settle(call)
