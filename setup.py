@@ -31,8 +31,8 @@ COMPILED = {
     ),
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
-        "authentication", "body", "chat", "credentials", "door", "exchange", "flow", "gate",
-        "head", "keyring", "protocol", "queue", "reader", "reply",
+        "authentication", "body", "chat", "chunks", "credentials", "door", "exchange", "flow",
+        "gate", "head", "headers", "keyring", "protocol", "queue", "reader", "reply",
     ),
 }  # fmt: skip
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import perf_counter_ns
 
 import msgspec
 
 from callgate.core.captured import HEADER, Failure
 from callgate.core.chat import Chunk, Named
-from callgate.core.present import chunk_event, chunk_head, response_json
+from callgate.core.present import response_json
 from callgate.core.record import BEGUN
-from callgate.core.redact import redact
 from callgate.core.sse import encode as event
-from callgate.core.template import Run, Template, template_of
-from callgate.core.trace import TraceContext, begun, received
+from callgate.core.template import Run
 from callgate.core.validate import parameters, parse_chat
 from callgate.engine.attempt import CUT_OFF
 from callgate.engine.call import Call
@@ -25,10 +23,12 @@ from callgate.errors import GatewayError
 from callgate.store.base import Key
 from callgate.web.authentication import Authenticator
 from callgate.web.body import Send, read_body
+from callgate.web.chunks import ChunkWriter
 from callgate.web.defect import internal_error
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.exchange import Incoming
 from callgate.web.head import Head
+from callgate.web.headers import check_media_type, note_client, trace_of
 from callgate.web.methods import wrong_method
 from callgate.web.queue import Queue
 from callgate.web.reply import EVENT_STREAM, JSON, head_lines, headers_of, piece, send_whole
@@ -38,7 +38,6 @@ from callgate.web.taping import Taping
 CHAT_PATH = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
 _UNBUFFERED = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
-_MAX_NOTED = 256
 _LARGE = 1_000_000
 
 
@@ -95,7 +94,7 @@ class Chat:
         headers = head.headers
         note_client(call, headers)
         if self._settings.trace_share is not None:
-            call.trace = _trace(call, headers, self._settings.trace_share)
+            call.trace = trace_of(call, headers, self._settings.trace_share)
         if head.method != "POST":
             raise wrong_method(head.method, "POST")
         key = await self._authenticator.key(call, headers, head.query)
@@ -103,7 +102,7 @@ class Chat:
         send: Send = exchange.send
         if taping.always or key.capture is not None or HEADER in headers:
             send = taping.begin(call, key, headers, send)
-        _check_media_type(headers)
+        check_media_type(headers)
         settings = self._settings
         body = exchange.arrived(settings.max_body_bytes)
         if body is None:
@@ -185,7 +184,7 @@ class Chat:
         send: Send,
         exchange: Incoming,
     ) -> None:
-        chunks = _ChunkWriter(call)
+        chunks = ChunkWriter(call)
         try:
             with await self.engine.stream(call, candidates) as relay:
                 lines = head_lines(call, EVENT_STREAM) + _UNBUFFERED
@@ -216,7 +215,7 @@ class Chat:
         self,
         call: Call,
         relay: Stream,
-        chunks: _ChunkWriter,
+        chunks: ChunkWriter,
         send: Send,
         exchange: Incoming,
     ) -> None:
@@ -244,49 +243,6 @@ class Chat:
         return event(self._errors.body(call, error))
 
 
-class _ChunkWriter:
-    """Writes the chunks of one answer as server-sent events, all under the first one's id."""
-
-    __slots__ = ("_call", "_head", "_run", "_template")
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._head = b""
-        self._run: Run | None = None
-        self._template: Template | None = None  # of the chunks of that run
-
-    def write(self, chunk: Chunk) -> bytes:
-        return chunk_event(self._head or self._begin(chunk), chunk)
-
-    def all(self, chunks: Sequence[Chunk]) -> bytes:
-        """Chunks that arrived together."""
-        if len(chunks) == 1:
-            return self.write(chunks[0])
-        return b"".join([self.write(chunk) for chunk in chunks])
-
-    def again(self, run: Run) -> bytes:
-        """What a run has taken: chunks like its own but for the text."""
-        if run is not self._run:
-            self._run, self._template = run, template_of(self.write(run.chunk))
-        template = self._template
-        return self.all(run.chunks()) if template is None else template.fill(run)
-
-    def usage(self) -> bytes:
-        """The last chunk, which carries the usage of the whole answer."""
-        return self.write(Chunk(choices=[], usage=self._call.usage))
-
-    def _begin(self, first: Chunk) -> bytes:
-        call = self._call
-        assert call.target is not None
-        self._head = chunk_head(
-            request_id=call.request_id,
-            model=call.target.model.name,
-            id=first.id or f"chatcmpl-{call.request_id}",
-            created=first.created or int(call.arrived),
-        )
-        return self._head
-
-
 def stopping(call: Call) -> GatewayError:
     """What a caller is told whose request outlasts the end of the process; no attempt says that it
     was the caller who left.
@@ -302,46 +258,3 @@ def note_left(call: Call) -> None:
     for attempt in call.attempts:
         if attempt.reason == CUT_OFF:
             attempt.reason = "the caller left"
-
-
-def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
-    """Note who is calling, as far as the headers say it; bounded, for the record."""
-    agent = headers.get(b"user-agent")
-    if agent is not None:
-        call.user_agent = _noted(agent)
-    own_id = headers.get(b"x-client-request-id")
-    if own_id is not None:
-        call.client_request_id = _noted(own_id)
-
-
-def _trace(call: Call, headers: Mapping[bytes, bytes], share: float) -> TraceContext:
-    """The trace that the caller names, or one that begins here."""
-    parent = headers.get(b"traceparent")
-    named = None if parent is None else received(parent, headers.get(b"tracestate"))
-    return named or begun(call.request_id, share)
-
-
-def _noted(value: bytes) -> str:
-    """A header's value as it may be kept: a key in the wrong place is not."""
-    text = value[:_MAX_NOTED].decode("latin-1")
-    return redact(text) if "cg_" in text else text
-
-
-def _check_media_type(headers: Mapping[bytes, bytes]) -> None:
-    coding = headers.get(b"content-encoding")
-    if coding is not None and coding.lower() != b"identity":
-        raise GatewayError(
-            "unsupported_media_type",
-            f"Content-Encoding {coding[:100].decode('latin-1')!r} is not accepted",
-            cause="The body is compressed.",
-            fix="Send the body as plain JSON, without `Content-Encoding`.",
-        )
-    declared = headers.get(b"content-type")
-    if declared is None or declared == b"application/json":
-        return
-    kind = declared.partition(b";")[0].strip().lower()
-    if kind != b"application/json" and not kind.endswith(b"+json"):
-        raise GatewayError(
-            "unsupported_media_type",
-            f"Content-Type {kind[:100].decode('latin-1')!r} is not JSON",
-        )

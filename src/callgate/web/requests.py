@@ -19,8 +19,8 @@ from callgate.errors import GatewayError
 from callgate.store.base import Page, Query, StoreError
 from callgate.support.story import ExplainedRecord
 from callgate.web.authentication import Authenticator
-from callgate.web.chat import note_client
 from callgate.web.filters import read_filters
+from callgate.web.headers import note_client
 from callgate.web.lookups import Lookups
 from callgate.web.openapi.lookups import PATH
 from callgate.web.shapes import RequestList, RequestSummary
