@@ -35,7 +35,7 @@ rate_limit = 100000
 [budgets]
 warn_at = 0.5
 [accounts.poor]
-budget_day = 0.0000001
+budget_day = 0.000001
 [accounts.careful]
 budget_month = 0.0009
 [accounts.lenient]

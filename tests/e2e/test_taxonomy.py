@@ -61,7 +61,7 @@ upstream_model = "test-broken"
 provider = "test"
 upstream_model = "test-ok"
 price = {input = 1, output = 1}
-budget_day = 0.0000001
+budget_day = 0.000001
 [models."test-nowhere"]
 provider = "nowhere"
 [providers.nowhere]

@@ -96,7 +96,7 @@ def sought(text: str) -> str:
 def dollars(text: str) -> float:
     """A budget in US dollars, from a millionth to a million, such as `12.50`."""
     if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) is None or not 0 < float(text) <= 1e6:
-        raise click.BadParameter(f"{text!r} is no budget; write US dollars, 0.000001 to 1000000")
+        raise click.BadParameter(f"{text!r}: write US dollars, 0.000001 to 1000000, such as 12.50")
     return float(text)
 
 
