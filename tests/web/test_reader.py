@@ -131,6 +131,19 @@ def test_an_offer_to_upgrade_costs_no_request_its_body(sent: bytes) -> None:
         assert b"".join(reader.bodies) == told, sent[:cut]
 
 
+LONG = b'{"content": "' + b"An Upgrade: at last. " * 100 + b'"}'
+
+
+@pytest.mark.parametrize("body", [LONG, LONG.replace(b" ", b"\n"), LONG.replace(b" ", b"\r\n")])
+@pytest.mark.parametrize("first", [OFFER, ONE])
+def test_an_offer_is_found_before_and_behind_a_long_body(first: bytes, body: bytes) -> None:
+    sent = first.replace(BODY, body).replace(b"33", b"%d" % len(body))
+    reader = Reader()
+    reader.feed(sent + OFFER + OFFER)
+    assert reader.error is None
+    assert b"".join(reader.bodies) == body + BODY + BODY
+
+
 @pytest.mark.parametrize(
     ("host", "sound"),
     [
