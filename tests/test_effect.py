@@ -93,7 +93,7 @@ async def test_what_is_told_of_models_follows_the_store(config: Config, store: S
         put(store, "model", "plain", offered=False)
         put(store, "model", "spare", rate_limit=8, price={"input": 1, "output": 2})
         follow(worker)
-        assert worker.changed.is_set()
+        assert worker.prices.changed.is_set()
         (spare,) = (await get(worker, "/v1/models"))["data"]
         assert (spare["id"], spare["rate_limit"]) == ("spare", 8)
         assert spare["pricing"]["global"]["prompt"] == 1

@@ -97,6 +97,7 @@ ALLOWED = {
     "__main__": {"cli"},
     "client": set(),
     "readiness": {"effect", "engine", "files", "store", "web"},
+    "pricekeeper": {"engine", "prices", "web"},
     "__init__": set(),
 }
 SANS_IO = ("core", "providers")

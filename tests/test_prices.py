@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import msgspec
 import pytest
 
 from callgate import prices
-from callgate.app import Worker
 from callgate.core.price import Price
 from callgate.prices import PROVIDERS, load, lookup
 
@@ -169,17 +165,3 @@ def test_a_broken_memory_is_looked_up_anew(tmp_path: Path, content: bytes) -> No
 def test_what_cannot_be_remembered_is_still_found(tmp_path: Path) -> None:
     pairs = [("openai", "gpt-4.1")]
     assert load(pairs, tmp_path / "missing" / "prices.json")[0] == lookup(pairs)
-
-
-async def test_prices_are_loaded_again_when_they_change() -> None:
-    loaded = asyncio.Queue[None]()
-
-    async def load_prices() -> datetime:
-        loaded.put_nowait(None)
-        return datetime.now(UTC)
-
-    worker = cast("Worker", SimpleNamespace(changed=asyncio.Event(), load_prices=load_prices))
-    keeping = asyncio.create_task(Worker.keep_prices(worker))
-    for _ in range(2):
-        await loaded.get()
-    keeping.cancel()

@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from datetime import datetime
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from callgate import prices
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
@@ -43,6 +39,7 @@ from callgate.engine.survey import survey
 from callgate.files import Files
 from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
+from callgate.pricekeeper import PriceKeeper
 from callgate.readiness import (
     counters_check,
     files_check,
@@ -86,10 +83,7 @@ _LOOK_UP_SECONDS = 2.0
 
 
 class Worker(Struct):
-    """What `server.worker` runs: the gate for callers, and the parts that need a task beside it.
-
-    `changed` is set when the models in effect are others.
-    """
+    """What `server.worker` runs: the gate for callers, and the parts that need a task beside it."""
 
     gate: Gate
     files: Files
@@ -99,30 +93,10 @@ class Worker(Struct):
     seeding: Seeding
     budgets: Callable[[], Iterable[tuple[str, Rule]]]
     limit_levels: LimitLevels
-    models: Models
-    changed: asyncio.Event
-    prices: PriceBook
-    price_file: Path
+    prices: PriceKeeper
     figures: Callable[[], Snapshot]
     sync_journal: Callable[[], None]
     held_records: HeldRecords
-
-    async def keep_prices(self) -> None:
-        """Keep the prices of the models in effect, as they change, until cancelled."""
-        while True:
-            self.changed.clear()
-            until = await self.load_prices()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.1, until.timestamp() - time.time())):
-                    await self.changed.wait()
-
-    async def load_prices(self) -> datetime:
-        """Load the price list, in a thread: no request waits for it. Until when it holds."""
-        refs = self.models.price_refs()
-        found, until = await asyncio.to_thread(prices.load, refs, self.price_file)
-        self.prices.load(found)
-        self.models.price(self.prices.price)
-        return until
 
 
 @contextmanager
@@ -210,7 +184,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         routes = (models, requests, status, openapi, ErrorPages(), metrics)
         cold = Cold([route for part in routes for route in part.routes()], errors)
 
-        changed = asyncio.Event()
+        price_keeper = PriceKeeper(book, models, config.data_dir / "prices.json")
 
         def follow(config: Config) -> None:
             """Operators have set something. Calls under way keep the models they have."""
@@ -221,7 +195,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             models.follow(directory, book.price)
             openapi.renew()
             world.health.keep({one.id for model in served for one in model.deployments})
-            changed.set()
+            price_keeper.changed.set()
 
         effect.followers.append(follow)
         yield Worker(
@@ -233,10 +207,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             seeding=seeding,
             budgets=lambda: metering.budgets(keyring.all(), effect.config.models.values()),
             limit_levels=limit_levels,
-            models=models,
-            changed=changed,
-            prices=book,
-            price_file=config.data_dir / "prices.json",
+            prices=price_keeper,
             sync_journal=journal.sync,
             held_records=HeldRecords(journal, world.store.requests),
             figures=partial(figures, chat, status, world, limit_levels),

@@ -139,7 +139,7 @@ def _beside(config: Config, worker: Worker, server: _Server) -> Iterator[Corouti
     """What runs while callers are served."""
     connections = cast("set[GateProtocol]", server.server_state.connections)
     yield worker.keyring.keep_fresh()
-    yield worker.keep_prices()
+    yield worker.prices.keep()
     yield _tell_figures(config, worker)
     yield _look_at_limits(config, worker)
     yield _sync_journal(config, worker)
