@@ -66,7 +66,8 @@ class RequestReader:
             self._head_data = data
             self._head_follows = self.amid_body
         try:
-            if before or (not self.amid_body and _may_offer(data)):
+            # A head has carriage returns, and few bodies that go on here have.
+            if before or ((not self.amid_body or data.find(b"\r") >= 0) and _may_offer(data)):
                 self._feed_without_upgrade(before, data)
             else:
                 self.parser.feed_data(data)
@@ -222,9 +223,9 @@ def _joining(headers: dict[bytes, bytes]) -> Callable[[bytes, bytes], None]:
 
 
 def _may_offer(data: bytes) -> bool:
-    """Whether a read that begins with a head may hold an offer to upgrade.
+    """Whether a read in which a head begins may hold an offer to upgrade.
 
-    Behind the head there is no other one without a carriage return, which a body of JSON has none
+    Behind that head there is no other one without a carriage return, which a body of JSON has none
     of: to find that out costs next to nothing, and to look through a large body does not.
     """
     if len(data) > _SHORT:
