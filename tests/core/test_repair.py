@@ -91,6 +91,7 @@ def test_refusal_says_what_and_why() -> None:
         ("[" * 3_000, "it is nested too deeply, or makes no sense"),
         ('{"a": ' + "[" * 150 + "]" * 150 + ",}", "it is nested deeper than 64 levels"),
         ("```json\n{'a': 1}\n``` or {'b': 2}", "it may hold more than one value"),
+        ('{b:c"\\"```json```0', "it is nested too deeply, or makes no sense"),
         (r"{\"a\": \"\ud83d\"}", "its escapes are not clear"),
         ('{"a": "x\\\ny",}', "an escape is not clear (at character 9 of the value)"),
     ],
@@ -99,6 +100,36 @@ def test_what_is_not_clear_is_refused_in_words(text: str, why: str) -> None:
     with pytest.raises(GatewayError) as raised:
         repair(text)
     assert raised.value.message.endswith(f"cannot be repaired: {why}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("```json\n5\n```", 5),
+        ("```json\n\n  {'a': 1}\n\n```", {"a": 1}),
+        ("```\n{'a': 1}", {"a": 1}),
+        ("as in [1]\n```json\n{'a': 1}\n``` \n", {"a": 1}),
+        ("of {a}\n```json\n{'a': 1}\n```", ...),
+        ("```json\n{'a': 1}\n```\n{'b': 2}", ...),
+        ("```json\nno value\n```", ...),
+        (" <think>of {'b': 2}</think>\n{'a': 1}", {"a": 1}),
+        (" <think>of {'a': 1}", ...),
+        ("`{'a': 1}`;", {"a": 1}),
+        ("{'a': 1} and so on", {"a": 1}),
+        ("{'a': 1} or {'b': 2}", ...),
+        ("{'a': [1, 2] and so on", ...),
+        ("[1, 2,} and so on", ...),
+        ("so:\n['a',]\nDone.", ["a"]),
+        ("so ['a',] it is", ...),
+        ("{'a': 1}; it is said in [1]", ...),
+        ("The answer: {,}", ...),
+        (r"{\"a\": 1}}", ...),
+        ("\ufeff{'a': 1}\u200b", {"a": 1}),
+        ("\u200b \u00a0", ...),
+    ],
+)
+def test_only_what_is_surely_no_value_is_taken_off_around_one(text: str, value: object) -> None:
+    assert outcome(text) == value
 
 
 @pytest.mark.parametrize(

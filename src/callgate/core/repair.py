@@ -122,7 +122,7 @@ def _mend(text: str) -> tuple[str, list[str]]:
 
 def _is_prose(text: str, first: int, fence: int) -> bool:
     """Whether no value begins before the fence, be there a bracket as in `see [1]`."""
-    return fence < first or (first > 0 and "{" not in text[:fence])
+    return first > 0 and "{" not in text[:fence]
 
 
 def _fenced(text: str, fence: int, meter: Meter) -> tuple[str, list[str]]:
@@ -132,7 +132,7 @@ def _fenced(text: str, fence: int, meter: Meter) -> tuple[str, list[str]]:
     before, start = text[:fence], opening.end()
     end = text.rfind(_FENCE, start)
     body, after = (text[start:end], text[end + 3 :]) if end >= 0 else (text[start:], "")
-    if "{" in after or "{" in before:
+    if "{" in after:
         raise UnclearError("it may hold more than one value")
     notes = ["fence removed"]
     if before.strip() or after.strip():
@@ -153,7 +153,7 @@ def _among_prose(text: str, start: int, meter: Meter) -> tuple[str, list[str]]:
         raise UnclearError("it may hold more than one value")
     end = max(text.rfind("}"), text.rfind("]")) + 1
     after = text[end:]
-    if end > start and after.strip() and not _DATA.search(after):
+    if after.strip() and not _DATA.search(after):
         try:
             mended, notes = _read(text[start:end], meter, whole=True)
         except UnclearError:
