@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -21,6 +22,7 @@ from callgate.web.errorexamples import EXAMPLES, REASONS, Example
 from callgate.web.shapes import ErrorType, ErrorTypeList
 
 _EXAMPLE_ID = "01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e"
+_WIDTH = 118
 _REFERRED = (429, 503)
 _CALLER_LEFT = 499
 _KINDS = tuple(sorted(TAXONOMY.values(), key=lambda kind: kind.status))
@@ -118,11 +120,11 @@ def section(kind: Kind) -> Iterator[str]:
     example = EXAMPLES.get(kind.type) or Example(kind.cause)
     yield f"### {kind.type}"
     yield ""
-    yield f"- **Symptom**: {_symptom(kind)}"
-    yield f"- **Cause**: {kind.cause}"
-    yield f"- **Fix**: {kind.fix}"
-    yield f"- **Retry**: {_retry(kind)}"
-    yield f"- **Whose fault**: {_ORIGINS[kind.origin]}."
+    yield from _item("Symptom", _symptom(kind))
+    yield from _item("Cause", kind.cause)
+    yield from _item("Fix", kind.fix)
+    yield from _item("Retry", _retry(kind))
+    yield from _item("Whose fault", f"{_ORIGINS[kind.origin]}.")
     yield ""
     reasons = REASONS.get(kind.type, ())
     if reasons:
@@ -133,6 +135,10 @@ def section(kind: Kind) -> Iterator[str]:
     yield "```json"
     yield _body(kind, example)
     yield "```"
+
+
+def _item(label: str, text: str) -> list[str]:
+    return wrap(f"- **{label}**: {text}", _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _symptom(kind: Kind) -> str:
