@@ -179,3 +179,51 @@ def test_a_key_goes_to_no_model_but_its_own_be_it_as_a_fallback() -> None:
     with pytest.raises(GatewayError) as told:
         of(admission, KEY, body % b', "model_region": "eu"')
     assert told.value.kind.type == "model_not_in_region"
+
+
+def beside(*dialects: str) -> Admission:
+    """Where `m` has a server of OpenAI's dialect, and `n` a deployment of each of these."""
+    admission, _ = made(Counting())
+    deployments = tuple(
+        replace(DEPLOYMENT, id=f"{one}/n", vendor=Vendor(name=one, dialect=one)) for one in dialects
+    )
+    other = replace(MODEL, name="n", deployments=deployments)
+    admission.directory = Directory({"m": MODEL, "n": other}, {}, region="us", endpoints={})
+    return admission
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ('"seed": 1, "fallbacks": [{"model": "m"}, {"model": "n"}]', "fallbacks[1].seed"),
+        ('"fallbacks": [{"model": "n", "temperature": 1.5}]', "fallbacks[0].temperature"),
+        ('"strange": 1, "fallbacks": [{"model": "n"}]', "fallbacks[0].strange"),
+    ],
+)
+def test_what_the_provider_of_a_fallback_does_not_take_is_refused_before_anybody_is_asked(
+    fields: str, path: str
+) -> None:
+    body = f'{{"model": "m", "prompt": "Hi", {fields}}}'
+    with pytest.raises(GatewayError) as told:
+        of(beside("anthropic"), KEY, body.encode())
+    assert (told.value.kind.type, told.value.param) == ("unsupported_field", path)
+    where = path.partition(".")[0]
+    assert told.value.message.startswith(f"{where}: Invalid request")
+    assert f"null in `{where}`" in told.value.fix
+
+
+@pytest.mark.parametrize(
+    ("dialects", "fields"),
+    [
+        (["anthropic"], '"seed": 1, "fallbacks": [{"model": "n", "seed": null}]'),
+        (["anthropic"], '"strange": 1, "fallbacks": [{"model": "n", "strange": null}]'),
+        (["anthropic", "openai"], '"seed": 1, "fallbacks": [{"model": "n"}]'),
+        (
+            ["cohere"],
+            '"response_format": {"type": "json_object"}, "fallbacks": [{"model": "n"}]',
+        ),
+    ],
+)
+def test_a_fallback_is_taken_that_can_be_asked(dialects: list[str], fields: str) -> None:
+    body = f'{{"model": "m", "prompt": "Hi", {fields}}}'
+    assert [one.model.name for one in of(beside(*dialects), KEY, body.encode())] == ["m", "n"]

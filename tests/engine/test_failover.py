@@ -111,6 +111,16 @@ async def test_who_is_asked_after_which_failures(
     assert call.notes == (passed_over if LONG in told["one"] else [])
 
 
+async def test_a_failure_is_told_and_not_that_a_fallback_could_not_be_asked() -> None:
+    request = parse_chat(b'{"model": "one", "prompt": "x"}')
+    call, left = of_acme(), {"one": ["upstream_timeout"], "two": ["unsupported_field"]}
+    healths = HealthTable(BreakerSettings())
+    failover = Failover(healths, Budget(), granted, lambda: 0.5, granted)
+    candidates = [candidate("one", request), candidate("two", request, param="fallbacks[0].model")]
+    with pytest.raises(GatewayError, match="upstream_timeout"):
+        await failover.run(call, candidates, scripted(call, left))
+
+
 def scripted(call: Call, left: dict[str, list[str]]) -> Send[str]:
     """Fails as is told of each deployment, then answers with its name."""
 

@@ -7,6 +7,7 @@ from callgate.core.models import Model
 from callgate.core.record import COUNTED_ALONE
 from callgate.core.request import ChatRequest
 from callgate.core.validate import check_model
+from callgate.engine.askable import check_askable
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate, at_fallback, entries, overridden
 from callgate.engine.checkers import Checkers
@@ -80,6 +81,11 @@ class Admission:
             if fallback.worldwide:
                 fallback = placed(changed, fallback)
             bare = unmarked(changed, entry, fallback)
+            if own:
+                try:
+                    check_askable(bare, fallback)
+                except GatewayError as error:
+                    raise at_fallback(error, at) from None
             note = "" if bare is changed else UNMARKED.format(fallback.name)
             candidates.append(Candidate(fallback, bare, f"fallbacks[{at}].model", note))
         return candidates

@@ -77,11 +77,14 @@ def at_fallback(error: GatewayError, at: int) -> GatewayError:
     """The error, with message and path that say it is the fallback's at position `at`."""
     where = f"fallbacks[{at}]"
     param = f"{where}.{error.param}" if error.param else where
+    fix = error.fix
+    if error.kind.type == "unsupported_field":  # mostly it stands in the request, not in the entry
+        fix = f"Set it to null in `{where}`, or name a fallback that supports it."
     return GatewayError(
         error.kind.type,
         f"{where}: {error.message}",
         param=param,
         errors=[f"{where}: {one}" for one in error.errors],
         cause=error.cause,
-        fix=error.fix,
+        fix=fix,
     )

@@ -91,7 +91,7 @@ class Failover:
                 try:
                     return await self._try_model(run, at)
                 except GatewayError as error:
-                    if failure is None or error.kind.type != "circuit_open":
+                    if failure is None or error.kind.type not in _TELLS_LITTLE:
                         failure = error
                     if not _may_leave(error, candidate) or self._is_spent(call):
                         _note_end(call, error)
@@ -301,6 +301,8 @@ class Failover:
 
 
 _SAME_FOR_ALL = ("context_too_long", "content_filtered")
+_TELLS_LITTLE = ("circuit_open", "unsupported_field")
+"""What is no reason for a failure if there was another before."""
 _LAST = MappingProxyType(
     {
         "context_too_long": "no target with a larger window remains",

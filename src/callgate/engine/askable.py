@@ -1,0 +1,46 @@
+"""Whether the provider of a fallback can be asked at all what a request asks.
+
+`supported_parameters` say it of models that are well known. All else a provider's dialect finds
+out as it encodes, which for a fallback would be when it is needed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from callgate.core.models import Model
+from callgate.core.request import ChatRequest
+from callgate.core.target import Target
+from callgate.errors import GatewayError
+from callgate.providers.registry import dialect
+
+_FORM: Final = "response_format"
+_MAX_TOOLS: Final = 64 * 1024
+"""Bytes of tools beyond which it is left to the attempt, which encodes them off the event loop."""
+
+
+def check_askable(request: ChatRequest, model: Model) -> None:
+    """Encode the request for the model's deployments until one takes it.
+
+    `response_format` is left out: every model can be brought to it. Raises GatewayError, what the
+    first deployment refuses, where all do.
+    """
+    tools = request.raw.get("tools")
+    if tools is not None and len(tools) > _MAX_TOOLS:
+        return
+    if request.body.response_format is not None:
+        body = msgspec.structs.replace(request.body, response_format=None)
+        raw = {name: value for name, value in request.raw.items() if name != _FORM}
+        request = request.replace(body=body, raw=raw)
+    refusal: GatewayError | None = None
+    for deployment in model.deployments:
+        try:
+            dialect(deployment.vendor.dialect).encode(request, Target(model, deployment))
+        except GatewayError as error:
+            refusal = refusal or error
+        else:
+            return
+    if refusal is not None:
+        raise refusal
