@@ -17,8 +17,8 @@ BODY = b'{"content": "\\nAuthorization: a"}'
 class Reader(RequestReader):
     """Notes of each head whether it bears two keys and two hosts, and what was refused."""
 
-    def __init__(self) -> None:
-        super().__init__(1000)
+    def __init__(self, *, joins: bool = False) -> None:
+        super().__init__(1000, joins=joins)
         self.twice: list[bool] = []
         self.hosts: list[bool] = []
         self.bodies: list[bytes] = []
@@ -28,9 +28,8 @@ class Reader(RequestReader):
         pass
 
     def head_read(self) -> GatewayError | None:
-        repeats = self.repeats(len({name.lower() for name in self.headers}))
-        self.twice.append(repeats and self.stands_twice(b"authorization"))
-        self.hosts.append(repeats and self.stands_twice(b"host"))
+        self.twice.append(b"authorization" in self.repeated)
+        self.hosts.append(b"host" in self.repeated)
         return None
 
     def body_read(self, body: bytes) -> None:
@@ -98,6 +97,26 @@ def test_two_hosts_are_seen(before: bytes) -> None:
         reader = Reader()
         reader.feed(before + head(*lines))
         assert reader.hosts[-1] == twice, lines
+
+
+@pytest.mark.parametrize(("joins", "told"), [(False, b"3"), (True, b"1,2,3")])
+def test_of_a_header_on_several_lines_the_last_counts_or_all_are_joined(
+    joins: bool, told: bytes
+) -> None:
+    reader = Reader(joins=joins)
+    reader.feed(head(b"X-Forwarded-For: 1", b"x-forwarded-for: 2", b"X-Forwarded-For: 3", b"A: b"))
+    assert reader.headers == {b"x-forwarded-for": told, b"a": b"b", b"content-length": b"33"}
+    assert reader.repeated == {b"x-forwarded-for"}
+
+
+def test_a_trailer_is_no_header() -> None:
+    reader = Reader()
+    reader.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    reader.feed(b"1\r\n{\r\n0\r\nHost: b\r\nAuthorization: c\r\n\r\n")
+    assert reader.headers == {b"host": b"a", b"transfer-encoding": b"chunked"}
+    assert not reader.repeated
+    reader.feed(NONE)
+    assert reader.repeated == {b"host"}
 
 
 OFFER = head(b"Host: a", b"Connection: Upgrade", b"Upgrade: h2c")

@@ -23,9 +23,9 @@ def uuid7(unix_ms: int, entropy: bytes | int) -> str:
     bits: an int of that many, or 10 bytes.
     """
     chance = entropy if isinstance(entropy, int) else int.from_bytes(entropy, "big")
-    moment = (unix_ms & _TIME).to_bytes(6, "big").hex()
-    rest = (chance & _RANDOM | _FIXED).to_bytes(10, "big").hex()
-    return f"{moment[:8]}-{moment[8:]}-{rest[:4]}-{rest[4:8]}-{rest[8:]}"
+    number = (unix_ms & _TIME) << 80 | chance & _RANDOM | _FIXED
+    text = number.to_bytes(16, "big").hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def unix_ms(request_id: str) -> int:

@@ -166,16 +166,14 @@ class GateProtocol(RequestReader):
         """Serve the request, or let it wait for those before it."""
         if len(self._waiting) >= _MAX_PIPELINED:
             return GatewayError("bad_http", "Too many requests were sent ahead")
-        headers = {name.lower(): value for name, value in self.headers.items()}
+        headers, repeated = self.headers, self.repeated
         host = headers.get(_HOST)
-        repeats = self.repeats(len(headers))
-        if repeats or host != self._host:
-            twice = repeats and self.stands_twice(_HOST)
-            fault = host_fault(host, twice, self.parser.get_http_version())
+        if repeated or host != self._host:
+            fault = host_fault(host, _HOST in repeated, self.parser.get_http_version())
             if fault is not None:
                 return fault
             self._host = host
-            if repeats and self.stands_twice(_AUTHORIZATION):
+            if _AUTHORIZATION in repeated:
                 headers[_AUTHORIZATION] = SEVERAL
         exchange = self._new_exchange(headers)
         if self._scarce:  # what it holds is kept back for those who look after the gateway
