@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import pytest
 
 from callgate.core.chat import Chunk
 from callgate.core.models import Deployment, Model
+from callgate.core.record import NO_REASON
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.template import Run
@@ -58,11 +59,13 @@ class Server:
 
 
 @asynccontextmanager
-async def opened(server: Server, *, opens: bool = True) -> AsyncIterator[tuple[Relay, Call]]:
+async def opened(
+    server: Server, *, opens: bool = True, vendor: str = "openai"
+) -> AsyncIterator[tuple[Relay, Call]]:
     client = Client(UpstreamSettings())
     async with Hostile(server) as hostile:
         deployment = Deployment(
-            id="d", provider="p", vendor=VENDORS["openai"], upstream_model="m",
+            id="d", provider="p", vendor=VENDORS[vendor], upstream_model="m",
             origin=hostile.origin, path="", secret=Secret(""),
         )  # fmt: skip
         target = Target(Model(name="m", deployments=(deployment,)), deployment)
@@ -96,6 +99,16 @@ async def test_chunks_are_poured_and_next_tells_the_end() -> None:
         assert poured == ["b", "c", ""]
         assert await relay.next() is None
         assert (call.finish_reason, "".join(relay.text)) == ("stop", "abc")
+
+
+async def test_an_end_without_a_reason_is_noted() -> None:
+    for vendor, notes in (("vllm", [NO_REASON]), ("openai", [])):
+        async with opened(Server(said("a") + event(b"[DONE]")), vendor=vendor) as (relay, call):
+            with suppress(GatewayError), relay:
+                while await relay.next() is not None:
+                    pass
+            assert (call.finish_reason, call.notes) == (None, notes)
+            assert call.attempts[0].error == (None if notes else "upstream_cut")
 
 
 async def test_what_differs_in_its_text_alone_is_given_as_such_where_that_is_wanted() -> None:

@@ -56,10 +56,23 @@ def of(record: Record) -> Target:
 
 
 def sound(records: list[Record], *, stream: bool) -> Iterator[Record]:
+    return (one for one in unfailed(records, stream=stream) if not says_nothing(one))
+
+
+def unfailed(records: list[Record], *, stream: bool) -> Iterator[Record]:
     for record in records:
         failed = {"error_200", "error_in_choice", "stream_error"} & set(record["tags"])
         if record["response"]["status"] == 200 and record["stream"] is stream and not failed:
             yield record
+
+
+def says_nothing(record: Record) -> bool:
+    """Whether it is a stream without a word, a reason or a token: one of OpenRouter's is."""
+    events = events_of(record["response"]["body"]) if record["stream"] else []
+    choices = [choice for event in events for choice in event.get("choices", ())]
+    if not events or any(choice.get("finish_reason") for choice in choices):
+        return False
+    return (usage_in(events) or (0, 0, 0))[1] == 0
 
 
 # --- what the recording says, read without any of our code -------------------------------------
@@ -316,6 +329,13 @@ def test_streams_that_break_off_are_told_as_cut(chats: list[Record]) -> None:
             decoder.close()
         assert told.value.kind.type == "upstream_cut", record["id"]
         assert not decoder.done
+
+
+def test_a_stream_that_says_nothing_but_that_it_is_done_is_a_failure(chats: list[Record]) -> None:
+    (record,) = filter(says_nothing, unfailed(chats, stream=True))
+    with pytest.raises(GatewayError) as told:
+        streamed(record, [record["response"]["body"].encode()])
+    assert told.value.kind.type == "upstream_cut"
 
 
 def test_chunks_are_presented_as_openais_sdk_reads_them(chats: list[Record]) -> None:

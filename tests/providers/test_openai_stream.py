@@ -61,7 +61,7 @@ def test_a_stream_is_done_with_its_terminator(target: Target) -> None:
 )
 def test_a_terminator_without_its_empty_line_counts(end: bytes, target: Target) -> None:
     decoder = StreamDecoder(target)
-    decoder.feed(piece(content="hi") + end)
+    decoder.feed(piece(content="hi", finish="stop") + end)
     decoder.close()
     assert decoder.done
 
@@ -86,6 +86,42 @@ def test_a_finished_answer_without_a_terminator_is_whole(target: Target) -> None
 )
 def test_any_other_end_is_a_cut(pieces: list[bytes], target: Target) -> None:
     assert failure_of(target, *pieces).kind.type == "upstream_cut"
+
+
+LENIENT = target_of("openai-compatible")
+
+
+def test_the_mark_of_the_end_alone_does_for_text_where_a_server_may_give_no_reason() -> None:
+    chunks = chunks_of(LENIENT, piece(content="a"), piece(1, content="b"), DONE)
+    assert [choice["finish_reason"] for one in chunks for choice in one.choices] == [None, None]
+    ended = StreamDecoder(LENIENT)
+    ended.feed(piece(content="a") + DONE)
+    assert (ended.done, ended.finished) == (True, False)
+
+
+def test_so_it_does_for_everyone_who_counts_what_was_written(target: Target) -> None:
+    used = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    counted = event({"choices": [], "usage": used})
+    assert len(chunks_of(target, piece(audio={"data": "aGk="}), counted, DONE)) == 2
+    nothing = event({"choices": [], "usage": {**used, "completion_tokens": 0}})
+    assert failure_of(target, piece(content=""), nothing, DONE).kind.type == "upstream_cut"
+
+
+CALLS = {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": "{}"}}]}
+
+
+@pytest.mark.parametrize(
+    ("target", "pieces"),
+    [
+        *((target_of(name), [piece(content="a")]) for name in ("openai", "groq", "azure")),
+        (LENIENT, [piece(0, content="a", finish="stop"), piece(1, content="b")]),
+        (LENIENT, [piece(**CALLS)]),
+        (LENIENT, [piece(content="a"), piece(**CALLS)]),
+    ],
+)
+def test_else_it_is_the_end_of_a_stream_that_was_cut(target: Target, pieces: list[bytes]) -> None:
+    for sent in ([*pieces, DONE], [b"".join(pieces) + DONE], [*pieces, DONE.strip()]):
+        assert failure_of(target, *sent).kind.type == "upstream_cut"
 
 
 def test_a_last_event_without_its_empty_line_is_taken(target: Target) -> None:
@@ -352,7 +388,9 @@ def test_the_first_piece_of_each_choice_names_the_role(target: Target) -> None:
 
 def test_lists_of_parts_become_text_and_reasoning(target: Target) -> None:
     thought = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}]
-    chunks = chunks_of(target, piece(content=thought), piece(content=[]), piece("stop"), DONE)
+    chunks = chunks_of(
+        target, piece(content=thought), piece(content=[]), piece(finish="stop"), DONE
+    )
     assert chunks[0].choices[0]["delta"] == {
         "content": "",
         "role": "assistant",
@@ -392,7 +430,7 @@ def test_what_a_vendor_adds_is_kept(target: Target) -> None:
         "id": "x", "created": 3, "model": "m", "object": "o", "service_tier": "default",
         "choices": [{"index": 0, "delta": {"content": "a", "reasoning": "r"}, "logprobs": {}}],
     }  # fmt: skip
-    (chunk, *_) = chunks_of(target, event(body), DONE)
+    (chunk, *_) = chunks_of(target, event(body), piece(finish="stop"), DONE)
     assert (chunk.id, chunk.created, chunk.model) == ("x", 3, "m")
     assert chunk.extra == {"service_tier": "default"}
     assert chunk.choices[0]["delta"]["reasoning"] == "r"

@@ -71,7 +71,8 @@ def read(record: dict[str, Any]) -> Outcome:
         usage = data.get("usage") or (data.get("x_groq") or {}).get("usage")
         tokens = _tokens(usage) if usage else tokens
     choices = {at: draft.choice() for at, draft in drafts.items()}
-    if isinstance(body, str) and "[DONE]" not in body and not _finished(choices):
+    marked = isinstance(body, str) and "[DONE]" in body and bool((tokens or {}).get("output"))
+    if isinstance(body, str) and not marked and not _finished(choices):
         return failed("upstream_cut", choices)
     return Outcome(choices, tokens)
 

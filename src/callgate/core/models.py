@@ -29,8 +29,9 @@ class Vendor:
     `developer` that it knows the role of that name; `short_ids` that it takes only ids of calls of
     nine letters and digits; `seed_field` is its name for `seed`; `calls_need_thoughts` says that
     while thinking it wants a thought with every earlier call; `stops_at_calls` that `stop` is what
-    it says, as OpenAI does, where a call was forced by name; `bill` is the form in which its usage
-    tells what it has charged, see `core.pricing`.
+    it says, as OpenAI does, where a call was forced by name; `gives_reason` that its streams end
+    with a finish reason or with what they have used, if they are not cut; `bill` is the form in
+    which its usage tells what it has charged, see `core.pricing`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Vendor:
     seed_field: str = "seed"
     calls_need_thoughts: bool = False
     stops_at_calls: bool = False
+    gives_reason: bool = False
     bill: str = ""
 
 

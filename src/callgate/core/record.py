@@ -37,6 +37,9 @@ BUDGET_LOW = "budget nearly spent: "
 BEGUN = "the response had begun with status 200; the error was sent in-band"
 """The note of a stream that failed after its head had been sent: its `status` is the error's."""
 
+NO_REASON = "the provider ended the answer without a finish reason"
+"""The note of a stream with the mark of its end alone, from a server that need not say more."""
+
 DECLINED = "the model declined to answer"
 """The note of an answer that is a refusal of the model's own."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.pricing import with_tier
-from callgate.core.record import Attempt
+from callgate.core.record import NO_REASON, Attempt
 from callgate.core.request import ChatRequest
 from callgate.core.splice import Splice
 from callgate.core.target import Target
@@ -130,6 +130,8 @@ class Relay:
         if decoder.skipped:
             events = "event was" if decoder.skipped == 1 else "events were"
             call.notes.append(f"{decoder.skipped} malformed {events} skipped")
+        if decoder.done and call.finish_reason is None:
+            call.notes.append(NO_REASON)
         if self.usage is None:
             written = sum(map(len, self.text)) + self.beside
             self.usage = estimate(self._request, self.target.model, written // PER_TOKEN)

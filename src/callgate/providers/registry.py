@@ -29,6 +29,7 @@ _ROWS = (
         env="OPENAI_API_KEY",
         max_tokens_field="max_completion_tokens",
         stops_at_calls=True,
+        gives_reason=True,
     ),
     # https://ai.google.dev/api/generate-content
     Vendor(
@@ -58,6 +59,7 @@ _ROWS = (
         env="GROQ_API_KEY",
         max_tokens_field="max_completion_tokens",
         answer_fields=frozenset({"function_call", "reasoning"}),
+        gives_reason=True,
     ),
     # https://docs.mistral.ai/api/: usage comes with the last chunk, and asking is refused; so are
     # fields of an earlier answer that it does not know, and ids of calls in a form not its own
@@ -74,6 +76,7 @@ _ROWS = (
         developer=False,
         short_ids=True,
         seed_field="random_seed",
+        gives_reason=True,
     ),
     # https://api-docs.deepseek.com/guides/thinking_mode
     Vendor(
@@ -84,6 +87,7 @@ _ROWS = (
         developer=False,
         calls_need_thoughts=True,
         request_id_header="x-ds-trace-id",
+        gives_reason=True,
     ),
     # https://docs.x.ai/docs/api-reference#chat-completions
     Vendor(
@@ -93,6 +97,7 @@ _ROWS = (
         env="XAI_API_KEY",
         max_tokens_field="max_completion_tokens",
         bill="xai",
+        gives_reason=True,
     ),
     # https://openrouter.ai/docs/use-cases/usage-accounting: usage comes unasked
     Vendor(
@@ -102,6 +107,7 @@ _ROWS = (
         env="OPENROUTER_API_KEY",
         stops_at_calls=True,
         bill="openrouter",
+        gives_reason=True,
     ),
     # https://docs.together.ai/docs/inference/openai-compatibility
     Vendor(
@@ -110,6 +116,7 @@ _ROWS = (
         base_url="https://api.together.ai/v1",
         env="TOGETHER_API_KEY",
         developer=False,
+        gives_reason=True,
     ),
     # https://docs.fireworks.ai/tools-sdks/openai-compatibility; what else there is in an answer is
     # refused ("Extra inputs are not permitted")
@@ -119,6 +126,7 @@ _ROWS = (
         base_url="https://api.fireworks.ai/inference/v1",
         env="FIREWORKS_API_KEY",
         answer_fields=frozenset({"reasoning_content"}),
+        gives_reason=True,
     ),
     # https://inference-docs.cerebras.ai/resources/openai; of earlier reasoning it takes `reasoning`
     Vendor(
@@ -128,6 +136,7 @@ _ROWS = (
         env="CEREBRAS_API_KEY",
         max_tokens_field="max_completion_tokens",
         answer_fields=frozenset({"reasoning"}),
+        gives_reason=True,
     ),
     # https://docs.ollama.com/api/openai-compatibility
     Vendor(name="ollama", dialect="openai", base_url="http://127.0.0.1:11434/v1"),
@@ -150,6 +159,7 @@ _ROWS = (
         env="MOONSHOT_API_KEY",
         developer=False,
         calls_need_thoughts=True,
+        gives_reason=True,
     ),
     # https://www.alibabacloud.com/help/en/model-studio/compatibility-of-openai-with-dashscope
     Vendor(
@@ -158,6 +168,7 @@ _ROWS = (
         base_url="https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
         env="DASHSCOPE_API_KEY",
         developer=False,
+        gives_reason=True,
     ),
     # https://www.assemblyai.com/docs/llm-gateway/chat-completions
     Vendor(
@@ -203,6 +214,7 @@ _ROWS = (
         auth="api-key",
         max_tokens_field="max_completion_tokens",
         stops_at_calls=True,
+        gives_reason=True,
     ),
     # Models of other makers: https://learn.microsoft.com/rest/api/aifoundry/modelinference/
     Vendor(

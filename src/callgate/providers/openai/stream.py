@@ -44,6 +44,7 @@ class StreamDecoder(EventStream):
         self._finished: dict[int, bool] = {}  # the choices that began
         self._calls: dict[int, ToolCalls] = {}
         self._held: Json = {}
+        self._counted = False  # whether the server has told how much it wrote
 
     def close(self) -> Sequence[Chunk]:
         """See `providers.base.ChunkDecoder`; a whole answer in place of a stream is one chunk."""
@@ -168,6 +169,7 @@ class StreamDecoder(EventStream):
         usage = body.pop("usage", None)
         if usage is not None or "x_groq" in body:
             usage = _usage(usage, body)
+            self._counted = self._counted or (usage is not None and usage.output_tokens > 0)
         return self._made(body, choices, usage)
 
     def _made(self, body: Json, choices: list[Json], usage: Usage | None) -> Chunk | None:
@@ -235,7 +237,19 @@ class StreamDecoder(EventStream):
     def _end(self) -> None:
         if not self._finished:
             raise self._bad("a stream without an answer")
+        if not self.finished and not self._may_be_whole():
+            raise cut()
         self.done = True
+
+    def _may_be_whole(self) -> bool:
+        """Whether the mark of the end will do for an answer of which nobody said why it ended.
+
+        It is sent after failures, too. OpenAI tells no reason with audio but counts what it wrote;
+        some servers, such as Workers AI, tell nothing. Calls, which are carried out, need a reason.
+        """
+        if self._calls or any(self._finished.values()):
+            return False
+        return self._counted or not self._target.deployment.vendor.gives_reason
 
 
 def _usage(usage: object, body: Json) -> Usage | None:
