@@ -17,7 +17,8 @@ towards a caller. By origin, which says whose fault it is::
     │   ├── 415   unsupported_media_type
     │   ├── 429   rate_limited, budget_exhausted
     │   ├── 431   headers_too_large
-    │   └── 499   client_disconnected
+    │   ├── 499   client_disconnected
+    │   └── 501   unsupported_transfer_coding
     ├── gateway   the operator has to change something
     │   ├── 500   internal_error
     │   ├── 501   checker_missing
@@ -181,6 +182,11 @@ _ROWS = (
         "client_disconnected", 499, "client", True,
         "The caller closed the connection, or stopped reading, before the response was complete.",
         "Raise the client's own timeout, or stream the answer.",
+    ),
+    Kind(
+        "unsupported_transfer_coding", 501, "client", False,
+        "The body was sent with a transfer coding that this gateway does not know.",
+        "Send the body as it is, with `Content-Length` or with `Transfer-Encoding: chunked` alone.",
     ),
     # --- gateway --------------------------------------------------------------------------------
     Kind(

@@ -259,6 +259,9 @@ def test_of_two_keys_none_counts(gateway: Gateway) -> None:
         assert (record["status"], record.get("account")) == (401, None)
 
 
+CODED = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n%b\r\n\r\n0\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     ("request_bytes", "kind"),
     [
@@ -280,8 +283,14 @@ def test_of_two_keys_none_counts(gateway: Gateway) -> None:
             "bad_http",
         ),
         (b"GET /?" + b"a=b&" * 20_000 + b" HTTP/1.1\r\n\r\n", "headers_too_large"),
+        (CODED % b"Transfer-Encoding: gzip, chunked", "unsupported_transfer_coding"),
+        (
+            CODED % b"Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            "unsupported_transfer_coding",
+        ),
+        (CODED % b"Transfer-Encoding: chunked, gzip", "bad_http"),
     ],
-    ids=range(15),
+    ids=range(18),
 )
 def test_what_is_no_request_is_told_and_on_record(
     gateway: Gateway, request_bytes: bytes, kind: str

@@ -71,7 +71,7 @@ api_key = "x"
 """
 NO_KEY = {
     "bad_http", "headers_too_large", "unauthorized", "wrong_region_key", "path_not_found",
-    "method_not_allowed", "keys_unavailable", "overloaded",
+    "method_not_allowed", "keys_unavailable", "overloaded", "unsupported_transfer_coding",
 }  # fmt: skip
 """Refused before any key was known: these requests are nobody's, and the operator's to find."""
 
@@ -258,6 +258,9 @@ ROWS: Mapping[str, Provoke] = {
     "budget_exhausted": budget_exhausted,
     "headers_too_large": lambda scene: scene.raw(b"GET / HTTP/1.1\r\nx: " + b"a" * 70_000),
     "client_disconnected": client_disconnected,
+    "unsupported_transfer_coding": lambda scene: scene.raw(
+        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n"
+    ),
     "provider_credentials": lambda scene: scene.fail("test-bad-key"),
     "provider_refused": lambda scene: scene.fail("test-barred"),
     "provider_model_missing": lambda scene: scene.fail("test-missing"),

@@ -83,6 +83,9 @@ EXAMPLES: Mapping[str, Example] = {
     "rate_limited": Example("Rate limit of 30 requests per 60 s for model 'gpt-4.1' is used up"),
     "headers_too_large": Example("The headers are larger than 65,536 bytes"),
     "client_disconnected": Example("The caller closed the connection", tried=True),
+    "unsupported_transfer_coding": Example(
+        "`Transfer-Encoding` names more than the coding `chunked`"
+    ),
     "internal_error": Example("The gateway failed to handle this request"),
     "checker_missing": Example(
         "Answers cannot be held against a JSON Schema here: the extra 'structured' of the gateway "

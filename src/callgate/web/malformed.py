@@ -60,6 +60,19 @@ def late(what: str, seconds: float) -> GatewayError:
     )
 
 
+def coding_fault(codings: bytes, twice: bool) -> GatewayError | None:
+    """The `unsupported_transfer_coding` for a body that is more than in chunks (RFC 9112, 6.1).
+
+    Where the chunks are not what was done last, the parser refuses it: nobody could tell its end.
+    """
+    *others, last = codings.lower().split(b",")
+    if last.strip() != b"chunked" or not (others or twice):
+        return None
+    return GatewayError(
+        "unsupported_transfer_coding", "`Transfer-Encoding` names more than the coding `chunked`"
+    )
+
+
 def host_fault(host: bytes | None, twice: bool, version: str) -> GatewayError | None:
     """The `bad_http` for a request whose `Host`, on one line or more, is not as it has to be.
 

@@ -23,7 +23,7 @@ from callgate.web.credentials import SEVERAL
 from callgate.web.exchange import Exchange
 from callgate.web.flow import Flow
 from callgate.web.head import Head
-from callgate.web.malformed import host_fault, late
+from callgate.web.malformed import coding_fault, host_fault, late
 from callgate.web.reader import RequestReader
 from callgate.web.target import split_target
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _CHAT_URL = CHAT_PATH.encode()
 _AUTHORIZATION, _HOST = b"authorization", b"host"
+_TRANSFER_ENCODING = b"transfer-encoding"
 _LINGER, _LONGEST_LINGER = 2.0, 30.0
 _LAST_REQUEST = 5.0
 _IDLE_ENOUGH = 5.0
@@ -175,6 +176,11 @@ class GateProtocol(RequestReader):
             self._host = host
             if _AUTHORIZATION in repeated:
                 headers[_AUTHORIZATION] = SEVERAL
+        codings = headers.get(_TRANSFER_ENCODING)
+        if codings is not None:
+            fault = coding_fault(codings, _TRANSFER_ENCODING in repeated)
+            if fault is not None:
+                return fault
         exchange = self._new_exchange(headers)
         if self._scarce:  # what it holds is kept back for those who look after the gateway
             exchange.keep_alive = False

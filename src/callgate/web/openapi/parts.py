@@ -9,7 +9,7 @@ from callgate.errors import TAXONOMY
 
 Json = dict[str, Any]
 
-ANYWHERE = ("bad_http", "headers_too_large", "internal_error")
+ANYWHERE = ("bad_http", "headers_too_large", "internal_error", "unsupported_transfer_coding")
 """The types of errors that any path can answer with."""
 
 _INTEGER: Json = {"type": "integer", "minimum": 0}
