@@ -85,6 +85,52 @@ def test_a_citation_of_the_web_is_openais_and_another_is_coheres() -> None:
     assert notes[1]["file_citation"]["sources"] == [other]
 
 
+CITED = (
+    ({"start": 5, "end": 8, "text": "add", "type": "PLAN"}, "add"),
+    ({"start": 0, "end": 3, "text": "One", "type": "TEXT_CONTENT", "content_index": 1}, "One"),
+    ({"start": 0, "end": 3, "text": "Two", "type": "TEXT_CONTENT", "content_index": 3}, "Two"),
+    ({"start": 0, "end": 3, "text": "One"}, "One"),
+    ({"start": 0, "end": 2, "text": "Hm", "type": "THINKING_CONTENT", "content_index": 0}, None),
+)
+
+
+def test_a_citation_is_of_the_characters_of_the_content_that_it_was_of_in_its_block() -> None:
+    web = {"type": "document", "id": "d", "document": {"url": "https://a.example", "title": "A"}}
+    cited = [({**citation, "sources": [web]}, words) for citation, words in CITED]
+    blocks: list[dict[str, Any]] = [
+        {"type": "thinking", "thinking": "Hm."}, {"type": "text", "text": "One. "},
+        {"type": "thinking", "thinking": "So"}, {"type": "text", "text": "Two."},
+    ]  # fmt: skip
+    whole = {"tool_plan": "I'll add. ", "content": blocks, "citations": [one for one, _ in cited]}
+    body = {"id": "x", "message": whole, "finish_reason": "COMPLETE"}
+    answer = DIALECT.decode(HttpResponse(200, {}, json.dumps(body).encode()), TARGET)
+    message = answer.choices[0]["message"]
+    chunks = decoded(
+        event("tool-plan-delta", delta={"message": {"tool_plan": "I'll add. "}}),
+        *[
+            event("content-delta", index=at, delta={"message": {"content": {kind: part[3:]}}})
+            if head
+            else event("content-start", index=at, delta={"message": {"content": {kind: part[:3]}}})
+            for at, block in enumerate(blocks)
+            for kind, part in [(block["type"], block[block["type"]])]
+            for head in (False, True)
+        ],
+        event("citation-start", index=0, delta={"message": {"citations": whole["citations"]}}),
+        end(),
+    )
+    deltas = [choice["delta"] for chunk in chunks for choice in chunk.choices]
+    content = "".join(one.get("content") or "" for one in deltas)
+    assert content == message["content"] == "I'll add. One. Two."
+    (noted,) = [one["annotations"] for one in deltas if "annotations" in one]
+    assert noted == message["annotations"]
+    for note, (citation, words) in zip(noted, cited, strict=True):
+        if words is None:
+            assert note == {"type": "file_citation", "file_citation": citation}
+        else:
+            place = note["url_citation"]
+            assert content[place["start_index"] : place["end_index"]] == words
+
+
 def test_nothing_after_the_end_counts() -> None:
     chunks = decoded(text("Hi") + end() + b"data: [DONE]\n\n" + text("more"))
     assert [c.choices[0]["delta"].get("content") for c in chunks] == ["Hi", None]

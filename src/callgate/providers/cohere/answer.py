@@ -67,9 +67,16 @@ def usage_of(raw: object) -> Usage | None:
     )
 
 
-def annotation(citation: Json) -> Json:
-    """A citation as OpenAI has it where its source is of the web; others are cited likewise."""
-    span = {"start_index": citation.get("start"), "end_index": citation.get("end")}
+def annotation(citation: Json, starts: Mapping[int, int]) -> Json:
+    """A citation as OpenAI has it where its source is of the web; others are cited likewise.
+
+    Cohere counts the characters of one block (https://docs.cohere.com/reference/chat, `citations`);
+    `starts` tells where in the content each block of text begins. One of the thoughts has no place
+    in the content, and is told without.
+    """
+    if citation.get("type") == "THINKING_CONTENT":
+        return {"type": "file_citation", "file_citation": citation}
+    span = _span(citation, starts)
     for source in listed(citation.get("sources")):
         for name in ("document", "tool_output"):
             of = inner(source).get(name)
@@ -81,6 +88,16 @@ def annotation(citation: Json) -> Json:
                 cited = {**citation, "url": url, "title": title, **span}
                 return {"type": "url_citation", "url_citation": cited}
     return {"type": "file_citation", "file_citation": {**citation, **span}}
+
+
+def _span(citation: Json, starts: Mapping[int, int]) -> Json:
+    start, end, block = (citation.get(name) for name in ("start", "end", "content_index"))
+    if type(start) is not int or type(end) is not int or citation.get("type") == "PLAN":
+        return {"start_index": start, "end_index": end}  # the plan is where the content begins
+    begun = starts.get(block) if type(block) is int else None
+    if begun is None:  # of the text, of which there is one block
+        begun = min(starts.values(), default=0)
+    return {"start_index": begun + start, "end_index": begun + end}
 
 
 def logprobs_of(pieces: object) -> Json | None:
@@ -124,10 +141,12 @@ def message_of(given: object) -> Json:
     text, thoughts = "", ""
     content = told.get("content")
     others: list[Json] = []
+    starts: dict[int, int] = {}
     if isinstance(content, str):
         content = [{"type": "text", "text": content}]
-    for part in listed(content):
+    for at, part in enumerate(listed(content)):
         if inner(part).get("type") == "text":
+            starts[at] = len(plan) + len(text)
             text += string(part.get("text", ""))
         elif part.get("type") == "thinking":
             thoughts += string(part.get("thinking", ""))
@@ -136,11 +155,12 @@ def message_of(given: object) -> Json:
     calls = [call_of(one) for one in listed(told.get("tool_calls"))]
     for call in calls:
         call["function"]["arguments"] = call["function"]["arguments"] or "{}"
+    notes = [annotation(inner(one), starts) for one in listed(told.get("citations"))]
     message: Json = {"role": "assistant", "content": plan + text or (None if calls else "")}
     for name, value in (
         ("reasoning_content", thoughts),
         ("tool_calls", calls),
-        ("annotations", [annotation(inner(one)) for one in listed(told.get("citations"))]),
+        ("annotations", notes),
         ("content_parts", others),
     ):
         if value:

@@ -27,6 +27,7 @@ from callgate.providers.streaming import EventStream, cut
 from callgate.providers.strict import Malformed, inner, listed, string
 
 MAX_CALLS = 512
+MAX_BLOCKS = 512
 
 
 class StreamDecoder(EventStream):
@@ -36,6 +37,8 @@ class StreamDecoder(EventStream):
         super().__init__(target)
         self._role: Json = {"role": "assistant"}
         self._id = ""
+        self._length = 0  # characters of the content
+        self._starts: dict[int, int] = {}  # where in it a block of text begins
         self._calls: dict[int, list[Any]] = {}  # their index -> ours, and whether arguments came
 
     def _refusal(self, value: object) -> GatewayError | None:
@@ -98,7 +101,10 @@ class StreamDecoder(EventStream):
         content = inner(_message(event).get("content"))
         if content.get("thinking"):
             return self._say("reasoning_content", string(content["thinking"]))
-        chunk = self._say("content", string(content.get("text") or ""))
+        text, block = string(content.get("text") or ""), event.get("index")
+        if text and type(block) is int and len(self._starts) < MAX_BLOCKS:
+            self._starts.setdefault(block, self._length)
+        chunk = self._say("content", text)
         if chunk is not None and event.get("logprobs") is not None:
             chunk.choices[0]["logprobs"] = logprobs_of([event["logprobs"]])
         return chunk
@@ -131,7 +137,7 @@ class StreamDecoder(EventStream):
     def _citation(self, event: Json) -> Chunk | None:
         given = _message(event).get("citations")
         each = listed(given) if isinstance(given, list) else [inner(given)]
-        notes = [annotation(inner(one)) for one in each]
+        notes = [annotation(inner(one), self._starts) for one in each]
         return self._chunk({"annotations": notes}) if notes else None
 
     def _end(self, event: Json) -> Chunk:
@@ -146,6 +152,8 @@ class StreamDecoder(EventStream):
         return chunk
 
     def _say(self, name: str, text: str) -> Chunk | None:
+        if name == "content":
+            self._length += len(text)
         return self._chunk({name: text}) if text else None
 
     def _chunk(self, delta: Json) -> Chunk:
