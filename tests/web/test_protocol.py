@@ -226,6 +226,19 @@ async def test_while_a_large_body_is_answered_it_is_seen_whether_the_caller_leav
     one.protocol.connection_lost(None)
 
 
+@pytest.mark.parametrize("size", [0, 1, HIGH_WATER, HIGH_WATER + 1])
+async def test_an_answer_of_any_size_is_written_whole_with_its_length(size: int) -> None:
+    for request, told in ((GET, b"x" * size), (GET.replace(b"GET", b"HEAD"), b"")):
+        one = Connection()
+        await one.says(request)
+        (exchange,) = one.gate.served
+        assert exchange.respond(200, b"a: b\r\n", b"x" * size)
+        head, _, body = one.transport.written.partition(b"\r\n\r\n")
+        assert head.endswith(b"a: b\r\ncontent-length: %d" % size)
+        assert body == told
+        one.protocol.connection_lost(None)
+
+
 async def test_who_sent_another_request_after_a_large_body_waits_with_more() -> None:
     one = Connection()
     body = b"x" * (HIGH_WATER + 1)

@@ -19,6 +19,7 @@ from callgate.app import Worker, build_worker
 from callgate.config import Config
 from callgate.metrics.sheets import Sheet
 from callgate.server import filewatch
+from callgate.server.allocator import keep_freed
 from callgate.server.supervisor import RETIRE, Ready, orphaned
 from callgate.web.door import Door
 from callgate.web.protocol import GateProtocol
@@ -97,6 +98,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         asyncio.get_running_loop().add_signal_handler(RETIRE, retire)
         # Whoever connects from here on waits in the listening socket until it is asked.
         ready()
+        keep_freed()
         try:
             await server.serve(sockets=[listener])
         finally:

@@ -218,7 +218,13 @@ class Exchange:
         self.started = self.complete = True
         lines = b"%bcontent-length: %d\r\n" % (lines, len(body))
         head = self._render(status, lines, sized=True)
-        self._transport.write(head if self._head_only else head + body)
+        if self._head_only:
+            self._transport.write(head)
+        elif len(body) <= HIGH_WATER:
+            self._transport.write(head + body)
+        else:  # the transport gathers both into one write: a large body need not be copied for it
+            self._transport.write(head)
+            self._transport.write(body)
         self._connection.completed(self)
         return True
 
