@@ -28,6 +28,8 @@ def test_an_example_conforms_to_its_schema(case: Case) -> None:
         ({"type": "object"}, {"name1": "text"}),
         ({"type": "string", "examples": ["Ada"]}, "Ada"),
         ({"type": "string", "minLength": 6}, "textxx"),
+        ({"type": "string", "minLength": 6.0}, "textxx"),
+        ({"type": "string", "maxLength": 3.0}, "tex"),
         ({"type": "number", "exclusiveMinimum": 2}, 3),
         ({"type": "array", "minItems": 900, "items": {"type": "null"}}, [None] * 3),
         ({"items": {"enum": [7]}}, [7]),
@@ -50,6 +52,23 @@ def test_examples_are_the_smallest_that_show_the_form(schema: Any, example: Any)
     ],
 )
 def test_numbers_at_the_ends_of_their_range_have_none(schema: Any) -> None:
+    assert example_of(schema) is None
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": 5},
+        {"type": "object", "required": [None]},
+        {"type": "object", "minProperties": "many"},
+        {"type": "array", "maxItems": {}},
+        {"type": "number", "maximum": "high"},
+        {"type": "string", "minLength": [1]},
+        {"allOf": True},
+    ],
+)
+def test_what_is_no_schema_has_none(schema: Any) -> None:
+    """It comes here where schemas cannot be checked."""
     assert example_of(schema) is None
 
 

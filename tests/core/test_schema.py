@@ -243,6 +243,8 @@ def test_what_gemini_cannot_say_is_refused_by_its_path(inner: Any, path: str) ->
 def test_what_is_no_schema_is_said(inner: Any, path: str) -> None:
     assert refusal(of(inner), "gemini") == ("invalid_field", path)
     assert refusal("x", "gemini") == ("invalid_field", PATH)
+    unlisted = {"type": "object", "required": 3, "additionalProperties": False}
+    assert refusal(of(unlisted), "openai-format") == ("invalid_field", f"{X}.required")
 
 
 @pytest.mark.parametrize(

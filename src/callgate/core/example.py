@@ -62,10 +62,13 @@ def example_of(schema: Json) -> Any:
     """An example of what the schema asks for; None where there is none that is small enough.
 
     `schema` is one that has been let in: without references that lead out of it or in a circle.
+    Where schemas cannot be checked, its keywords may be anything; then too there is none.
     """
     try:
         return _Walk(schema).value(schema, frozenset())
     except (_NoExampleError, OverflowError):  # which numbers at the ends of their range cause
+        return None
+    except (TypeError, AttributeError):  # a keyword with a value of another kind
         return None
 
 
@@ -137,6 +140,8 @@ class _Walk:
                 if name in required:
                     raise
         for name in required:
+            if not isinstance(name, str):
+                raise _NoExampleError
             made.setdefault(name, _TEXT)
         rest = schema.get("additionalProperties", True)
         least = max(schema.get("minProperties") or 0, 0 if made or rest is False else 1)
@@ -167,9 +172,9 @@ def _kind(schema: Json) -> str | None:
 
 def _string(schema: Json, _above: frozenset[str] = frozenset()) -> str:
     text = _FORMATS.get(str(schema.get("format")), _TEXT)
-    least = min(schema.get("minLength") or 0, _MAX_TEXT)
+    least = int(min(schema.get("minLength") or 0, _MAX_TEXT))  # 5.0 is a length too
     text += "x" * (least - len(text))
-    most = schema.get("maxLength", _MAX_TEXT)
+    most = int(min(schema.get("maxLength", _MAX_TEXT), _MAX_TEXT))
     return text[:most] if text not in _FORMATS.values() else text
 
 

@@ -168,8 +168,15 @@ def _check_closed(node: Json, path: str, *, complete: bool) -> None:
         return
     if node.get("additionalProperties") is not False:
         raise refused(path, "an object with other properties than declared ones", "Declare them.")
-    if complete and set(declared or ()) - set(node.get("required") or ()):
+    required = node.get("required") or []
+    if not isinstance(required, list):
+        raise malformed(join(path, "required"), "an array")
+    if complete and set(declared or ()).difference(filter(_is_text, required)):
         raise refused(path, "a property that is not required", "Require all properties.")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _outermost(node: Json, rules: Rules, path: str, *, strict: bool) -> Json:
