@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from callgate.core.callitems import without_items
-from callgate.core.validate import parse_chat
+from callgate.core.models import Model
+from callgate.core.validate import check_model, parse_chat
 from callgate.errors import GatewayError
 
 USER = {"role": "user", "content": "Where does Sarah work?"}
@@ -85,6 +86,43 @@ def test_an_item_that_lacks_something_is_refused(item: dict[str, Any]) -> None:
     assert raised.value.kind.type in ("invalid_field", "missing_field")
     assert raised.value.param is not None
     assert raised.value.param.startswith("messages[1].")
+
+
+def failure(*messages: dict[str, Any]) -> GatewayError:
+    with pytest.raises(GatewayError) as raised:
+        parse_chat(asked(*messages))
+    return raised.value
+
+
+def test_a_mistake_is_told_where_it_stands_in_the_callers_own_list() -> None:
+    sound = [call("a"), call("b"), result("a"), result("b")]
+    error = failure(*sound, call("c"), call("d", name=None), {**result("d"), "tool_call_id": 7})
+    assert error.param == "messages[6].name"
+    assert error.message.startswith("Invalid request: messages[6].name: ")
+    assert str(error) == error.message
+    assert any(one.startswith("messages[7].tool_call_id: ") for one in error.errors)
+    nameless = {"type": "function_call", "call_id": 7, "name": "f", "arguments": "{}"}
+    assert failure(*sound, nameless).param == "messages[5].call_id"
+    assert failure(*sound, {**result("a"), "output": 5}).param == "messages[5].output"
+
+
+def test_messages_beside_the_items_keep_their_paths_but_for_the_index() -> None:
+    wrong = made("x")
+    wrong["tool_calls"][0]["function"]["name"] = 5
+    error = failure(call("a"), call("b"), result("a"), result("b"), wrong)
+    assert error.param == "messages[5].tool_calls[0].function.name"
+    assert (
+        failure(call("a"), call("b"), {"role": "user", "content": 5}).param == "messages[3].content"
+    )
+
+
+def test_what_a_model_refuses_later_is_told_there_too() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}}
+    request = parse_chat(asked(call("a"), call("b"), {"role": "user", "content": [image]}))
+    with pytest.raises(GatewayError) as raised:
+        check_model(request, Model(name="m", deployments=(), input_modalities=("text",)))
+    assert raised.value.param == "messages[3].content[0]"
+    assert request.replace(unknown=("x",)).turned is request.turned
 
 
 @pytest.mark.parametrize(

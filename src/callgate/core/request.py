@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw
 
+from callgate.core.callitems import Turned
 from callgate.core.chat import ChatBody, Message
 from callgate.core.value import Value
 
@@ -13,11 +14,12 @@ class ChatRequest(Value):
 
     `raw` maps each top-level field to its bytes as received; `unknown` lists the paths of fields
     that have no meaning here (they pass to an OpenAI-dialect upstream and are refused elsewhere);
-    `messages` is never empty: a `prompt` has become one user message.
+    `messages` is never empty: a `prompt` has become one user message. `turned` says what they were
+    made of, where the caller's were not messages all.
     """
 
-    __slots__ = ("body", "messages", "raw", "unknown")
-    __match_args__ = ("body", "raw", "messages", "unknown")
+    __slots__ = ("body", "messages", "raw", "turned", "unknown")
+    __match_args__ = ("body", "raw", "messages", "unknown", "turned")
 
     def __init__(
         self,
@@ -25,11 +27,13 @@ class ChatRequest(Value):
         raw: dict[str, Raw],
         messages: list[Message],
         unknown: tuple[str, ...] = (),
+        turned: Turned | None = None,
     ) -> None:
         self.body = body
         self.raw = raw
         self.messages = messages
         self.unknown = unknown
+        self.turned = turned
 
     @property
     def wants_usage(self) -> bool:

@@ -70,7 +70,10 @@ def parse_chat(body: bytes) -> ChatRequest:
         _check_depth(body)
         turned = without_items(body)
         if turned is not None:
-            return parse_chat(turned)
+            try:
+                return parse_chat(turned.body).replace(turned=turned)
+            except GatewayError as error:
+                raise turned.renamed(error) from None
         chat, unknown = _repair(body, raw)
         plain = is_plain(chat, raw)
     except json_body.MALFORMED as error:
@@ -146,12 +149,13 @@ def check_model(request: ChatRequest, model: Model) -> None:
     if model.input_modalities:
         faults += _unsupported_parts(request, model)
     if faults:
-        raise GatewayError(
+        error = GatewayError(
             "invalid_field" if beyond else "unsupported_field",
             f"Invalid request: {faults[0]}",
             param=faults[0].path,
             errors=_told(faults),
         )
+        raise error if request.turned is None else request.turned.renamed(error)
 
 
 def _beyond(name: str, wanted: int, model: Model) -> Fault:

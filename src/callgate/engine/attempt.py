@@ -145,10 +145,15 @@ class Try:
         deployment = target.deployment
         scheme = deployment.vendor.auth
         tools = request.raw.get("tools")
-        if tools is not None and len(tools) > _AT_ONCE:
-            unsigned = await asyncio.to_thread(self.dialect.encode, request, target)
-        else:
-            unsigned = self.dialect.encode(request, target)
+        try:
+            if tools is not None and len(tools) > _AT_ONCE:
+                unsigned = await asyncio.to_thread(self.dialect.encode, request, target)
+            else:
+                unsigned = self.dialect.encode(request, target)
+        except GatewayError as error:
+            if request.turned is not None:
+                request.turned.renamed(error)
+            raise
         tape = self._call.tape
         if tape is not None:
             self._exchange = tape.begin(unsigned)
