@@ -36,9 +36,9 @@ from callgate.cli.replay import reachable
 from callgate.cli.show import looked_up
 from callgate.cli.story import tell
 from callgate.config import Config
+from callgate.config.secrets import secrets_of
 from callgate.core.captured import Captured
 from callgate.core.record import Record
-from callgate.core.secret import Secret, secrets_of_url
 from callgate.store.base import Query
 from callgate.store.records import Records
 from callgate.support.around import neighbours
@@ -148,24 +148,6 @@ def bundle(
         )
         click.echo(f"Look into it before you send it; 'callgate bundle --check {output}' does too.")
     return 0
-
-
-def secrets_of(config: Config) -> list[Secret]:
-    """Every secret that the configuration holds."""
-    providers = config.settings.providers.values()
-    found = {
-        value
-        for one in providers
-        for value in (one.api_key, one.session_token, one.access_key_id)
-        if value and not value.startswith("${")
-    }
-    for model in config.models.values():
-        for deployment in model.deployments:
-            found |= {deployment.secret.reveal(), deployment.session_token.reveal()}
-    found |= {config.settings.metrics.token, *config.settings.traces.headers.values()}
-    for url in (config.store_url, config.settings.counters.url):
-        found |= {secret.reveal() for secret in secrets_of_url(url)}
-    return [Secret(value) for value in sorted(found) if value]
 
 
 def _check(path: Path, redactor: Redactor, *, as_json: bool) -> int:

@@ -15,8 +15,9 @@ from callgate.cli.effect import in_effect
 from callgate.cli.options import config_option, json_option, now_ms
 from callgate.cli.output import json_line, printable
 from callgate.config import Config
+from callgate.config.secrets import secrets_of
 from callgate.core.redact import MASK
-from callgate.core.secret import Secret, secrets_of_url
+from callgate.core.secret import Secret
 from callgate.support import answers, doctor
 from callgate.support.finding import Finding, exit_code
 
@@ -38,7 +39,7 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
     included; 1 if there is a problem; 2 if the configuration cannot be used.
     """
     findings = []
-    secrets = _secrets(config)
+    secrets = [one for one in secrets_of(config) if len(one.reveal()) >= _SHORTEST]
     for found in _look(config, offline=offline):
         # Providers' words are redacted where they are read; this holds for whatever slips through.
         finding = msgspec.structs.replace(found, what=_without(found.what, secrets))
@@ -88,20 +89,6 @@ def _asked(config: Config) -> Iterator[Finding]:
         yield answers.of_clock(given)
     for answer in given:
         yield from answers.of_answer(answer, config.settings.models)
-
-
-def _secrets(config: Config) -> list[Secret]:
-    keys = [
-        secret
-        for model in config.models.values()
-        for deployment in model.deployments
-        for secret in (deployment.secret, deployment.session_token)
-    ]
-    if config.providers is not None:
-        keys += config.providers.secrets
-    urls = (config.store_url, config.settings.counters.url)
-    known = (*keys, *(secret for url in urls for secret in secrets_of_url(url)))
-    return [secret for secret in known if len(secret.reveal()) >= _SHORTEST]
 
 
 def _without(text: str, secrets: list[Secret]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from callgate.cli.effect import in_effect
 from callgate.config import Config, ConfigError
 from callgate.config.bound import bind_local
-from callgate.core.secret import Secret, secrets_of_url
+from callgate.config.secrets import secrets_of
 from callgate.local.process import LocalServer
 from callgate.server import logs
 from callgate.server.supervisor import ReloadError
@@ -60,7 +60,7 @@ class Reloading:
             _probe_store(fresh)
         if self._local is not None:
             fresh = bind_local(fresh, self._local.origin, self._local.secret)
-        logs.set_up(secrets(fresh))
+        logs.set_up(secrets_of(fresh))
         self.config = fresh
         return fresh
 
@@ -80,19 +80,6 @@ def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
     server = msgspec.structs.replace(config.settings.server, **changes)
     settings = msgspec.structs.replace(config.settings, server=server)
     return msgspec.structs.replace(config, settings=settings)
-
-
-def secrets(config: Config) -> list[Secret]:
-    """Everything that must never be logged."""
-    deployments = [one for model in config.models.values() for one in model.deployments]
-    providers = [secret for one in deployments for secret in (one.secret, one.session_token)]
-    if config.providers is not None:  # a model may yet be added to one that has none
-        providers += config.providers.secrets
-    urls = (config.store_url, config.settings.counters.url)
-    passwords = [one for url in urls for one in secrets_of_url(url)]
-    own = [config.settings.metrics.token, *config.settings.traces.headers.values()]
-    own += [one.options.get("access_key_id", "") for one in deployments]
-    return [*filter(None, providers), *passwords, *(Secret(one) for one in own if one)]
 
 
 def _setting(config: Config, name: str) -> object:

@@ -21,12 +21,13 @@ from callgate.cli.local import fetch_shown
 from callgate.cli.opening import opened
 from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
 from callgate.cli.output import printable
-from callgate.cli.reloading import Reloading, overridden, secrets
+from callgate.cli.reloading import Reloading, overridden
 from callgate.cli.roles import roles
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
 from callgate.config.overlay import overlaid
+from callgate.config.secrets import secrets_of
 from callgate.extras import install
 from callgate.local.model import LocalModelError
 from callgate.local.process import LocalServer
@@ -70,7 +71,7 @@ def serve(
     config = overridden(config, given)
     if not config.models and not in_effect(config).config.models:
         raise _no_model(config)
-    logs.set_up(secrets(config))
+    logs.set_up(secrets_of(config))
     _probe_counters(config)
     with ExitStack() as stack:
         listener = stack.enter_context(listen(config))

@@ -9,16 +9,20 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 
 from callgate.core.http import Origin
-from callgate.core.secret import Secret
+from callgate.core.secret import Secret, secrets_of_url
 
 _PORTS = {"http": 80, "https": 443}
 
 
 class Proxy(Struct, frozen=True):
-    """A forward proxy. `authorization` is the value of `Proxy-Authorization`, or empty."""
+    """A forward proxy. `authorization` is the value of `Proxy-Authorization`, or empty.
+
+    `secrets` are the password that its URL holds, and what is made of it.
+    """
 
     origin: Origin
     authorization: Secret
+    secrets: tuple[Secret, ...] = ()
 
 
 class Bypass(Struct, frozen=True):
@@ -68,8 +72,9 @@ def parse_proxies(*, http: str = "", https: str = "", all: str = "", no: str = "
 def _proxy(url: str) -> Proxy | None:
     if not url.strip():
         return None
+    url = url if "://" in url else f"http://{url}"
     try:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
         raise ValueError("a proxy's URL has a malformed host or port") from None
@@ -77,13 +82,12 @@ def _proxy(url: str) -> Proxy | None:
         raise ValueError(f"a proxy's URL starts with http:// or https://, not {parts.scheme}://")
     if not parts.hostname:
         raise ValueError("a proxy's URL lacks the host")
-    authorization = ""
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        authorization = f"Basic {b64encode(pair.encode()).decode()}"
-    return Proxy(
-        Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme]), Secret(authorization)
-    )
+    origin = Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
+    if parts.username is None:
+        return Proxy(origin, Secret(""))
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    token = b64encode(pair.encode()).decode()
+    return Proxy(origin, Secret(f"Basic {token}"), (Secret(token), *secrets_of_url(url)))
 
 
 def _bypasses(text: str) -> list[Bypass]:
