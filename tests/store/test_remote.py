@@ -17,7 +17,7 @@ import pytest
 import uvloop
 
 import redisserver
-from callgate.core.limits import Draw, Period, beginning
+from callgate.core.limits import Draw, Level, Period, beginning
 from callgate.core.quota import Correction
 from callgate.readiness import counters_check
 from callgate.store.counters.link import Command
@@ -298,9 +298,29 @@ async def test_a_budget_that_is_spent_stays_spent_while_the_server_is_away(
         counters.settle("acme", [settled], time.time(), of=small)
         own_server.start()
         await back(counters)
-        # The server has lost what it knew; what it is told is what was spent meanwhile.
+        # The server has lost what it knew; it is told that, and what was spent meanwhile.
         grant = await counters.draw("acme", [spend.replace(amount=0)], time.time())
-        assert grant.levels[0].used == 200
+        assert grant.levels[0] == Level(today, 800)
+
+
+async def test_what_turns_out_while_the_server_is_away_is_corrected_once(
+    own_server: RedisServer,
+) -> None:
+    today = beginning(Period.DAY, time.time_ns() // 1000)
+    draws = [Draw("tokens", 1000, 600), Draw("spend", 1000, 600, Period.DAY, today)]
+    async with started(own_server.url) as counters:
+        grant = await counters.draw("acme", draws, time.time())
+        own_server.kill()
+        assert not (await counters.draw("acme", draws, time.time())).exact
+        used = [
+            Correction(draw.name, draw.period, level.opened, -250)
+            for draw, level in zip(draws, grant.levels, strict=True)
+        ]
+        counters.settle("acme", used, time.time(), of=grant)
+        own_server.start()
+        await back(counters)
+        levels = await counters.levels("acme", draws, time.time())
+        assert [level.used for level in levels] == [350, 350]
 
 
 async def test_a_server_that_was_flushed_counts_anew(own_server: RedisServer) -> None:

@@ -1,4 +1,4 @@
-"""A server that has lost its windows is told how they stood, by each process that knows of any."""
+"""A server that has lost its counters is told how they stood, by each process that knows of any."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import pytest
 import redisserver
 from callgate.store.counters.link import Command
 from callgate.store.counters.redis import RedisLink
-from callgate.store.counters.scripts import BEAT, DRAW, RESTORE
+from callgate.store.counters.scripts import BEAT, DRAW, RESTORE, SEED
 from redisserver import RedisServer
 
 NOW = time.time_ns() // 1000
 BEGAN = NOW - 20_000_000
+DAY = NOW - 7_200_000_000
 
 
 class Window:
@@ -35,7 +36,16 @@ class Window:
             await self._link.aclose()
 
     def restore(self, used: int, began: int = BEGAN, now: int = NOW) -> Command:
-        return Command(RESTORE, (self._key,), (now, began, used))
+        return Command(RESTORE, (self._key,), (now, began, used, 0, "mark"))
+
+    def restore_day(self, used: int, began: int = DAY, mark: str = "mark") -> Command:
+        return Command(RESTORE, (self._key,), (NOW, began, used, 1, mark))
+
+    def draw_day(self, amount: int, began: int = DAY) -> Command:
+        return Command(DRAW, (self._key,), (NOW, 0, began, 2**53 - 1, amount))
+
+    def seed_day(self, amount: int) -> Command:
+        return Command(SEED, (self._key,), (DAY, amount, 0))
 
     def draw(self, amount: int, now: int = NOW) -> Command:
         return Command(DRAW, (self._key,), (now, 0, 0, 2**53 - 1, amount))
@@ -99,6 +109,37 @@ async def test_what_was_told_of_one_window_says_nothing_of_the_next(window: Wind
     later = BEGAN + 60_000_000
     await window.run(window.restore(8), window.draw(1, later), window.restore(5, later, later + 1))
     assert window.stands() == (later, 5)
+
+
+@pytest.mark.parametrize("order", list(permutations(((8, 2), (11, 1), (9, 4)))), ids=str)
+@pytest.mark.parametrize("kept", [0, 4, 10])
+async def test_a_budget_stands_the_same_in_whichever_order_processes_come_back(
+    window: Window, kept: int, order: tuple[tuple[int, int], ...]
+) -> None:
+    if kept:
+        await window.run(window.draw_day(kept), window.seed_day(0))
+    for known, alone in order:
+        await window.run(window.restore_day(known), window.draw_day(alone))
+    assert window.stands() == (DAY, 11 + 2 + 1 + 4)
+
+
+async def test_a_budget_that_is_restored_is_not_told_once_more_what_was_spent(
+    window: Window,
+) -> None:
+    *_, seeded = await window.run(window.draw_day(3), window.restore_day(8), window.seed_day(8))
+    assert (window.stands(), seeded) == ((DAY, 11), 0)
+
+
+async def test_what_was_told_of_one_loss_says_nothing_of_the_next(window: Window) -> None:
+    await window.run(window.restore_day(8), window.draw_day(20), window.restore_day(25, mark="b"))
+    assert window.stands() == (DAY, 28)
+
+
+async def test_a_day_that_is_over_takes_nothing_from_the_next(window: Window) -> None:
+    await window.run(window.draw_day(3), window.restore_day(8, DAY - 1))
+    assert window.stands() == (DAY, 3)
+    await window.run(window.restore_day(8, DAY + 1))
+    assert window.stands() == (DAY + 1, 8)
 
 
 async def test_the_mark_is_the_same_for_all_until_the_server_has_lost_it(

@@ -6,7 +6,7 @@ import pytest
 
 from callgate.core.limits import Draw, Level, Period
 from callgate.core.quota import Correction, Quota
-from callgate.store.counters.share import Debt, Share
+from callgate.store.counters.share import Debt, Share, Standing
 
 NOW = 100_000_000
 DAY = 86_400_000_000
@@ -49,7 +49,7 @@ def test_the_server_can_be_told_of_windows_that_are_not_over() -> None:
     one.counted("acme", "over", 3, until=120.0, opened=60_000_000)
     one.counted("acme", "m", 5, until=160.0, opened=100_000_000)
     one.counted("acme", "unused", 0, until=160.0, opened=100_000_000)
-    assert one.windows(130.0) == [("acme", "m", 100_000_000, 5)]
+    assert one.standings(130.0) == [Standing("acme", "m", Period.WINDOW, 100_000_000, 5)]
 
 
 def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
@@ -57,9 +57,23 @@ def test_what_the_server_is_told_to_correct_is_no_longer_used() -> None:
     one.counted("acme", "tokens", 900, until=160.0, opened=100_000_000)
     for opened, delta in ((100_000_000, -600), (40_000_000, -200)):
         one.amend("acme", [Correction("tokens", Period.WINDOW, opened, delta)])
-    assert one.windows(130.0) == [("acme", "tokens", 100_000_000, 300)]
+    assert one.standings(130.0) == [Standing("acme", "tokens", Period.WINDOW, 100_000_000, 300)]
     one.amend("acme", [Correction("tokens", Period.WINDOW, 100_000_000, -301)])
-    assert one.windows(130.0) == []
+    assert one.standings(130.0) == []
+
+
+def test_what_the_server_is_to_correct_once_it_is_back_is_still_used_there() -> None:
+    one = share()
+    one.heard("acme", [SPEND, TOKENS], [Level(DAY, 240), Level(NOW, 900)], ahead=0.0)
+    for correction in (
+        Correction("spend", Period.DAY, DAY, -100),
+        Correction("spend", Period.DAY, 2 * DAY, -9),  # of another day
+        Correction("tokens", Period.WINDOW, NOW, -600),
+    ):
+        one.amend("acme", [correction], sent=False)
+    assert [told.used for told in one.standings(130.0)] == [900, 240]
+    one.rejoin(130.0)  # it has corrected that
+    assert [told.used for told in one.standings(130.0)] == [300, 140]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +88,7 @@ def test_what_is_forgotten_to_make_room(
     one = share()
     for number, until in enumerate(ends):
         one.counted("acme", str(number), 1, until, 1)
-    assert [name for _, name, _, _ in one.windows(0)] == kept
+    assert [told.name for told in one.standings(0)] == kept
 
 
 def test_a_window_that_has_ended_is_divided_anew() -> None:
@@ -99,8 +113,11 @@ def test_a_draw_and_a_look_tell_what_is_left_of_the_share() -> None:
 def test_counters_are_divided_as_they_were_heard_to_stand() -> None:
     one, tomorrow = share(), SPEND.replace(begins=2 * DAY)
     one.heard("acme", [SPEND, ONE], [Level(DAY, 240), Level(NOW, 10)], ahead=5.0)
-    assert one.windows(164.9) == [("acme", "m", NOW, 10)]
-    assert one.windows(165.0) == []
+    window = Standing("acme", "m", Period.WINDOW, NOW, 10)
+    day = Standing("acme", "spend", Period.DAY, DAY, 240)
+    assert one.standings(164.9) == [window, day]
+    assert one.standings(165.0) == [day]
+    assert one.standings(2 * DAY / 1e6) == []
     assert admitted(one, SPEND.replace(amount=61), 90_000.0) == 0
     assert admitted(one, SPEND, 90_000.0) == 2  # of 360 left
     assert admitted(one, tomorrow, 180_000.0) == 3  # of 600

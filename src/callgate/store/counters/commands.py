@@ -8,7 +8,7 @@ from callgate.core.limits import MOST, Draw, Level, Period
 from callgate.core.quota import Correction, Grant
 from callgate.store.counters.link import Command
 from callgate.store.counters.scripts import DRAW, RESTORE, SEED, SETTLE
-from callgate.store.counters.share import Debt
+from callgate.store.counters.share import Debt, Standing
 
 _DRAWS = 2  # where the draws begin in what DRAW is told; of each the third is the amount
 
@@ -55,10 +55,11 @@ class Commands:
         """Tell a calendar counter what was spent before its birth."""
         return Command(SEED, (self._key(account, name),), (begins, amount, int(again)))
 
-    def restore(self, account: str, name: str, opened: int, used: int, now: float) -> Command:
-        """Tell how a window stood."""
-        said = (self._time(now), opened, used)
-        return Command(RESTORE, (self._key(account, name),), said)
+    def restore(self, known: Standing, now: float, mark: str) -> Command:
+        """Tell how a counter stood; the server's `mark` is the one that it has now."""
+        calendar = int(known.period is not Period.WINDOW)
+        said = (self._time(now), known.opened, known.used, calendar, mark)
+        return Command(RESTORE, (self._key(known.account, known.name),), said)
 
     def _time(self, now: float) -> int:
         return int(now * 1_000_000) if self._own_clock else 0

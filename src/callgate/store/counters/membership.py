@@ -43,7 +43,7 @@ class Membership:
         """The server was away: whoever is there has to register again."""
         self._full_by = asyncio.get_running_loop().time() + _GONE_MS / 1000
 
-    async def register(self) -> object:
+    async def register(self) -> str:
         """Say that this process is there. Raises LinkError.
 
         Gives the server's mark, which is another one when it has lost what it had counted.
@@ -59,7 +59,7 @@ class Membership:
             self._share.place, self._share.processes = answer
         if self._roster is not None and self._share.processes != known:
             self._roster.write(self._share.processes)
-        return mark
+        return mark if isinstance(mark, str) else bytes(mark).decode()
 
     async def assembled(self) -> None:
         """Wait until as many are back as there were, a second at most. Raises LinkError."""

@@ -83,7 +83,7 @@ class RemoteCounters:
         self._returning = False
         self._left_at = 0.0
         self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
-        self._mark: object = None  # of the server, as long as it has lost nothing
+        self._mark: str | None = None  # of the server, as long as it has lost nothing
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
@@ -123,7 +123,11 @@ class RemoteCounters:
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
         """How the counters of these draws stand, nothing taken; none of them while away."""
         answer = await self._pipeline.ask(self._commands.draw(account, draws, now, look=True))
-        return () if answer is None else granted(answer, len(draws)).levels
+        if answer is None:
+            return ()
+        grant = granted(answer, len(draws))
+        self._share.heard(account, draws, grant.levels, now - grant.now / 1e6)
+        return grant.levels
 
     def _alone(self, late: Late | None, account: str, draws: Sequence[Draw], now: float) -> Grant:
         self.decided_alone += 1
@@ -187,7 +191,7 @@ class RemoteCounters:
 
     def _correct(self, account: str, corrections: Sequence[Correction]) -> None:
         if corrections:
-            self._share.amend(account, corrections)
+            self._share.amend(account, corrections, sent=self._pipeline.open)
             self._pipeline.correct([self._commands.settle(account, corrections)])
 
     async def seed(
@@ -303,7 +307,7 @@ class RemoteCounters:
                 await self._look()
             await self._pipeline.hear(_HEAR_SECONDS)
             if mark != self._mark:
-                await self._restore()
+                await self._restore(mark)
                 if self._mark is not None:  # each of the others knows how other windows stood
                     await self._membership.assembled()
                 self._mark = mark
@@ -354,10 +358,10 @@ class RemoteCounters:
             _log.warning("limits may come to be inexact", extra={"detail": detail})
         self.caution = found
 
-    async def _restore(self) -> None:
-        """Tell a server that has lost its windows how they stood."""
+    async def _restore(self, mark: str) -> None:
+        """Tell a server that has lost its counters how they stood."""
         now = self._clock()
-        told = [self._commands.restore(*one, now) for one in self._share.windows(now)]
+        told = [self._commands.restore(one, now, mark) for one in self._share.standings(now)]
         for first in range(0, len(told), _BATCH):
             async with asyncio.timeout(_REPAY_SECONDS):
                 await self._link.run(told[first : first + _BATCH])

@@ -139,30 +139,37 @@ RESTORE = _script(
     _NOW
     + """
 local key, began, known = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-if now >= began + 60000000 then return 0 end
-local found = redis.call('HMGET', key, 'o', 'u', 's', 'so')
+local calendar, mark = ARGV[4] == '1', ARGV[5]
+if not calendar and now >= began + 60000000 then return 0 end
+local found = redis.call('HMGET', key, 'o', 'u', 's', 'so', 'sm', 'b')
 local opened, used = tonumber(found[1]) or 0, tonumber(found[2]) or 0
-local told = tonumber(found[4]) == began and tonumber(found[3]) or nil
+local told = found[5] == mark and tonumber(found[4]) == began and tonumber(found[3]) or nil
 if opened == began then
-  told = told or used
+  told = told or (tonumber(found[6]) or 0) == 0 and used or 0
   used, known = used + math.max(0, known - told), math.max(known, told)
-elseif now >= opened + 60000000 then
+elseif calendar and opened > began then
+  return 0
+elseif calendar or now >= opened + 60000000 then
   used = known
 elseif opened > began then
   used = used + known
 else
   return 0
 end
-redis.call('HSET', key, 'o', began, 'u', math.min(used, 9007199254740991), 's', known, 'so', began)
-redis.call('PEXPIRE', key, 61000)
+used = math.min(used, 9007199254740991)
+redis.call('HSET', key, 'o', began, 'u', used, 's', known, 'so', began, 'sm', mark)
+if calendar then redis.call('HSET', key, 'b', 0) end
+redis.call('PEXPIRE', key, calendar and 32 * 86400000 or 61000)
 return 1
 """
 )
-"""KEYS: a window. ARGV: now or 0, when it began and how much of it was used, as it was last heard.
+"""KEYS: a counter. ARGV: now or 0, when its period began and how much of it was used, as it was
+last heard, 1 for a calendar counter, and the server's mark.
 
 For a server that has lost it: what was counted since is added to the most that any process knows of
-before (`s`, of the window that began at `so`). One that was kept, but not to its last, as by a
-replica or a dump, is brought up to that in the same way.
+before (`s`, of the period that began at `so`, told under the mark `sm`). One that was kept, but not
+to its last, as by a replica or a dump, is brought up to that in the same way. A calendar counter
+need not be told what was spent before its birth then.
 """
 
 # A server without memory refuses what adds, unless the script has written before. So that comes

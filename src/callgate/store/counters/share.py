@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from callgate.core.limits import MOST, WINDOW_US, Draw, Level, Period, ending
+from callgate.core.limits import MOST, WINDOW_US, Draw, Level, Period, amended, ending
 from callgate.core.quota import Correction, Grant, Quota
 from callgate.store.counters.memory import MemoryCounters
 
 _MOST_REMEMBERED = 50_000
+_UNSEEN: Final = (Level(), Period.DAY)
 
 
 class Debt(NamedTuple):
@@ -19,6 +20,16 @@ class Debt(NamedTuple):
     name: str
     period: Period
     opened: int
+
+
+class Standing(NamedTuple):
+    """A counter as the server has told of it last. `opened` is its period's start."""
+
+    account: str
+    name: str
+    period: Period
+    opened: int
+    used: int
 
 
 class Share:
@@ -35,7 +46,9 @@ class Share:
         self.processes = workers
         self._workers = workers
         self._alone = MemoryCounters()
-        self._seen: dict[tuple[str, str], Level] = {}
+        self._seen: dict[tuple[str, str], tuple[Level, Period]] = {}  # of calendar counters
+        # What the server is to correct once it is back, of counters that it has told of.
+        self._unsent: dict[tuple[str, str], int] = {}
         self._windows: dict[tuple[str, str], tuple[int, float, int]] = {}
         # What was taken here of a window when the server went; it has counted that too.
         self._before: dict[tuple[str, str], int] = {}
@@ -98,6 +111,8 @@ class Share:
         if len(self._windows) >= _MOST_REMEMBERED:
             self._forget(until - WINDOW_US / 1e6)
         self._windows[account, name] = (used, until, opened)
+        if self._unsent:
+            self._unsent.pop((account, name), None)
 
     def _forget(self, now: float) -> None:
         """Make room: forget windows that are over, or all where too few are."""
@@ -105,20 +120,42 @@ class Share:
         if len(self._windows) > _MOST_REMEMBERED // 2:
             self._windows.clear()
 
-    def amend(self, account: str, corrections: Sequence[Correction]) -> None:
-        """Note what the server is told to correct."""
+    def amend(self, account: str, corrections: Sequence[Correction], *, sent: bool = True) -> None:
+        """Note what the server is told to correct; unless `sent`, once it is back."""
         for one in corrections:
-            used, until, opened = self._windows.get((account, one.name), (0, 0.0, 0))
-            if opened and opened == one.opened:
-                self._windows[account, one.name] = (max(0, used + one.delta), until, opened)
+            place = (account, one.name)
+            if one.period is Period.WINDOW:
+                before, until, opened = self._windows.get(place, (0, 0.0, 0))
+                after = max(0, before + one.delta)
+                if not opened or opened != one.opened:
+                    continue
+                self._windows[place] = (after, until, opened)
+            else:
+                level, period = self._seen.get(place, _UNSEEN)
+                before, after = level.used, amended(level.used, one.delta)
+                if level.opened != one.opened:
+                    continue
+                self._seen[place] = (Level(level.opened, after, level.birth), period)
+            if not sent:
+                self._unsent[place] = self._unsent.get(place, 0) + after - before
 
-    def windows(self, now: float) -> list[tuple[str, str, int, int]]:
-        """Account, name, beginning and count of each window that the server has told of."""
-        return [
-            (*place, opened, used)
+    def standings(self, now: float) -> list[Standing]:
+        """Each counter that the server has told of, unless it is over or nothing was used of it.
+
+        Without what it is still to correct.
+        """
+        at = now * 1_000_000
+        told = [
+            Standing(*place, Period.WINDOW, opened, used - self._unsent.get(place, 0))
             for place, (used, until, opened) in self._windows.items()
-            if used and now < until
+            if now < until
         ]
+        told += [
+            Standing(*place, period, level.opened, level.used - self._unsent.get(place, 0))
+            for place, (level, period) in self._seen.items()
+            if at < ending(period, level.opened)
+        ]
+        return [one for one in told if one.used]
 
     def heard(
         self, account: str, draws: Sequence[Draw], levels: Sequence[Level], ahead: float
@@ -129,9 +166,14 @@ class Share:
                 until = ending(draw.period, level.opened) / 1e6 + ahead
                 self.counted(account, draw.name, level.used, until, level.opened)
             else:
-                if len(self._seen) >= _MOST_REMEMBERED:
-                    self._seen.clear()
-                self._seen[account, draw.name] = level
+                self._see(account, draw.name, draw.period, level)
+
+    def _see(self, account: str, name: str, period: Period, level: Level) -> None:
+        if len(self._seen) >= _MOST_REMEMBERED:
+            self._seen.clear()
+        self._seen[account, name] = (level, period)
+        if self._unsent:
+            self._unsent.pop((account, name), None)
 
     def debts(self, now: float) -> list[tuple[Debt, int]]:
         """What has to be charged to the server now that it is back; each is given once.
@@ -161,6 +203,7 @@ class Share:
         Gives what was found to be too much meanwhile, for the server.
         """
         if debt.period is not Period.WINDOW:
+            self._see(debt.account, debt.name, debt.period, level)
             return []
         if len(self._charged) >= _MOST_REMEMBERED:
             self._charged.clear()
@@ -180,6 +223,7 @@ class Share:
         self._alone.close()
         self._alone.absorb(windows, now)
         self._before.clear()
+        self._unsent.clear()
         at = now * 1_000_000
         self._charged = {
             debt: opened
@@ -191,6 +235,7 @@ class Share:
         """Forget everything."""
         self._alone.close()
         self._seen.clear()
+        self._unsent.clear()
         self._windows.clear()
         self._before.clear()
         self._debts.clear()
@@ -207,8 +252,8 @@ class Share:
                 before = MOST - self._alone.look(account, draw.name, MOST, now).remaining
                 self._before[account, draw.name] = before
             return min(share, before + self._part(max(0, draw.limit - used)))
-        seen = self._seen.get((account, draw.name))
-        spent = seen.used if seen is not None and seen.opened == draw.begins else 0
+        seen, _ = self._seen.get((account, draw.name), _UNSEEN)
+        spent = seen.used if seen.opened == draw.begins else 0
         left = self.of(max(0, draw.limit - spent))
         # A window lets a request through that is larger than the share; a budget does not.
         return left if min(draw.amount, draw.limit) <= left else 0
