@@ -261,6 +261,11 @@ def test_streamed_arguments_become_streamed_content() -> None:
     assert (text, finish) == ('{"a":1}', "stop")
 
 
+def test_streamed_arguments_that_are_cut_are_not_told_as_whole() -> None:
+    cut = chunk({"tool_calls": [call("person", '{"a"')]})
+    assert turned_round(cut, chunk({}, "length")) == ('{"a"', "length")
+
+
 def test_a_stream_without_a_call_keeps_its_text() -> None:
     text, finish = turned_round(
         chunk({"role": "assistant", "content": "{"}), chunk({"content": "}"}), chunk({}, "stop")

@@ -55,12 +55,14 @@ class Scripted:
         answer = self._answers.pop(0)
         if isinstance(answer, GatewayError | asyncio.CancelledError):
             raise answer
-        if isinstance(answer, str):
-            answer = {"content": answer}
-        finish = answer.pop("finish_reason", "stop")
-        choice = {"index": 0, "message": {"role": "assistant", **answer}, "finish_reason": finish}
+        choices = []
+        for at, said in enumerate(answer if isinstance(answer, list) else [answer]):
+            message = {"content": said} if isinstance(said, str) else dict(said)
+            finish = message.pop("finish_reason", "stop")
+            message["role"] = "assistant"
+            choices.append({"index": at, "message": message, "finish_reason": finish})
         usage = Usage(input_tokens=10, output_tokens=5, total_tokens=15)
-        return ChatResponse(id="1", created=1, model="m", choices=[choice], usage=usage)
+        return ChatResponse(id="1", created=1, model="m", choices=choices, usage=usage)
 
 
 def target(vendor: str = "openai-compatible", model: str = "any") -> Target:
@@ -167,6 +169,7 @@ async def test_an_answer_that_never_conforms_is_not_given(call: Call, shaped: As
     assert error.errors == ('the answer: "name" is a required property',)
     assert "Ada" not in error.message
     assert call.usage == Usage(input_tokens=20, output_tokens=10, total_tokens=30)
+    assert [used for _, used in call.parts] == [call.usage]
     assert [one.error for one in call.attempts] == ["schema_violation"] * 2
 
 
@@ -177,6 +180,8 @@ async def test_a_failure_of_the_second_attempt_does_not_hide_the_first(
         await shaped(BAD, GatewayError("context_too_long", "too long"))
     assert caught.value.kind.type == "schema_violation"
     assert call.notes == ["the model could not be asked again: too long"]
+    assert call.usage == Usage(input_tokens=10, output_tokens=5, total_tokens=15)
+    assert [used for _, used in call.parts] == [call.usage]
 
 
 async def test_who_leaves_while_it_is_asked_again_owes_the_first_answer(
@@ -207,6 +212,13 @@ async def test_what_is_no_finished_answer_passes_as_it_is(shaped: Ask, unfinishe
     answer, model = await shaped(unfinished)
     assert content(answer) == said["content"]
     assert len(model.asked) == 1
+
+
+async def test_every_choice_is_held_against_the_form(shaped: Ask) -> None:
+    cut = {"content": '{"na', "finish_reason": "length"}
+    answer, model = await shaped([cut, BAD], [cut, GOOD])
+    assert len(model.asked) == 2
+    assert [one["message"]["content"] for one in answer.choices] == ['{"na', GOOD]
 
 
 @pytest.mark.parametrize("nothing", ["", None])

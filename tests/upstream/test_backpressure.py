@@ -51,6 +51,13 @@ async def test_pause_for_a_slow_reader_is_not_the_servers_silence(ask, quick_sil
         assert total == 8_000_000
 
 
+async def test_an_answer_that_is_here_may_be_read_late(ask, quick_silence):
+    async with Hostile(lambda peer: peer.answer(ok(b"x"))) as server:
+        response = await ask().send(server.origin, timeouts=quick_silence)
+        await asyncio.sleep(0.12)
+        assert await response.read() == b"x"
+
+
 async def test_large_body_is_read_whole_while_reading_is_paused_and_resumed(ask):
     body = bytes(range(256)) * 40_000
     async with Hostile(lambda peer: peer.answer(ok(body))) as server:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from callgate.upstream.reader import COMPLETE
 from patience import PATIENCE, best_of
 from upstream.asking import PATIENT
 from upstream.hostile import Hostile, Peer, chunked, ok, says, says_once
@@ -62,6 +63,43 @@ async def test_released_stream_leaves_a_moment_for_the_end_of_its_framing(ask):
         go.set()
         await until(lambda: caller.client.stats()[server.origin] == (1, 1, 0))
         assert await caller.read(server.origin) == b"data: [DONE]"
+        assert len(server.peers) == 1
+
+
+async def test_released_stream_that_has_ended_is_kept_at_once(ask):
+    async with Hostile(says(chunked(b"data: [DONE]"))) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        await until(lambda: response._connection.phase == COMPLETE)
+        response.release()
+        assert caller.client.stats()[server.origin] == (1, 1, 0)
+
+
+async def test_a_stream_comes_as_it_arrives_behind_a_body_that_was_read_whole(ask):
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        whole = chunked(b"x")
+        for _ in range(2):
+            await peer.request()
+            await peer.send(whole[:-5])
+            await go.wait()
+            await peer.send(whole[-5:])
+        await peer.gone()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        reading = asyncio.create_task(caller.read(server.origin))
+        await until(lambda: server.peers and server.peers[0].requests)
+        await asyncio.sleep(0.01)
+        go.set()
+        assert await reading == b"x"
+        go.clear()
+        response = await caller.send(server.origin)
+        async with asyncio.timeout(PATIENCE):
+            assert await response.receive() == b"x"
+        go.set()
+        assert await response.receive() == b""
         assert len(server.peers) == 1
 
 
@@ -155,6 +193,8 @@ async def test_connections_that_were_idle_are_not_trusted_either(ask):
     async def script(peer: Peer) -> None:
         await peer.request()
         await until(lambda: len(server.peers) == 2)
+        if peer.number:
+            await until(lambda: caller.client.stats()[server.origin].idle == 1)
         await peer.send(ok(b"x") + (b"H" if peer.number else b""))
         await peer.gone()
 
@@ -308,6 +348,25 @@ async def test_place_of_a_closed_connection_goes_to_the_first_who_waits(ask):
         assert await asyncio.gather(*(caller.read(server.origin) for _ in range(5))) == [b"x"] * 5
         assert len(server.peers) == 5
         assert caller.client.stats()[server.origin] == (0, 0, 0)
+
+
+async def test_a_place_that_becomes_free_goes_to_one_alone(ask):
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        if peer.number:
+            await go.wait()
+        await peer.send(ok(b"x", b"Connection: close"))
+
+    async with Hostile(script) as server:
+        caller = ask(max_connections_per_origin=1)
+        calls = [asyncio.create_task(caller.read(server.origin)) for _ in range(3)]
+        await until(lambda: len(server.peers) == 2)
+        assert caller.client.stats()[server.origin] == (1, 0, 1)
+        go.set()
+        assert await asyncio.gather(*calls) == [b"x"] * 3
+        assert len(server.peers) == 3
 
 
 async def test_place_of_a_failed_connect_goes_to_the_first_who_waits(ask):

@@ -142,6 +142,14 @@ def test_body_after_the_head_of_a_head_request_is_dropped_and_spoils_the_connect
     assert (reader.chunks, reader.phase, reader.keep) == ([], COMPLETE, False)
 
 
+def test_what_an_interim_response_says_is_not_said_of_the_answer() -> None:
+    reader = ResponseReader({}, 1000)
+    reader.expect(head_only=False)
+    reader.feed(b"HTTP/1.1 103 Early Hints\r\nLink: a\r\nX-A: 1\r\n\r\n" + ok(b"x", b"X-A: 2"))
+    assert reader.phase == COMPLETE
+    assert reader.headers == {"x-a": "2", "content-length": "1"}
+
+
 def test_names_are_remembered_up_to_a_bound() -> None:
     names: dict[bytes, str] = {}
     reader = ResponseReader(names, 65536)

@@ -162,8 +162,6 @@ class Connection(ResponseReader, asyncio.Protocol):
         self.patient = False
         self._total_at = self._latest = now + self.pool.settings.idle_expiry
         self._arm(self._total_at)
-        if self._paused:
-            self._resume()
         self.pool.put_back(self)
 
     def linger(self) -> None:
