@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.core.chat import Message, NamedTool
+from callgate.core.chat import FallbackConfig, Message, NamedTool
 from callgate.core.validate import parameters, parse_chat, prompt_bytes
 from callgate.errors import GatewayError
 
@@ -86,6 +86,7 @@ def test_a_prompt_becomes_one_user_message() -> None:
         chat(functions=[{"name": "f"}], function_call={"name": "f"}),
         chat(response_format={"type": "json_schema", "json_schema": {"name": "n"}}),
         chat(fallbacks=[{"model": "other", "temperature": 0}], fallback_config={"depth": 2}),
+        chat(fallback_config=dict.fromkeys(FallbackConfig.__struct_fields__)),
         chat(post_processing_steps=[{"type": "json-repair"}], model_region="eu"),
         chat(metadata={"deep": {"n": 2**70}}),
         said({"role": "assistant", "tool_calls": [{"id": "", "function": {"name": "f"}}]}),

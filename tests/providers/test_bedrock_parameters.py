@@ -289,6 +289,12 @@ def test_no_tool_is_offered_where_none_may_be_called() -> None:
     assert "toolConfig" not in encoded({"tools": [WEATHER], "tool_choice": "none"})
 
 
+@pytest.mark.parametrize("choice", ["required", "any"])
+def test_nobody_is_made_to_call_a_tool_where_there_is_none(choice: str) -> None:
+    assert refused({"tool_choice": choice}, CLAUDE).param == "tool_choice"
+    assert "toolConfig" not in encoded({"tool_choice": "auto"}, CLAUDE)
+
+
 @pytest.mark.parametrize(
     "model",
     ["anthropic.claude-opus-5-5", "us.anthropic.claude-sonnet-5-5", "x.anthropic.claude-fable-5-1"],

@@ -200,6 +200,8 @@ def test_a_form_is_told() -> None:
         ({"tools": [{"type": "custom", "custom": {"name": "c"}}]}, "tools[0].type"),
         ({"tools": [{**WEATHER, "cache_control": {"type": "e"}}]}, "tools[0].cache_control"),
         ({"tools": [WEATHER], "tool_choice": ALLOWED}, "tool_choice"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tools": [], "tool_choice": "any"}, "tool_choice"),
         ({"thinking": {"type": "enabled", "budget_tokens": "x"}}, "thinking.token_budget"),
         ({"reasoning": {"summary": "auto"}}, "reasoning.summary"),
         (said(role="function", name="f"), "messages[1].role"),

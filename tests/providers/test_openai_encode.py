@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from callgate.core.chat import ChatBody
 from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.providers.openai.dialect import OpenAI
@@ -83,6 +84,24 @@ def test_the_callers_bytes_are_not_touched(target: Target) -> None:
         b'"x_new":{"a" : null}',
     ):
         assert part in out
+
+
+def test_what_is_null_is_left_out_but_for_fields_that_nobody_knows() -> None:
+    known = dict.fromkeys(ChatBody.__struct_fields__)
+    body = sent({**known, "model": "m", "messages": MESSAGES, "x_new": None})
+    assert body == {
+        "model": "up-model", "messages": MESSAGES, "max_completion_tokens": 1000, "x_new": None,
+    }  # fmt: skip
+    assert sent({**known, "model": "m", "prompt": "hi"})["messages"] == MESSAGES
+
+
+def test_that_any_tool_be_called_is_said_in_openais_word() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    for choice, word in (("any", "required"), ("required", "required"), ("auto", "auto")):
+        body = {"model": "m", "messages": MESSAGES, "tools": tools, "tool_choice": choice}
+        request = parse_chat(json.dumps(body).encode())
+        told = json.loads(OpenAI().encode(request, target_of("openai")).body)
+        assert told["tool_choice"] == word
 
 
 def test_callgates_own_fields_stay_here() -> None:

@@ -149,11 +149,11 @@ class StreamOptions(_Shape, frozen=True):
 
 
 class FallbackConfig(_Shape, frozen=True):
-    """How failures are made up for; `mid_stream` None leaves it to the operator's setting."""
+    """How failures are made up for; what is None is as it is by default."""
 
-    retry: bool = True
+    retry: bool | None = None
     depth: Annotated[int, Meta(ge=1, le=16)] | None = None
-    on_content_filter: bool = False
+    on_content_filter: bool | None = None
     hedge: bool | None = None
     mid_stream: Literal["continue", "error"] | None = None
 

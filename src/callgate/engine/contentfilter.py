@@ -29,7 +29,7 @@ def leaves(candidates: Sequence[Candidate], target: Target, request: ChatRequest
     config = request.body.fallback_config
     return (
         config is not None
-        and config.on_content_filter
+        and config.on_content_filter is True
         and target.model.name != candidates[-1].model.name
     )
 

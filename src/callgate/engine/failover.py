@@ -257,7 +257,9 @@ class Failover:
         if self.learn(call, deployment, error):
             call.notes.append(f"the circuit of {deployment.id} opened")
         config = candidate.request.body.fallback_config
-        budget = self._budget if config is None or config.retry else self._without_retry
+        budget = (
+            self._budget if config is None or config.retry is not False else self._without_retry
+        )
         tries = sum(one.deployment == deployment.id for one in call.attempts)
         waited = 0.0 if broken is not None else call.elapsed_us() / 1e6
         state = State(max(tries, 1), len(call.attempts), waited)
@@ -327,7 +329,7 @@ def _may_leave(error: GatewayError, candidate: Candidate) -> bool:
         return candidate.param != "model"
     if kind == "content_filtered":
         config = candidate.request.body.fallback_config
-        return config is not None and config.on_content_filter
+        return config is not None and config.on_content_filter is True
     return reaction(error).elsewhere
 
 

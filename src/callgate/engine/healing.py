@@ -222,7 +222,7 @@ class HealingStream:
     def _may_continue(self, error: GatewayError, candidate: Candidate) -> bool:
         config = candidate.request.body.fallback_config
         if error.kind.type == "content_filtered":
-            elsewhere = config is not None and config.on_content_filter
+            elsewhere = config is not None and config.on_content_filter is True
         else:
             elsewhere = reaction(error).elsewhere
         return (

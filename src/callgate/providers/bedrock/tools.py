@@ -11,7 +11,7 @@ from callgate.core.chat import ChatBody, Json, NamedTool, Tool
 from callgate.core.schema import adapt
 from callgate.providers.bedrock.messages import cache_point
 from callgate.providers.bedrock.models import Family
-from callgate.providers.refusal import unsupported
+from callgate.providers.refusal import invalid, unsupported
 
 _text = msgspec.json.Encoder().encode
 
@@ -30,6 +30,8 @@ def tool_config(body: ChatBody, family: Family) -> Json | None:
             raise unsupported("web_search_options", "the model takes no such options")
         tools.append({"systemTool": {"name": "nova_grounding"}})
     choice = body.tool_choice
+    if not tools and choice in ("required", "any"):
+        raise invalid("tool_choice", "there are no tools to choose from")
     if choice == "none" or not tools:
         return None
     config: Json = {"tools": tools}

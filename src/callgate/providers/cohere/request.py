@@ -133,9 +133,11 @@ def _thinking(body: ChatBody) -> Json | None:
 
 
 def _tools(body: ChatBody) -> Json:
-    if not body.tools:
-        return {}
     choice = body.tool_choice
+    if not body.tools:
+        if choice in ("required", "any"):
+            raise invalid("tool_choice", "there are no tools to choose from")
+        return {}
     tools = [_tool(tool, f"tools[{number}]") for number, tool in enumerate(body.tools)]
     fields: Json = {"tools": tools}
     if any(tool.function is not None and tool.function.strict for tool in body.tools):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import OWN_FIELDS, Json
+from callgate.core.chat import OWN_FIELDS, ChatBody, Json
 from callgate.core.http import HttpRequest, HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.request import ChatRequest
@@ -28,6 +28,8 @@ from callgate.providers.openai.stream import StreamDecoder
 PATH: Final = "/chat/completions"
 
 _DROPPED: Final = OWN_FIELDS | {"prompt", "max_tokens", "max_completion_tokens"}
+_KNOWN: Final = frozenset(ChatBody.__struct_fields__)
+_NULL: Final = Raw(b"null")
 _HEADERS: Final = (("content-type", "application/json"), ("accept", "application/json"))
 _STREAM_HEADERS: Final = (("content-type", "application/json"), ("accept", "text/event-stream"))
 _USUAL_REASONS: Final = ("stop", "length")
@@ -40,12 +42,14 @@ class OpenAI:
 
     def encode(self, request: ChatRequest, target: Target) -> HttpRequest:
         """The caller's own bytes, but for the model's name, the output limit and the options of
-        a stream; a `prompt` becomes a message.
+        a stream; a `prompt` becomes a message, and known fields that are null are left out.
         """
         deployment, raw, body = target.deployment, request.raw, request.body
         vendor = deployment.vendor
         fields: dict[str, Any] = {
-            name: value for name, value in raw.items() if name not in _DROPPED
+            name: value
+            for name, value in raw.items()
+            if name not in _DROPPED and (value != _NULL or name not in _KNOWN)
         }
         fields["model"] = deployment.upstream_model
         if body.messages is None:
@@ -57,6 +61,8 @@ class OpenAI:
         fields[vendor.max_tokens_field] = output_limit(request, most, thoughts_of(body))
         if body.seed is not None and vendor.seed_field not in fields:
             fields[vendor.seed_field] = fields.pop("seed")
+        if body.tool_choice == "any":  # Mistral's word, and Anthropic's
+            fields["tool_choice"] = "required"
         if body.stream:
             self._stream_options(fields, reported=vendor.stream_usage)
         return HttpRequest(
