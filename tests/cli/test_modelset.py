@@ -91,6 +91,11 @@ def test_several_ways_take_the_place_of_one_and_the_other_way_round(home: Home) 
     assert ways("--provider", "other", "--upstream-model", "x") == ["other/x"]
     assert ways("--provider", "openai") == ["openai/gpt-4o"]
     assert ways("--deployment", "other") == ["other/gpt-4o"]
+    near_and_far = ("--deployment", "other,worldwide", "--deployment", "openai/a=2")
+    assert ways(*near_and_far) == ["other/gpt-4o (worldwide)", "openai/a=2"]
+    assert ways("--deployment", "openai/a", "--deployment", "openai/b=3,worldwide") == [
+        "openai/a", "openai/b=3 (worldwide)",
+    ]  # fmt: skip
     assert ways("--deployment", "default") == plain
 
 
@@ -133,6 +138,8 @@ def test_why_a_model_is_not_served_is_told(home: Home) -> None:
         (("set", "gpt-4o", "--upstream-model", "x"), 2, "--provider"),
         (("set", "gpt-4o", "--deployment", "openai/x=0"), 2, "PROVIDER/NAME=3"),
         (("set", "gpt-4o", "--deployment", "openai/x=y"), 2, "PROVIDER/NAME=3"),
+        (("set", "gpt-4o", "--deployment", "openai/x,anywhere"), 2, ",worldwide"),
+        (("set", "gpt-4o", "--deployment", "openai/x,worldwide"), 2, "all are `worldwide`"),
         (("set", "gpt-4.1", "--display-name", "x" * 1001), 2, "1000 printable characters"),
         (
             ("set", "gpt-4o", "--deployment", "openai/x", "--deployment", "gone"),

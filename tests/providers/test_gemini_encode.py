@@ -263,6 +263,27 @@ def test_results_of_tools_are_one_turn_in_the_order_of_the_calls() -> None:
     ]
 
 
+@pytest.mark.parametrize("model", ["gemini-2.5-flash", "gemini-3-flash-preview"])
+def test_calls_that_share_an_id_keep_their_own_names_and_results(model: str) -> None:
+    named = [
+        {"id": "a", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        for name in ("f", "g")
+    ]
+    results = [{"role": "tool", "tool_call_id": "a", "content": text} for text in ("1", "2")]
+    turns = [{"role": "assistant", "tool_calls": named}, *results]
+    made = contents([*HELLO, *turns, *turns], model)
+    assert [turn["role"] for turn in made] == ["user", "model", "user", "model", "user"]
+    ids = []
+    for called, answered in ((made[1], made[2]), (made[3], made[4])):
+        calls = [part["functionCall"] for part in called["parts"]]
+        told = [part["functionResponse"] for part in answered["parts"]]
+        assert [call["name"] for call in calls] == ["f", "g"] == [one["name"] for one in told]
+        assert [one["response"] for one in told] == [{"result": "1"}, {"result": "2"}]
+        assert [one.get("id") for one in calls] == [one.get("id") for one in told]
+        ids += [one["id"] for one in calls if "id" in one]
+    assert len(ids) == len(set(ids)) == (4 if model.startswith("gemini-3") else 0)
+
+
 def test_a_schema_as_a_result_is_told_as_text() -> None:
     schema = '{"properties": {"at": {"$ref": "#/$defs/At"}}, "$defs": {"At": {"type": "string"}}}'
     turns = [{"role": "assistant", "tool_calls": CALLS[:1]}]

@@ -77,16 +77,23 @@ def rates(given: str) -> dict[str, float]:
 
 
 def way(given: str) -> dict[str, Any]:
-    """`PROVIDER`, `PROVIDER/NAME` or with a weight, `PROVIDER/NAME=3`; NAME may have slashes."""
-    path, equals, weight = given.strip().rpartition("=")
-    provider, _, name = (path if equals else given.strip()).partition("/")
+    """`PROVIDER`, `PROVIDER/NAME`, with a weight `PROVIDER/NAME=3`, `,worldwide` behind each; NAME
+    may have slashes.
+    """
+    text, comma, mark = given.strip().partition(",")
+    path, equals, weight = text.strip().rpartition("=")
+    provider, _, name = (path if equals else text.strip()).partition("/")
     try:
         heavy = float(weight) if equals else 1.0
     except ValueError:
         heavy = 0.0
-    if not provider or not 0 < heavy <= 1000:
-        raise click.BadParameter(f"{given!r}: write PROVIDER/NAME or PROVIDER/NAME=3, up to 1000")
-    return {"provider": provider, "upstream_model": name, "weight": heavy}
+    if not provider or not 0 < heavy <= 1000 or (comma and mark.strip() != "worldwide"):
+        raise click.BadParameter(
+            f"{given!r}: write PROVIDER/NAME or PROVIDER/NAME=3, up to 1000, with ,worldwide "
+            "behind it where it may be served anywhere"
+        )
+    found = {"provider": provider, "upstream_model": name, "weight": heavy}
+    return {**found, "worldwide": True} if comma else found
 
 
 TOKENS_PER_MINUTE = Setting(
@@ -101,8 +108,9 @@ BUDGETS = (
 )
 OF_ACCOUNTS = (TOKENS_PER_MINUTE, *BUDGETS)
 DEPLOYMENT = Setting(
-    "deployments", "--deployment", way, "PROVIDER[/NAME][=W]",
-    "A deployment: provider, its name for the model, weight. Repeatable.", several=True,
+    "deployments", "--deployment", way, "PROVIDER[/NAME][=W][,worldwide]",
+    "A deployment: provider, its name for the model, weight, whether it is used for requests with "
+    '`model_region` "global" alone. Repeatable.', several=True,
 )  # fmt: skip
 PROVIDER = Setting(
     "provider", "--provider", label, "NAME", "The configured provider that serves it."

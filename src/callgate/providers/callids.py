@@ -2,7 +2,8 @@
 take them.
 
 Servers count the calls of each answer anew (`call_0`), or give all calls of an answer one id;
-OpenAI and its like pass over that, Anthropic ("`tool_use` ids must be unique") and Bedrock do not.
+OpenAI and its like pass over that, Anthropic ("`tool_use` ids must be unique") and Bedrock do not,
+and Gemini is to know which call, and so which function, each result is of.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from callgate.core.chat import Json, Message, Part
 from callgate.core.jsontext import parse
 from callgate.core.target import Target
+from callgate.providers.callids import CallIds
 from callgate.providers.gemini import signature
 from callgate.providers.gemini.media import NOTHING, media_of, part_of, parts_of
 from callgate.providers.gemini.models import Family, family_of, told_name
@@ -36,7 +37,8 @@ class Conversation:
         self.contents: list[Json] = []
         self._target = target
         self._family: Family = family_of(target)
-        self._calls: dict[str, _Call] = {}
+        self._ids = CallIds(str)  # Gemini takes any id, but each only once
+        self._calls: dict[str, _Call] = {}  # by the id that Gemini is told
         self._results: list[tuple[int, Json]] = []
         self._roles: Mapping[str, Callable[[Message, str, list[Json]], None]] = {
             "system": self._system,
@@ -112,14 +114,17 @@ class Conversation:
     def _called(self, message: Message, path: str, signed: Mapping[str, str]) -> list[Json]:
         parts: list[Json] = []
         family = self._family
+        if message.tool_calls:
+            self._ids.turn()
         for at, call in enumerate(message.tool_calls or ()):
             where = f"{path}.tool_calls[{at}]"
             if call.function is None:
                 raise unsupported(f"{where}.type", "Gemini calls functions only")
             name = told_name(call.function.name)
             made: Json = {"name": name, "args": self._arguments(call, where)}
+            id_ = self._ids.call(call.id)
             if family.ids:
-                made["id"] = call.id
+                made["id"] = id_
             part: Json = {"functionCall": made}
             sign = signature.on_call(call.extra_content) or signed.get(call.id, "")
             if not sign and at == 0 and family.ids:
@@ -127,7 +132,7 @@ class Conversation:
             if sign:
                 part["thoughtSignature"] = sign
             parts.append(part)
-            self._calls[call.id] = _Call(name, at)
+            self._calls[id_] = _Call(name, at)
         return parts
 
     def _arguments(self, call: Any, path: str) -> Json:
@@ -146,7 +151,7 @@ class Conversation:
         return arguments
 
     def _tool(self, message: Message, path: str, media: list[Json]) -> None:
-        id_ = message.tool_call_id or ""
+        id_ = self._ids.result(message.tool_call_id or "")
         call = self._calls.get(id_)
         if call is None and not message.name:
             raise invalid(f"{path}.tool_call_id", "no earlier message calls a tool by this id")
