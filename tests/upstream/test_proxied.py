@@ -130,7 +130,7 @@ async def test_proxy_that_stalls_times_out_and_is_let_go(ask):
         origin = Origin("https", "api.example.com", 443)
         caller = ask(proxies=through(proxy.origin))
         caller.client._tls.context()  # which takes its time
-        error = await caller.error(origin, timeouts=replace(PATIENT, connect=0.05))
+        error = await caller.error(origin, timeouts=replace(PATIENT, connect=0.2))
         assert "connect timeout" in error.message
         await asyncio.wait_for(closed, PATIENCE)
 
