@@ -100,6 +100,21 @@ async def test_what_the_store_does_not_take_either_is_told_to_be_lost(
     full.undo()
 
 
+async def test_who_need_not_end_yet_keeps_them_until_there_is_room(
+    journal: Journal, store: Store, full: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    records = held_by(journal, 3)
+    store.close()
+    (tmp_path / "callgate.db").write_bytes(b"no database" * 100)
+    held = HeldRecords(journal, store.requests)
+    assert not await held.save(final=False)
+    assert journal.held == 3
+    full.undo()
+    assert await held.save(final=False)
+    found = [record.request_id for record in scan(tmp_path / "journal")]
+    assert found == [record.request_id for record in records]
+
+
 async def test_records_that_were_given_up_are_told_once(
     journal: Journal,
     store: Store,

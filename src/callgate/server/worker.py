@@ -28,6 +28,7 @@ from callgate.web.settings import Bounds
 _ORPHAN_CHECK = 0.5
 _TELL_EVERY = 1.0
 _SYNC_EVERY = 1.0
+_SAVE_AGAIN = 0.5
 _LOOK_EVERY, _LOOK_SELDOM, _LOOK_PAUSE = 2.0, 10.0, 200.0  # seconds; times what a look took
 _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
@@ -43,13 +44,17 @@ def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which can also retire: it then ends when its callers are served."""
+    """uvicorn's server, which can also retire: it then ends when its callers are served.
+
+    `ending` says that the process has been told to end, and has little time left.
+    """
 
     def __init__(self, config: uvicorn.Config, door: Door, drain: float) -> None:
         super().__init__(config)
         self._door = door
         self._drain = drain
         self._retiring = False
+        self.ending = False
 
     def retire(self) -> None:
         """Take no more connections; leave the present ones all the time they need."""
@@ -57,8 +62,13 @@ class _Server(uvicorn.Server):
         self.config.timeout_graceful_shutdown = None
         self.should_exit = True
 
+    def end(self) -> None:
+        """The process is told to end, before it serves or after."""
+        self.ending = self.should_exit = True
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
+        self.ending = True
         if self._retiring:
             asyncio.get_running_loop().call_soon_threadsafe(self._hasten)
 
@@ -89,7 +99,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         # uvicorn raises the signal that ended it once more when it has ended, for these handlers;
         # by the default one, the process would end before the last words and records are out.
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: setattr(server, "should_exit", True))
+            signal.signal(number, lambda _number, _frame: server.end())
 
         def retire() -> None:
             server.retire()
@@ -108,7 +118,8 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             await worker.seeding.stop()
             await worker.counters.stop()
             await worker.client.aclose()
-            await worker.held_records.save()
+            while not await worker.held_records.save(final=server.ending or orphaned(supervisor)):
+                await asyncio.sleep(_SAVE_AGAIN)  # it has been replaced, so nobody waits for it
 
 
 def _server(config: Config, worker: Worker) -> _Server:

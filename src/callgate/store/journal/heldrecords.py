@@ -52,19 +52,27 @@ class HeldRecords:
         else:
             _log.info("records are written again")
 
-    async def save(self) -> None:
-        """The process ends: what cannot be written goes to the store, or is told to be lost."""
+    async def save(self, *, final: bool = True) -> bool:
+        """The process ends: what cannot be written goes to the store; whether nothing is left.
+
+        What the store does not take either is kept, or where this is `final` told to be lost.
+        """
         journal = self._journal
         if not journal.held or journal.flush():
-            return
+            return True
         why, held = journal.degraded, journal.take_held()
         entries, _ = entries_of(held)
         try:
             async with asyncio.timeout(_STORE_SECONDS):
                 await asyncio.to_thread(self._requests.append_many, entries)
         except (StoreError, TimeoutError, ValueError) as error:
+            if not final:
+                for record in held:
+                    journal.append(record)
+                return False
             detail = f"{why}; {error}"
             _log.error("records are lost", extra={"records": len(held), "detail": detail})
         else:
             told = {"records": len(held), "detail": why}
             _log.warning("records went to the store past the journal", extra=told)
+        return True
