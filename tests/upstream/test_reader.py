@@ -128,11 +128,22 @@ def outcome_of_turn(reader: ResponseReader, parts: list[bytes]) -> tuple[object,
     return True, reader.status, reader.headers, b"".join(reader.chunks)
 
 
-def test_surplus_after_the_end_is_dropped_and_spoils_the_connection() -> None:
+@pytest.mark.parametrize(
+    "surplus",
+    [
+        ok(b"another"),
+        b"HTTP/1.1 500 Oh\r\nX: y\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 500 Oh\r\nX: y\r\nContent-Length: 9\r\n\r\nbegun",
+        b"HTTP/1.1 5",
+        b"\0",
+    ],
+)
+def test_surplus_after_the_end_is_dropped_and_spoils_the_connection(surplus: bytes) -> None:
     reader = fresh()
     reader.expect(head_only=False)
-    reader.feed(ok(b"one") + ok(b"another"))
-    assert (b"".join(reader.chunks), reader.status, reader.keep) == (b"one", 200, False)
+    reader.feed(ok(b"one") + surplus)
+    assert (b"".join(reader.chunks), reader.status, "x" in reader.headers) == (b"one", 200, False)
+    assert (reader.phase, reader.keep, reader.surplus) == (COMPLETE, False, True)
 
 
 def test_body_after_the_head_of_a_head_request_is_dropped_and_spoils_the_connection() -> None:
