@@ -201,7 +201,7 @@ async def test_connections_that_were_idle_are_not_trusted_either(ask):
     async with Hostile(script) as server:
         caller = ask()
         await asyncio.gather(*(caller.read(server.origin) for _ in range(2)))
-        await until(lambda: caller.client.stats()[server.origin].open == 0)
+        assert caller.client.stats()[server.origin].open == 0
 
 
 @pytest.mark.parametrize(

@@ -77,10 +77,11 @@ async def test_who_has_enough_is_given_no_more(ask):
     async with begun(ask(), server) as response:
         server.say(piece(b"b"))
         await response.pour(take)
-        server.say(piece(b"c"), END)
-        assert taken == [b"b"]
+        server.say(piece(b"c"))
         assert await response.receive() == b"c"
+        server.say(END)
         assert await response.receive() == b""
+        assert taken == [b"b"]
 
 
 async def test_failure_amid_pouring_is_raised_by_receive(ask):

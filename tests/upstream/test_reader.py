@@ -146,10 +146,13 @@ def test_surplus_after_the_end_is_dropped_and_spoils_the_connection(surplus: byt
     assert (reader.phase, reader.keep, reader.surplus) == (COMPLETE, False, True)
 
 
-def test_body_after_the_head_of_a_head_request_is_dropped_and_spoils_the_connection() -> None:
+@pytest.mark.parametrize("sent", [ok(b"one"), chunked(b"one"), chunked()[:-5] + b"none\r\n"])
+def test_body_after_the_head_of_a_head_request_is_dropped_and_spoils_the_connection(
+    sent: bytes,
+) -> None:
     reader = fresh()
     reader.expect(head_only=True)
-    reader.feed(ok(b"one"))
+    reader.feed(sent)
     assert (reader.chunks, reader.phase, reader.keep) == ([], COMPLETE, False)
 
 
