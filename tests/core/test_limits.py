@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,6 +79,22 @@ def test_a_month_begins_on_its_first_day(then: datetime) -> None:
         ends = ending(period, begun)
         assert beginning(period, ends) == ends
         assert beginning(period, ends - 1) == begun
+
+
+DAY_US = 86_400_000_000
+
+
+@pytest.mark.parametrize(
+    ("period", "next_period"), [(Period.DAY, DAY_US), (Period.MONTH, 31 * DAY_US)]
+)
+def test_a_calendar_counter_of_the_future_begins_anew(period: Period, next_period: int) -> None:
+    now = int(datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    begins = beginning(period, now)
+    ahead = Level(begins + next_period, 5)
+    assert current(ahead, period, begins, now) is ahead, "the next period may have begun elsewhere"
+    assert current(Level(begins, 5), period, begins, now).used == 5
+    wrong = Level(begins + next_period + DAY_US, 5)
+    assert current(wrong, period, begins, now) == Level(begins, 0, now)
 
 
 def test_a_window_has_its_length_and_no_calendar() -> None:

@@ -15,13 +15,14 @@ from typing import IO, Any
 
 import pytest
 
-from callgate.core.limits import Draw, Period
+from callgate.core.limits import Draw, Period, beginning
 from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
 from callgate.store.base import StoreError
 from callgate.store.counters import mapped
 from callgate.store.counters.mapped import MappedCounters
 from callgate.store.counters.mappedfile import HEADER
+from callgate.store.counters.memory import MemoryCounters
 from store.children import child
 
 NOW = 1_800_000_000.0
@@ -76,6 +77,28 @@ sys.stdin.readline()
 
 def reserve(counters: MappedCounters, *arguments: Any) -> Quota:
     return asyncio.run(counters.reserve(*arguments))
+
+
+SPEND = Draw("spend", 1000, 1000, Period.MONTH)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_a_clock_that_was_wrong_from_the_start_spends_no_budget_for_good(
+    tmp_path: Path, *, shared: bool
+) -> None:
+    path = tmp_path / "limits.table"
+    counters: MappedCounters | MemoryCounters
+    counters = MappedCounters(path) if shared else MemoryCounters()
+    then = NOW + 70 * 365 * 86_400
+    for now in (then, NOW):
+        month = SPEND.replace(begins=beginning(SPEND.period, int(now * 1e6)))
+        grant = await counters.draw("acme", [month], now)
+        assert (grant.refused, grant.levels[0].birth) == (None, int(now * 1e6))
+        assert await counters.seed("acme", "spend", month.period, month.begins, 300)
+        assert (await counters.reserve("acme", "m", 2, now)).reset <= now + 60
+        assert (await counters.draw("acme", [month], now)).levels[0].used == 1300
+        if shared:
+            counters = MappedCounters(path)
 
 
 @pytest.fixture

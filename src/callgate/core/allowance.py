@@ -114,9 +114,15 @@ def allowance_of(accounts: Mapping[str, Allowance], account: str) -> Allowance |
 
 
 def bears(rule: Rule, account: str, spent: Spent, since: date) -> bool:
-    """Whether what was spent counts towards a budget of the account whose period began then."""
+    """Whether what was spent counts towards a budget of the account whose period began then.
+
+    What is dated after that period is a clock's that was wrong, or a gateway's that is ahead.
+    """
+    day = spent.day
+    if rule.period is Period.MONTH:
+        day = day.replace(day=1)
     of = {"account": "", "key": spent.key_id, "model": spent.model}[rule.scope]
-    return spent.account == account and spent.day >= since and of == rule.subject
+    return spent.account == account and day == since and of == rule.subject
 
 
 def _rule(measure: Measure, scope: Scope, subject: str, period: Period, limit: int) -> Rule:

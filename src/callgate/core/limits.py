@@ -3,7 +3,7 @@
 A counter is three integers: `opened`, Unix microseconds (0: never opened), `used`, what has been
 taken since, and, for budgets, `birth`. Back-ends of `store.base.Counters` keep them wherever they
 like and make the step atomic; what the step is, is said here once. Redis has it in Lua
-(`store.scripts`).
+(`store.counters.scripts`), but for clocks that were put right: its counters expire.
 
 A window lasts 60 seconds from the first request in it. A calendar counter lasts a day or a month
 of UTC; its beginning is told with each draw, so it needs no clock of its own.
@@ -107,13 +107,17 @@ def expired(opened: int, now: int, period: int = Period.WINDOW) -> bool:
 def current(level: Level, period: Period, begins: int, now: int) -> Level:
     """The counter as it stands at `now`, started again where its time is over.
 
-    A calendar counter never goes back: who is late with the new day counts in it all the same.
+    A calendar counter does not go back: who is late with the new day counts in it all the same. One
+    that is further ahead was opened by a clock that has been put right since, and begins anew,
+    to be told what was spent.
     """
     if period is Period.WINDOW:
         opened, used = look(level.opened, level.used, now)
         return level if opened == level.opened else Level(opened, used)
     if begins > level.opened:
         return Level(begins, 0, 0 if level.opened else now)
+    if begins < level.opened and ending(period, begins) < level.opened:
+        return Level(begins, 0, now)
     return level
 
 
