@@ -95,6 +95,38 @@ def test_what_is_null_is_left_out_but_for_fields_that_nobody_knows() -> None:
     assert sent({**known, "model": "m", "prompt": "hi"})["messages"] == MESSAGES
 
 
+@pytest.mark.parametrize("vendor", ["openai", "deepseek", "mistral"])
+def test_nulls_that_an_sdk_adds_to_an_earlier_answer_are_left_out(vendor: str) -> None:
+    """As `model_dump()` of OpenAI's SDK writes a message."""
+    added = dict.fromkeys(("refusal", "annotations", "audio", "function_call", "tool_calls"))
+    kept = {} if vendor == "mistral" else dict.fromkeys(("refusal", "audio"))
+    call = {"id": "abcdefghi", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    thought = {"reasoning_content": "hm"} if vendor == "deepseek" else {}
+    history: list[dict[str, Any]] = [
+        {"role": "user", "content": "null"},
+        {"role": "assistant", "content": "x", **added},
+        {"role": "user", "content": "y", "name": None},
+        {"role": "assistant", "content": None, **added, **thought, "tool_calls": [call]},
+        {"role": "tool", "content": "z", "tool_call_id": "abcdefghi"},
+    ]
+    request = parse_chat(json.dumps({"model": "m", "messages": history}).encode())
+    told = json.loads(OpenAI().encode(request, target_of(vendor)).body)
+    assert told["messages"] == [
+        history[0],
+        {"role": "assistant", "content": "x", **kept},
+        history[2],
+        {"role": "assistant", "content": None, **kept, **thought, "tool_calls": [call]},
+        history[4],
+    ]
+
+
+def test_a_conversation_without_nulls_is_not_touched() -> None:
+    turns = b'[ {"role":"user","content":"x"},{"role":"assistant","content":"y"}]'
+    body = b'{"model":"m","messages":' + turns + b"}"
+    out = OpenAI().encode(parse_chat(body), target_of("openai")).body
+    assert turns in out
+
+
 def test_that_any_tool_be_called_is_said_in_openais_word() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     for choice, word in (("any", "required"), ("required", "required"), ("auto", "auto")):

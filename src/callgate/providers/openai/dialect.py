@@ -55,7 +55,7 @@ class OpenAI:
         if body.messages is None:
             if "prompt" in raw:
                 fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
-        elif vendor.answer_fields is not None or not vendor.developer:
+        elif len(request.messages) > 1 or vendor.answer_fields is not None or not vendor.developer:
             fields["messages"] = sent_back(request, deployment)
         most = target.model.max_output_tokens
         fields[vendor.max_tokens_field] = output_limit(request, most, thoughts_of(body))

@@ -11,6 +11,8 @@ older one.
 Mistral takes only ids of calls in the form of its own; others are hashed into it, the same each
 time.
 
+OpenAI refuses some of the nulls that its own SDK writes where an answer is made a dictionary.
+
 DeepSeek and Kimi refuse, while they think, earlier calls that no thought led to: clients lose the
 thoughts, and other models have none to tell. They get a blank one there.
 
@@ -40,6 +42,8 @@ TOLD: Final = frozenset(
 )  # fmt: skip
 """What answers carry besides content and tool calls."""
 
+_NOT_NULL: Final = ("annotations", "function_call", "tool_calls")
+_NULLS: Final = re.compile(rb'"(?:annotations|function_call|tool_calls)"\s*:\s*null')
 _ABOUT_CALLS: Final = ("extra_content", "index")
 _NULL: Final = Raw(b"null")
 _ALWAYS_THINKS: Final = "magistral"
@@ -56,8 +60,9 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     strict, renamed = vendor.answer_fields is not None, not vendor.developer
     short = vendor.short_ids
     wanted = vendor.calls_need_thoughts and not _is_quiet(request.body, deployment.upstream_model)
+    nulls = _NULLS.search(raw) is not None
     if not any(
-        (strict and message.role == "assistant")
+        ((strict or nulls) and message.role == "assistant")
         or (renamed and message.role == "developer")
         or (wanted and message.tool_calls)
         for message in request.messages
@@ -66,10 +71,13 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     in_parts = vendor.thoughts_in_parts and _thinks(request.body, deployment.upstream_model)
     taken = vendor.answer_fields or frozenset()
     messages: list[dict[str, Any]] = []
-    for given, message in zip(_objects(raw), request.messages, strict=True):
+    for sent, message in zip(_objects(raw), request.messages, strict=True):
+        given = sent
         if renamed and message.role == "developer":
             messages.append({**given, "role": "system"})
             continue
+        if nulls and message.role == "assistant":
+            given = _without_nulls(given)
         if short and message.role == "tool":
             messages.append({**given, "tool_call_id": short_id(message.tool_call_id or "")})
             continue
@@ -99,6 +107,13 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
                     call["id"] = short_id(known.id)
         messages.append(turn)
     return messages
+
+
+def _without_nulls(turn: dict[str, Raw]) -> dict[str, Raw]:
+    """An earlier answer without the nulls that the SDK which read it has added, and OpenAI refuses:
+    https://github.com/openai/openai-python/issues/777
+    """
+    return {name: value for name, value in turn.items() if value != _NULL or name not in _NOT_NULL}
 
 
 def short_id(given: str) -> str:
