@@ -285,6 +285,13 @@ def test_an_empty_result_is_still_a_result(content: Any) -> None:
     assert made[2]["content"] == [{"type": "tool_result", "tool_use_id": "c1"}]
 
 
+def test_an_earlier_refusal_is_what_the_model_said_then() -> None:
+    refused = [{"type": "refusal", "refusal": "I won't."}]
+    for said in ({"content": None, "refusal": "I won't."}, {"content": refused}):
+        made = turns(USER, {"role": "assistant", **said}, USER)
+        assert made[1] == {"role": "assistant", "content": [text("I won't.")]}
+
+
 def test_ids_of_other_providers_are_put_into_the_letters_that_anthropic_takes() -> None:
     ids = ["functions.f:0", "functions_f_0", "functions.f.0", "x" * 80, "é"]
     made = turns(

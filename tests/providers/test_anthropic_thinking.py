@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
+from callgate.providers.anthropic.dialect import Anthropic
 from callgate.providers.anthropic.models import family
 
 from .anthropic_wire import request, sent
+from .samples import target_of
 
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
 OLD, MANUAL, BOTH = "claude-3-5-haiku-20241022", "claude-sonnet-4-5-20250929", "claude-opus-4-6"
@@ -62,6 +66,10 @@ SUMMARY = {"type": "adaptive", "display": "summarized"}
         (MANUAL, {"thinking": enabled(3000), "max_tokens": 3500}, enabled(3000), None, 3500),
         (NEW, {"thinking": {"type": "adaptive"}, "reasoning_effort": "low"},
          {"type": "adaptive"}, "low", 3048),
+        # out of the caller's sight
+        (MANUAL, {"reasoning": {"max_tokens": 2000, "exclude": True}},
+         {**enabled(2000), "display": "omitted"}, None, 3000),
+        (NEW, {"thinking": {"type": "adaptive"}}, {"type": "adaptive"}, None, 9192),
         # thinking that nobody asked for has to do with the default
         (NEW, {}, None, None, 1000),
         (ALWAYS, {"max_tokens": 60}, None, None, 60),
@@ -77,6 +85,21 @@ def test_efforts_and_budgets_become_what_the_model_takes(
     assert body.get("thinking") == thinking
     assert body.get("output_config") == ({"effort": effort} if effort else None)
     assert body["max_tokens"] == limit
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [(NEW, {"reasoning_effort": "high"}), (NEW, {"thinking": {"type": "adaptive"}})],
+)
+def test_room_for_thoughts_is_at_most_the_models_largest_output(
+    model: str, given: dict[str, Any]
+) -> None:
+    target = target_of("anthropic", upstream_model=model)
+    for most, limit in ((4000, 4000), (0, None)):
+        asked = parse_chat(json.dumps({"model": "m", **ASK, **given}).encode())
+        small = target.replace(model=replace(target.model, max_output_tokens=most))
+        told = json.loads(Anthropic().encode(asked, small).body)["max_tokens"]
+        assert told == limit or (limit is None and told > 9000)
 
 
 @pytest.mark.parametrize(

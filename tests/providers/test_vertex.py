@@ -155,6 +155,17 @@ def test_a_mark_on_the_whole_request_stands_on_its_last_block() -> None:
     assert body["messages"][0]["content"] == [{"type": "text", "text": "x", "cache_control": mark}]
 
 
+def test_a_feature_that_a_request_needs_is_named_in_a_header() -> None:
+    thought = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
+    said = {"role": "assistant", "content": "Hi", "reasoning_details": [thought]}
+    target = vertex("claude-opus-5-5", project="p")
+    _, headers, body = encoded(target, messages=[*HELLO, said, *HELLO])
+    assert "block_binding" in body["thinking"]
+    assert headers["anthropic-beta"] == "thinking-binding-controls-2026-08-01"
+    _, headers, _ = encoded(target, messages=HELLO)
+    assert "anthropic-beta" not in headers
+
+
 def test_uploaded_files_are_refused() -> None:
     part = {"type": "file", "file": {"file_id": "file_011CNha8iCJcU1wXNR6q4V8w"}}
     messages = [{"role": "user", "content": [part, {"type": "text", "text": "Sum up"}]}]
