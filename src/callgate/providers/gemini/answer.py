@@ -74,8 +74,8 @@ def finish_reason(candidate: Json, target: Target, *, called: bool) -> tuple[str
             detail=told[:500] if isinstance(told, str) else None,
         )
     reason = _FINISH.get(word, _BROKEN_OFF)
-    if reason in ("stop", "tool_calls"):  # Gemini says STOP for both
-        reason = "tool_calls" if called else "stop"
+    if reason == "stop" and called:  # Gemini says STOP for both
+        reason = "tool_calls"
     return reason, word
 
 
