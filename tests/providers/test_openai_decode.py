@@ -110,6 +110,23 @@ def test_a_native_reason_that_the_vendor_gives_stays(target: Target) -> None:
     assert choice["native_finish_reason"] == "completed"
 
 
+@pytest.mark.parametrize("logprobs", [None, {"content": [], "refusal": None}])
+def test_where_it_gives_none_openais_word_is_the_vendors_too(logprobs: Any, target: Target) -> None:
+    """`logprobs` decide by which path a choice is read."""
+    for told, native in ((None, "stop"), ("end_turn", "end_turn")):
+        choice = choice_of(target, dict(SAID), native_finish_reason=told, logprobs=logprobs)
+        assert (choice["finish_reason"], choice["native_finish_reason"]) == ("stop", native)
+        decoder = StreamDecoder(target)
+        end = {"index": 0, "delta": {}, "finish_reason": "stop", "native_finish_reason": told}
+        (chunk,) = decoder.feed(b"data: %b\n\n" % json.dumps({"choices": [end]}).encode())
+        assert chunk.choices[0]["native_finish_reason"] == native
+
+
+@pytest.mark.parametrize("reason", [7, True, ["stop"], {"type": "stop"}])
+def test_a_reason_that_is_no_word_is_none(reason: Any, target: Target) -> None:
+    assert choice_of(target, SAID, finish_reason=reason)["finish_reason"] is None
+
+
 def test_what_is_missing_is_filled_in(target: Target) -> None:
     calls = [{"id": "", "function": {"name": "f"}}, {"function": {"name": "g", "arguments": {}}}]
     body = {"id": "up", "choices": [{"message": {"tool_calls": calls}}, {"message": SAID}]}
@@ -187,6 +204,13 @@ def test_a_list_of_parts_becomes_text_and_reasoning(target: Target) -> None:
         "reasoning_content": "let me",
         "content_parts": [{"type": "reference", "reference_ids": [1]}],
     }
+
+
+def test_parts_may_be_plain_strings_and_thoughts_a_string(target: Target) -> None:
+    parts = [{"type": "thinking", "thinking": " then"}, "It is ", {"type": "text", "text": "8."}]
+    said = {"role": "assistant", "content": parts, "reasoning_content": "First,"}
+    message = choice_of(target, said)["message"]
+    assert (message["content"], message["reasoning_content"]) == ("It is 8.", "First, then")
 
 
 def test_an_empty_list_of_calls_is_none(target: Target) -> None:
@@ -268,6 +292,41 @@ def test_broken_characters_do_not_break_the_answer(target: Target) -> None:
                 output_details={"reasoning_tokens": 20},
             ),
         ),
+        *(
+            (
+                {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, name: 4},
+                Usage(
+                    input_tokens=9, output_tokens=1, total_tokens=10,
+                    input_details={"cached_tokens": 4}, extra={name: 4},
+                ),
+            )
+            for name in ("num_cached_tokens", "cached_tokens")  # Mistral, Moonshot
+        ),
+        (
+            {
+                "prompt_tokens": 9, "completion_tokens": 1, "prompt_cache_hit_tokens": 8,
+                "prompt_tokens_details": {"cached_tokens": 7, "audio_tokens": 1},
+            },
+            Usage(
+                input_tokens=9, output_tokens=1, total_tokens=10,
+                input_details={"cached_tokens": 7, "audio_tokens": 1},
+                extra={"prompt_cache_hit_tokens": 8},
+            ),
+        ),
+        (
+            {
+                "input_tokens": 3.0, "output_tokens": 4, "total_tokens": 7,
+                "input_tokens_details": {"cached_tokens": 1},
+                "output_tokens_details": {"reasoning_tokens": 2},
+            },
+            Usage(
+                input_tokens=3, output_tokens=4, total_tokens=7,
+                input_details={"cached_tokens": 1}, output_details={"reasoning_tokens": 2},
+            ),
+        ),
+        ({"completion_tokens": 5}, Usage(input_tokens=0, output_tokens=5, total_tokens=5)),
+        ({"prompt_tokens": 5}, Usage(input_tokens=5, output_tokens=0, total_tokens=5)),
+        ({"total_tokens": 5}, None),
     ],
 )  # fmt: skip
 def test_usage_is_read_from_every_vendors_shape(given: Any, usage: Usage | None) -> None:

@@ -144,8 +144,8 @@ def _is_usual(choice: Any, at: int) -> bool:
         )
     except (KeyError, TypeError):
         return False
-    if usual:
-        choice.setdefault("native_finish_reason", reason)
+    if usual and choice.get("native_finish_reason") is None:  # OpenRouter may say null
+        choice["native_finish_reason"] = reason
     return usual
 
 
