@@ -124,3 +124,19 @@ def test_wherever_a_body_lets_anything_stand_its_depth_is_bounded(
     body = msgspec.json.encode({**fields, "messages": given})
     msgspec.json.decode(body, type=ChatBody)
     assert "nested deeper" in refusal(body).message
+
+
+@pytest.mark.parametrize(
+    ("body", "levels"),
+    [
+        (b'{"model":"m","prompt":"Hi","metadata":%s}', 1),
+        (b'{"model":"m","messages":[{"role":"user","content":"Hi","audio":%s}]}', 3),
+        (b'{"model":"m","messages":[{"role":"user","content":"[{","annotations":[%s]}]}', 4),
+    ],
+)
+def test_the_levels_around_what_may_nest_count_too(body: bytes, levels: int) -> None:
+    inside = MAX_DEPTH - levels - 1
+    assert parse_chat(body % (b'{"k":' + b"[" * inside + b"]" * inside + b"}")).raw
+    inside += 1
+    error = refusal(body % (b'{"k":' + b"[" * inside + b"]" * inside + b"}"))
+    assert "nested deeper" in error.message

@@ -44,19 +44,19 @@ class _OutOfRange:
     """Stands for a number that no machine number can hold."""
 
 
-def too_deep(body: bytes) -> bool:
-    """Whether valid JSON nests deeper than `MAX_DEPTH`. Few brackets settle it at little cost."""
-    if len(body) <= 2 * MAX_DEPTH or _has_few_brackets(body):
+def too_deep(body: bytes, most: int = MAX_DEPTH) -> bool:
+    """Whether valid JSON nests deeper than `most`. Few brackets settle it at little cost."""
+    if len(body) <= 2 * most or _has_few_brackets(body, most):
         return False
     if b"\\" in body:  # first the escaped backslashes, so that what precedes a quote escapes it
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     steps = b"".join(body.translate(_STEPS, _NO_STEPS).split(b'"')[::2])
-    return max(accumulate(memoryview(steps).cast("b"))) > MAX_DEPTH
+    return max(accumulate(memoryview(steps).cast("b"))) > most
 
 
-def _has_few_brackets(body: bytes) -> bool:
-    """Whether no more than `MAX_DEPTH` open, be it in strings."""
-    left = MAX_DEPTH
+def _has_few_brackets(body: bytes, most: int) -> bool:
+    """Whether no more than `most` open, be it in strings."""
+    left = most
     for bracket in (b"[", b"{"):  # of few of them, finding beats counting
         at = body.find(bracket)
         while at >= 0 and left >= 0:

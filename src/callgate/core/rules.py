@@ -246,6 +246,36 @@ def is_plain(body: ChatBody, given: Iterable[str]) -> bool:
     return True
 
 
+def open_fields(body: ChatBody, given: Iterable[str]) -> list[str]:
+    """Those of the `given` top-level fields that may nest to any depth.
+
+    Messages rarely do, be they ever so long: whether they do is seen by what they were decoded to.
+    """
+    names = [name for name in given if name in _OPEN]
+    if body.messages and any(map(_nests, body.messages)):
+        names.append("messages")
+    return names
+
+
+def _nests(message: Message) -> bool:
+    """Whether an object that may hold anything holds more than plain values."""
+    values: list[Any] = [message.audio, message.cache_control]
+    values += message.annotations or ()
+    values += message.reasoning_details or ()
+    content = message.content
+    if isinstance(content, list):
+        for part in content:
+            values += (part.image_url, part.input_audio, part.file, part.cache_control)
+    for call in message.tool_calls or ():
+        values += (call.custom, call.extra_content)
+    return any(
+        isinstance(inner, dict | list)
+        for value in values
+        if isinstance(value, dict)
+        for inner in value.values()
+    )
+
+
 _SCRUTINISED: Final = _OPEN | frozenset(RULES)
 
 

@@ -24,7 +24,7 @@ from callgate.core.fault import Fault
 from callgate.core.fieldpath import covers, join, prune, root, value_at
 from callgate.core.models import Model
 from callgate.core.request import ChatRequest
-from callgate.core.rules import examine, is_plain
+from callgate.core.rules import examine, is_plain, open_fields
 from callgate.core.shape import inspect
 from callgate.errors import GatewayError
 
@@ -65,7 +65,8 @@ def parse_chat(body: bytes) -> ChatRequest:
         chat = _BODY.decode(body)
         plain = is_plain(chat, raw)
         if not plain:
-            _check_depth(body)
+            for name in open_fields(chat, raw):
+                _check_depth(bytes(raw[name]), json_body.MAX_DEPTH - 1)
     except msgspec.ValidationError:
         _check_depth(body)
         turned = without_items(body)
@@ -189,8 +190,8 @@ def _unsupported_parts(request: ChatRequest, model: Model) -> list[Fault]:
     return faults
 
 
-def _check_depth(body: bytes) -> None:
-    if json_body.too_deep(body):
+def _check_depth(body: bytes, most: int = json_body.MAX_DEPTH) -> None:
+    if json_body.too_deep(body, most):
         raise json_body.nested_too_deep()
 
 
