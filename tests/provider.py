@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+from loopserver import in_thread
 from patience import PATIENCE
 from replies import Writer, chunk, done, event, head, send_json
 
@@ -357,29 +358,10 @@ ANSWERS: dict[str, Answer] = {
 def running() -> Iterator[Provider]:
     """A provider in a thread of its own."""
     provider = Provider()
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
 
-    async def main() -> None:
-        server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
-        provider.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await stop.wait()
+    def let_go() -> None:
         provider.left.set()
         provider.go_on.set()
-        server.close()
-        pending = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert ready.wait(PATIENCE)
-    try:
+    with in_thread(provider.serve, at_end=let_go) as provider.port:
         yield provider
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-        loop.close()

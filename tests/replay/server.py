@@ -9,12 +9,11 @@ import asyncio
 import json
 import random
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from urllib.parse import unquote
 
-from patience import PATIENCE
+from loopserver import in_thread
 
 from .records import Recording, body_of, end_of
 
@@ -96,26 +95,6 @@ def _cut(data: bytes, chance: random.Random) -> Iterator[bytes]:
 @contextmanager
 def running(records: list[Recording]) -> Iterator[Replay]:
     """The server in a thread of its own, on a port of the system's choice."""
-    replay, ready = Replay(records), threading.Event()
-    loop, stop = asyncio.new_event_loop(), asyncio.Event()
-
-    async def main() -> None:
-        server = await asyncio.start_server(replay.serve, "127.0.0.1", 0, limit=2**24)
-        replay.port = server.sockets[0].getsockname()[1]
-        ready.set()
-        await stop.wait()
-        server.close()
-        pending = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
-    thread.start()
-    assert ready.wait(PATIENCE)
-    try:
+    replay = Replay(records)
+    with in_thread(replay.serve, limit=2**24) as replay.port:
         yield replay
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(PATIENCE)
-        loop.close()
