@@ -54,6 +54,21 @@ def test_the_class_decides_and_else_the_status(status: int, class_: str, kind: s
 
 
 @pytest.mark.parametrize(
+    ("class_", "kind"),
+    [
+        ("ThrottlingException", "provider_rate_limited"),
+        ("com.amazon.coral.service#UnrecognizedClientException", "provider_credentials"),
+        ("", "provider_rejected"),
+    ],
+)
+def test_without_the_header_the_body_names_the_class(class_: str, kind: str) -> None:
+    body = json.dumps({"__type": class_, "Message": "no"}).encode()
+    found = Bedrock().error(HttpResponse(400, {}, body), target_of("bedrock"))
+    assert found.kind.type == kind
+    assert (found.detail or "").endswith(": no")
+
+
+@pytest.mark.parametrize(
     ("message", "kind"),
     [
         ("Input is too long for requested model.", "context_too_long"),

@@ -46,6 +46,19 @@ def turn(**fields: Any) -> dict[str, Any]:
 # --- parameters ---------------------------------------------------------------------------------
 
 
+def test_thoughts_have_room_of_their_own_where_the_caller_sets_no_limit() -> None:
+    for model, asked, limit in (
+        (ADAPTIVE, {"thinking": {"type": "adaptive"}}, 9192),
+        (ADAPTIVE, {"thinking": {"type": "adaptive"}, "reasoning_effort": "high"}, 17384),
+        (CLAUDE, {"thinking": {"type": "enabled", "budget_tokens": 3000}}, 4000),
+        (CLAUDE, {"thinking": {"type": "disabled"}}, 1000),
+        (CLAUDE, {"reasoning": {"max_tokens": 2000}}, 3000),
+        (NOVA, {"reasoning_effort": "high", "max_tokens": 50}, 50),
+    ):
+        assert encoded(asked, model)["inferenceConfig"]["maxTokens"] == limit, asked
+    assert "maxTokens" not in encoded({"reasoning_effort": "high"}, NOVA)["inferenceConfig"]
+
+
 def test_sampling_and_limits_go_to_the_inference_config() -> None:
     sent = encoded({"max_tokens": 7, "temperature": 0.5, "top_p": 0.9, "stop": ["a", "b"]}, LLAMA)
     assert sent["inferenceConfig"] == {

@@ -129,7 +129,7 @@ def test_the_providers_own_tools_are_no_calls_of_the_caller() -> None:
     )
     assert not [one for one in seen if "tool_calls" in one]
     parts = [part for one in seen for part in one.get("content_parts", ())]
-    assert parts[0]["toolUse"]["input"] == '{"query":"x"}'
+    assert parts[0]["toolUse"]["input"] == {"query": "x"}
     assert parts[1]["toolResult"]["content"] == [{"text": "found"}]
     (cited,) = [one["annotations"][0] for one in seen if "annotations" in one]
     assert cited["url_citation"].items() >= {

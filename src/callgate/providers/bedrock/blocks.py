@@ -7,6 +7,7 @@ tools and images have a beginning of their own; text and reasoning begin with th
 from __future__ import annotations
 
 from callgate.core.chat import Json
+from callgate.core.jsontext import parse
 from callgate.providers.bedrock.answer import SERVER_TOOL, annotation, placed, redacted
 from callgate.providers.strict import Malformed, inner, listed, string
 
@@ -147,12 +148,19 @@ def _whole(block: _Block) -> Json:
     """A block of the provider's own, as it stands in a whole answer."""
     other = block.other or {}
     if "toolUse" in other:
-        other["toolUse"]["input"] = "".join(block.text)
+        other["toolUse"]["input"] = _value("".join(block.text))
     elif "toolResult" in other:
         pieces = other.pop("toolResult_deltas", [])
         content = [one for piece in pieces for one in listed(piece)]
         other["toolResult"] = {**inner(other["toolResult"]), "content": content}
     return other
+
+
+def _value(text: str) -> object:
+    try:
+        return parse(text.encode("utf-8", "replace")) if text else {}
+    except ValueError:
+        return text
 
 
 def _index(body: Json) -> int:
