@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -156,6 +157,27 @@ def test_reasoning_is_told_as_a_budget(
 ) -> None:
     sent = encoded(given)
     assert (sent["thinking"], sent["max_tokens"]) == (thinking, limit)
+
+
+def test_each_attempt_encodes_from_the_same_original() -> None:
+    asked = {"thinking": {"type": "enabled", "budget_tokens": 600}, "tools": [CLOCK]}
+    request = parse_chat(json.dumps({"model": "asked", "messages": HELLO, **asked}).encode())
+    first, second = (Cohere().encode(request, TARGET).body for _ in range(2))
+    assert first == second
+    sent = json.loads(first)
+    assert sent["thinking"] == {"type": "enabled", "token_budget": 600}
+    assert sent["tools"][0]["function"] == {
+        "name": "clock", "description": "Tells the time",
+        "parameters": {"type": "object", "properties": {}},
+    }  # fmt: skip
+
+
+def test_room_for_thoughts_is_at_most_the_models_largest_output() -> None:
+    body = {"model": "asked", "messages": HELLO, "reasoning_effort": "high"}
+    request = parse_chat(json.dumps(body).encode())
+    for most, limit in ((4000, 4000), (0, 17384)):
+        target = TARGET.replace(model=replace(TARGET.model, max_output_tokens=most))
+        assert json.loads(Cohere().encode(request, target).body)["max_tokens"] == limit
 
 
 def test_a_form_is_told() -> None:
