@@ -106,6 +106,7 @@ def test_a_stream_that_was_cut(home: Home) -> None:
     assert "12 in + 7 out, estimated" in text
     assert "POST /v1/chat/completions, streamed" in text
     assert "the caller has part of it already" in text
+    assert "what happened       The answer broke off" in text  # the provider said nothing of it
 
 
 def test_foreign_text_cannot_command_the_terminal(home: Home) -> None:

@@ -14,6 +14,10 @@ from callgate.support.timeline import Band, bar, duration
 _COLOURS = {
     "answered": "green", "refused": "yellow", "abandoned": "yellow", "cut": "red", "failed": "red",
 }  # fmt: skip
+_SEEN = (
+    "answer_diverged", "bad_upstream_reply", "schema_violation", "unrepairable_json",
+    "upstream_cut", "upstream_timeout",
+)  # fmt: skip
 _LABEL = 20
 _NARROW, _WIDE = 60, 120
 
@@ -68,7 +72,7 @@ def _attempts(story: Story, width: int, fills: Sequence[str]) -> Iterator[str]:
         drawn = bar(_bands(step, fills), story.total_us, room)
         yield f"    |{click.style(drawn, fg=colour)}| {duration(step.duration_us):>10}"
         said = (
-            Fact("it said" if step.status else "what happened", step.said or ""),
+            Fact(_saying(step), step.said or ""),
             Fact("its reply", step.body or ""),
             Fact("its request id", step.provider_request_id or ""),
             Fact("then", ": ".join(filter(None, (step.decision, step.reason)))),
@@ -76,6 +80,12 @@ def _attempts(story: Story, width: int, fills: Sequence[str]) -> Iterator[str]:
         for fact in said:
             if fact.value:
                 yield from _wrapped(fact.label, fact.value, width, indent=4)
+
+
+def _saying(step: Step) -> str:
+    """Who says what is told of an attempt: the provider, or the gateway of what it saw."""
+    seen = not step.status or step.outcome.endswith(_SEEN)
+    return "what happened" if seen else "it said"
 
 
 def _bands(step: Step, fills: Sequence[str]) -> list[Band]:
