@@ -82,6 +82,7 @@ async def test_exempt_host_is_reached_directly(ask):
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n", "status 407"),
         (b"HTTP/1.1 502 Bad Gateway\r\n\r\n", "status 502"),
+        (b"HTTP/1.1 102 Wait\r\n\r\nHTTP/1.1 403 No\r\n\r\n", "status 403"),
         (b"garbage", "made no sense"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000, "made no sense"),
         (b"", "made no sense"),

@@ -6,12 +6,13 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from time import monotonic
+from typing import Any, cast
 
 import pytest
 
 from callgate.upstream.reach import reach
 from callgate.upstream.resolver import Address
-from patience import best_of
+from patience import PATIENCE, best_of
 
 HOST = "127.0.0.1"
 
@@ -81,3 +82,34 @@ async def test_whoever_is_cancelled_leaves_no_socket(silent: Address) -> None:
         await task
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 1
+
+
+class AtOnce:
+    """The event loop, but connections are made when as many as there shall be are on their way."""
+
+    def __init__(self, many: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._all = asyncio.Barrier(many)
+        self.create_task = self._loop.create_task
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        await self._loop.sock_connect(sock, address)
+        await self._all.wait()
+
+
+async def test_of_several_that_answer_at_once_one_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("callgate.upstream.reach._DELAY", 0)
+    with socket.create_server((HOST, 0)) as server:
+        address = socket.AF_INET, server.getsockname()
+        with await reach(cast("Any", AtOnce(3)), [address] * 3) as kept:
+            for _ in range(3):  # one that is not wanted is closed in a step of its own
+                await asyncio.sleep(0)
+            closed = 0
+            for _ in range(3):
+                accepted, peer = server.accept()
+                with accepted:
+                    if peer != kept.getsockname():
+                        accepted.settimeout(PATIENCE)
+                        assert accepted.recv(1) == b""
+                        closed += 1
+            assert closed == 2

@@ -108,7 +108,7 @@ class Pool:
             if not turn.done():
                 turn.set_result(connection)
                 return
-        if len(self.idle) < self.settings.max_idle_per_origin and not self.closed:
+        if len(self.idle) < self.settings.max_idle_per_origin:
             self.idle.append(connection)
         else:
             connection.abort()
