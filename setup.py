@@ -12,7 +12,7 @@ import os
 COMPILED = {
     "core": (
         "body", "directory", "forwarded", "health", "http", "ids", "jsontext",
-        "limits", "present", "pricing", "quota", "request", "response", "routing",
+        "limits", "models", "present", "pricing", "quota", "request", "response", "routing",
         "rules", "secret", "sse", "target", "template", "validate", "value",
     ),
     "engine": (

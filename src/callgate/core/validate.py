@@ -31,8 +31,8 @@ from callgate.errors import GatewayError
 MAX_TOLD = 50
 MAX_STRANGE = 100
 
-_RAW: Final = msgspec.json.Decoder(dict[str, Raw])
-_BODY: Final = msgspec.json.Decoder(ChatBody)
+_decode_raw: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_body: Final = msgspec.json.Decoder(ChatBody).decode
 _GENERIC = msgspec.json.Decoder()
 _NULL = Raw(b"null")
 _ASKED: Final = PROMPT_FIELDS
@@ -57,12 +57,12 @@ def parse_chat(body: bytes) -> ChatRequest:
     the first field at fault, `errors` lists all.
     """
     try:
-        raw = _RAW.decode(body)
+        raw = _decode_raw(body)
     except json_body.MALFORMED as error:
         raise json_body.not_json(body, error) from None
     unknown: tuple[str, ...] = ()
     try:
-        chat = _BODY.decode(body)
+        chat = _decode_body(body)
         plain = is_plain(chat, raw)
         if not plain:
             for name in open_fields(chat, raw):
@@ -203,7 +203,7 @@ def _repair(body: bytes, raw: Mapping[str, Raw]) -> tuple[ChatBody, tuple[str, .
             for name in strange:
                 _GENERIC.decode(raw[name])
             known = {name: value for name, value in raw.items() if name in _ORDER}
-            chat = _BODY.decode(msgspec.json.encode(known))
+            chat = _decode_body(msgspec.json.encode(known))
         except json_body.MALFORMED:
             pass
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from time import perf_counter_ns
+from typing import Final
 
 from callgate.core.captured import Exchange, Failure
 from callgate.core.http import HttpRequest, HttpResponse
@@ -27,7 +28,7 @@ from callgate.upstream.failure import named
 from callgate.upstream.transport import Transport, UpstreamResponse
 
 _MAX_ERROR_BYTES = 256 * 1024
-_AT_ONCE = 64 * 1024
+_AT_ONCE: Final = 64 * 1024
 """Bytes of tools beyond which a request is encoded off the event loop: some dialects take their
 schemas apart, at about a second for each MB."""
 

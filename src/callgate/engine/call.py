@@ -27,7 +27,7 @@ from callgate.store.base import Key
 if TYPE_CHECKING:
     from callgate.engine.metering import Reservation
 
-_SHORTER_THAN_KEYS = 32
+_SHORTER_THAN_KEYS: Final = 32
 _ERRORS_KEPT = 20
 _NO_HEADERS: Final[Mapping[bytes, bytes]] = MappingProxyType({})
 

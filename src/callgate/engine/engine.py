@@ -84,6 +84,7 @@ class Engine:
         self._client = client
         self._credentials = Credentials()
         self._journal = journal
+        self._written = bytearray()  # the latest record: memory that has grown need not grow again
         self._region = marked(region)
         self._prices = prices
         self._failover = failover
@@ -169,10 +170,11 @@ class Engine:
         if call.reservations:
             self.admission.metering.settle(call)
         told = call.record(self._region)
-        record = _ENCODER.encode(told)
-        if len(record) > PARAMETERS_BYTES:
+        _ENCODER.encode_into(told, self._written)
+        if len(self._written) > PARAMETERS_BYTES:
             omit(told)
-            record = _ENCODER.encode(told)
+            _ENCODER.encode_into(told, self._written)
+        record = bytes(self._written)
         self._journal.append(record)
         if call.error is not None or self._access_log.access:
             self._access_log.settled(call)

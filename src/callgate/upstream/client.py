@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from time import monotonic
+from typing import Final
 
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Timeouts
@@ -22,9 +23,9 @@ from callgate.upstream.transport import PoolStats
 
 __all__ = ["Client", "PoolStats", "Response", "UpstreamSettings"]
 
-_SMALL = 64 * 1024
+_SMALL: Final = 64 * 1024
 _MAX_HEADS = 256
-_PROXY_AUTHENTICATION = 407  # RFC 9110, 15.5.8: said by no provider, but by a proxy before it
+_PROXY_AUTHENTICATION: Final = 407  # RFC 9110, 15.5.8: a proxy says so, and no provider
 
 
 class Client:

@@ -20,7 +20,7 @@ class Authenticator:
         self._region = region
         self._region_endpoints = region_endpoints
 
-    async def key(self, call: Call, headers: Mapping[bytes, bytes], query: bytes) -> Key:
+    async def key(self, call: Call, headers: dict[bytes, bytes], query: bytes) -> Key:
         """The live key of a request, noted on its call.
 
         Raises GatewayError `unauthorized`, `wrong_region_key` or `keys_unavailable`. A key that

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from time import perf_counter_ns
+from typing import Final
 
 import msgspec
 
@@ -35,10 +36,10 @@ from callgate.web.reply import EVENT_STREAM, JSON, head_lines, headers_of, piece
 from callgate.web.settings import ChatSettings
 from callgate.web.taping import Taping
 
-CHAT_PATH = "/v1/chat/completions"
+CHAT_PATH: Final = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
 _UNBUFFERED = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
-_LARGE = 1_000_000
+_LARGE: Final = 1_000_000
 
 
 class Chat:

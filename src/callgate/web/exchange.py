@@ -8,7 +8,7 @@ are not searched for what cannot be in them.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -19,8 +19,8 @@ from callgate.web.head import Head
 if TYPE_CHECKING:
     from callgate.web.protocol import GateProtocol
 
-HIGH_WATER = 64 * 1024
-_BODYLESS = (204, 304)
+HIGH_WATER: Final = 64 * 1024
+_BODYLESS: Final = (204, 304)
 
 
 class Incoming(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
@@ -26,7 +25,7 @@ class Head:
         raw_path: bytes,
         query: bytes,
         version: str,
-        headers: Mapping[bytes, bytes],
+        headers: dict[bytes, bytes],
         client: tuple[str, int] | None,
         server: tuple[str, int | None] | None,
     ) -> None:

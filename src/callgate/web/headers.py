@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Final
 
 from callgate.core.redact import redact
 from callgate.core.trace import TraceContext, begun, received
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 
-_MAX_NOTED = 256
+_MAX_NOTED: Final = 256
 
 
-def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
+def note_client(call: Call, headers: dict[bytes, bytes]) -> None:
     """Note who is calling, as far as the headers say it; bounded, for the record."""
     agent = headers.get(b"user-agent")
     if agent is not None:
@@ -22,14 +22,14 @@ def note_client(call: Call, headers: Mapping[bytes, bytes]) -> None:
         call.client_request_id = _noted(own_id)
 
 
-def trace_of(call: Call, headers: Mapping[bytes, bytes], share: float) -> TraceContext:
+def trace_of(call: Call, headers: dict[bytes, bytes], share: float) -> TraceContext:
     """The trace that the caller names, or one that begins here."""
     parent = headers.get(b"traceparent")
     named = None if parent is None else received(parent, headers.get(b"tracestate"))
     return named or begun(call.request_id, share)
 
 
-def check_media_type(headers: Mapping[bytes, bytes]) -> None:
+def check_media_type(headers: dict[bytes, bytes]) -> None:
     """Raise GatewayError where the body is said to be anything but plain JSON."""
     coding = headers.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr
@@ -32,13 +32,14 @@ if TYPE_CHECKING:
 
     from callgate.web.door import Door
 
-_CHAT_URL = CHAT_PATH.encode()
-_AUTHORIZATION, _HOST = b"authorization", b"host"
-_TRANSFER_ENCODING = b"transfer-encoding"
+_CHAT_URL: Final = CHAT_PATH.encode()
+_AUTHORIZATION: Final = b"authorization"
+_HOST: Final = b"host"
+_TRANSFER_ENCODING: Final = b"transfer-encoding"
 _LINGER, _LONGEST_LINGER = 2.0, 30.0
 _LAST_REQUEST = 5.0
 _IDLE_ENOUGH = 5.0
-_MAX_PIPELINED = 100
+_MAX_PIPELINED: Final = 100
 
 
 class GateProtocol(RequestReader):

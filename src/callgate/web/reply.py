@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
@@ -10,8 +11,8 @@ from callgate.web.body import Message, Send
 
 HeaderList = list[tuple[bytes, bytes]]
 
-JSON = b"application/json"
-EVENT_STREAM = b"text/event-stream; charset=utf-8"
+JSON: Final = b"application/json"
+EVENT_STREAM: Final = b"text/event-stream; charset=utf-8"
 DEFAULT_RETRY_AFTER = 1.0
 DEGRADED = (b"x-callgate-degraded", b"counters")
 """Stands on every response while limits are not exact."""

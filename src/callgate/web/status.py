@@ -7,7 +7,7 @@ from the gateway's own machine.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 
 import msgspec
@@ -22,7 +22,7 @@ from callgate.web.shapes import Finding, Health, Readiness
 
 Check = Callable[[], Finding]
 """Looks at one part. Reads what is known in memory: it neither waits nor asks over a network."""
-Authenticate = Callable[[Call, Mapping[bytes, bytes], bytes], Awaitable[object]]
+Authenticate = Callable[[Call, dict[bytes, bytes], bytes], Awaitable[object]]
 """Finds the key of a request. Raises GatewayError where it has none that is valid."""
 
 _encode = msgspec.json.Encoder().encode
