@@ -12,6 +12,7 @@ from http.client import HTTPConnection, HTTPException
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -32,9 +33,9 @@ from callgate.cli.options import (
 )
 from callgate.cli.output import json_line, printable
 from callgate.cli.records import reading
-from callgate.cli.replay import reachable
 from callgate.cli.show import looked_up
 from callgate.cli.story import tell
+from callgate.cli.whereabouts import gateway_url
 from callgate.config import Config
 from callgate.config.secrets import secrets_of
 from callgate.core.captured import Captured
@@ -245,8 +246,8 @@ def _health(config: Config) -> dict[str, Any]:
 
 
 def _ready(config: Config) -> dict[str, Any] | None:
-    server = config.settings.server
-    connection = HTTPConnection(reachable(server.host).strip("[]"), server.port, timeout=_SECONDS)
+    url = urlsplit(gateway_url(config))
+    connection = HTTPConnection(url.hostname or "", url.port, timeout=_SECONDS)
     try:
         with closing(connection):
             connection.request("GET", "/ready")

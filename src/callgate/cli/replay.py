@@ -16,6 +16,7 @@ import msgspec
 from callgate.capture import files
 from callgate.cli.options import Failure, config_option, json_option
 from callgate.cli.output import json_line, moment, printable, table
+from callgate.cli.whereabouts import gateway_url
 from callgate.config import Config
 from callgate.core.captured import Captured
 from callgate.core.ids import is_request_id
@@ -49,7 +50,9 @@ class _Answer(NamedTuple):
     help="Where --as-test writes.  [default: here]",
 )
 @click.option("--model", metavar="NAME", help="Ask another model.")
-@click.option("--url", metavar="URL", help="The gateway to ask.  [default: the configured one]")
+@click.option(
+    "--url", metavar="URL", help="The gateway to ask.  [default: the one that serves here]"
+)
 @click.option(
     "--key", envvar="CALLGATE_KEY", metavar="KEY", help="By which to ask.  [env: CALLGATE_KEY]"
 )
@@ -87,8 +90,7 @@ def replay(
         return _tell_rerun(captured, told, as_json=as_json)
     if not key:
         raise click.UsageError("a key is needed: --key or CALLGATE_KEY; or use --recorded")
-    server = config.settings.server
-    answer = _ask(captured, url or f"http://{reachable(server.host)}:{server.port}", key, model)
+    answer = _ask(captured, url or gateway_url(config), key, model)
     return _tell_live(captured, answer, as_json=as_json)
 
 
@@ -232,10 +234,3 @@ def _cell(value: object) -> str:
         return ""
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return printable(text, 60)
-
-
-def reachable(host: str) -> str:
-    """Where a server that listens on all addresses is reached from here."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - it is not listened on here
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

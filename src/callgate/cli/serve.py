@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import platform
 import signal
 import socket
 import sys
@@ -23,6 +22,7 @@ from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, 
 from callgate.cli.output import printable
 from callgate.cli.reloading import Reloading, overridden
 from callgate.cli.roles import roles
+from callgate.cli.whereabouts import words
 from callgate.config import Config
 from callgate.config.bound import bind_local
 from callgate.config.deployments import LOCAL
@@ -137,7 +137,7 @@ def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> Folder
         lock = stack.enter_context(closing(FolderLock(config.data_dir)))
     except OSError:
         return None
-    holder = lock.take(f"process {os.getpid()} on {platform.node()}, which listens on {url}")
+    holder = lock.take(words(url))
     if holder is not None and not beside:
         raise ConfigFailure(
             f"another gateway serves from {config.data_dir}: {holder}",

@@ -12,6 +12,15 @@ _MAX_TOLD = 500
 _HELD = (BlockingIOError, PermissionError)
 
 
+def told_in(folder: Path) -> str:
+    """The words of who holds a data folder's lock, or held it last; empty if there are none."""
+    try:
+        with (folder / _NAME).open("rb") as file:
+            return file.read(_MAX_TOLD).decode("utf-8", "replace").strip()
+    except OSError:
+        return ""
+
+
 class FolderLock:
     """A lock on a data folder, which is made if need be. Raises OSError where it cannot be written.
 

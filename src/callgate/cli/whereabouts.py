@@ -1,0 +1,49 @@
+"""Where the gateway is that serves from a data folder: by what it said, or by the configuration."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from urllib.parse import urlsplit
+
+from callgate.config import Config
+from callgate.server.folderlock import told_in
+
+_WORDS = re.compile(r"process (\d{1,9}) on (.+), which listens on (http://\S+)")
+
+
+def words(url: str) -> str:
+    """What this process says of itself in the data folder's lock."""
+    return f"process {os.getpid()} on {platform.node()}, which listens on {url}"
+
+
+def gateway_url(config: Config) -> str:
+    """Where commands on this machine reach the gateway: `serve` may have been given another port.
+
+    The configured address where none is known to run here, or the folder cannot be read.
+    """
+    found = _WORDS.fullmatch(told_in(config.data_dir))
+    if found is not None and found[2] == platform.node() and _runs(int(found[1])):
+        url = urlsplit(found[3])
+        host, port = url.hostname or "", url.port or 80
+    else:
+        host, port = config.settings.server.host, config.settings.server.port
+    return f"http://{_reachable(host)}:{port}"
+
+
+def _reachable(host: str) -> str:
+    """Where a server that listens on all addresses is reached from here."""
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - it is not listened on here
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's
+    return True
