@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import samples
 from callgate.cli.following import Follower
-from callgate.store.base import Query
+from callgate.cli.liverecords import LiveRecords
+from callgate.store.base import Query, RequestLog, StoreAwayError
 from callgate.store.records import Records
 from patience import PATIENCE
 
@@ -169,6 +171,46 @@ class TestFollower:
         follower.begin(failed.time)
         journal(samples.answered(), failed)
         assert [one.request_id for one in follower.poll(failed.time + 500)] == [failed.request_id]
+
+
+class Unsteady:
+    """A store that answers only while it is not `away`."""
+
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
+        self.away = True
+
+    def find(self, query: Query) -> Any:
+        if self.away:
+            raise StoreAwayError("it is away")
+        return self._log.find(query)
+
+
+def test_follow_outlasts_the_store_and_finds_what_it_was_given_meanwhile(
+    home: Home, journal: Callable[..., None]
+) -> None:
+    home.ship()
+    told: list[str] = []
+    with closing(home.store()) as store:
+        log = Unsteady(store.requests)
+        follower = Follower(
+            LiveRecords(cast("RequestLog", log), home.data / "journal", told.append), Query(limit=5)
+        )
+        one, missed, old = (samples.answered(ago_ms=ago) for ago in (1000, 900, 3_600_000))
+        now = one.time + 1000
+        assert follower.begin(now) == []
+        journal(one)
+        assert [found.request_id for found in follower.poll(now)] == [one.request_id]
+        home.ship(one, missed, old)  # by a clerk for whom the store is back already
+        assert follower.poll(now + 60_000) == []
+        log.away = False
+        found = follower.poll(now + 61_000)
+        assert [record.request_id for record in found] == [missed.request_id]
+        assert follower.poll(now + 61_500) == []
+    assert told == [
+        "only the journals are read until the store answers: it is away",
+        "the store answers again",
+    ]
 
 
 def test_follow_prints_what_comes_until_interrupted(

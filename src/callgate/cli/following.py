@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from callgate.cli.liverecords import LiveRecords
 from callgate.core.record import Record
 from callgate.store.base import Query
 from callgate.store.records import Records
@@ -19,7 +20,7 @@ _MOST = 10_000
 class Follower:
     """Gives what `query` selects, oldest first: `begin`, then `poll` again and again."""
 
-    def __init__(self, records: Records, query: Query) -> None:
+    def __init__(self, records: Records | LiveRecords, query: Query) -> None:
         self._records = records
         self._query = query
         self._seen: dict[str, int] = {}

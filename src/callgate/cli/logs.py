@@ -19,7 +19,7 @@ from callgate.cli.options import (
     time_options,
 )
 from callgate.cli.output import json_line, moment, note, printable, status_style
-from callgate.cli.records import reading
+from callgate.cli.records import following, reading
 from callgate.config import Config
 from callgate.core.record import Record
 from callgate.errors import TAXONOMY
@@ -103,14 +103,15 @@ def logs(
         until=until,
         limit=limit,
     )
-    with reading(config) as records:
-        if not follow:
+    if not follow:
+        with reading(config) as records:
             found = records.find(query)
             _print(reversed(found), as_json=as_json)
             if not found:
                 note(_NONE)
-            return
-        follower = Follower(records, query)
+        return
+    with following(config) as live:
+        follower = Follower(live, query)
         _print(follower.begin(now_ms()), as_json=as_json)
         while True:
             time.sleep(_POLL_SECONDS)

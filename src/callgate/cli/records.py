@@ -8,9 +8,12 @@ from pathlib import Path
 
 import click
 
+from callgate.cli.liverecords import LiveRecords
 from callgate.cli.opening import opened
 from callgate.cli.options import Failure
+from callgate.cli.output import note
 from callgate.config import Config
+from callgate.store.base import StoreError
 from callgate.store.records import Records
 
 
@@ -27,6 +30,26 @@ def reading(config: Config) -> Iterator[Records]:
             if failure.fix:
                 click.echo(f"  {failure.fix}", err=True)
         yield Records(log, config.journal_dir)
+
+
+@contextmanager
+def following(config: Config) -> Iterator[LiveRecords]:
+    """The records for whoever reads on, whether the store is there at the moment or not."""
+    # Imported here, so that whoever only needs help or a version does not pay for the database.
+    from callgate.store.opening import open_store_or_wait
+
+    with ExitStack() as stack:
+        log = None
+        try:
+            _demand_store(config)
+            store = open_store_or_wait(config.store_url)
+            stack.callback(store.close)
+            log = store.requests
+        except Failure as failure:
+            note(f"only the journals are read: {failure.message}")
+        except StoreError as error:
+            note(f"only the journals are read: {error}")
+        yield LiveRecords(log, config.journal_dir, note)
 
 
 def _demand_store(config: Config) -> None:
