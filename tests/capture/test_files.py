@@ -49,6 +49,32 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert [one.name for one in path.parent.iterdir()] == [path.name]
 
 
+def test_what_cannot_be_put_in_its_place_leaves_nothing_behind(tmp_path: Path) -> None:
+    one = captured(uuid7(1_795_000_000_000, os.urandom(10)))
+    taken = tmp_path / files.place(one.request_id)
+    taken.mkdir(parents=True)
+    with pytest.raises(OSError, match=r"\[Errno"):
+        files.write(tmp_path, one)
+    assert list(taken.parent.iterdir()) == [taken]
+
+
+def test_a_capture_of_another_version_is_told_from_a_damaged_one(tmp_path: Path) -> None:
+    path = written(tmp_path, 1_795_000_000)
+    newer = msgspec.structs.replace(files.read(path), format=files.FORMAT + 1)
+    path.write_bytes(gzip.compress(msgspec.msgpack.encode(newer)))
+    with pytest.raises(files.CaptureError, match=f"is in format {files.FORMAT + 1}"):
+        files.read(path)
+
+
+def test_what_unpacks_to_more_than_a_capture_may_hold_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, 1_795_000_000, b"x" * 10_000)
+    monkeypatch.setattr(files, "_MAX_BYTES", 5_000)
+    with pytest.raises(files.CaptureError, match="holds more than"):
+        files.read(path)
+
+
 def test_damage_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, 1_795_000_000)
     whole = path.read_bytes()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from callgate.capture import files
 from callgate.capture.keeper import CaptureKeeper
 from callgate.core.directory import Directory
 from callgate.core.ids import uuid7
@@ -44,3 +46,28 @@ def test_a_disk_that_fails_loses_captures_and_is_told_of_once(
             keeper.keep(taped(keeper, number))
     assert keeper.lost == 3
     assert [one.getMessage() for one in caplog.records] == ["captures are lost"]
+
+
+def test_more_than_can_wait_is_lost_and_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.capture.keeper._HELD", 0)
+    with closing(keeper_in(tmp_path)) as keeper:
+        keeper.keep(taped(keeper, 1))
+    assert keeper.lost == 1
+    (told,) = caplog.records
+    assert vars(told)["detail"] == "too many wait to be written"
+
+
+def test_a_defect_loses_one_capture_and_not_the_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(keeper_in(tmp_path)) as keeper:
+        broken, sound = taped(keeper, 1), taped(keeper, 2)
+        assert broken.tape is not None
+        broken.tape.status = cast("int", object())
+        for call in (broken, sound):
+            keeper.keep(call)
+    assert keeper.lost == 1
+    assert [vars(one)["request_id"] for one in caplog.records] == [broken.request_id]
+    assert files.find(tmp_path, sound.request_id) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import zipfile
@@ -11,6 +12,8 @@ import pytest
 
 from callgate.core.ids import uuid7
 from callgate.core.record import Attempt, Record
+from callgate.support.leaks import Leak
+from loopserver import in_thread
 
 from .conftest import Home
 
@@ -69,6 +72,9 @@ def test_what_slipped_in_is_found(home: Home, tmp_path: Path) -> None:
     assert checked.exit_code == 1
     assert "note.txt:2: a known secret" in checked.stdout
     assert PLANTED[0] not in checked.output
+    told = home.run("bundle", "--check", str(file), "--json")
+    leak = {"file": "note.txt", "line": 2, "kind": "a known secret"}
+    assert (told.exit_code, leak in map(json.loads, told.stdout.splitlines())) == (1, True)
     assert home.run("bundle", "--check", str(tmp_path / "none.zip")).exit_code == 1
     (tmp_path / "bad.zip").write_bytes(b"PK")
     assert "no sound zip archive" in home.run("bundle", "--check", str(tmp_path / "bad.zip")).stderr
@@ -98,3 +104,45 @@ def test_nothing_is_made_of_nothing(home: Home) -> None:
     assert home.run("bundle").exit_code == 2
     assert home.run("bundle", "--status", "503").exit_code == 1
     assert not Path("support.zip").exists()
+
+
+def test_a_bundle_that_would_hold_a_secret_is_not_written(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.ship(one := record(NOW))
+    monkeypatch.setattr("callgate.cli.bundle.examine", lambda *_: [Leak("x.txt", 3, "a secret")])
+    result = home.run("bundle", one.request_id, "-o", str(tmp_path / "s.zip"))
+    assert result.exit_code == 1
+    assert "the bundle would hold secrets: x.txt: a secret" in result.stderr
+    assert not (tmp_path / "s.zip").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(home: Home, tmp_path: Path) -> None:
+    home.ship(one := record(NOW))
+    result = home.run("bundle", one.request_id, "-o", str(tmp_path / "none" / "s.zip"))
+    assert result.exit_code == 1
+    assert "s.zip: No such file or directory" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b'{"status": "degraded", "problems": []}', {"from": "GET /ready", "status": "degraded"}),
+        (b'["another server"]', {"from": "callgate check --offline; the gateway did not answer"}),
+    ],
+    ids=["gateway", "stranger"],
+)
+def test_the_health_is_the_running_gateways_own(
+    home: Home, tmp_path: Path, answer: bytes, told: dict[str, str]
+) -> None:
+    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
+        writer.close()
+
+    home.ship(one := record(NOW))
+    file = tmp_path / "s.zip"
+    with in_thread(serve) as port:
+        home.config.write_text(f"{home.config.read_text()}[server]\nport = {port}\n")
+        assert home.run("bundle", one.request_id, "-o", str(file)).exit_code == 0
+    health = json.loads(unzipped(file)["health.json"])
+    assert told.items() <= health.items()
