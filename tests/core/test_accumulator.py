@@ -41,6 +41,22 @@ def test_texts_are_joined_and_the_rest_is_kept() -> None:
     }
 
 
+@pytest.mark.parametrize("nothing", [None, "", 0, {}])
+def test_calls_follow_what_says_that_there_are_none(nothing: object) -> None:
+    call = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    (choice,) = gathered(
+        chunk({"role": "assistant", "content": None, "tool_calls": nothing}),
+        chunk({"tool_calls": [call]}),
+    )
+    del call["index"]
+    assert choice["message"]["tool_calls"] == [call]
+
+
+def test_text_follows_what_is_none() -> None:
+    (choice,) = gathered(chunk({"content": 5}), chunk({"content": "a"}), chunk({"content": "b"}))
+    assert choice["message"]["content"] == "ab"
+
+
 def test_calls_of_tools_are_joined_by_index() -> None:
     def call(index: int, **more: Any) -> Json:
         return {"tool_calls": [{"index": index, **more}]}

@@ -261,6 +261,21 @@ def test_streamed_arguments_become_streamed_content() -> None:
     assert (text, finish) == ('{"a":1}', "stop")
 
 
+@pytest.mark.parametrize("odd", [5, ["x"], {"a": 1}, True])
+def test_what_has_another_shape_than_text_and_calls_says_nothing(odd: Any) -> None:
+    strange = {**call("person", "{"), "function": odd}
+    kept = Transcript(100)
+    kept.take([chunk({"content": odd}), chunk({"content": "{"})])
+    last = chunk({"content": "}"}, "stop")
+    assert kept.take([last]) == [(last, "{}")]
+    assert turned_round(
+        chunk({"content": odd}), chunk({"tool_calls": [strange]}),
+        chunk({"tool_calls": [call("person", "{}")]}), chunk({}, "tool_calls"),
+    ) == ("{}", "stop")  # fmt: skip
+    whole = unwrapped(answer({"tool_calls": [strange, call("person", "{}")]}), "person")
+    assert whole.choices[0]["message"]["content"] == "{}"
+
+
 def test_streamed_arguments_that_are_cut_are_not_told_as_whole() -> None:
     cut = chunk({"tool_calls": [call("person", '{"a"')]})
     assert turned_round(cut, chunk({}, "length")) == ('{"a"', "length")

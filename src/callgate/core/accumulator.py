@@ -83,9 +83,11 @@ class Accumulator:
                 if isinstance(before, _Pieces):
                     before.append(value)
                 else:
-                    known[name] = _Pieces([value] if before is None else [before, value])
+                    known[name] = _Pieces([value])
             elif name == "tool_calls" and isinstance(value, list):
-                self._calls(known.setdefault(name, _Calls()), value)
+                if not isinstance(before, _Calls):  # null, as some servers begin
+                    before = known[name] = _Calls()
+                self._calls(before, value)
             elif isinstance(value, dict):
                 if not isinstance(before, dict):
                     before = known[name] = {}

@@ -299,8 +299,8 @@ def unwrapped(answer: ChatResponse, tool: str) -> ChatResponse:
     for choice in answer.choices:
         message = choice["message"]
         for call in message.get("tool_calls") or ():
-            function = call.get("function") or {}
-            if function.get("name") == tool:
+            function = call.get("function")
+            if isinstance(function, dict) and function.get("name") == tool:
                 message["content"] = function.get("arguments") or ""
                 break
         else:

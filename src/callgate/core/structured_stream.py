@@ -33,10 +33,11 @@ class Unwrapping:
         for call in delta.pop("tool_calls", None) or ():
             number = call.get("index", 0)
             if self._called.setdefault(place, number) == number:
-                arguments = (call.get("function") or {}).get("arguments")
+                function = call.get("function")
+                arguments = function.get("arguments") if isinstance(function, dict) else None
                 if arguments:
                     delta["content"] = delta.get("content", "") + arguments
-        if text and place not in self._called:
+        if text and isinstance(text, str) and place not in self._called:
             self._held[place] = self._held.get(place, "") + text
         if choice.get("finish_reason"):
             if place not in self._called:
@@ -69,7 +70,7 @@ class Transcript:
         for chunk in chunks:
             for choice in chunk.choices:
                 place, text = choice.get("index", 0), choice["delta"].get("content")
-                if text and self._left >= 0:
+                if text and isinstance(text, str) and self._left >= 0:
                     self._left -= len(text)
                     self._texts.setdefault(place, []).append(text)
                 if choice.get("finish_reason") == "stop":
