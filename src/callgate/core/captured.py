@@ -63,7 +63,7 @@ class Exchange(Struct, kw_only=True):
     """What one attempt sent to a provider, credentials aside, and what came back.
 
     `status` 0: no response came. `ended`: the body came to its end. `error`: what the connection
-    came to, if not that.
+    came to, if not that. `abandoned`: the request was sent whole, and no response awaited any more.
     """
 
     method: str
@@ -76,6 +76,7 @@ class Exchange(Struct, kw_only=True):
     pieces: list[Piece] = []
     ended: bool = False
     error: Failure | None = None
+    abandoned: bool = False
 
 
 class Caller(Struct, kw_only=True):

@@ -130,6 +130,8 @@ class Try:
     def _note_given_up(self) -> None:
         """What was asked is paid for by then, even if nobody waits for the answer."""
         request, outgoing = self._request, self._outgoing
+        if self._exchange is not None and outgoing is not None:
+            self._exchange.abandoned = outgoing.abandoned
         if self.attempt.first_token_us is not None:  # what was said is counted, and by others
             return
         answered = self.response is not None and 200 <= self.response.status < 300

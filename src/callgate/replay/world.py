@@ -102,6 +102,7 @@ class RecordedTransport:
         elif len(self.sent) == 2:
             self._both.set()
         if not exchange.status:
+            request.abandoned = exchange.abandoned
             if exchange.error is not None:
                 raise exchange.error.error()
             await self._leave()
