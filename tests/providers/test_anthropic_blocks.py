@@ -116,6 +116,20 @@ def test_the_finish_reason_says_that_only_the_end_may_come(target: Target) -> No
     assert decoder.done
 
 
+def test_no_run_of_text_outlasts_its_block(target: Target) -> None:
+    decoder = Anthropic().decoder(target)
+    decoder.feed(wire(START, begin(0, "text", text="")))
+    piece = wire(delta(0, "text_delta", text="hi")).replace(b"   \n\n", b"\n\n")
+    decoder.feed(piece)
+    assert decoder.run is not None
+    assert decoder.run.takes(piece)
+    decoder.feed(wire(begin(1, "text", text="")))
+    assert decoder.run is not None
+    decoder.feed(wire(end(0)))
+    assert decoder.run is None
+    assert (list(decoder.feed(piece)), decoder.skipped) == ([], 1)
+
+
 def test_an_event_that_is_a_failure_by_either_of_its_names_is_one(target: Target) -> None:
     told = {"type": "overloaded_error", "message": "Overloaded"}
     for event in ({"type": "error", "error": told}, {"error": told}, {"type": "error"}):

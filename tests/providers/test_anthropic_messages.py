@@ -249,6 +249,13 @@ def test_an_id_stands_for_one_call_of_the_conversation() -> None:
     assert ids[0] == "c1"
 
 
+def test_an_id_that_looks_like_another_call_of_the_same_id_is_its_own() -> None:
+    calls = [call(id_) for id_ in ("c1", "c1", "c1#2", "c1")]
+    made = turns(USER, {"role": "assistant", "tool_calls": calls}, USER)
+    ids = [block["id"] for block in made[1]["content"]]
+    assert len(set(ids)) == 4
+
+
 def test_a_mark_within_a_result_stands_on_the_result() -> None:
     result = {"role": "tool", "tool_call_id": "c1"}
     told = [text("one", cache_control=CACHE), text("two")]

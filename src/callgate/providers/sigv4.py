@@ -24,8 +24,8 @@ def sign(request: HttpRequest, deployment: Deployment, region: str, now: datetim
     aware. The signature holds for five minutes and covers method, path, host, headers and body.
     """
     options = deployment.options
-    token = deployment.session_token.reveal() or options.get("session_token", "")
-    credentials = Credentials(options["access_key_id"], deployment.secret.reveal(), token or None)
+    token = deployment.session_token.reveal() or None
+    credentials = Credentials(options["access_key_id"], deployment.secret.reveal(), token)
     signed = AWSRequest(
         method=request.method,
         url=f"{request.origin}{request.path}",
