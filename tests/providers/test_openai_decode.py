@@ -127,6 +127,15 @@ def test_a_reason_that_is_no_word_is_none(reason: Any, target: Target) -> None:
     assert choice_of(target, SAID, finish_reason=reason)["finish_reason"] is None
 
 
+@pytest.mark.parametrize("given", [-1.5e-06, [], "x", True])
+def test_probabilities_that_are_no_object_are_none(given: Any, target: Target) -> None:
+    """Together's bare number comes through OpenRouter."""
+    assert choice_of(target, dict(SAID), logprobs=given)["logprobs"] is None
+    event = {"choices": [{"index": 0, "delta": SAID, "logprobs": given}]}
+    (chunk,) = StreamDecoder(target).feed(b"data: %b\n\n" % json.dumps(event).encode())
+    assert chunk.choices[0]["logprobs"] is None
+
+
 def test_what_is_missing_is_filled_in(target: Target) -> None:
     calls = [{"id": "", "function": {"name": "f"}}, {"function": {"name": "g", "arguments": {}}}]
     body = {"id": "up", "choices": [{"message": {"tool_calls": calls}}, {"message": SAID}]}

@@ -162,8 +162,12 @@ class StreamDecoder(EventStream):
                 self._finish(choice)
             else:
                 choice["finish_reason"] = None
-            if type(delta.get("content")) is list or "tool_calls" in delta:
-                self._rework(delta, index, body)
+            if (
+                type(delta.get("content")) is list
+                or "tool_calls" in delta
+                or choice.get("logprobs") is not None
+            ):
+                self._rework(choice, delta, index, body)
         if ending:  # marked last, since an event that is skipped has ended nothing
             self._mark(choices)
         usage = body.pop("usage", None)
@@ -227,12 +231,14 @@ class StreamDecoder(EventStream):
             raise from_object(choice, self._target)
         finish(choice, choice.get("finish_reason"))
 
-    def _rework(self, delta: Json, choice: int, body: Json) -> None:
+    def _rework(self, choice: Json, delta: Json, index: int, body: Json) -> None:
         if type(delta.get("content")) is list:
             flatten(delta, delta["content"])
         if delta.get("tool_calls"):
-            calls = self._calls.setdefault(choice, ToolCalls())
-            calls.place(delta["tool_calls"], f"{body.get('id') or body.get('created')}_{choice}")
+            calls = self._calls.setdefault(index, ToolCalls())
+            calls.place(delta["tool_calls"], f"{body.get('id') or body.get('created')}_{index}")
+        if "logprobs" in choice and type(choice["logprobs"]) is not dict:
+            choice["logprobs"] = None  # OpenRouter hands on Together's bare number
 
     def _end(self) -> None:
         if not self._finished:
