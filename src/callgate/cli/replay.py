@@ -172,9 +172,10 @@ def _ask(captured: Captured, url: str, key: str, model: str | None) -> _Answer:
     if model is not None:
         body = json.dumps({**json.loads(body), "model": model}).encode()
     parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without a password
     kinds = {"http": HTTPConnection, "https": HTTPSConnection}
     if parts.scheme not in kinds or not parts.hostname:
-        raise click.UsageError(f"{url!r} is no URL of a gateway")
+        raise click.UsageError(f"{where!r} is no URL of a gateway")
     headers = {"Authorization": key, "Content-Type": "application/json"}
     path = parts.path.rstrip("/") + captured.path
     try:
@@ -189,7 +190,7 @@ def _ask(captured: Captured, url: str, key: str, model: str | None) -> _Answer:
             )
     except (OSError, HTTPException, ValueError) as error:
         raise Failure(
-            f"{redact(url)} does not answer: {type(error).__name__}",
+            f"{where} does not answer: {type(error).__name__}",
             "Start the gateway, name it with --url, or use --recorded.",
         ) from None
 
