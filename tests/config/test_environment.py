@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import trustme
 
 from callgate.config import ConfigError, load
 from callgate.core.http import Origin
@@ -52,7 +53,7 @@ def test_a_variable_that_is_missing_is_named_and_no_secret_is_shown(tmp_path: Pa
 @pytest.mark.parametrize("text", ["${OPENAI_API_KEY", "a${", "${}", "${1}", "${A:-sk-hid}"])
 def test_a_variable_that_is_not_closed_is_named_with_its_place(tmp_path: Path, text: str) -> None:
     (told,) = mistakes(tmp_path, f"[providers.openai]\napi_key = '{text}'\n")
-    assert "providers.openai.api_key: holds `${` without the name of a variable and `}`" in told
+    assert "providers.openai.api_key: holds `${` without a variable's name, or `file:`" in told
     assert "sk-hid" not in told
     with pytest.raises(ConfigError):
         load(tmp_path / "callgate.toml", ENVIRON, secrets=False)
@@ -108,7 +109,7 @@ def test_a_proxy_that_is_none_is_told_without_its_password(tmp_path: Path) -> No
 
 
 def test_a_private_authority_goes_with_its_provider(tmp_path: Path) -> None:
-    (tmp_path / "own.pem").touch()
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "own.pem"))
     own = LOCAL_VENDOR + 'ca_file = "own.pem"\n'
     config = loaded(tmp_path, OPENAI + own)
     origin = Origin("http", "127.0.0.1", 9)
@@ -146,8 +147,17 @@ def test_a_provider_s_own_authority_that_is_missing_stops_the_start(tmp_path: Pa
         == f"providers.openai.ca_file: the file {tmp_path.resolve() / 'own.pem'} cannot be read"
     )
     assert load(tmp_path / "callgate.toml", ENVIRON, secrets=False).models
-    (tmp_path / "own.pem").touch()
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "own.pem"))
     assert loaded(tmp_path, text).models
+
+
+@pytest.mark.parametrize(
+    "content", ["", "not a certificate", "-----BEGIN CERTIFICATE-----\nMIIB\n"]
+)
+def test_an_own_authority_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
+    (tmp_path / "own.pem").write_text(content)
+    with pytest.raises(ConfigError, match=r"own\.pem holds no certificate in PEM form"):
+        loaded(tmp_path, f'{OPENAI}ca_file = "own.pem"\n')
 
 
 def test_a_mistake_in_the_environment_is_not_laid_at_the_files_door(tmp_path: Path) -> None:

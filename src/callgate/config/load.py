@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -157,6 +158,17 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     return _trusting(config, wanted=secrets)
 
 
+def _why_not_trusted(file: Path) -> str:
+    """What is wrong with a file of certificate authorities, if anything."""
+    if not (file.is_file() and os.access(file, os.R_OK)):
+        return "cannot be read"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+    except OSError:
+        return "holds no certificate in PEM form, or one that is damaged"
+    return ""
+
+
 def _trusting(config: Config, *, wanted: bool) -> Config:
     """The same, if its certificate authorities are there, or nobody needs them."""
     if not wanted:
@@ -164,8 +176,9 @@ def _trusting(config: Config, *, wanted: bool) -> Config:
     mistakes = []
     for name, table in config.settings.providers.items():
         path = (config.file.parent if config.file is not None else Path.cwd()) / table.ca_file
-        if table.ca_file and not (path.is_file() and os.access(path, os.R_OK)):
-            mistakes.append(f"providers.{name}.ca_file: the file {path} cannot be read")
+        why = _why_not_trusted(path) if table.ca_file else ""
+        if why:
+            mistakes.append(f"providers.{name}.ca_file: the file {path} {why}")
     if mistakes:
         raise ConfigError(str(config.file), mistakes)
     ways = (one for model in config.models.values() for one in model.deployments)

@@ -45,7 +45,8 @@ class Variables:
             return self._of_file(file, path, found[0])
         if name is None:  # nothing of what follows is told: a secret may stand there
             self.mistakes.append(
-                f"{path}: holds `${{` without the name of a variable and `}}` after it"
+                f"{path}: holds `${{` without a variable's name, or `file:` and a path, "
+                "and `}` after it"
             )
         elif name in self._environ:
             return self._environ[name].strip()
@@ -59,9 +60,14 @@ class Variables:
             with open(file, "rb", opener=_at_once) as opened:
                 regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
                 data = opened.read(_MAX_BYTES + 1) if regular else b""
-            if regular and len(data) <= _MAX_BYTES:
-                return data.decode("utf-8-sig").strip()  # Windows' editors begin with a mark
-            why = "it is larger than 64 KiB" if regular else "it is no regular file"
+            if not regular:
+                why = "it is no regular file"
+            elif len(data) > _MAX_BYTES:
+                why = "it is larger than 64 KiB"
+            elif text := data.decode("utf-8-sig").strip():  # Windows' editors begin with a mark
+                return text
+            else:
+                why = "it is empty"
         except OSError as error:
             why = str(error.strerror)
         except UnicodeDecodeError:
