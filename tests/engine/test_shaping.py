@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from callgate.core.chat import Usage
+from callgate.core.conformance import Checker, Verdict
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model
 from callgate.core.record import Attempt
@@ -22,7 +24,7 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
-from callgate.engine.shaping import Shaping
+from callgate.engine.shaping import Shaping, checked
 from callgate.errors import GatewayError
 from callgate.providers.registry import VENDORS
 
@@ -301,6 +303,31 @@ async def test_a_large_answer_is_checked_beside_the_event_loop(shaped: Ask) -> N
     text = f"[{'1,' * 600_000}1]"
     answer, _ = await shaped(text, asked=request(schema=schema))
     assert content(answer) == text
+
+
+class Watched:
+    """A checker that notes on which threads it worked."""
+
+    def __init__(self) -> None:
+        self._checker = Checker(None)
+        self.threads: list[threading.Thread] = []
+
+    def work(self, text: str) -> int:
+        return self._checker.work(text)
+
+    def check(self, text: str) -> Verdict:
+        self.threads.append(threading.current_thread())
+        return self._checker.check(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["{'a': '%s'}" % ("x" * 3_000), '{"a": 1}' * 2_000], ids=["broken", "said often"]
+)
+async def test_what_is_repaired_of_a_long_answer_is_checked_there_too(text: str) -> None:
+    watched = Watched()
+    mended, violations = await checked(cast("Checker", watched), text, mends=True)
+    assert (mended is not None, violations) == (True, ())
+    assert watched.threads[-1] is not threading.main_thread()
 
 
 def test_checkers_are_remembered_within_bounds() -> None:

@@ -245,11 +245,14 @@ async def checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | No
         return None, verdict.violations
     slow = slow or len(text) > _REPAIRED_AT_ONCE
     try:
-        mended = said_once(text)
-        if mended is None:
-            mended = (await asyncio.to_thread(repair, text) if slow else repair(text)).text
+        return await asyncio.to_thread(_mended, checker, text) if slow else _mended(checker, text)
     except GatewayError:
         return None, verdict.violations
+
+
+def _mended(checker: Checker, text: str) -> tuple[str, Sequence[str]]:
+    """The text repaired, and what is wrong with it. Raises GatewayError where it cannot be."""
+    mended = said_once(text) or repair(text).text
     return mended, checker.check(mended).violations
 
 
