@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -113,6 +114,22 @@ async def test_a_model_without_facts_still_has_every_field() -> None:
         "known": False,
         "tiered": False,
     }
+
+
+@pytest.mark.parametrize("region", ["us", "eu", "apac"])
+async def test_who_minds_where_a_request_is_processed_sees_what_that_costs(region: str) -> None:
+    near, far = deployment("bedrock", "us.claude"), deployment("bedrock", "global.claude")
+    ways = (near, replace(far, worldwide=True))
+    model = Model(name="claude", deployments=ways, worldwide=True)
+    models = Models(Directory({"claude": model}, {}, region=region, endpoints={}))
+    rates = {"us.claude": 3.3, "global.claude": 3.0}
+    models.price(lambda to: Price(input=rates[to.deployment.upstream_model], output=15.0))
+    body = (await get(models, "/v1/models/claude")).json()
+    check(body, "ModelObject")
+    pricing = body["pricing"]
+    assert pricing.pop("global") == {"prompt": 3.0, "completions": 15.0}
+    own = {region: {"prompt": 3.3, "completions": 15.0}} if region != "apac" else {}
+    assert pricing == {"known": True, "tiered": False, **own}
 
 
 async def test_prices_appear_once_they_are_given() -> None:

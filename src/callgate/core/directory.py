@@ -22,7 +22,7 @@ class Directory:
     ) -> None:
         self.served = served
         self._absent = absent
-        self._region = region
+        self.region = region
         self._endpoints = endpoints
 
     def absent(self, name: str) -> Absent | None:
@@ -32,7 +32,7 @@ class Directory:
     def replace(self, models: Iterable[Model]) -> Directory:
         """The same directory with these models served in place of their namesakes."""
         served = {**self.served, **{model.name: model for model in models}}
-        return Directory(served, self._absent, region=self._region, endpoints=self._endpoints)
+        return Directory(served, self._absent, region=self.region, endpoints=self._endpoints)
 
     def find(self, name: str) -> Model:
         """The model of this name.
@@ -76,7 +76,7 @@ class Directory:
         ]
         return GatewayError(
             "model_not_in_region",
-            f"Model {absent.name!r} is not served in region {self._region!r} "
+            f"Model {absent.name!r} is not served in region {self.region!r} "
             f"but in: {', '.join(places)}",
             param="model",
         )

@@ -33,6 +33,8 @@ from callgate.web.shapes import (
 PriceRef = tuple[str, str]
 
 _encode = msgspec.json.Encoder().encode
+_REGIONS = ("us", "eu")
+"""Those whose prices have a field, as AssemblyAI's have."""
 _MIDNIGHT = datetime.min.time()
 
 
@@ -58,11 +60,16 @@ class Models:
         ]
 
     def price(self, prices: Callable[[Target], Price | None]) -> None:
-        """Render the models again with these prices, each with that of its first deployment."""
-        objects = [
-            render(model, prices(Target(model, model.deployments[0])))
-            for model in self._directory.served.values()
-        ]
+        """Render the models again with these prices, each with that of its first deployment: of
+        those that are in the region, and of those that are not.
+        """
+        region = self._directory.region
+        objects = []
+        for model in self._directory.served.values():
+            near = next((one for one in model.deployments if not one.worldwide), None)
+            far = next((one for one in model.deployments if one.worldwide), None)
+            found = [None if one is None else prices(Target(model, one)) for one in (near, far)]
+            objects.append(render(model, _pricing(region, *found)))
         self._list = _encode(ModelList(data=objects))
         self._one = {one.id: _encode(one) for one in objects}
 
@@ -89,7 +96,7 @@ class Models:
         return _json(self._one[self._directory.find(name).name] if body is None else body)
 
 
-def render(model: Model, price: Price | None) -> ModelObject:
+def render(model: Model, pricing: Pricing) -> ModelObject:
     """A model as callers see it."""
     default_provider = model.deployments[0].provider if model.deployments else ""
     return ModelObject(
@@ -110,7 +117,7 @@ def render(model: Model, price: Price | None) -> ModelObject:
             context_length=model.context_length,
             max_completion_tokens=model.max_output_tokens,
         ),
-        pricing=_pricing(price),
+        pricing=pricing,
         rate_limit=model.rate_limit,
         retirement_date=_seconds(model.retirement_date),
         successor=model.successor,
@@ -120,16 +127,21 @@ def render(model: Model, price: Price | None) -> ModelObject:
     )
 
 
-def _pricing(price: Price | None) -> Pricing:
+def _pricing(region: str, near: Price | None, far: Price | None) -> Pricing:
+    price = far or near
     if price is None:
         return Pricing(everywhere=Rates(prompt=0.0, completions=0.0), known=False)
-    rates = Rates(
+    own = {region: _rates(near)} if near and far and region in _REGIONS else {}
+    return Pricing(everywhere=_rates(price), known=True, tiered=price.tiered, **own)
+
+
+def _rates(price: Price) -> Rates:
+    return Rates(
         prompt=price.input,
         completions=price.output,
         input_cache_read=price.cached_input,
         input_cache_write=price.cache_write,
     )
-    return Pricing(everywhere=rates, known=True, tiered=price.tiered)
 
 
 def _defaults(model: Model) -> DefaultParameters:

@@ -38,12 +38,16 @@ class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Pricing(Struct, frozen=True, kw_only=True):
     """The first provider's list price; where `known` is false, the rates of 0 mean nothing.
 
-    `tiered` says that other rates hold in some cases, such as long prompts.
+    `tiered` says that other rates hold in some cases, such as long prompts. Where requests with
+    `model_region: "global"` go elsewhere, `global` is their price, and that of all others stands
+    under the gateway's region.
     """
 
     everywhere: Rates = field(name="global")
     known: bool
     tiered: bool = False
+    us: Rates | UnsetType = UNSET
+    eu: Rates | UnsetType = UNSET
 
 
 class ModelObject(Struct, frozen=True, kw_only=True):
