@@ -303,6 +303,25 @@ async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_no
     counters.close()
 
 
+async def test_what_is_locked_for_long_is_settled_all_the_same_and_before_the_end(
+    path: Path,
+) -> None:
+    counters = MappedCounters(path)
+    spend = Draw("spend", 9, 5, Period.DAY, 86_400_000_000)
+    await counters.draw("acme", [spend], NOW)
+    with path.open("r+b") as file:
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, WHOLE)
+        for delta in (-3, -1):
+            counters.settle("acme", [Correction("spend", Period.DAY, spend.begins, delta)], NOW)
+            await asyncio.sleep(0.11)
+        assert [one.used for one in await counters.levels("acme", [spend], NOW)] == [5]
+        ending = asyncio.create_task(counters.stop())
+        await asyncio.sleep(0)
+    await ending
+    assert [one.used for one in await counters.levels("acme", [spend], NOW)] == [1]
+    counters.close()
+
+
 @pytest.mark.parametrize(("slots", "home"), [(8, None), (300, 100), (300, 298)])
 def test_every_place_of_a_table_is_found_by_others(
     path: Path, slots: int, home: int | None

@@ -40,7 +40,8 @@ _CLAIM_LOCK = 1
 _TRIES = 20
 _PATIENCE = 1.0
 _PAUSE = 0.0005
-_SETTLE_TRIES, _SETTLE_PAUSE = 50, 0.002
+_SETTLE_PAUSE, _SETTLE_LONGEST, _SETTLE_LAST = 0.002, 0.2, 0.5  # seconds
+_MOST_LATE = 10_000
 
 
 class MappedCounters:
@@ -64,6 +65,8 @@ class MappedCounters:
         self._windows = (HEADER + self._slots * KEY) // 8
         # Where this process last found a key. A hint: the slot itself is asked under its lock.
         self._hints: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self._late: list[tuple[bytes, Correction]] = []  # what was locked when it was settled
+        self._catching_up = False
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """Take one request from the window, if it has one left. `now` is Unix seconds.
@@ -155,7 +158,11 @@ class MappedCounters:
     ) -> None:
         """Correct what was drawn; a slot that is locked just now gets it a little later."""
         for one in corrections:
-            self._correct(_digest(account, one.name, one.period), one, _SETTLE_TRIES)
+            key = _digest(account, one.name, one.period)
+            if not self._correct(key, one) and len(self._late) < _MOST_LATE:
+                self._late.append((key, one))
+        if self._late and not self._catching_up:
+            self._catch_up(_SETTLE_PAUSE)
 
     async def seed(
         self,
@@ -186,7 +193,10 @@ class MappedCounters:
         """There is nothing to get ready."""
 
     async def stop(self) -> None:
-        """There is nothing to end."""
+        """Wait until nothing is left to be corrected, half a second at most."""
+        ends = monotonic() + _SETTLE_LAST
+        while self._late and monotonic() < ends:
+            await asyncio.sleep(_SETTLE_PAUSE)
 
     def retire(self) -> None:
         """Whoever follows maps the same table."""
@@ -221,18 +231,26 @@ class MappedCounters:
             self._unlock(lock)
         return quota(admitted, limit, opened, used)
 
-    def _correct(self, key: bytes, one: Correction, tries: int) -> None:
+    def _correct(self, key: bytes, one: Correction) -> bool:
+        """Whether it is done; not where the slot is locked just now."""
         slot = self._search(key) if self._fd >= 0 else None
         if slot is None:
-            return
-        if self._lock_all([slot], [key]):
-            try:
-                self._write(slot, limits.corrected(self._level(slot), one.opened, one.delta))
-            finally:
-                self._unlock_all([slot])
-        elif tries:
-            loop = asyncio.get_running_loop()
-            loop.call_later(_SETTLE_PAUSE, self._correct, key, one, tries - 1)
+            return True
+        if not self._lock_all([slot], [key]):
+            return False
+        try:
+            self._write(slot, limits.corrected(self._level(slot), one.opened, one.delta))
+        finally:
+            self._unlock_all([slot])
+        return True
+
+    def _catch_up(self, pause: float) -> None:
+        """Correct what was locked before; who has the lock may be a process that does not run."""
+        self._late = [late for late in self._late if not self._correct(*late)]
+        self._catching_up = bool(self._late)
+        if self._late:
+            longer = min(2 * pause, _SETTLE_LONGEST)
+            asyncio.get_running_loop().call_later(pause, self._catch_up, longer)
 
     async def _slot(self, key: bytes, now: int, taken: Sequence[int] = ()) -> int:
         slot = self._search(key)
