@@ -16,7 +16,7 @@ def keep_freed() -> bool:
     """Have up to 16 MiB at the heap's end kept when it is freed; whether the C library can.
 
     By itself glibc gives back what a body of 400 KB took as soon as it is served, and has the
-    system find and clear the same hundred pages for the next one: up to half of what it costs.
+    system find and clear the same hundred pages for the next one: up to a third of what it costs.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl and macOS have none
     return mallopt is not None and all(
