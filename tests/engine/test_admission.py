@@ -209,7 +209,17 @@ def test_what_the_provider_of_a_fallback_does_not_take_is_refused_before_anybody
     assert (told.value.kind.type, told.value.param) == ("unsupported_field", path)
     where = path.partition(".")[0]
     assert told.value.message.startswith(f"{where}: Invalid request")
-    assert f"null in `{where}`" in told.value.fix
+    assert told.value.fix.startswith(f"Set `{path.partition('.')[2]}` to null in `{where}`, or")
+
+
+def test_messages_that_a_fallback_does_not_take_are_not_to_be_set_to_null() -> None:
+    body = b"""{"model": "m", "fallbacks": [{"model": "n"}], "messages": [{"role": "user",
+        "content": [{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}]}]}"""
+    with pytest.raises(GatewayError) as told:
+        of(beside("anthropic"), KEY, body)
+    assert told.value.param is not None
+    assert told.value.param.startswith("fallbacks[0].messages[0].content[0]")
+    assert told.value.fix.startswith("Give `messages` of its own to `fallbacks[0]`, or")
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,10 @@ def test_probabilities_that_are_no_object_are_none(given: Any, target: Target) -
     assert chunk.choices[0]["logprobs"] is None
 
 
+def test_probabilities_that_nobody_tells_are_null(target: Target) -> None:
+    assert choice_of(target, dict(SAID))["logprobs"] is None
+
+
 def test_what_is_missing_is_filled_in(target: Target) -> None:
     calls = [{"id": "", "function": {"name": "f"}}, {"function": {"name": "g", "arguments": {}}}]
     body = {"id": "up", "choices": [{"message": {"tool_calls": calls}}, {"message": SAID}]}

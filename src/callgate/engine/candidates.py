@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from callgate.core.chat import Json
+from callgate.core.fieldpath import root
 from callgate.core.models import Model
 from callgate.core.request import ChatRequest
 from callgate.core.validate import parse_chat
@@ -79,7 +80,11 @@ def at_fallback(error: GatewayError, at: int) -> GatewayError:
     param = f"{where}.{error.param}" if error.param else where
     fix = error.fix
     if error.kind.type == "unsupported_field":  # mostly it stands in the request, not in the entry
-        fix = f"Set it to null in `{where}`, or name a fallback that supports it."
+        field = root(error.param or "")
+        own = (
+            f"Set `{field}` to null in" if field == error.param else f"Give `{field}` of its own to"
+        )
+        fix = f"{own} `{where}`, or name a fallback that supports it."
     return GatewayError(
         error.kind.type,
         f"{where}: {error.message}",

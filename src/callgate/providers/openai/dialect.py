@@ -144,8 +144,9 @@ def _is_usual(choice: Any, at: int) -> bool:
         and "tool_calls" not in message
         and "error" not in choice
     )
-    if usual and choice.get("native_finish_reason") is None:  # OpenRouter may say null
+    if usual and choice.get("native_finish_reason") is None:  # OpenRouter says null
         choice["native_finish_reason"] = reason
+        choice.setdefault("logprobs", None)  # llama.cpp leaves out both
     return usual
 
 
