@@ -11,6 +11,7 @@ from callgate.core.chat import Usage
 from callgate.core.http import HttpResponse
 from callgate.core.response import ChatResponse
 from callgate.core.target import Target
+from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 from callgate.providers.openai.answer import usage_of
 from callgate.providers.openai.dialect import OpenAI
@@ -226,6 +227,23 @@ def test_parts_may_be_plain_strings_and_thoughts_a_string(target: Target) -> Non
     assert (message["content"], message["reasoning_content"]) == ("It is 8.", "First, then")
 
 
+@pytest.mark.parametrize(
+    ("more", "content"),
+    [
+        ({}, ""), ({"refusal": None, "reasoning": None, "tool_calls": []}, ""),
+        ({"reasoning_content": "Hm."}, ""), ({"refusal": "No."}, None),
+        ({"audio": {"id": "a"}}, None), ({"function_call": {"name": "f", "arguments": ""}}, None),
+    ],
+)  # fmt: skip
+def test_an_answer_that_says_nothing_can_be_sent_back(
+    more: dict[str, Any], content: str | None, target: Target
+) -> None:
+    message = choice_of(target, {"role": "assistant", "content": None, **more})["message"]
+    assert message["content"] == content
+    history = [{"role": "user", "content": "x"}, message, {"role": "user", "content": "y"}]
+    assert parse_chat(json.dumps({"model": "m", "messages": history}).encode()).messages
+
+
 def test_an_empty_list_of_calls_is_none(target: Target) -> None:
     assert "tool_calls" not in choice_of(target, {**SAID, "tool_calls": []})["message"]
 
@@ -239,7 +257,7 @@ def test_a_choice_of_which_nothing_passed_the_filter_is_filtered(target: Target)
     body = {"choices": [{"index": 0, "finish_reason": "content_filter"}]}
     (choice,) = decoded(body, target).choices
     assert choice["finish_reason"] == "content_filter"
-    assert choice["message"] == {"role": "assistant", "content": None}
+    assert choice["message"] == {"role": "assistant", "content": ""}
 
 
 def test_a_vendors_own_fields_stay(target: Target) -> None:

@@ -32,6 +32,7 @@ _KNOWN: Final = frozenset(ChatBody.__struct_fields__)
 _NULL: Final = Raw(b"null")
 _HEADERS: Final = (("content-type", "application/json"), ("accept", "application/json"))
 _STREAM_HEADERS: Final = (("content-type", "application/json"), ("accept", "text/event-stream"))
+_INSTEAD_OF_CONTENT: Final = ("refusal", "audio", "function_call")
 _USUAL_REASONS: Final = ("stop", "length")
 _encode: Final = msgspec.json.Encoder().encode
 _options: Final = msgspec.json.Decoder(dict[str, Raw] | None).decode
@@ -173,6 +174,8 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     calls: object = message.get("tool_calls")
     if calls is None or calls == []:  # an empty list is vLLM's; OpenAI refuses to have it back
         message.pop("tool_calls", None)
+        if message["content"] is None and not any(map(message.get, _INSTEAD_OF_CONTENT)):
+            message["content"] = ""  # null, it could not be sent back: OpenAI refuses that too
         return ""
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
         return "tool calls that are no list of objects"
