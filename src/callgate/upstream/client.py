@@ -101,9 +101,9 @@ class Client:
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
-            error = connection.surrender()
-            request.abandoned = error.kind.type == "upstream_timeout" and connection.sent
-            raise error
+            late = connection.error.kind.type == "upstream_timeout"
+            request.abandoned = late and connection.sent
+            raise connection.surrender()  # by no name of this frame's, to which it refers
         if connection.status == _PROXY_AUTHENTICATION and pool.forwarder is not None:
             connection.abort()
             raise failure.proxy_refused(pool.forwarder, origin.netloc, connection.status)
