@@ -132,19 +132,19 @@ class OpenAI:
 
 def _is_usual(choice: Any, at: int) -> bool:
     """Whether the choice is text as OpenAI sends it; completes it then. Most choices are."""
-    if not isinstance(choice, dict):
+    try:
+        message, reason = choice["message"], choice["finish_reason"]
+        usual = (
+            reason in _USUAL_REASONS
+            and choice["index"] == at
+            and choice.get("logprobs") is None
+            and type(message["content"]) is str
+            and message["role"] == "assistant"
+            and "tool_calls" not in message
+            and "error" not in choice
+        )
+    except (KeyError, TypeError):
         return False
-    message, reason = choice.get("message"), choice.get("finish_reason")
-    usual = (
-        isinstance(message, dict)
-        and reason in _USUAL_REASONS
-        and choice.get("index") == at
-        and choice.get("logprobs") is None
-        and type(message.get("content")) is str
-        and message.get("role") == "assistant"
-        and "tool_calls" not in message
-        and "error" not in choice
-    )
     if usual and choice.get("native_finish_reason") is None:  # OpenRouter says null
         choice["native_finish_reason"] = reason
         choice.setdefault("logprobs", None)  # llama.cpp leaves out both
