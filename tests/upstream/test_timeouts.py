@@ -26,11 +26,17 @@ def within(**phases: float) -> Timeouts:
 
 @pytest.mark.parametrize(("size", "whole"), [(2, True), (50_000_000, False)])
 async def test_a_request_is_marked_that_was_sent_whole_and_not_answered_in_time(ask, size, whole):
-    async with Hostile(lambda peer: peer.stall()) as server:
+    done = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await done.wait()  # and nothing is read meanwhile
+
+    async with Hostile(script) as server:
         request = HttpRequest("POST", server.origin, "/", (), b"x" * size)
         with pytest.raises(GatewayError):
             await ask().client.send(request, within(headers=SHORT))
         assert request.abandoned == whole
+        done.set()
 
 
 def after(sent: bytes):  # type: ignore[no-untyped-def]
