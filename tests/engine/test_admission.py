@@ -212,6 +212,35 @@ def test_what_the_provider_of_a_fallback_does_not_take_is_refused_before_anybody
     assert told.value.fix.startswith(f"Set `{path.partition('.')[2]}` to null in `{where}`, or")
 
 
+@pytest.mark.parametrize("own", ["", ', "temperature": 0.5'])
+def test_what_a_fallback_does_not_take_of_call_items_is_told_by_the_callers_own_places(
+    own: str,
+) -> None:
+    body = """{"model": "m", "fallbacks": [{"model": "n"%s}], "messages": [
+        {"role": "user", "content": "x"},
+        {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"},
+        {"type": "function_call", "call_id": "b", "name": "f", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "a", "output": "1"},
+        {"type": "function_call_output", "call_id": "b", "output": "2"},
+        {"role": "user", "content": [
+            {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}]}]}"""
+    with pytest.raises(GatewayError) as told:
+        of(beside("anthropic"), KEY, (body % own).encode())
+    assert told.value.param is not None
+    assert told.value.param.startswith("fallbacks[0].messages[5].content[0]")
+
+
+TOOL = '"tools": [{"type": "function", "function": {"name": "f", "description": "%s"}}]'
+
+
+@pytest.mark.parametrize("fields", ['"prompt": "%s"', f'"prompt": "x", {TOOL}'])
+def test_what_is_long_is_left_to_who_asks_the_fallback(fields: str) -> None:
+    body = f'{{"model": "m", "seed": 1, "fallbacks": [{{"model": "n"}}], {fields}}}'
+    with pytest.raises(GatewayError):
+        of(beside("anthropic"), KEY, (body % "x").encode())
+    assert len(of(beside("anthropic"), KEY, (body % ("x" * 262_145)).encode())) == 2
+
+
 def test_messages_that_a_fallback_does_not_take_are_not_to_be_set_to_null() -> None:
     body = b"""{"model": "m", "fallbacks": [{"model": "n"}], "messages": [{"role": "user",
         "content": [{"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}]}]}"""

@@ -121,6 +121,20 @@ async def test_a_failure_is_told_and_not_that_a_fallback_could_not_be_asked() ->
         await failover.run(call, candidates, scripted(call, left))
 
 
+@pytest.mark.parametrize("away", ["one", "two"])
+async def test_a_deployment_that_cannot_be_asked_hides_no_failure_of_another(away: str) -> None:
+    request = parse_chat(b'{"model": "m", "prompt": "x"}')
+    other = "two" if away == "one" else "one"
+    call, left = of_acme(), {away: ["upstream_timeout"], other: ["unsupported_field"]}
+    failover = Failover(HealthTable(BreakerSettings()), Budget(), granted, lambda: 0.5, granted)
+    candidates = [
+        candidate("m", request, deployments=("one", "two")),
+        candidate("n", request, param="fallbacks[0].model"),
+    ]
+    assert await failover.run(call, candidates, scripted(call, left)) == "n"
+    assert {one.deployment for one in call.attempts} == {"one", "two", "n"}
+
+
 def scripted(call: Call, left: dict[str, list[str]]) -> Send[str]:
     """Fails as is told of each deployment, then answers with its name."""
 

@@ -13,12 +13,15 @@ import msgspec
 from callgate.core.models import Model
 from callgate.core.request import ChatRequest
 from callgate.core.target import Target
+from callgate.core.validate import prompt_bytes
 from callgate.errors import GatewayError
 from callgate.providers.registry import dialect
 
 _FORM: Final = "response_format"
 _MAX_TOOLS: Final = 64 * 1024
 """Bytes of tools beyond which it is left to the attempt, which encodes them off the event loop."""
+_MAX_PROMPT: Final = 256 * 1024
+"""So many of the prompt, too: a dialect takes about 10 ms for each MB, and every fallback asks."""
 
 
 def check_askable(request: ChatRequest, model: Model) -> None:
@@ -28,7 +31,7 @@ def check_askable(request: ChatRequest, model: Model) -> None:
     first deployment refuses, where all do.
     """
     tools = request.raw.get("tools")
-    if tools is not None and len(tools) > _MAX_TOOLS:
+    if len(prompt_bytes(request)) > _MAX_PROMPT or (tools is not None and len(tools) > _MAX_TOOLS):
         return
     if request.body.response_format is not None:
         body = msgspec.structs.replace(request.body, response_format=None)
@@ -43,4 +46,4 @@ def check_askable(request: ChatRequest, model: Model) -> None:
         else:
             return
     if refusal is not None:
-        raise refusal
+        raise refusal if request.turned is None else request.turned.renamed(refusal)

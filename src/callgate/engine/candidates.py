@@ -69,9 +69,12 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
         replaced = "messages" if "prompt" in entry else "prompt"
         fields = {name: value for name, value in fields.items() if name != replaced}
     try:
-        return parse_chat(_encode(fields))
+        changed = parse_chat(_encode(fields))
     except GatewayError as error:
         raise at_fallback(error, at) from None
+    if request.turned is None or "prompt" in entry or "messages" in entry:
+        return changed
+    return changed.replace(turned=request.turned)
 
 
 def at_fallback(error: GatewayError, at: int) -> GatewayError:
@@ -79,8 +82,10 @@ def at_fallback(error: GatewayError, at: int) -> GatewayError:
     where = f"fallbacks[{at}]"
     param = f"{where}.{error.param}" if error.param else where
     fix = error.fix
-    if error.kind.type == "unsupported_field":  # mostly it stands in the request, not in the entry
-        field = root(error.param or "")
+    if (
+        error.kind.type == "unsupported_field" and error.param
+    ):  # mostly it stands in the request, not in the entry
+        field = root(error.param)
         own = (
             f"Set `{field}` to null in" if field == error.param else f"Give `{field}` of its own to"
         )

@@ -116,16 +116,23 @@ class Failover:
                 call.tape.left_alone(out, [self.health_table[one].resting(now) for one in out])
         if not ready:
             raise self.health_table.all_out(candidate.model)
-        for number, deployment in enumerate(ready, 1):
-            rest = ready[number:]
-            others = bool(rest) or at + 1 < len(run.candidates)
-            try:
-                return await self._try_deployment(run, at, deployment, rest, others)
-            except GatewayError as error:
-                same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
-                if number == len(ready) or same or self._is_spent(call):
-                    raise
-        raise AssertionError("the last deployment either answers or raises")
+        failure: GatewayError | None = None
+        try:
+            for number, deployment in enumerate(ready, 1):
+                rest = ready[number:]
+                others = bool(rest) or at + 1 < len(run.candidates)
+                try:
+                    return await self._try_deployment(run, at, deployment, rest, others)
+                except GatewayError as error:
+                    if failure is None or error.kind.type not in _TELLS_LITTLE:
+                        failure = error
+                    same = error.kind.type in _SAME_FOR_ALL or not reaction(error).elsewhere
+                    if number == len(ready) or same or self._is_spent(call):
+                        break
+            assert failure is not None
+            raise failure
+        finally:
+            failure = None  # it refers to this frame; see `Connection.surrender`
 
     async def _try_deployment(
         self,

@@ -36,7 +36,7 @@ def unmarked(request: ChatRequest, entry: Json, model: Model) -> ChatRequest:
         del fields[_FIELD]
     for name in marked:
         fields[name] = [_bare(item) for item in msgspec.json.decode(fields[name])]
-    return parse_chat(_encode(fields))
+    return parse_chat(_encode(fields)).replace(turned=request.turned)
 
 
 def _marked(request: ChatRequest) -> dict[str, bool]:
