@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from callgate.core.validate import parse_chat
-from callgate.engine.candidates import overridden
+from callgate.engine.candidates import at_fallback, overridden
+from callgate.errors import GatewayError
 
 ASKED: dict[str, Any] = {
     "model": "one",
@@ -37,3 +38,17 @@ def test_who_names_a_model_alone_asks_it_the_same(asked: dict[str, Any]) -> None
     assert msgspec.json.encode(made.messages) == msgspec.json.encode(read.messages)
     assert made.messages is request.messages
     assert request.body.model == "one"
+
+
+@pytest.mark.parametrize(
+    ("param", "fix"),
+    [
+        ("seed", "Set `seed` to null in `fallbacks[2]`, or name"),
+        ("tools[0].type", "Give `tools` of its own to `fallbacks[2]`, or name"),
+        ("response_format.json_schema.schema.pattern", "Say it otherwise."),
+        (None, "Say it otherwise."),
+    ],
+)
+def test_the_way_out_is_what_mends_the_fallback(param: str | None, fix: str) -> None:
+    error = GatewayError("unsupported_field", "no", param=param, fix="Say it otherwise.")
+    assert at_fallback(error, 2).fix.startswith(fix)

@@ -62,6 +62,14 @@ def test_who_lost_without_a_price_leaves_the_answers_cost_known(call: Call) -> N
     assert call.cost_usd == pytest.approx(ANSWER_USD)
 
 
+def test_where_nothing_has_a_price_the_tokens_of_all_that_was_asked_count(call: Call) -> None:
+    call.target, call.usage = UNPRICED, ANSWER
+    give_up(call, UNPRICED)
+    charge(call, prices)
+    assert ([usage for _, usage in call.parts], call.usage) == ([ANSWER, PROMPT], ANSWER)
+    assert call.cost_usd is None
+
+
 @pytest.mark.parametrize("before", [0, 1])
 def test_without_an_answer_all_that_was_asked_and_said_is_paid_for(call: Call, before: int) -> None:
     call.error = GatewayError("client_disconnected", "gone")

@@ -15,6 +15,8 @@ from callgate.core.validate import parse_chat
 from callgate.errors import GatewayError
 
 _FIXED = ("stream", "fallbacks", "fallback_config")
+_NOT_THE_MODELS = ("", "response_format")
+"""Where another model is no way out: what is wrong with a schema is the caller's to mend."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -81,11 +83,9 @@ def at_fallback(error: GatewayError, at: int) -> GatewayError:
     """The error, with message and path that say it is the fallback's at position `at`."""
     where = f"fallbacks[{at}]"
     param = f"{where}.{error.param}" if error.param else where
-    fix = error.fix
-    if (
-        error.kind.type == "unsupported_field" and error.param
-    ):  # mostly it stands in the request, not in the entry
-        field = root(error.param)
+    fix, field = error.fix, root(error.param or "")
+    if error.kind.type == "unsupported_field" and field not in _NOT_THE_MODELS:
+        # Mostly the field stands in the request, and not in the entry.
         own = (
             f"Set `{field}` to null in" if field == error.param else f"Give `{field}` of its own to"
         )

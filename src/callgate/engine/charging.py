@@ -29,10 +29,11 @@ def charge(call: Call, prices: Callable[[Target], Price | None]) -> None:
 
 
 def _add_given_up(call: Call, prices: Callable[[Target], Price | None]) -> None:
-    """Beside an answer only where there is a price, lest the answer's own cost become unknown."""
+    """What has no price is left out beside an answer that has, lest its cost become unknown."""
     if not call.parts and call.usage is not None and call.target is not None:
         call.parts.append((call.target, call.usage))
+    known = call.error is None and total_cost(call.parts, prices) is not None
     for attempt, target, usage in call.given_up:
         attempt.usage = usage
-        if call.error is not None or prices(target) is not None:
+        if not known or prices(target) is not None:
             call.parts.append((target, usage))
