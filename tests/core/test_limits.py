@@ -97,6 +97,19 @@ def test_a_calendar_counter_of_the_future_begins_anew(period: Period, next_perio
     assert current(wrong, period, begins, now) == Level(begins, 0, now)
 
 
+@pytest.mark.parametrize("period", [Period.DAY, Period.MONTH])
+def test_a_calendar_counter_that_is_long_over_knows_nothing_of_what_was_spent(
+    period: Period,
+) -> None:
+    now = int(datetime(2026, 10, 9, 12, tzinfo=UTC).timestamp()) * 1_000_000
+    begins = beginning(period, now)
+    before = Level(beginning(period, begins - 1), 5)
+    assert current(before, period, begins, now) == Level(begins, 0), "nothing can be missing"
+    behind = Level(beginning(period, 946_684_800_000_000), 5)  # 2000, as a clock begins to tell
+    assert current(behind, period, begins, now) == Level(begins, 0, now)
+    assert current(Level(), period, begins, now) == Level(begins, 0, now)
+
+
 def test_a_window_has_its_length_and_no_calendar() -> None:
     assert beginning(Period.WINDOW, NOW) == 0
     assert ending(Period.WINDOW, NOW) == NOW + WINDOW_US

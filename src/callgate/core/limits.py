@@ -27,6 +27,7 @@ the words of the shared table end soon after."""
 
 _DAY_US: Final = 86_400_000_000
 _MONTH_US: Final = 31 * _DAY_US
+_KEPT_US: Final = 32 * _DAY_US  # as long as Redis keeps one
 _EPOCH: Final = date(1970, 1, 1).toordinal()
 
 
@@ -108,14 +109,16 @@ def current(level: Level, period: Period, begins: int, now: int) -> Level:
     """The counter as it stands at `now`, started again where its time is over.
 
     A calendar counter does not go back: who is late with the new day counts in it all the same. One
-    that is further ahead was opened by a clock that has been put right since, and begins anew,
-    to be told what was spent.
+    that is further ahead was opened by a clock that has been put right since, and begins anew, to
+    be told what was spent. So does one that is long over: a clock that was behind may have opened
+    it.
     """
     if period is Period.WINDOW:
         opened, used = look(level.opened, level.used, now)
         return level if opened == level.opened else Level(opened, used)
     if begins > level.opened:
-        return Level(begins, 0, 0 if level.opened else now)
+        recent = level.opened > 0 and begins <= level.opened + _KEPT_US
+        return Level(begins, 0, 0 if recent else now)
     if begins < level.opened and ending(period, begins) < level.opened:
         return Level(begins, 0, now)
     return level
