@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from typing import Final
 
 # https://www.gnu.org/software/libc/manual/html_node/Malloc-Tunable-Parameters.html
@@ -18,7 +17,13 @@ def keep_freed() -> bool:
     By itself glibc gives back what a body of 400 KB took as soon as it is served, and has the
     system find and clear the same hundred pages for the next one: up to a third of what it costs.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl and macOS have none
+    try:
+        import ctypes  # which a Python that was built without libffi does not have
+
+        library = ctypes.CDLL(None)
+    except (ImportError, OSError):  # or one that is linked statically cannot
+        return False
+    mallopt = getattr(library, "mallopt", None)  # musl and macOS have none
     return mallopt is not None and all(
         mallopt(parameter, size)
         for parameter, size in ((_TRIM_THRESHOLD, _KEPT), (_MMAP_THRESHOLD, _MOST))

@@ -44,17 +44,18 @@ def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which can also retire: it then ends when its callers are served.
-
-    `ending` says that the process has been told to end, and has little time left.
-    """
+    """uvicorn's server, which can also retire: it then ends when its callers are served."""
 
     def __init__(self, config: uvicorn.Config, door: Door, drain: float) -> None:
         super().__init__(config)
         self._door = door
         self._drain = drain
         self._retiring = False
-        self.ending = False
+        self._ending = False
+
+    def may_stay(self) -> bool:
+        """Whether another has taken its place, and it has not been told to end since."""
+        return self._retiring and not self._ending
 
     def retire(self) -> None:
         """Take no more connections; leave the present ones all the time they need."""
@@ -64,11 +65,11 @@ class _Server(uvicorn.Server):
 
     def end(self) -> None:
         """The process is told to end, before it serves or after."""
-        self.ending = self.should_exit = True
+        self._ending = self.should_exit = True
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
-        self.ending = True
+        self._ending = True
         if self._retiring:
             asyncio.get_running_loop().call_soon_threadsafe(self._hasten)
 
@@ -118,8 +119,10 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
             await worker.seeding.stop()
             await worker.counters.stop()
             await worker.client.aclose()
-            while not await worker.held_records.save(final=server.ending or orphaned(supervisor)):
-                await asyncio.sleep(_SAVE_AGAIN)  # it has been replaced, so nobody waits for it
+            while not await worker.held_records.save(
+                final=orphaned(supervisor) or not server.may_stay()
+            ):
+                await asyncio.sleep(_SAVE_AGAIN)
 
 
 def _server(config: Config, worker: Worker) -> _Server:

@@ -15,9 +15,8 @@ from callgate.errors import GatewayError
 from callgate.web.malformed import malformed
 
 _END: Final = b"\r\n\r\n"
-_SHORT: Final = (
-    1024  # up to where a body costs less to look through than the end of the head to find
-)
+# Up to here a read costs less to look through than the end of the head in it to find.
+_SHORT: Final = 1024
 _PART: Final = len("\r\nupgrade")
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
