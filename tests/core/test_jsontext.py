@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from callgate.core.jsontext import inert, parse
+from callgate.core.jsontext import inert, parse, parse_object
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,16 @@ def test_sound_json_and_json_with_broken_characters_is_read(data: bytes, value: 
 def test_what_is_no_json_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match="JSON"):
         parse(data)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [(b"", "not JSON"), (b"<p>", "not JSON"), (b"[{}]", "no object"), (b"null", "no object")],
+)
+def test_a_body_that_is_no_object_is_told_by_what_it_is(body: bytes, what: str) -> None:
+    assert parse_object(b' {"a": "\xff"}') == {"a": "\ufffd"}
+    with pytest.raises(ValueError, match=f"{what}$"):
+        parse_object(body)
 
 
 def test_no_terminal_obeys_it_and_it_says_the_same() -> None:

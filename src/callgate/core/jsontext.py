@@ -28,6 +28,17 @@ def parse(data: bytes) -> Any:
         raise ValueError("JSON nested too deeply") from None
 
 
+def parse_object(data: bytes) -> dict[str, Any]:
+    """The JSON object that a body is, read as `parse` does. Raises ValueError with what it is."""
+    try:
+        value = parse(data)
+    except ValueError:
+        raise ValueError("a body that is not JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError("JSON that is no object")
+    return value
+
+
 def strict(data: bytes) -> Any:
     """The value of this JSON text, of which nothing has to be forgiven. Raises ValueError."""
     try:

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from callgate.core.chat import OWN_FIELDS, ChatBody, Json
 from callgate.core.http import HttpRequest, HttpResponse
-from callgate.core.jsontext import parse
+from callgate.core.jsontext import parse_object
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.target import Target
@@ -76,11 +76,9 @@ class OpenAI:
 
     def decode(self, response: HttpResponse, target: Target) -> ChatResponse:
         try:
-            body = parse(response.body)
-        except ValueError:
-            raise bad_reply("a body that is not JSON", response.body, target) from None
-        if not isinstance(body, dict):
-            raise bad_reply("JSON that is no object", response.body, target)
+            body = parse_object(response.body)
+        except ValueError as error:
+            raise bad_reply(str(error), response.body, target) from None
         if body.get("error"):
             raise openai_errors.from_object(body, target)
         choices = body.pop("choices", None)
