@@ -1,4 +1,4 @@
-"""The store of a configuration, opened for the length of one command."""
+"""The store and the counters of a configuration, opened for a command, or only tried."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def opened(config: Config, *, expected: bool = True) -> Iterator[Store]:
         raise Failure(str(error)) from None
     finally:
         store.close()
+
+
+def try_store(config: Config) -> None:
+    """Open the store, and close it. Raises ConfigFailure where that fails."""
+    with opened(config, expected=False):
+        pass
+
+
+def try_counters(config: Config) -> None:
+    """Ask the server that counts limits, if any. Raises ConfigFailure where it is of no use."""
+    from callgate.store.counters.opening import probe_counters
+
+    try:
+        probe_counters(config.settings.counters.url, region=config.region)
+    except StoreError as error:
+        raise ConfigFailure(str(error)) from None
 
 
 def _new(url: str) -> str:

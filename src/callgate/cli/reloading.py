@@ -8,13 +8,14 @@ from typing import Any
 import msgspec
 
 from callgate.cli.effect import in_effect
+from callgate.cli.opening import try_counters, try_store
+from callgate.cli.options import ConfigFailure
 from callgate.config import Config, ConfigError
 from callgate.config.bound import bind_local
 from callgate.config.secrets import secrets_of
 from callgate.local.process import LocalServer
 from callgate.server import logs
 from callgate.server.supervisor import ReloadError
-from callgate.store.base import StoreError
 
 _FIXED = ("region", "server.host", "server.port", "data_dir")
 """What a running gateway cannot change: its socket is open, its region is in its callers' keys, and
@@ -54,24 +55,22 @@ class Reloading:
             raise ReloadError("no model can be served: no provider is configured")
         if fresh.local_weights != self.config.local_weights:
             raise ReloadError("a change of the local model or its weights needs a restart")
-        if _setting(fresh, "counters.url") != _setting(self.config, "counters.url"):
-            _probe_counters(fresh)
-        if fresh.store_url != self.config.store_url:
-            _probe_store(fresh)
+        self._try_what_is_new(fresh)
         if self._local is not None:
             fresh = bind_local(fresh, self._local.origin, self._local.secret)
         logs.set_up(secrets_of(fresh))
         self.config = fresh
         return fresh
 
-
-def _probe_counters(config: Config) -> None:
-    from callgate.store.counters.opening import probe_counters
-
-    try:
-        probe_counters(config.settings.counters.url, region=config.region)
-    except StoreError as error:
-        raise ReloadError(str(error)) from None
+    def _try_what_is_new(self, fresh: Config) -> None:
+        """With a store that cannot be opened, workers would go on with the keys of the old one."""
+        try:
+            if _setting(fresh, "counters.url") != _setting(self.config, "counters.url"):
+                try_counters(fresh)
+            if fresh.store_url != self.config.store_url:
+                try_store(fresh)
+        except ConfigFailure as failure:
+            raise ReloadError(failure.message) from None
 
 
 def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
@@ -87,13 +86,3 @@ def _setting(config: Config, name: str) -> object:
     for step in name.split("."):
         value = getattr(value, step)
     return value
-
-
-def _probe_store(config: Config) -> None:
-    """Open another store once: a worker would go on with the keys that it remembers of the old."""
-    from callgate.store.opening import open_store
-
-    try:
-        open_store(config.store_url).close()
-    except StoreError as error:
-        raise ReloadError(str(error)) from None

@@ -17,7 +17,7 @@ import click
 from callgate.cli.effect import in_effect
 from callgate.cli.keys import minted
 from callgate.cli.local import fetch_shown
-from callgate.cli.opening import opened
+from callgate.cli.opening import opened, try_counters, try_store
 from callgate.cli.options import ConfigFailure, Failure, config_option, now_ms, read
 from callgate.cli.output import printable
 from callgate.cli.reloading import Reloading, overridden
@@ -72,7 +72,7 @@ def serve(
     if not config.models and not in_effect(config).config.models:
         raise _no_model(config)
     logs.set_up(secrets_of(config))
-    _probe_counters(config)
+    try_counters(config)  # a server of no use from the start is a mistake, not an outage
     with ExitStack() as stack:
         listener = stack.enter_context(listen(config))
         lock = _hold(config, _url(listener), stack, beside=beside)
@@ -102,16 +102,6 @@ def _no_model(config: Config) -> ConfigFailure:
     )
 
 
-def _probe_counters(config: Config) -> None:
-    """A server that cannot be used from the beginning is a mistake, not an outage."""
-    from callgate.store.counters.opening import probe_counters
-
-    try:
-        probe_counters(config.settings.counters.url, region=config.region)
-    except StoreError as error:
-        raise ConfigFailure(str(error)) from None
-
-
 def _probe_folder(config: Config) -> None:
     """What workers could not open, they would fall over again and again, their callers waiting."""
     from callgate.store.journal.journal import Journal
@@ -131,8 +121,7 @@ def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> Folder
     needs it says so.
     """
     if not config.data_dir.is_dir():
-        with opened(config, expected=False):
-            pass  # a store that cannot be used is told before there is a folder
+        try_store(config)  # one that cannot be used is told before there is a folder
     try:
         lock = stack.enter_context(closing(FolderLock(config.data_dir)))
     except OSError:
