@@ -34,9 +34,11 @@ def config(tmp_path: Path) -> Config:
         (f"{ME}http://[fd00::1]:9001\n", "http://[fd00::1]:9001"),
         (f"process {os.getpid()} on not-{NODE}, which listens on http://a:1", "http://[::1]:4711"),
         ("another process", "http://[::1]:4711"),
+        (f"{ME}http://[fd00::1", "http://[::1]:4711"),
+        (f"{ME}http://127.0.0.1:", "http://[::1]:4711"),
         ("", "http://[::1]:4711"),
     ],
-    ids=range(7),
+    ids=range(9),
 )
 def test_the_gateways_own_words_count_where_it_runs(config: Config, said: str, url: str) -> None:
     (config.data_dir / "gateway.lock").write_text(said)

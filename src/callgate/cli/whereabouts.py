@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import re
-from urllib.parse import urlsplit
 
 from callgate.config import Config
 from callgate.server.folderlock import told_in
 
-_WORDS = re.compile(r"process (\d{1,9}) on (.+), which listens on (http://\S+)")
+_WORDS = re.compile(
+    r"process (\d{1,9}) on (.+), which listens on http://(\[\S+\]|[^\s:]+):(\d{1,5})"
+)
 
 
 def words(url: str) -> str:
@@ -25,11 +26,9 @@ def gateway_url(config: Config) -> str:
     """
     found = _WORDS.fullmatch(told_in(config.data_dir))
     if found is not None and found[2] == platform.node() and _runs(int(found[1])):
-        url = urlsplit(found[3])
-        host, port = url.hostname or "", url.port or 80
-    else:
-        host, port = config.settings.server.host, config.settings.server.port
-    return f"http://{_reachable(host)}:{port}"
+        return f"http://{_reachable(found[3].strip('[]'))}:{found[4]}"
+    server = config.settings.server
+    return f"http://{_reachable(server.host)}:{server.port}"
 
 
 def _reachable(host: str) -> str:
