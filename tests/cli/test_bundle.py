@@ -135,7 +135,8 @@ def test_a_place_that_cannot_be_written_is_named(home: Home, tmp_path: Path) -> 
 def test_the_health_is_the_running_gateways_own(
     home: Home, tmp_path: Path, answer: bytes, told: dict[str, str]
 ) -> None:
-    async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
         writer.close()
 

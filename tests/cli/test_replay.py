@@ -53,11 +53,12 @@ def test_what_contradicts_itself_is_a_wrong_use(home: Home, arguments: tuple[str
 
 def test_a_gateway_that_is_not_there_is_told_without_the_password_of_its_url(home: Home) -> None:
     kept(home, IDS[0])
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    result = home.run(
-        "replay", IDS[0], "--key", "k", "--url", f"http://me:hidden-pw@127.0.0.1:{port}"
-    )
+    with socket.socket() as silent:  # has the port, and does not listen
+        silent.bind(("127.0.0.1", 0))
+        port = silent.getsockname()[1]
+        result = home.run(
+            "replay", IDS[0], "--key", "k", "--url", f"http://me:hidden-pw@127.0.0.1:{port}"
+        )
     assert result.exit_code == 1
     assert f"127.0.0.1:{port} does not answer: ConnectionRefusedError" in result.stderr
     assert "hidden-pw" not in result.output

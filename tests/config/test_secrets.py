@@ -18,7 +18,7 @@ url = "redis://:of-counters@redis.example"
 [metrics]
 token = "of-metrics"
 [traces]
-endpoint = "https://traces.example/v1/traces"
+endpoint = "https://me:of-collector@traces.example"
 headers = { authorization = "of-traces" }
 [providers.openai]
 api_key = "of-openai"
@@ -43,8 +43,8 @@ def test_every_place_that_holds_a_secret_is_known(tmp_path: Path) -> None:
     environ = {"HTTPS_PROXY": "http://me:of%20proxy@proxy.example:3128"}
     assert revealed(tmp_path, EVERYWHERE, environ) == sorted(
         [
-            "of%21store", "of!store", "of-counters", "of-metrics", "of-traces", "of-openai",
-            "of-bedrock", "id-of-bedrock", "session-of-bedrock", "of-no-model",
+            "of%21store", "of!store", "of-counters", "of-metrics", "of-traces", "of-collector",
+            "of-openai", "of-bedrock", "id-of-bedrock", "session-of-bedrock", "of-no-model",
             "of%20proxy", "of proxy", "bWU6b2YgcHJveHk=",
         ]
     )  # fmt: skip

@@ -29,7 +29,7 @@ def _held(config: Config) -> Iterator[str]:
         for one in model.deployments:  # the local model's key is made when it starts
             yield from (one.secret.reveal(), one.session_token.reveal())
             yield one.options.get("access_key_id", "")
-    for url in (config.store_url, settings.counters.url):
+    for url in (config.store_url, settings.counters.url, settings.traces.endpoint):
         yield from (one.reveal() for one in secrets_of_url(url))
     for proxy in (config.network.proxies.http, config.network.proxies.https):
         if proxy is not None:
