@@ -8,11 +8,11 @@ import os
 
 # What every request and every event of a stream passes through, as far as it gains by it. No class
 # here has a subclass elsewhere, since an interpreted class cannot inherit from a compiled one; and
-# no msgspec struct is here, since it would not find the types of its fields.
+# no msgspec struct or dataclass is here, since msgspec would not find the types of its fields.
 COMPILED = {
     "core": (
         "body", "directory", "forwarded", "health", "http", "ids", "jsontext",
-        "limits", "models", "present", "pricing", "quota", "request", "response", "routing",
+        "limits", "present", "pricing", "quota", "request", "response", "routing",
         "rules", "secret", "sse", "target", "template", "validate", "value",
     ),
     "engine": (

@@ -13,6 +13,7 @@ from callgate.core.directory import Directory
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model, Vendor
 from callgate.core.price import Price
+from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.engine.pricebook import PriceBook
 from callgate.pricekeeper import PriceKeeper
@@ -42,7 +43,7 @@ def target(name: str) -> Target:
         upstream_model=name,
         origin=Origin("https", "upstream.example", 443),
         path="/v1",
-        secret=None,
+        secret=Secret(""),
     )
     return Target(Model(name=name, deployments=(deployment,)), deployment)
 

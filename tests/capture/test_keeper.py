@@ -12,6 +12,7 @@ from callgate.capture import files
 from callgate.capture.keeper import CaptureKeeper
 from callgate.core.directory import Directory
 from callgate.core.ids import uuid7
+from callgate.core.models import Model
 from callgate.engine.call import Call
 from callgate.store.base import Key
 
@@ -31,7 +32,7 @@ def keeper_in(folder: Path) -> CaptureKeeper:
 
 def taped(keeper: CaptureKeeper, number: int) -> Call:
     call = Call(uuid7(1_700_000_000_000, number), 0.0, "POST", "/")
-    call.key, call.model = OWNER, "m"
+    call.key, call.model = OWNER, Model(name="m", deployments=())
     call.tape = keeper.tape(call.request_id, "all", 0)
     call.tape.wanted = True
     return call

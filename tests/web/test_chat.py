@@ -12,6 +12,7 @@ from callgate.cli.build import compiled
 from callgate.core.chat import Chunk
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model, Vendor
+from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.engine.call import Call
 from callgate.web.chat import Chat
@@ -25,7 +26,7 @@ DEPLOYMENT = Deployment(
     upstream_model="m",
     origin=Origin("http", "h", 80),
     path="",
-    secret=None,
+    secret=Secret(""),
 )
 TARGET = Target(Model(name="m", deployments=(DEPLOYMENT,)), DEPLOYMENT)
 
