@@ -137,8 +137,9 @@ def test_probabilities_that_are_no_object_are_none(given: Any, target: Target) -
     assert chunk.choices[0]["logprobs"] is None
 
 
-def test_probabilities_that_nobody_tells_are_null(target: Target) -> None:
-    assert choice_of(target, dict(SAID))["logprobs"] is None
+@pytest.mark.parametrize("more", [{}, {"native_finish_reason": "end_turn"}])
+def test_probabilities_that_nobody_tells_are_null(more: dict[str, Any], target: Target) -> None:
+    assert choice_of(target, dict(SAID), **more)["logprobs"] is None
 
 
 def test_what_is_missing_is_filled_in(target: Target) -> None:

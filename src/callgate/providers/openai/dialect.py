@@ -143,9 +143,10 @@ def _is_usual(choice: Any, at: int) -> bool:
         )
     except (KeyError, TypeError):
         return False
-    if usual and choice.get("native_finish_reason") is None:  # OpenRouter says null
-        choice["native_finish_reason"] = reason
-        choice.setdefault("logprobs", None)  # llama.cpp leaves out both
+    if usual:
+        choice.setdefault("logprobs", None)  # llama.cpp leaves it out
+        if choice.get("native_finish_reason") is None:  # OpenRouter says null
+            choice["native_finish_reason"] = reason
     return usual
 
 
