@@ -72,7 +72,7 @@ for i, key in ipairs(KEYS) do
       opened = now
     end
   elseif begins > opened then
-    birth = opened == 0 and now or 0
+    birth = (opened == 0 or begins > opened + 32 * 86400000000) and now or 0
     opened, used = begins, 0
   end
   if amount > limit then amount = limit end
