@@ -133,6 +133,10 @@ async def test_a_deployment_that_cannot_be_asked_hides_no_failure_of_another(awa
     ]
     assert await failover.run(call, candidates, scripted(call, left)) == "n"
     assert {one.deployment for one in call.attempts} == {"one", "two", "n"}
+    assert [one.decision for one in call.attempts][:2] == [
+        "go to the next target",
+        "fall back to n",
+    ]
 
 
 def scripted(call: Call, left: dict[str, list[str]]) -> Send[str]:

@@ -151,7 +151,10 @@ class Failover:
                     return await self._race(run, at, deployment, rest)
                 return await self._attempt(run, candidate, deployment)
             except GatewayError as error:
-                decision = self.judge(call, candidate, deployment, error, others=others)
+                beside = bool(rest) and error.kind.type not in _SAME_FOR_ALL
+                decision = self.judge(
+                    call, candidate, deployment, error, others=others, beside=beside
+                )
                 if decision.action != "retry":
                     raise
             await self.wait(call, decision.wait)
@@ -254,12 +257,14 @@ class Failover:
         error: GatewayError,
         *,
         others: bool,
+        beside: bool = False,
         broken: Attempt | None = None,
     ) -> Decision:
         """What follows the failure of the latest attempt; noted on it and on the deployment.
 
-        Every attempt of the call at the deployment counts, whatever came between. `broken` is one
-        whose answer broke off, in place of the latest: nobody has waited for another until now.
+        Every attempt of the call at the deployment counts, whatever came between. `beside` says
+        that another deployment of the model is asked next, `broken` is an attempt whose answer
+        broke off, in place of the latest: nobody has waited for another until now.
         """
         if self.learn(call, deployment, error):
             call.notes.append(f"the circuit of {deployment.id} opened")
@@ -270,7 +275,7 @@ class Failover:
         tries = sum(one.deployment == deployment.id for one in call.attempts)
         waited = 0.0 if broken is not None else call.elapsed_us() / 1e6
         state = State(max(tries, 1), len(call.attempts), waited)
-        others = others and _may_leave(error, candidate)
+        others = others and (beside or _may_leave(error, candidate))
         decision = decide(error, state, budget, others=others, chance=self._chance())
         if broken is not None or call.attempts:
             _note(broken or call.attempts[-1], decision)
