@@ -106,6 +106,20 @@ def test_reading_where_there_is_no_store_says_so_and_makes_none(home: Home) -> N
     assert not home.data.exists()
 
 
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize("arguments", [(), ("--follow",)], ids=["once", "follow"])
+def test_a_journal_that_cannot_be_read_is_told_with_the_fix(
+    home: Home, arguments: tuple[str, ...], *, stored: bool
+) -> None:
+    if stored:
+        home.ship()
+    (home.data / "journal" / "1795426683000-1-a.journal").mkdir(parents=True)
+    result = home.run("logs", *arguments)
+    assert result.exit_code == 1
+    assert "cannot be read: Is a directory; give it to the user" in result.stderr
+    assert "until the store answers" not in result.stderr
+
+
 def test_wrong_filters_are_named(home: Home) -> None:
     for arguments in (
         ("--status", "600"),

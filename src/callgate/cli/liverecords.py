@@ -28,7 +28,10 @@ class LiveRecords:
         self._missed: int | None = None  # from when on the store has not been looked at (Unix ms)
 
     def find(self, query: Query) -> list[Record]:
-        """The newest `query.limit` records that match, newest first. Never raises StoreError."""
+        """The newest `query.limit` records that match, newest first.
+
+        Raises StoreError where the journals cannot be read.
+        """
         since, missed = query.since, self._missed
         if missed is not None and since is not None:
             since = min(since, max(missed, since - _LONGEST_MS))
@@ -36,10 +39,11 @@ class LiveRecords:
         try:
             found = self._all.find(wanted)
         except StoreError as error:
+            found = self._journals.find(wanted)
             if missed is None:
                 self._missed = since or 0
                 self._tell(f"only the journals are read until the store answers: {error}")
-            return self._journals.find(wanted)
+            return found
         if missed is not None:
             self._missed = None
             self._tell("the store answers again")

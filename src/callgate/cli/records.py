@@ -29,7 +29,8 @@ def reading(config: Config) -> Iterator[Records]:
             click.echo(f"callgate: note: only the journals are read: {failure.message}", err=True)
             if failure.fix:
                 click.echo(f"  {failure.fix}", err=True)
-        yield Records(log, config.journal_dir)
+        with _told():
+            yield Records(log, config.journal_dir)
 
 
 @contextmanager
@@ -49,7 +50,17 @@ def following(config: Config) -> Iterator[LiveRecords]:
             note(f"only the journals are read: {failure.message}")
         except StoreError as error:
             note(f"only the journals are read: {error}")
-        yield LiveRecords(log, config.journal_dir, note)
+        with _told():
+            yield LiveRecords(log, config.journal_dir, note)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What cannot be read, with the fix, as a failure of the command."""
+    try:
+        yield
+    except StoreError as error:
+        raise Failure(str(error)) from None
 
 
 def _demand_store(config: Config) -> None:
