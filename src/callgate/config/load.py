@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import ssl
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -162,6 +161,8 @@ def _why_not_trusted(file: Path) -> str:
     """What is wrong with a file of certificate authorities, if anything."""
     if not (file.is_file() and os.access(file, os.R_OK)):
         return "cannot be read"
+    import ssl  # an eighth of what a command takes to start, which few need
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
     except OSError:
