@@ -34,6 +34,7 @@ from callgate.upstream.credentials import Credentials
 from callgate.upstream.transport import Transport
 
 _ENCODER: Final = msgspec.json.Encoder()
+_KEPT_BYTES: Final = 1 << 20
 
 
 class Sink(Protocol):
@@ -175,6 +176,8 @@ class Engine:
             omit(told)
             _ENCODER.encode_into(told, self._written)
         record = bytes(self._written)
+        if len(record) > _KEPT_BYTES:  # it would stay as large, though few records are
+            self._written = bytearray()
         self._journal.append(record)
         if call.error is not None or self._access_log.access:
             self._access_log.settled(call)

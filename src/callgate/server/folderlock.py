@@ -13,7 +13,11 @@ _HELD = (BlockingIOError, PermissionError)
 
 
 def told_in(folder: Path) -> str:
-    """The words of who holds a data folder's lock, or held it last; empty if there are none."""
+    """The words of who holds a data folder's lock, or held it last; empty if there are none.
+
+    For other processes than the one that holds it: what is closed here would end its lock.
+    https://man7.org/linux/man-pages/man2/F_SETLK.2const.html
+    """
     try:
         with (folder / _NAME).open("rb") as file:
             return file.read(_MAX_TOLD).decode("utf-8", "replace").strip()
