@@ -57,6 +57,21 @@ def test_text_follows_what_is_none() -> None:
     assert choice["message"]["content"] == "ab"
 
 
+@pytest.mark.parametrize(
+    ("name", "begun", "odd"),
+    [
+        ("reasoning", "a", [{"text": "b"}]),
+        ("reasoning", "a", {"text": "b"}),
+        ("tool_calls", [{"index": 0, "id": "a"}], {"id": "b"}),
+    ],
+)
+def test_a_piece_of_another_type_takes_the_place_of_those_before_it(
+    name: str, begun: object, odd: object
+) -> None:
+    (choice,) = gathered(chunk({name: begun}), chunk({name: odd}))
+    assert choice["message"][name] == odd
+
+
 def test_calls_of_tools_are_joined_by_index() -> None:
     def call(index: int, **more: Any) -> Json:
         return {"tool_calls": [{"index": index, **more}]}

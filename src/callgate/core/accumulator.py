@@ -89,12 +89,12 @@ class Accumulator:
                     before = known[name] = _Calls()
                 self._calls(before, value)
             elif isinstance(value, dict):
-                if not isinstance(before, dict):
+                if type(before) is not dict:  # which the calls of tools are not
                     before = known[name] = {}
                 self._merge(before, value)
             elif isinstance(value, list):
                 self._left -= _PER_CHUNK * len(value)
-                if isinstance(before, list):
+                if type(before) is list:  # which the pieces of a text are not
                     before.extend(value)
                 else:
                     known[name] = list(value)
