@@ -317,8 +317,8 @@ async def test_a_budget_that_a_clock_far_behind_has_opened_is_told_what_was_spen
 ) -> None:
     await counters.draw("acme", [SPEND.replace(begins=TODAY - 33 * 86_400_000_000)], NOW)
     grant = await counters.draw("acme", [SPEND], NOW)
-    assert grant.levels[0] == Level(TODAY, 300, NOW * 1_000_000)
-    for days, birth in ((32, 0), (65, NOW * 1_000_000)):
+    assert grant.levels[0] == Level(TODAY, 300, int(NOW * 1_000_000))
+    for days, birth in ((32, 0), (65, int(NOW * 1_000_000))):
         later = SPEND.replace(begins=TODAY + days * 86_400_000_000)
         assert (await counters.draw("acme", [later], NOW)).levels[0].birth == birth
 
