@@ -60,7 +60,12 @@ def test_media_count_as_pictures_whatever_their_size(part: Any, *, spaces: bool)
 @pytest.mark.parametrize("words", ["so many words ", "\u4e00\u4e8c", "a\\b", "x\n"])
 def test_text_that_pretends_to_be_a_medium_is_text(words: str) -> None:
     text = "data:text/plain;base64," + words * 10_000
-    assert read(asked(text)) >= len(text.encode()) // 4
+    beside = [{"type": "text", "text": text}, picture("A")]
+    assert min(read(asked(text)), read(asked(beside))) >= len(text.encode()) // 4
+
+
+def test_a_medium_that_is_written_into_a_text_is_text() -> None:
+    assert read(asked("data:image/png;base64," + "A" * 40_000)) >= 10_000
 
 
 def test_an_answer_counts_with_its_thoughts_and_calls() -> None:

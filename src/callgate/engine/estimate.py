@@ -27,7 +27,7 @@ def estimate(request: ChatRequest, model: Model, output: int = 0) -> Usage:
     prompt = prompt_bytes(request)
     tools = request.raw.get("tools")
     size = len(prompt) if tools is None else len(prompt) + len(tools)
-    if size > _LARGE:
+    if size > _LARGE and _may_hold_media(request):
         size -= _of_media(bytes(prompt))
     read = size // PER_TOKEN
     if model.context_length:  # what is longer is refused by the provider
@@ -60,6 +60,16 @@ def characters(value: object) -> int:
         if isinstance(function, dict)
         for text in (function.get("name"), function.get("arguments"))
         if isinstance(text, str)
+    )
+
+
+def _may_hold_media(request: ChatRequest) -> bool:
+    """Whether some part of a message is no text: to search a long prompt takes a millisecond."""
+    return any(
+        part.type != "text"
+        for message in request.messages
+        if isinstance(message.content, list)
+        for part in message.content
     )
 
 
