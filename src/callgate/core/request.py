@@ -36,6 +36,11 @@ class ChatRequest(Value):
         self.turned = turned
 
     @property
+    def has_answer(self) -> bool:
+        """Whether an earlier answer stands among the messages."""
+        return "assistant" in [message.role for message in self.messages]
+
+    @property
     def wants_usage(self) -> bool:
         """Whether a stream is to end with a chunk that carries the usage."""
         options = self.body.stream_options

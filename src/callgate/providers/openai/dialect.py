@@ -56,7 +56,7 @@ class OpenAI:
         if body.messages is None:
             if "prompt" in raw:
                 fields["messages"] = [{"role": "user", "content": raw["prompt"]}]
-        elif vendor.answer_fields is not None or not vendor.developer or _has_answer(request):
+        elif vendor.answer_fields is not None or not vendor.developer or request.has_answer:
             fields["messages"] = sent_back(request, deployment)
         most = target.model.max_output_tokens
         fields[vendor.max_tokens_field] = output_limit(request, most, thoughts_of(body))
@@ -126,11 +126,6 @@ class OpenAI:
             options["include_usage"] = True
         if options:
             fields["stream_options"] = options
-
-
-def _has_answer(request: ChatRequest) -> bool:
-    """Whether an earlier answer stands among the messages."""
-    return "assistant" in [message.role for message in request.messages]
 
 
 def _is_usual(choice: Any, at: int) -> bool:

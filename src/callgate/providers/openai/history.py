@@ -60,8 +60,7 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     strict, renamed = vendor.answer_fields is not None, not vendor.developer
     short = vendor.short_ids
     wanted = vendor.calls_need_thoughts and not _is_quiet(request.body, deployment.upstream_model)
-    answered = any(message.role == "assistant" for message in request.messages)
-    nulls = answered and _NULLS.search(raw) is not None  # as slow as decoding them
+    nulls = request.has_answer and _NULLS.search(raw) is not None  # as slow as decoding them
     if not any(
         ((strict or nulls) and message.role == "assistant")
         or (renamed and message.role == "developer")
