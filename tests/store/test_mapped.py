@@ -6,7 +6,6 @@ import asyncio
 import fcntl
 import itertools
 import random
-import stat
 import struct
 import time
 from contextlib import ExitStack
@@ -18,7 +17,6 @@ import pytest
 from callgate.core.limits import Draw, Period, beginning
 from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
-from callgate.store.base import StoreError
 from callgate.store.counters import mapped
 from callgate.store.counters.mapped import MappedCounters
 from callgate.store.counters.mappedfile import HEADER
@@ -335,67 +333,6 @@ def test_every_place_of_a_table_is_found_by_others(
         for account in accounts:
             assert reserve(counters, account, "m", 1, NOW).admitted is admitted
         counters.close()
-
-
-def test_the_file_is_for_its_owner_alone(path: Path) -> None:
-    MappedCounters(path).close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-
-
-def test_an_existing_file_keeps_its_number_of_slots(path: Path) -> None:
-    MappedCounters(path, slots=16).close()
-    size = path.stat().st_size
-    counters = MappedCounters(path, slots=99)
-    assert reserve(counters, "acme", "m", 3, NOW).admitted
-    counters.close()
-    assert path.stat().st_size == size
-
-
-@pytest.mark.parametrize("left", [0, 8, 4000])
-def test_a_file_that_a_killed_process_left_unfinished_is_finished(path: Path, left: int) -> None:
-    path.parent.mkdir()
-    path.write_bytes(bytes(left))
-    counters = MappedCounters(path, slots=256)
-    assert reserve(counters, "acme", "m", 3, NOW).admitted
-    counters.close()
-
-
-@pytest.mark.parametrize(("at", "word"), [(8, 99), (16, 17), (16, 15), (16, 0)])
-def test_a_table_of_another_layout_or_size_is_replaced_under_who_still_uses_it(
-    path: Path, at: int, word: int
-) -> None:
-    old = MappedCounters(path, slots=16)
-    with path.open("r+b") as file:
-        file.seek(at)
-        file.write(struct.pack("=Q", word))
-    new = MappedCounters(path, slots=16)
-    assert [reserve(new, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
-    assert reserve(old, "acme", "m", 1, NOW).admitted
-    old.close()
-    new.close()
-    assert [one.name for one in path.parent.iterdir()] == [path.name]
-
-
-@pytest.mark.parametrize("content", [b"precious", b"precious" * 1000, bytes(10_000) + b"x"])
-def test_a_table_that_is_damaged_is_moved_aside_and_told(
-    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    path.parent.mkdir()
-    path.write_bytes(content)
-    counters = MappedCounters(path, slots=16)
-    assert [reserve(counters, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
-    counters.close()
-    assert path.with_name("limits.table.damaged").read_bytes() == content
-    assert [one.message for one in caplog.records] == [
-        "windows start again: their table is damaged"
-    ]
-
-
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="data_dir"):
-        MappedCounters(tmp_path / "file" / "limits.table")
 
 
 def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> None:

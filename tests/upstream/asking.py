@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
 from callgate.core.http import HttpRequest, Origin
 from callgate.core.models import Timeouts
 from callgate.errors import GatewayError
 from callgate.upstream.client import Client, Response
+from patience import PATIENCE
 
 PATIENT = Timeouts(connect=60, headers=60, first_token=60, silence=60, total=120)
 
@@ -60,3 +64,10 @@ class Ask:
 async def _pieces(response: Response):  # type: ignore[no-untyped-def]
     while data := await response.receive():
         yield data
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what comes about without being told."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.002)
