@@ -93,7 +93,7 @@ class Failover:
                 except GatewayError as error:
                     if failure is None or error.kind.type not in _TELLS_LITTLE:
                         failure = error
-                    if not _may_leave(error, candidate) or self._is_spent(call):
+                    if not may_leave(error, candidate) or self._is_spent(call):
                         _note_end(call, error)
                         raise
                     if error.kind.type == "context_too_long":
@@ -217,7 +217,7 @@ class Failover:
             ),
             delay,
             rival,
-            lambda error: not _may_leave(error, candidate),
+            lambda error: not may_leave(error, candidate),
         )
         started = monotonic()
         try:
@@ -275,7 +275,7 @@ class Failover:
         tries = sum(one.deployment == deployment.id for one in call.attempts)
         waited = 0.0 if broken is not None else call.elapsed_us() / 1e6
         state = State(max(tries, 1), len(call.attempts), waited)
-        others = others and (beside or _may_leave(error, candidate))
+        others = others and (beside or may_leave(error, candidate))
         decision = decide(error, state, budget, others=others, chance=self._chance())
         if broken is not None or call.attempts:
             _note(broken or call.attempts[-1], decision)
@@ -334,7 +334,7 @@ def _wants_hedge(candidate: Candidate) -> bool:
     return candidate.model.hedge if config is None or config.hedge is None else config.hedge
 
 
-def _may_leave(error: GatewayError, candidate: Candidate) -> bool:
+def may_leave(error: GatewayError, candidate: Candidate) -> bool:
     """Whether another model could fare better."""
     kind = error.kind.type
     if kind == "unsupported_field":  # the caller's own choice of model has to be told

@@ -11,14 +11,13 @@ from callgate.core.models import Deployment
 from callgate.core.prefill import can_go_on, prefilled, takes_beginning
 from callgate.core.record import Splice as Place
 from callgate.core.request import ChatRequest
-from callgate.core.retry import reaction
 from callgate.core.splice import Matched, Prefilled, Splice, stem
 from callgate.core.target import Target
 from callgate.core.usage import total
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
 from callgate.engine.contentfilter import filtered, leaves, note_used
-from callgate.engine.failover import Failover
+from callgate.engine.failover import Failover, may_leave
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.errors import GatewayError
 from callgate.providers.prefill import prefill_of
@@ -220,13 +219,8 @@ class HealingStream:
         self._way = Place(characters=len(text), attempt=attempt, way=way)  # type: ignore[arg-type]
 
     def _may_continue(self, error: GatewayError, candidate: Candidate) -> bool:
-        config = candidate.request.body.fallback_config
-        if error.kind.type == "content_filtered":
-            elsewhere = config is not None and config.on_content_filter is True
-        else:
-            elsewhere = reaction(error).elsewhere
         return (
-            elsewhere
+            may_leave(error, candidate)
             and self._continues
             and self._plain
             and self._call.finish_reason is None
