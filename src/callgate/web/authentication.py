@@ -35,7 +35,7 @@ class Authenticator:
         check_region(text, self._region, self._region_endpoints)
         hashed = digest(text)
         try:
-            key = self._keyring.cached(hashed) or await self._keyring.find(hashed)
+            key = await self._keyring.find(hashed)
         except GatewayError:
             call.key = self._keyring.dead(hashed)
             raise
