@@ -40,6 +40,7 @@ class Gate:
     def __init__(self, chat: Chat, cold: App, keeper: Keeper, errors: ErrorWriter) -> None:
         self._keeper = keeper
         self._chat = chat
+        self._engine = chat.engine
         self._counters = chat.engine.admission.counters
         self._cold = cold
         self._errors = errors
@@ -83,7 +84,7 @@ class Gate:
         call = Call(self._request_id(), time(), "", "")
         call.client = client
         call.error, call.status = error, error.kind.status
-        self._chat.engine.settle(call)
+        self._engine.settle(call)
         return call.request_id, self._errors.body(call, error)
 
     def _request_id(self) -> str:
@@ -102,7 +103,7 @@ class Gate:
                 if call.degraded:
                     message["headers"].append(DEGRADED)
                 if call.path not in _UNRECORDED or call.status >= 500:
-                    self._chat.engine.settle(call)
+                    self._engine.settle(call)
             await exchange.send(message)
 
         await self._cold(scope, exchange.receive, marked)
@@ -111,16 +112,16 @@ class Gate:
         begun = call.status != 0
         call.error, call.status = error, error.kind.status
         if begun:  # the server breaks off a response that is left incomplete
-            self._chat.engine.settle(call)
+            self._engine.settle(call)
             return
         try:
             await self._chat.look_at_quota(call)
         except asyncio.CancelledError:  # the caller left meanwhile
-            self._chat.engine.settle(call)
+            self._engine.settle(call)
             raise
         body = self._errors.body(call, error)
         call.response_bytes = len(body)
-        self._chat.engine.settle(call)
+        self._engine.settle(call)
         send = exchange.send if call.tape is None else taped(exchange.send, call.tape)
         await send_whole(send, call.status, error_headers(call, error), body)
 
@@ -131,4 +132,4 @@ class Gate:
             call.error = GatewayError("client_disconnected", why)
         call.status = call.error.kind.status
         note_left(call)
-        self._chat.engine.settle(call)
+        self._engine.settle(call)
