@@ -34,7 +34,6 @@ from callgate.engine.limitlevels import LimitLevels
 from callgate.engine.metering import Metering
 from callgate.engine.pricebook import PriceBook
 from callgate.engine.seeding import Seeding
-from callgate.engine.shaping import Shaping
 from callgate.engine.survey import survey
 from callgate.files import Files
 from callgate.metrics.gauges import gauges
@@ -134,7 +133,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
             config.region,
             book.price,
             Failover(world.health, budget, admission.reserve, world.chance, world.pause),
-            Shaping(checkers),
+            checkers,
             mid_stream=settings.streams.mid_stream,
             access_log=AccessLog(access=server.access_log),
         )

@@ -17,7 +17,6 @@ from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
 from callgate.engine.healing import HealingStream
 from callgate.engine.shapedstream import ShapedStream
-from callgate.engine.shaping import Shaping
 from callgate.providers.registry import VENDORS
 
 SCHEMA = {"type": "object", "properties": {"name": {"type": "string"}}}
@@ -52,7 +51,7 @@ def chunk(delta: dict[str, Any], finish: str | None = None) -> Chunk:
 
 async def test_whichever_of_two_answers_is_read_in_its_own_way() -> None:
     call = Call("id", 0.0, "POST", "/")
-    shaped = ShapedStream(call, Shaping(Checkers()))
+    shaped = ShapedStream(call, Checkers())
     request = parse_chat(msgspec.json.encode(BODY))
     by_tool, native = target("anthropic", "claude-3-5-haiku"), target("openai", "gpt-4.1")
     assert shaped.asked(by_tool, request).body.tools

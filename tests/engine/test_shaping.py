@@ -24,7 +24,7 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.checkers import Checkers
-from callgate.engine.shaping import Shaping, checked
+from callgate.engine.shaping import ShapedAnswer, checked
 from callgate.errors import GatewayError
 from callgate.providers.registry import VENDORS
 
@@ -95,6 +95,10 @@ def call() -> Call:
 Ask = Callable[..., Any]
 
 
+async def answer_of(call: Call, at: Target, asked: ChatRequest, model: Scripted) -> ChatResponse:
+    return await ShapedAnswer(call, at, asked, Checkers().form(asked), model).whole()
+
+
 @pytest.fixture
 def shaped(call: Call) -> Ask:
     """Asks a model that gives these answers; the answer, and the model."""
@@ -103,8 +107,7 @@ def shaped(call: Call) -> Ask:
         *answers: Any, asked: ChatRequest | None = None, at: Target | None = None
     ) -> tuple[ChatResponse, Scripted]:
         model = Scripted(call, *answers)
-        shaping = Shaping(Checkers())
-        return await shaping.whole(call, at or target(), asked or request(), model), model
+        return await answer_of(call, at or target(), asked or request(), model), model
 
     return ask
 
@@ -156,7 +159,7 @@ async def test_a_refusal_is_told_of_the_attempt_whose_answer_it_was(call: Call) 
             return answer
 
     with pytest.raises(GatewayError):
-        await Shaping(Checkers()).whole(call, target(), request(), Raced(call, BAD, BAD))
+        await answer_of(call, target(), request(), Raced(call, BAD, BAD))
     told = [(one.deployment, one.error) for one in call.attempts]
     mine = target().deployment.id
     other = ("beside it", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
+from typing import NamedTuple
 
 from callgate.core.chat import Json, ResponseFormat
 from callgate.core.conformance import Checker
@@ -17,6 +18,17 @@ _MOST_BYTES = 8 * 2**20  # of schemas as received; compiled, they take some ten 
 _AT_ONCE = 8 * 1024  # bytes of a schema beyond which it is prepared off the event loop
 
 
+class Form(NamedTuple):
+    """What one request's answer has to be; None where nothing is asked of it.
+
+    `promised`: it conforms or it is not given. `known`: its schema can be checked here.
+    """
+
+    checker: Checker | None
+    promised: bool = False
+    known: bool = True
+
+
 class Checkers:
     """Checkers by the bytes of `response_format` as received; the least recently used one goes."""
 
@@ -24,6 +36,7 @@ class Checkers:
         self._most = most
         self._bytes = 0
         self._any_object = Checker(None)
+        self._any_json = Checker(None, objects=False)
         self._known: OrderedDict[bytes, tuple[Checker | GatewayError, int]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -63,6 +76,16 @@ class Checkers:
         if strict or known.kind.type == "invalid_field":
             raise _again(known)
         return None
+
+    def form(self, request: ChatRequest) -> Form:
+        """What the answer to a request with a `response_format` has to be. Raises as `of` does."""
+        form = request.body.response_format
+        assert form is not None
+        if form.type == "text":
+            return Form(None)
+        checker = self.of(request)
+        promised = schema_of(form)[1] or form.type == "json_object"
+        return Form(checker or self._any_json, promised, known=checker is not None)
 
     def _keep(self, key: bytes, made: Checker | GatewayError, size: int) -> Checker | GatewayError:
         if key not in self._known:

@@ -23,13 +23,14 @@ from callgate.engine.attempt import Try
 from callgate.engine.call import Call, note_declined
 from callgate.engine.candidates import Candidate
 from callgate.engine.charging import charge
+from callgate.engine.checkers import Checkers
 from callgate.engine.contentfilter import check, leaves
 from callgate.engine.failover import Failover
 from callgate.engine.healing import HealingStream, continues
 from callgate.engine.postprocess import Whole, finished, gathered, needs_whole
 from callgate.engine.relay import Again, Outlet, Relay
 from callgate.engine.shapedstream import ShapedStream
-from callgate.engine.shaping import Shaping
+from callgate.engine.shaping import ShapedAnswer, is_held_back
 from callgate.upstream.credentials import Credentials
 from callgate.upstream.transport import Transport
 
@@ -76,7 +77,7 @@ class Engine:
         region: str,
         prices: Callable[[Target], Price | None],
         failover: Failover,
-        shaping: Shaping,
+        checkers: Checkers,
         *,
         mid_stream: str = "continue",
         access_log: AccessLog | None = None,
@@ -91,7 +92,7 @@ class Engine:
         self._failover = failover
         self._mid_stream = mid_stream
         self._access_log = access_log or AccessLog()
-        self._shaping = shaping
+        self._checkers = checkers
 
     async def complete(self, call: Call, candidates: Sequence[Candidate]) -> ChatResponse:
         """The whole answer to a call, even if the provider streams it. Raises GatewayError."""
@@ -124,7 +125,8 @@ class Engine:
         call.usage = None
         if body.response_format is not None:
             ask = partial(self._ask, call)
-            answer = await self._shaping.whole(call, target, request, ask)
+            form = self._checkers.form(request)
+            answer = await ShapedAnswer(call, target, request, form, ask).whole()
         else:
             answer = await self._ask(call, target, request)
         if body.post_processing_steps:
@@ -144,10 +146,10 @@ class Engine:
         If it has to be processed as a whole, all of it is waited for.
         """
         formed = any(candidate.request.body.response_format is not None for candidate in candidates)
-        if needs_whole(candidates) or (formed and self._shaping.holds_back(candidates)):
+        if needs_whole(candidates) or (formed and any(map(is_held_back, candidates))):
             return Whole(await self.complete(call, candidates))
 
-        shaped = ShapedStream(call, self._shaping) if formed else None
+        shaped = ShapedStream(call, self._checkers) if formed else None
 
         def connect(target: Target, request: ChatRequest, splice: Splice | None) -> Relay:
             if shaped is not None:

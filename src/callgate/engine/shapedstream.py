@@ -11,9 +11,10 @@ from callgate.core.request import ChatRequest
 from callgate.core.structured_stream import Transcript, Unwrapping
 from callgate.core.target import Target
 from callgate.engine.call import Call
+from callgate.engine.checkers import Checkers
 from callgate.engine.healing import HealingStream
 from callgate.engine.relay import Again, Outlet
-from callgate.engine.shaping import UNCHECKED, Shaping, checked, note
+from callgate.engine.shaping import UNCHECKED, checked, note, planned
 
 _MOST = 4 * 2**20
 """Characters of an answer that are kept to be checked."""
@@ -33,9 +34,9 @@ class ShapedStream:
     function, its arguments are the content.
     """
 
-    def __init__(self, call: Call, shaping: Shaping) -> None:
+    def __init__(self, call: Call, checkers: Checkers) -> None:
         self._call = call
-        self._shaping = shaping
+        self._checkers = checkers
         self._asked: dict[str, _Asked] = {}
         self._transcript = Transcript(min(_MOST, MAX_WORK))
         self.stream: HealingStream | None = None
@@ -49,7 +50,7 @@ class ShapedStream:
 
     def asked(self, target: Target, request: ChatRequest) -> ChatRequest:
         """The request as this target is asked."""
-        way = self._shaping.plan(self._call, target, request)
+        way = planned(self._call, target, request)
         asked = _Asked(request, Unwrapping() if way.tool else None)
         self._asked[target.deployment.id] = asked  # two may be asked at the same time
         return way.request
@@ -76,7 +77,7 @@ class ShapedStream:
         """Nothing is passed on unseen: `next` is told all of it."""
 
     async def _check(self, request: ChatRequest, chunk: Chunk, text: str) -> None:
-        form = self._shaping.form(request)
+        form = self._checkers.form(request)
         if form.checker is None:
             return
         _, violations = await checked(form.checker, text, mends=False)

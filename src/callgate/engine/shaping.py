@@ -17,7 +17,6 @@ import msgspec
 
 from callgate.core.chat import Chunk, Json, Usage
 from callgate.core.conformance import Checker
-from callgate.core.record import Attempt
 from callgate.core.repair import repair, said_once
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
@@ -27,29 +26,18 @@ from callgate.core.usage import total
 from callgate.engine.attempt import fail
 from callgate.engine.call import Call
 from callgate.engine.candidates import Candidate
-from callgate.engine.checkers import Checkers, schema_of
+from callgate.engine.checkers import Form, schema_of
 from callgate.engine.contentfilter import note_used
 from callgate.errors import GatewayError
 from callgate.providers.forms import forms_of
 
 Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
-METADATA = "response_format"
+_FIELD = "response_format"
 UNCHECKED = "the answer was not held against its schema, which cannot be checked here"
 _AT_ONCE = 1_000_000
 """Work (`Checker.work`) beyond which a check leaves the event loop."""
 _REPAIRED_AT_ONCE = 2_000
 """Characters of broken JSON beyond which its repair does."""
-
-
-class Form(NamedTuple):
-    """What one request's answer has to be; None where nothing is asked of it.
-
-    `promised`: it conforms or it is not given. `known`: its schema can be checked here.
-    """
-
-    checker: Checker | None
-    promised: bool = False
-    known: bool = True
 
 
 class Fault(NamedTuple):
@@ -59,30 +47,22 @@ class Fault(NamedTuple):
     violations: Sequence[str]
 
 
-class Shaping:
-    """Brings targets to answer in form, and sees that they did."""
+class ShapedAnswer:
+    """The whole answer of one target in the form that the request asks for; `ask` asks a target."""
 
-    def __init__(self, checkers: Checkers) -> None:
-        self.checkers = checkers
-        self._any_json = Checker(None, objects=False)
+    def __init__(
+        self, call: Call, target: Target, request: ChatRequest, form: Form, ask: Ask
+    ) -> None:
+        self._call = call
+        self._target = target
+        self._request = request
+        self._form = form
+        self._ask = ask
 
-    def form(self, request: ChatRequest) -> Form:
-        """What the answer has to be. Raises GatewayError for a form that cannot be had."""
-        form = request.body.response_format
-        assert form is not None
-        if form.type == "text":
-            return Form(None)
-        _, strict = schema_of(form)
-        checker = self.checkers.of(request)
-        promised = strict or form.type == "json_object"
-        return Form(checker or self._any_json, promised, known=checker is not None)
-
-    async def whole(
-        self, call: Call, target: Target, request: ChatRequest, ask: Ask
-    ) -> ChatResponse:
-        """The answer of one target, which `ask` gives. Raises GatewayError."""
-        form = self.form(request)
-        answer, fault = await self._once(call, target, request, form, ask)
+    async def whole(self) -> ChatResponse:
+        """The answer. Raises GatewayError."""
+        call, form = self._call, self._form
+        answer, fault = await self._once(self._request)
         if fault is None:
             if not form.known:
                 call.notes.append(UNCHECKED)
@@ -90,72 +70,26 @@ class Shaping:
         if not form.promised:
             note(call, answer, fault.violations)
             return answer
-        return await self._again(call, target, request, form, ask, answer, fault)
-
-    def plan(
-        self, call: Call, target: Target, request: ChatRequest, *, plainly: bool = False
-    ) -> Plan:
-        """How the target is asked; noted where it is not by its own parameter."""
-        form = request.body.response_format
-        if form is None or form.type == "text":
-            return Plan("native", request)
-        made = plan(request, forms_of(target), plainly=plainly)
-        if made.way != "native":
-            words = f"{target.deployment.id} was brought to answer in form by {_WAYS[made.way]}"
-            if words not in call.notes:
-                call.notes.append(words)
-        return made
-
-    def holds_back(self, candidates: Sequence[Candidate]) -> bool:
-        """Whether a streamed answer of these candidates is to be seen only when it is whole."""
-        return any(
-            candidate.request.body.response_format is not None and self._holds_back(candidate)
-            for candidate in candidates
-        )
-
-    def _holds_back(self, candidate: Candidate) -> bool:
-        form = candidate.request.body.response_format
-        if form is None or form.type == "text":
-            return False
-        if schema_of(form)[1]:
-            return True
-        targets = [
-            Target(candidate.model, deployment) for deployment in candidate.model.deployments
-        ]
-        return any(plan(candidate.request, forms_of(one)).way in _BY_WORDS for one in targets)
+        return await self._again(answer, fault)
 
     async def _once(
-        self,
-        call: Call,
-        target: Target,
-        request: ChatRequest,
-        form: Form,
-        ask: Ask,
-        *,
-        plainly: bool = False,
+        self, request: ChatRequest, *, plainly: bool = False
     ) -> tuple[ChatResponse, Fault | None]:
-        way = self.plan(call, target, request, plainly=plainly)
-        answer = await ask(target, way.request)
+        form = self._form
+        way = planned(self._call, self._target, request, plainly=plainly)
+        answer = await self._ask(self._target, way.request)
         if way.tool:
             answer = unwrapped(answer, way.tool)
         if form.checker is None:
             return answer, None
         mends = form.promised or way.way != "native"
-        return answer, await _judge(call, answer, form.checker, mends=mends)
+        return answer, await _judge(self._call, answer, form.checker, mends=mends)
 
-    async def _again(
-        self,
-        call: Call,
-        target: Target,
-        request: ChatRequest,
-        form: Form,
-        ask: Ask,
-        first: ChatResponse,
-        fault: Fault,
-    ) -> ChatResponse:
+    async def _again(self, first: ChatResponse, fault: Fault) -> ChatResponse:
         """One more attempt, which is told what was wrong with the first."""
-        refusal = violation(target, fault)
-        attempt = _mark(call, target, refusal, first.usage)
+        call, target, request = self._call, self._target, self._request
+        refusal = self._refuse(fault, first.usage)
+        attempt = call.last_at(target)
         plainly = _is_astray(request, target, fault.text)
         attempt.decision = "ask again"
         if plainly:
@@ -164,7 +98,7 @@ class Shaping:
             attempt.reason = "the violations are named to the model"
             told = corrected(request, fault.text, fault.violations)
         try:
-            answer, fault_again = await self._once(call, target, told, form, ask, plainly=plainly)
+            answer, fault_again = await self._once(told, plainly=plainly)
         except asyncio.CancelledError:  # what has been answered has its price all the same
             note_used(call, target, first.usage)
             raise
@@ -179,10 +113,46 @@ class Shaping:
             call.notes.append("the usage is that of two attempts: the first did not conform")
             return answer
         call.usage = answer.usage
-        refusal = violation(target, fault_again)
-        _mark(call, target, refusal, own)
         call.parts.append((target, answer.usage))
-        raise refusal
+        raise self._refuse(fault_again, own)
+
+    def _refuse(self, fault: Fault, usage: Usage | None) -> GatewayError:
+        """Have the last attempt say that its answer was refused; what follows is said by others."""
+        model = self._target.model.name
+        refusal = GatewayError(
+            "schema_violation",
+            f"The answer of {model!r} does not conform to response_format: {fault.violations[0]}",
+            param=_FIELD,
+            errors=fault.violations,
+        )
+        attempt = self._call.last_at(self._target)
+        fail(attempt, refusal)
+        attempt.usage = usage
+        return refusal
+
+
+def planned(call: Call, target: Target, request: ChatRequest, *, plainly: bool = False) -> Plan:
+    """How the target is asked; noted where it is not by its own parameter."""
+    form = request.body.response_format
+    if form is None or form.type == "text":
+        return Plan("native", request)
+    made = plan(request, forms_of(target), plainly=plainly)
+    if made.way != "native":
+        words = f"{target.deployment.id} was brought to answer in form by {_WAYS[made.way]}"
+        if words not in call.notes:
+            call.notes.append(words)
+    return made
+
+
+def is_held_back(candidate: Candidate) -> bool:
+    """Whether a streamed answer of the candidate is to be seen only when it is whole."""
+    form = candidate.request.body.response_format
+    if form is None or form.type == "text":
+        return False
+    if schema_of(form)[1]:
+        return True
+    targets = [Target(candidate.model, deployment) for deployment in candidate.model.deployments]
+    return any(plan(candidate.request, forms_of(one)).way in _BY_WORDS for one in targets)
 
 
 async def _judge(
@@ -256,32 +226,10 @@ def _mended(checker: Checker, text: str) -> tuple[str, Sequence[str]]:
     return mended, checker.check(mended).violations
 
 
-def violation(target: Target, fault: Fault) -> GatewayError:
-    """The error for an answer that does not conform."""
-    return GatewayError(
-        "schema_violation",
-        f"The answer of {target.model.name!r} does not conform to response_format: "
-        f"{fault.violations[0]}",
-        param=METADATA,
-        errors=fault.violations,
-    )
-
-
-def _mark(call: Call, target: Target, refusal: GatewayError, usage: Usage | None) -> Attempt:
-    """Have the last attempt say that its answer was refused; what follows is said by others."""
-    attempt = call.last_at(target)
-    fail(attempt, refusal)
-    attempt.usage = usage
-    return attempt
-
-
 def note(call: Call, answer: ChatResponse | Chunk, violations: Sequence[str]) -> None:
     """Tell in the record and in the answer's `metadata` that an answer does not conform."""
     call.notes.append(f"the answer does not conform to response_format: {violations[0]}")
-    answer.extra = {**answer.extra, "metadata": metadata(answer.extra.get("metadata"), violations)}
-
-
-def metadata(given: object, violations: Sequence[str]) -> Json:
-    """The answer's `metadata`, with what was found added to what the provider says there."""
-    told = {"conforms": False, "violations": list(violations)}
-    return {**(given if isinstance(given, dict) else {}), METADATA: told}
+    given = answer.extra.get("metadata")
+    told = {**given} if isinstance(given, dict) else {}
+    told[_FIELD] = {"conforms": False, "violations": list(violations)}
+    answer.extra = {**answer.extra, "metadata": told}
