@@ -101,5 +101,8 @@ class SimulatedLink:
     async def caution(self) -> None:
         pass
 
+    async def servers(self) -> frozenset[str]:
+        return frozenset()
+
     async def aclose(self) -> None:
         pass

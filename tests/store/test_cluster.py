@@ -68,3 +68,28 @@ async def test_a_cluster_counts_as_well(program: str) -> None:
         assert "volatile-ttl" in counters.caution.what
         assert [level.used for level in grant.levels] == [1, 30, 1]
         await counters.stop()
+
+
+@pytest.mark.full
+async def test_what_any_server_of_a_cluster_has_lost_is_restored(program: str) -> None:
+    with redisserver.clustered(masters=2, program=program) as servers:
+        counters = remote(servers[0].url, timeout=PATIENCE)
+        idle = remote(servers[1].url, timeout=PATIENCE)
+        await counters.start()
+        await idle.start()
+
+        async def admitted() -> list[bool]:
+            asked = (counters.reserve(f"a{n}", "m", 1, time.time()) for n in range(30))
+            return [quota.admitted for quota in await asyncio.gather(*asked)]
+
+        assert all(await admitted())
+        for server in servers:  # on one of them is the mark, on the other it is not
+            server.kill()
+            server.start()
+            for one in (counters, idle):
+                await one._beat()
+                await back(one)
+            assert not any(await admitted())
+            assert (counters.outages, idle.outages) == (servers.index(server) + 1,) * 2
+        await counters.stop()
+        await idle.stop()

@@ -29,8 +29,8 @@ def caution_of(place: str, memory: Mapping[str, str]) -> Caution | None:
     )
 
 
-def memory_of(said: object) -> dict[str, str]:
-    """The fields of `INFO memory`, as its text or as the driver has parsed it."""
+def fields_of(said: object) -> dict[str, str]:
+    """The fields of an `INFO`, as its text or as the driver has parsed it."""
     if isinstance(said, Mapping):
         return {str(name): str(value) for name, value in said.items()}
     lines = said.decode("ascii", "replace").split("\r\n") if isinstance(said, bytes) else ()

@@ -50,6 +50,13 @@ class Link(Protocol):
         """Whether the server may forget what it has counted. Raises LinkError."""
         ...
 
+    async def servers(self) -> frozenset[str]:
+        """Those of a cluster that have slots, each by an id that it has until it is started anew.
+
+        Raises LinkError.
+        """
+        ...
+
     async def aclose(self) -> None:
         """Disconnect. Never raises."""
         ...

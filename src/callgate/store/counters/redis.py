@@ -29,7 +29,7 @@ from redis.exceptions import (
 from redis.maint_notifications import MaintNotificationsConfig
 
 from callgate.store.base import Caution, StoreError
-from callgate.store.counters.eviction import caution_of, memory_of
+from callgate.store.counters.eviction import caution_of, fields_of
 from callgate.store.counters.link import Command, LinkError
 from callgate.store.counters.scripts import SCRIPTS
 from callgate.store.refusals import COUNTERS, fix_of
@@ -119,30 +119,39 @@ class RedisLink:
 
         A user that may not ask it is told nothing.
         """
-        try:
-            for said in await self._memories():
-                if (found := caution_of(self._place, memory_of(said))) is not None:
-                    return found
-        except ResponseError:
-            return None
-        except _FAILURES as error:
-            raise self._told(error) from None
+        for said in await self._info("memory"):
+            if (found := caution_of(self._place, fields_of(said))) is not None:
+                return found
         return None
 
-    async def _memories(self) -> list[Any]:
-        """What `INFO memory` says, of each server that has slots where it is a cluster."""
-        if self._cluster is not None:
-            nodes = self._cluster.get_primaries()
-            return [await node.execute_command("INFO", "memory") for node in nodes]
-        connection = self._idle.pop() if self._idle else await self._dial({})
+    async def servers(self) -> frozenset[str]:
+        """Those of a cluster that have slots, each by an id that it has until it is started anew.
+
+        None where it is no cluster, or of a user that may not ask them. Raises LinkError.
+        """
+        said = () if self._cluster is None else await self._info("server")
+        return frozenset(fields_of(one).get("run_id", "") for one in said)
+
+    async def _info(self, section: str) -> Sequence[Any]:
+        """What `INFO` says, of each server that has slots where it is a cluster."""
         try:
-            await connection.send_command("INFO", "memory")
-            said = await _answer(connection)
-        except BaseException:
-            await _hang_up(connection)
-            raise
-        self._idle.append(connection)
-        return [said]
+            if self._cluster is not None:
+                nodes = self._cluster.get_primaries()
+                asked = (node.execute_command("INFO", section) for node in nodes)
+                return await asyncio.gather(*asked)
+            connection = self._idle.pop() if self._idle else await self._dial({})
+            try:
+                await connection.send_command("INFO", section)
+                said = await _answer(connection)
+            except BaseException:
+                await _hang_up(connection)
+                raise
+            self._idle.append(connection)
+            return [said]
+        except ResponseError:
+            return ()
+        except _FAILURES as error:
+            raise self._told(error) from None
 
     async def aclose(self) -> None:
         """Disconnect. Never raises."""
