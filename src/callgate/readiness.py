@@ -72,21 +72,23 @@ def counters_check(counters: Counters) -> Check:
 
 
 def provider_check(health_table: HealthTable) -> Check:
-    """Whether any deployment is being left alone."""
+    """Whether any deployment is being left alone, or turns this gateway away."""
 
     def providers() -> Finding:
-        now = time.monotonic()
-        out = sorted(
-            name for name, health in health_table.items() if health.circuit(now) != "closed"
-        )
-        if not out:
+        now, told, fixes = time.monotonic(), [], []
+        table = sorted(health_table.items())
+        if out := [name for name, health in table if health.circuit(now) != "closed"]:
+            told.append(f"the circuit is open for: {', '.join(out)}")
+            fixes.append(
+                "Look at the provider's status page, and at the errors in `callgate logs`."
+            )
+        if refusing := [name for name, health in table if health.refuses(now)]:
+            # While others answer, callers notice nothing of it.
+            told.append(f"the key, its account or the model is refused by: {', '.join(refusing)}")
+            fixes.append("Let `callgate check` ask the providers what they refuse.")
+        if not told:
             return Finding(part="providers")
-        return Finding(
-            part="providers",
-            state="degraded",
-            why=f"the circuit is open for: {', '.join(out)}",
-            fix="Look at the provider's status page, and at the errors in `callgate logs`.",
-        )
+        return Finding(part="providers", state="degraded", why="; ".join(told), fix=" ".join(fixes))
 
     return providers
 

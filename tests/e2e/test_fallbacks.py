@@ -321,6 +321,19 @@ def test_the_circuit_opens_and_ready_says_so(provider: Provider, tmp_path: Path)
         until(lambda: "circuit opened" in gateway.log)
 
 
+def test_ready_names_a_provider_that_refuses_while_a_fallback_answers(
+    provider: Provider, tmp_path: Path
+) -> None:
+    write_config(tmp_path, provider)
+    with serving(tmp_path) as gateway, gateway.client() as client:
+        assert client.get("/ready").json()["status"] == "ok"
+        assert text_of(ask(client, "test-barred", fallbacks=[{"model": "test-ok"}])) == TEXT
+        (finding,) = client.get("/ready").json()["findings"]
+    assert (finding["part"], finding["state"]) == ("providers", "degraded")
+    assert "refused by: test/test-barred" in finding["why"]
+    assert "callgate check" in finding["fix"]
+
+
 def test_no_more_attempts_than_the_budget_has(client: httpx.Client, gateway: Gateway) -> None:
     fallbacks = [{"model": "test-away"}, {"model": "test-broken"}, {"model": "covered"}]
     fallbacks += [{"model": "test-html"}, {"model": "test-ok"}]
