@@ -41,7 +41,7 @@ replay: $(VENV)/.dev
 
 # Measured is what is installed for production, where there is a compiler for it.
 bench: $(VENV)/.dev $(if $(shell command -v cc),$(COMPILED)/.made)
-	@PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/python -m bench $(ARGS)
+	@PYTHONPATH="$$PWD/$(COMPILED)" $(BIN)/python -m bench $(ARGS)
 
 soak: $(VENV)/.dev
 	@$(BIN)/python -m bench.soak $(ARGS)
@@ -52,7 +52,7 @@ endure: $(VENV)/.dev
 compiled: $(COMPILED)/.made
 
 test-compiled: $(VENV)/.dev $(COMPILED)/.made weights
-	@PYTHONPATH=$(CURDIR)/$(COMPILED) $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	@PYTHONPATH="$$PWD/$(COMPILED)" $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check $(LINTED)
