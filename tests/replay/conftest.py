@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,6 @@ from gateway import Gateway, serving
 from .records import LANES, RECORDINGS, Recording, lane_of, load, names_of
 from .server import Replay, running
 from .table import NOTES, ROWS, Row, render
-
-TABLE = Path(tempfile.gettempdir()) / "callgate-replay.txt"
 
 _HEAD = """catalogue = false
 [server]
@@ -86,7 +82,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         return
     notes = [note for name, text in told if name == NOTES for note in json.loads(text)]
     lines = render(rows, notes)
-    TABLE.write_text("\n".join(lines) + "\n")
     terminalreporter.section("replay of recorded traffic")
-    for line in [*lines, f"kept in {TABLE}"]:
+    for line in lines:
         terminalreporter.write_line(line)
