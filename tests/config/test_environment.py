@@ -100,6 +100,16 @@ def test_proxies_come_from_the_environment(
     assert (None if found is None else (found.origin.host, found.origin.port)) == proxy
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST."])
+@pytest.mark.parametrize("no", ["", "x.example", "x.example,"])
+def test_no_proxy_is_asked_for_what_is_on_this_machine(tmp_path: Path, host: str, no: str) -> None:
+    environ = {**ENVIRON, "ALL_PROXY": "http://p", "NO_PROXY": no}
+    proxies = loaded(tmp_path, OPENAI, environ).network.proxies
+    assert proxies.find(Origin("http", host, 8000)) is None
+    assert proxies.find(Origin("https", host, 443)) is None
+    assert proxies.find(Origin("https", "127.0.0.1.example", 443)) is not None
+
+
 def test_a_proxy_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
     (tmp_path / "callgate.toml").write_text(OPENAI)
     for url in ("socks5://u:hidden-word@p:1", "http://u:hidden-word@p:port"):

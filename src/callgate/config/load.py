@@ -30,6 +30,8 @@ _MAX_FILE_BYTES = 4 * 2**20
 _PLACES = ("data_dir", "region", "store.url", "counters.url")
 """Without these nobody knows where to look."""
 DEFAULT_FILE = Path("callgate.toml")
+# To a proxy they are itself; and the local model's prompts stay on this machine.
+_OWN = "localhost,127.0.0.0/8,::1"
 
 
 class ConfigError(Exception):
@@ -244,7 +246,7 @@ def _network(environ: Mapping[str, str]) -> Network:
             http=environ.get("http_proxy", ""),
             https=either("HTTPS_PROXY"),
             all=either("ALL_PROXY"),
-            no=either("NO_PROXY"),
+            no=f"{either('NO_PROXY')},{_OWN}",
         )
     except ValueError as error:
         raise ConfigError("environment", [f"proxy variables: {error}"]) from None
