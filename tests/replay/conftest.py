@@ -16,7 +16,7 @@ from .table import NOTES, ROWS, Row, render
 
 _HEAD = """catalogue = false
 [server]
-workers = 2
+workers = 1
 drain = 2
 """
 _RETRY = """[retry]
@@ -27,7 +27,7 @@ _PROVIDER = """[providers.{name}]
 dialect = "{dialect}"
 base_url = "http://127.0.0.1:{port}{prefix}"
 api_key = "${{TEST_PROVIDER_KEY}}"
-timeouts = {{ connect = 5, headers = 20, first_token = 20, silence = 20, total = 60 }}
+timeouts = {{ connect = 60, headers = 60, first_token = 60, silence = 60, total = 120 }}
 """
 _MODEL = """[models."{name}"]
 provider = "{provider}"

@@ -9,6 +9,8 @@ from contextlib import closing
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from patience import PATIENCE
+
 from .outcome import Choice, Draft, Outcome, counts
 
 Json = dict[str, Any]
@@ -88,7 +90,7 @@ async def ask_all(url: str, key: str, requests: list[Json], connections: int) ->
         with closing(caller.writer):
             for at, request in waiting:
                 try:
-                    replies[at] = await asyncio.wait_for(caller.ask(key, request), 30)
+                    replies[at] = await asyncio.wait_for(caller.ask(key, request), 2 * PATIENCE)
                 except (ConnectionError, asyncio.IncompleteReadError, TimeoutError) as error:
                     raise AssertionError(f"{request['model']}: no reply: {error!r}") from error
 
