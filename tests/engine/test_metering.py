@@ -337,7 +337,7 @@ async def test_a_counter_that_others_have_left_behind_knows_what_was_spent_witho
     day, month = rules(own, "k", None, model())
     for rule, amount in ((day, NANO), (month, 9 * NANO)):
         begins = beginning(rule.period, now)
-        await counters.seed("acme", rule.name, rule.period, begins, amount)
+        await counters.seed("acme", rule.name, rule.period, begins, amount, time.time())
     seeding = Seeding(counters, lambda _since: [Spent(today, "acme", "k", "m", 4.0)])
     await seeding.prime([("acme", day), ("acme", month)])
     found = [await used(counters, rule, beginning(rule.period, now)) for rule in (day, month)]

@@ -8,7 +8,7 @@ import itertools
 import random
 import struct
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -92,7 +92,7 @@ async def test_a_clock_that_was_wrong_from_the_start_spends_no_budget_for_good(
         month = SPEND.replace(begins=beginning(SPEND.period, int(now * 1e6)))
         grant = await counters.draw("acme", [month], now)
         assert (grant.refused, grant.levels[0].birth) == (None, int(now * 1e6))
-        assert await counters.seed("acme", "spend", month.period, month.begins, 300)
+        assert await counters.seed("acme", "spend", month.period, month.begins, 300, now)
         assert (await counters.reserve("acme", "m", 2, now)).reset <= now + 60
         assert (await counters.draw("acme", [month], now)).levels[0].used == 1300
         if shared:
@@ -263,7 +263,7 @@ async def test_no_lock_is_left_behind(path: Path) -> None:
         assert not is_locked(file)
         await counters.peek("acme", "m", 9, NOW)
         assert not is_locked(file)
-        await counters.seed("acme", "spend", Period.DAY, spend.begins, 2)
+        await counters.seed("acme", "spend", Period.DAY, spend.begins, 2, NOW)
         assert not is_locked(file)
         counters.settle("acme", [used], NOW)
         assert not is_locked(file)
@@ -291,7 +291,9 @@ async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_no
         monkeypatch.setattr(mapped, "_PATIENCE", 60.0)
         counters.settle("acme", [Correction("spend", Period.DAY, spend.begins, 1)], NOW)
         drawing = asyncio.create_task(counters.draw("acme", [spend], NOW))
-        seeding = asyncio.create_task(counters.seed("acme", "spend", Period.DAY, spend.begins, 3))
+        seeding = asyncio.create_task(
+            counters.seed("acme", "spend", Period.DAY, spend.begins, 3, NOW)
+        )
         await asyncio.sleep(0.01)
         assert [one.used for one in await counters.levels("acme", [spend], NOW)] == [1]
     await asyncio.gather(drawing, seeding)
@@ -333,6 +335,23 @@ def test_every_place_of_a_table_is_found_by_others(
         for account in accounts:
             assert reserve(counters, account, "m", 1, NOW).admitted is admitted
         counters.close()
+
+
+async def test_a_budget_that_is_told_what_was_spent_takes_nothing_from_its_neighbours(
+    path: Path,
+) -> None:
+    counters = MappedCounters(path, slots=3)
+    now = int(NOW * 1_000_000)
+    day, month = (beginning(period, now) for period in (Period.DAY, Period.MONTH))
+    spend = Draw("spend", 9, 9, Period.DAY, day)
+    await counters.draw("rich", [spend], NOW)
+    assert (await counters.reserve("busy", "m", 1, NOW)).admitted
+    for name, fits in (("one", True), ("more", False)):
+        with nullcontext() if fits else pytest.raises(GatewayError):
+            await counters.seed("acme", name, Period.MONTH, month, 5, NOW)
+    assert not (await counters.peek("busy", "m", 1, NOW)).admitted
+    assert [one.used for one in await counters.levels("rich", [spend], NOW)] == [9]
+    counters.close()
 
 
 def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> None:

@@ -82,7 +82,8 @@ class Seeding:
             own, first = rows.get(account, ()), _day(begins)
             amount = sum(nano(row.cost) for row in own if bears(rule, account, row, first))
             counter = (account, rule.name, rule.period, begins)
-            await self._counters.seed(*counter, amount, again=again and amount > 0)
+            told = again and amount > 0
+            await self._counters.seed(*counter, amount, time.time(), again=told)
             if again and amount and (trouble := self._counters.trouble) is not None:
                 alone = trouble  # its counter was not told, and nobody would ask for it once more
             else:

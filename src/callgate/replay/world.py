@@ -181,11 +181,12 @@ class RecordedCounters:
         period: Period,
         begins: int,
         amount: int,
+        now: float,
         *,
         again: bool = False,
     ) -> bool:
         """They know what was spent before."""
-        del account, name, period, begins, amount, again
+        del account, name, period, begins, amount, now, again
         return False
 
     async def start(self) -> None:

@@ -338,6 +338,7 @@ class Counters(Protocol):
         period: Period,
         begins: int,
         amount: int,
+        now: float,
         *,
         again: bool = False,
     ) -> bool:

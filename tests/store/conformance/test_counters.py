@@ -297,17 +297,17 @@ async def test_a_budget_is_told_once_what_went_before_it(counters: Counters) -> 
     grant = await counters.draw("acme", [SPEND], NOW)
     assert grant.levels[0].birth == NOW * 1_000_000
     counters.settle("acme", [Correction("spend", Period.DAY, TODAY, -100)], NOW)
-    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
-    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 500)
+    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 500, NOW)
+    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 500, NOW)
     grant = await counters.draw("acme", [SPEND], NOW)
     assert (grant.refused, grant.levels[0]) == (None, Level(TODAY, 1000, 0))
     # Of the next day it knows that nothing was before.
     grant = await counters.draw("acme", [SPEND.replace(begins=TODAY + 86_400_000_000)], NOW)
     assert grant.levels[0].birth == 0
-    assert await counters.seed("b", "spend", Period.DAY, TODAY, 900)
+    assert await counters.seed("b", "spend", Period.DAY, TODAY, 900, NOW)
     assert (await counters.draw("b", [SPEND], NOW)).refused == 0
     tomorrow = SPEND.replace(begins=TODAY + 86_400_000_000)
-    assert await counters.seed("b", "spend", Period.DAY, tomorrow.begins, 100)
+    assert await counters.seed("b", "spend", Period.DAY, tomorrow.begins, 100, NOW)
     (level,) = await counters.levels("b", [tomorrow], NOW)
     assert level == Level(tomorrow.begins, 100)
 
@@ -327,15 +327,15 @@ async def test_a_budget_that_was_not_drawn_on_is_told_again_what_was_spent(
     counters: Counters,
 ) -> None:
     await counters.draw("acme", [SPEND], NOW)
-    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 200)
+    assert await counters.seed("acme", "spend", Period.DAY, TODAY, 200, NOW)
     for amount, told, used in ((450, False, 500), (500, False, 500), (700, True, 700)):
-        seeded = await counters.seed("acme", "spend", Period.DAY, TODAY, amount, again=True)
+        seeded = await counters.seed("acme", "spend", Period.DAY, TODAY, amount, NOW, again=True)
         (level,) = await counters.levels("acme", [SPEND], NOW)
         assert (seeded, level) == (told, Level(TODAY, used, 0))
-    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 900)
+    assert not await counters.seed("acme", "spend", Period.DAY, TODAY, 900, NOW)
     yesterday = TODAY - 86_400_000_000
-    assert not await counters.seed("acme", "spend", Period.DAY, yesterday, 9000, again=True)
-    assert await counters.seed("acme", "new", Period.DAY, TODAY, 600, again=True)
+    assert not await counters.seed("acme", "spend", Period.DAY, yesterday, 9000, NOW, again=True)
+    assert await counters.seed("acme", "new", Period.DAY, TODAY, 600, NOW, again=True)
     new = SPEND.replace(name="new")
     assert (await counters.draw("acme", [new], NOW)).levels[0] == Level(TODAY, 900, 0)
 
@@ -371,5 +371,5 @@ async def test_a_usage_beyond_all_measure_only_fills_the_counter(counters: Count
         assert (grant.refused, grant.levels[0].used) == (0, MOST)
     told = SPEND.replace(name="told")
     await counters.draw("acme", [told.replace(amount=0)], NOW)
-    assert await counters.seed("acme", "told", Period.DAY, TODAY, 2**66)
+    assert await counters.seed("acme", "told", Period.DAY, TODAY, 2**66, NOW)
     assert (await counters.draw("acme", [told], NOW)).levels[0].used == MOST

@@ -171,13 +171,14 @@ class MappedCounters:
         period: Period,
         begins: int,
         amount: int,
+        now: float,
         *,
         again: bool = False,
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        key = _digest(account, name, period)
+        at, key = int(now * 1_000_000), _digest(account, name, period)
         while True:
-            slot = await self._slot(key, begins)
+            slot = await self._slot(key, at)
             if self._lock_all([slot], [key]):
                 break
             await asyncio.sleep(_PAUSE)

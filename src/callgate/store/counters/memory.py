@@ -132,11 +132,12 @@ class MemoryCounters:
         period: Period,
         begins: int,
         amount: int,
+        now: float,
         *,
         again: bool = False,
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        counter = self._counter(account, name, period, begins)
+        counter = self._counter(account, name, period, int(now * 1_000_000))
         before = counter.level()
         after = limits.seeded(before, begins, amount, again=again)
         self._keep(account, name, counter, after)

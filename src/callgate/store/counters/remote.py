@@ -201,6 +201,7 @@ class RemoteCounters:
         period: Period,
         begins: int,
         amount: int,
+        now: float,
         *,
         again: bool = False,
     ) -> bool:
