@@ -138,6 +138,7 @@ async def traffic(seed: int, *, dying: float = 0.0, freezes: int = 2) -> Outcome
     day = beginning(Period.DAY, server.now())
     admitted: Counter[str] = Counter()
     waits: list[float] = []
+    alone: list[bool] = []
 
     async def call() -> None:
         await asyncio.sleep(chance.uniform(0, 40))
@@ -146,12 +147,14 @@ async def traffic(seed: int, *, dying: float = 0.0, freezes: int = 2) -> Outcome
         if chance.random() < 0.4:
             found = await counters.reserve(account, "m", 25, begun)
             waits.append(loop.time() - begun)
+            alone.append(not found.exact)
             admitted[f"{account}:m"] += found.admitted
             return
         tokens, price = chance.randrange(1, 60), chance.randrange(1, 40)
         draws = [Draw("m", 25, 1), Draw("t", 700, tokens), Draw("s", 500, price, Period.DAY, day)]
         grant = await counters.draw(account, draws, begun)
         waits.append(loop.time() - begun)
+        alone.append(not grant.exact)
         if grant.refused is not None:
             return
         await asyncio.sleep(chance.choice((0, 0.001, 0.2, 3)))
@@ -175,10 +178,9 @@ async def traffic(seed: int, *, dying: float = 0.0, freezes: int = 2) -> Outcome
     await asyncio.sleep(9)
     assert [one.trouble for one in processes] == [None] * 3
     counted = {key: level.used for key, level in server.levels.items()}
-    alone = sum(one.decided_alone for one in processes)
     for one in processes:
         await one.stop()
-    return Outcome(counted, admitted, server.unknown, alone, waits)
+    return Outcome(counted, admitted, server.unknown, sum(alone), waits)
 
 
 @pytest.mark.parametrize("seed", range(12))

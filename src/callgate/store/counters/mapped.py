@@ -4,12 +4,11 @@ The layout is `mappedfile`'s. A key is the BLAKE2b of account and name; it stand
 slots of its home, and a slot whose counter's time is over is free for any key.
 
 Two rules make it exact. A counter is read and written under the POSIX lock of its slot, several
-under all of theirs; a key is
-written under that lock and the table's claim lock too, after a search has shown that the key
-stands nowhere else. The kernel drops a process's locks when it dies, so `kill -9` frees them, and
-each write is ordered such that the table is sound between any two of them. Locks are tried, not
-waited for: a worker that is stopped while it holds one delays the requests of that slot alone and
-never another worker's event loop.
+under all of theirs; a key is written under that lock and the table's claim lock too, after a search
+has shown that the key stands nowhere else. The kernel drops a process's locks when it dies, so
+`kill -9` frees them, and each write is ordered such that the table is sound between any two of
+them. Locks are tried, not waited for: a worker that is stopped while it holds one delays the
+requests of that slot alone and never another worker's event loop.
 
 POSIX locks belong to the process: use one `MappedCounters` per process, from one thread.
 """

@@ -47,10 +47,9 @@ class RemoteCounters:
     """`Counters` that are exact for all processes that count on the same server.
 
     `key` gives the key of a counter from account and name; `process` names this process among
-    `processes`, the key of the set of all; `workers` is how many there are at least. A
-    request waits for `timeout` seconds. `roster` remembers how many there were. With
-    `own_clock` the time is what callers say, else the server's. `decided_alone` counts the
-    decisions that were taken while the server was away, `outages` how often it went.
+    `processes`, the key of the set of all; `workers` is how many there are at least, `roster`
+    remembers how many there were. A request waits for `timeout` seconds. With `own_clock` the time
+    is what callers say, else the server's. `outages` counts how often the server went away.
     """
 
     def __init__(
@@ -68,7 +67,6 @@ class RemoteCounters:
     ) -> None:
         self.trouble: str | None = "not connected yet"
         self.caution: Caution | None = None
-        self.decided_alone = 0
         self.outages = 0
         self._link = link
         self._commands = Commands(key, own_clock=own_clock)
@@ -130,7 +128,6 @@ class RemoteCounters:
         return grant.levels
 
     def _alone(self, late: Late | None, account: str, draws: Sequence[Draw], now: float) -> Grant:
-        self.decided_alone += 1
         if late is None:
             return self._share.draw(account, draws, now)
         late.refuse()
