@@ -141,7 +141,7 @@ def test_the_clock_is_held_against_the_provider_s(
     assert (found["state"], words in found["what"]) == (state, True)
 
 
-@pytest.mark.parametrize("date", ["", "yesterday"])
+@pytest.mark.parametrize("date", ["", "yesterday", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT"])
 def test_a_provider_that_does_not_tell_the_time(tmp_path: Path, date: str) -> None:
     with listing({"/v1/models": Reply(200, GPT, date)}) as lists:
         assert of(run(tmp_path, openai(lists), "--json"), "clock")["state"] == "warning"

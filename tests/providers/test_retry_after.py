@@ -28,6 +28,7 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ({"retry-after": DATE, "date": "Wed, 21 Oct 2026 07:27:30 GMT"}, 30),
         ({"retry-after": DATE, "date": "Wed, 21 Oct 2026 07:29:00 GMT"}, None),
         ({"retry-after": DATE}, None),
+        ({"retry-after": f"Wed, 21 Oct {'9' * 20} 07:28:00 GMT", "date": DATE}, None),
         ({"x-ratelimit-reset-requests": "6m0s", "x-ratelimit-remaining-requests": "0"}, 360),
         ({"x-ratelimit-reset-tokens": "120ms"}, 0.12),
         (

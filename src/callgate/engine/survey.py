@@ -130,7 +130,7 @@ class _Inquiry:
         """https://www.rfc-editor.org/rfc/rfc9110#section-6.6.1: whole seconds, cut off."""
         try:
             told = parsedate_to_datetime(headers["date"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):  # absent, no date, of no year
             return
         told = told if told.tzinfo else told.replace(tzinfo=UTC)
         self._skew = (told - datetime.now(UTC)).total_seconds() + 0.5

@@ -65,5 +65,5 @@ def _number(text: str) -> float:
 def _until(date: str, now: str) -> float:
     try:
         return (parsedate_to_datetime(date) - parsedate_to_datetime(now)).total_seconds()
-    except (ValueError, TypeError):  # one of them is absent, no date, or has no zone
+    except (ValueError, TypeError, OverflowError):  # absent, no date, without a zone, of no year
         return 0.0
