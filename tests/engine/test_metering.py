@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
 
 from callgate.config.settings import AccountTable
-from callgate.core.allowance import Allowance, Rule, Spent, rules
+from callgate.core.allowance import Allowance, Rule, rules
 from callgate.core.chat import Usage
 from callgate.core.limits import Period, beginning, ending
 from callgate.core.models import Model
@@ -25,9 +23,7 @@ from callgate.core.target import Target
 from callgate.core.validate import parse_chat
 from callgate.engine.call import Call
 from callgate.engine.metering import Metering
-from callgate.engine.seeding import Seeding
 from callgate.errors import GatewayError
-from callgate.store.base import Counters, StoreError
 from callgate.store.counters.memory import MemoryCounters
 from metered import (
     ASKED,
@@ -286,65 +282,6 @@ async def test_what_costs_nothing_anywhere_is_left_when_the_money_is_spent() -> 
     assert outcomes == ["admitted", "admitted", "budget_exhausted", "budget_exhausted"]
 
 
-async def ended(seeding: Seeding) -> None:
-    assert seeding._task is not None
-    async with asyncio.timeout(5):
-        await seeding._task
-
-
-async def test_budgets_are_seeded_by_what_bears_on_them(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("callgate.engine.seeding._RETRY_SECONDS", 0.0)
-    counters = MemoryCounters()
-    today = datetime.now(UTC).date()
-    rows = [
-        Spent(today, "acme", "k", "m", 1.0),
-        Spent(today, "acme", "other", "n", 2.0),
-        Spent(today, "rival", "k", "m", 100.0),
-        Spent(date(2020, 1, 1), "acme", "k", "m", 1000.0),
-    ]
-    failures = [StoreError("away")] * 2
-    asked = []
-
-    def spent(since: date) -> list[Spent]:
-        asked.append(since)
-        if failures:
-            raise failures.pop()
-        return rows
-
-    seeding = Seeding(counters, spent)
-    own = Allowance(budget_day=50.0)
-    found = rules(own, "k", own, model(budget_month=50.0))
-    await seeding.prime([])
-    assert asked == []
-    await seeding.prime(("acme", rule) for rule in found)  # the store is away
-    await ended(seeding)
-    assert asked == [today.replace(day=1)] * 3
-    assert [record.__dict__["detail"] for record in caplog.records] == ["away"] * 2
-    day = found[0]
-    seeding.want("acme", day, beginning(day.period, time.time_ns() // 1000))
-    await ended(seeding)
-    await seeding.stop()
-    now = time.time_ns() // 1000
-    amounts = [await used(counters, rule, beginning(rule.period, now)) for rule in found]
-    assert amounts == [3 * NANO, 1 * NANO, 1 * NANO]
-
-
-async def test_a_counter_that_others_have_left_behind_knows_what_was_spent_without_it() -> None:
-    counters, own = MemoryCounters(), Allowance(budget_day=50.0, budget_month=50.0)
-    now, today = time.time_ns() // 1000, datetime.now(UTC).date()
-    day, month = rules(own, "k", None, model())
-    for rule, amount in ((day, NANO), (month, 9 * NANO)):
-        begins = beginning(rule.period, now)
-        await counters.seed("acme", rule.name, rule.period, begins, amount, time.time())
-    seeding = Seeding(counters, lambda _since: [Spent(today, "acme", "k", "m", 4.0)])
-    await seeding.prime([("acme", day), ("acme", month)])
-    found = [await used(counters, rule, beginning(rule.period, now)) for rule in (day, month)]
-    assert found == [4 * NANO, 9 * NANO]  # what is reserved by now stands in no record yet
-    await seeding.stop()
-
-
 def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
     before, caller = model(token_limit=5), key()
     meter = metering(MemoryCounters(), before)
@@ -364,31 +301,3 @@ def test_other_limits_hold_at_once_and_for_the_models_that_calls_have() -> None:
     assert [rule.limit for _, rule in meter.met([caller], 0.0)] == [3]
     meter.follow({}, [model()])
     assert meter.rules(caller, model()) == ()
-
-
-async def test_a_budget_that_is_back_is_told_of_once_limits_are_counted_exactly_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("callgate.engine.seeding._RETRY_SECONDS", 0.0)
-    today = datetime.now(UTC).date()
-
-    counters = MemoryCounters()
-
-    class Away:
-        trouble: str | None = None
-        asked = 0
-
-        async def seed(self, *counter: Any, again: bool = False) -> bool:
-            self.asked += 1
-            self.trouble = "no answer" if self.asked < 3 else None
-            return self.trouble is None and await counters.seed(*counter, again=again)
-
-    away = Away()
-    seeding = Seeding(cast("Counters", away), lambda _since: [Spent(today, "acme", "k", "m", 2.0)])
-    (rule,) = rules(Allowance(budget_day=9.0), "k", None, model())
-    begins = beginning(rule.period, time.time_ns() // 1000)
-    seeding.want("acme", rule, begins, again=True)
-    await ended(seeding)
-    await seeding.stop()
-    assert away.asked == 3
-    assert await used(counters, rule, begins) == 2 * NANO

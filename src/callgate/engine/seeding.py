@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from callgate.core.allowance import Rule, Spent, bears
 from callgate.core.limits import beginning
 from callgate.core.pricing import nano
+from callgate.errors import GatewayError
 from callgate.store.base import Counters, StoreError
 
 _RETRY_SECONDS = 5.0
@@ -81,13 +82,18 @@ class Seeding:
                 await asyncio.sleep(0)  # a budget of everyone is one of thousands of accounts
             own, first = rows.get(account, ()), _day(begins)
             amount = sum(nano(row.cost) for row in own if bears(rule, account, row, first))
-            counter = (account, rule.name, rule.period, begins)
-            told = again and amount > 0
-            await self._counters.seed(*counter, amount, time.time(), again=told)
-            if again and amount and (trouble := self._counters.trouble) is not None:
-                alone = trouble  # its counter was not told, and nobody would ask for it once more
-            else:
-                self._pending.pop((account, rule.name), None)
+            # Where nothing was spent, no room is taken by a counter that nobody may ever draw on.
+            if amount or not again:
+                counter = (account, rule.name, rule.period, begins)
+                try:
+                    await self._counters.seed(*counter, amount, time.time(), again=again)
+                except GatewayError as refusal:
+                    alone = refusal.detail or refusal.message
+                    break
+                if again and (trouble := self._counters.trouble) is not None:
+                    alone = trouble  # it was not told, and nobody would ask for it once more
+                    continue
+            self._pending.pop((account, rule.name), None)
         if alone is not None:
             raise StoreError(alone)
 
