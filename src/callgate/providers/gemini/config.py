@@ -59,8 +59,8 @@ _MODALITIES: Mapping[str, str] = MappingProxyType(
 _LEVELS: Mapping[str, str] = MappingProxyType(
     {"minimal": "MINIMAL", "low": "LOW", "medium": "MEDIUM", "high": "HIGH", "xhigh": "XHIGH"}
 )
-_PRO_LEVELS: Mapping[str, str] = MappingProxyType({**_LEVELS, "minimal": "LOW"})
-_FIRST_PRO_LEVELS: Mapping[str, str] = MappingProxyType({**_PRO_LEVELS, "medium": "HIGH"})
+_FROM_LOW: Mapping[str, str] = MappingProxyType({**_LEVELS, "minimal": "LOW"})
+_FIRST_PRO_LEVELS: Mapping[str, str] = MappingProxyType({**_FROM_LOW, "medium": "HIGH"})
 _BUDGETS: Mapping[str, int] = MappingProxyType(
     {"minimal": 1024, "low": 1024, "medium": 8192, "high": 24_576}
 )
@@ -190,10 +190,13 @@ def _anthropic(given: Json, target: Target) -> Json:
 
 
 def _budget(tokens: object, path: str, target: Target) -> Json:
-    if family_of(target).thinking == "none":
+    family = family_of(target)
+    if family.thinking == "none":
         raise unsupported(path, "the model does not think")
     if tokens is None:
         return {"includeThoughts": True}
+    if not family.budgets:
+        raise unsupported(path, "the model takes an effort, not a number of tokens")
     if type(tokens) is not int or not 0 < tokens < _INT32:
         raise invalid(path, "must be a count of tokens")
     return {"thinkingBudget": tokens, "includeThoughts": True}
@@ -210,10 +213,9 @@ def _effort(effort: object, path: str, target: Target) -> Json:
     table: Mapping[str, Any] = _BUDGETS
     name = "thinkingBudget"
     if family.thinking == "level":
-        model = target.deployment.upstream_model
-        name, table = "thinkingLevel", _LEVELS
-        if "-pro" in model:
-            table = _FIRST_PRO_LEVELS if "gemini-3-pro" in model else _PRO_LEVELS
+        name, table = "thinkingLevel", _LEVELS if family.minimal else _FROM_LOW
+        if "gemini-3-pro" in target.deployment.upstream_model:
+            table = _FIRST_PRO_LEVELS
     if not isinstance(effort, str) or effort not in table:
         raise unsupported(path, f"the model knows {', '.join(table)}")
     return {name: table[effort], "includeThoughts": True}

@@ -15,12 +15,15 @@ class Family(NamedTuple):
     """One generation.
 
     `thinking` says in what the depth of thinking is told; `rests` whether it can be turned off;
-    `ids` whether calls carry ids and need signatures; `media_results` whether the result of
-    a tool may hold media.
+    `minimal` whether the least level is that and not `LOW`; `budgets` whether one that knows levels
+    takes a number of tokens too; `ids` whether calls carry ids and need signatures;
+    `media_results` whether the result of a tool may hold media.
     """
 
     thinking: Thinking = "level"
     rests: bool = False
+    minimal: bool = False
+    budgets: bool = True
     ids: bool = True
     media_results: bool = True
 
@@ -29,13 +32,19 @@ class Family(NamedTuple):
 _BUDGET_PRO = Family("budget", ids=False, media_results=False)
 _BUDGET = Family("budget", rests=True, ids=False, media_results=False)
 _PLAIN = Family("none", rests=True, ids=False, media_results=False)
+_MINIMAL = Family(minimal=True)
 _CURRENT = Family()
+_FOURTH = Family(budgets=False)
 
 _FAMILIES = (
     (re.compile(r"gemini-2\.5-pro"), _BUDGET_PRO),
     (re.compile(r"gemini-2\.5-flash-image|gemini-2\.5-\w+-(?:preview-)?tts"), _PLAIN),
     (re.compile(r"gemini-2\.5"), _BUDGET),
     (re.compile(r"gemini-(?:1|2\.0|pro-vision|exp)|gemma|learnlm"), _PLAIN),
+    # https://ai.google.dev/gemini-api/docs/generate-content/thinking: from 3.7 on not any more
+    (re.compile(r"gemini-3(?:\.[1-6])?-flash"), _MINIMAL),
+    # https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/start/get-started-with-gemini-4
+    (re.compile(r"gemini-(?:[4-9]|\d\d)"), _FOURTH),
 )
 
 
