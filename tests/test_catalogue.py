@@ -13,7 +13,7 @@ import pytest
 from callgate.catalogue import Catalogue, load
 from callgate.core.chat import ChatBody
 
-AS_OF = date(2026, 11, 23)
+AS_OF = date(2026, 11, 24)
 TEXT = files("callgate").joinpath("catalogue.toml").read_text(encoding="utf-8")
 CATALOGUE = load()
 LIVE = {name: entry for name, entry in CATALOGUE.items() if entry.upstream}
@@ -130,6 +130,20 @@ def test_of_finds_what_any_of_the_providers_serves(providers: list[str]) -> None
     wanted = {name for name, entry in LIVE.items() if set(entry.upstream) & set(providers)}
     assert set(CATALOGUE.of(providers)) == wanted
     assert bool(wanted) == (providers not in ([], ["open"]))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in LIVE if re.match(r"gemini-(?:3\.5-flash-lite|3\.[6-9]|[4-9])", name)]
+)
+def test_what_google_takes_and_ignores_is_none_of_a_models_parameters(name: str) -> None:
+    supported = LIVE[name].supported_parameters
+    assert "tools" in supported
+    assert not {"temperature", "top_p", "top_k"} & set(supported)
+
+
+@pytest.mark.parametrize("name", ["gemini-3.5-flash", "gemini-3.7-flash"])
+def test_a_name_that_google_answers_with_another_model_is_not_asked_for_there(name: str) -> None:
+    assert "gemini" not in LIVE[name].upstream
 
 
 def test_an_entry_resolves_what_it_shares_with_others() -> None:
