@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from callgate.core.schema import adapt
+from callgate.core.schema.adapt import adapt
 from callgate.core.structured import Forms, may_be_arguments
 from callgate.errors import GatewayError
 from callgate.providers.forms import forms_by_name

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from callgate.core.chat import Chunk
-from callgate.core.example import example_of
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
+from callgate.core.schema.example import example_of
 from callgate.core.structured import Forms, Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.structured_stream import Transcript, Unwrapping
 from callgate.core.validate import parse_chat

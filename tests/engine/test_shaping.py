@@ -13,12 +13,12 @@ import msgspec
 import pytest
 
 from callgate.core.chat import Usage
-from callgate.core.conformance import Checker, Verdict
 from callgate.core.http import Origin
 from callgate.core.models import Deployment, Model
 from callgate.core.record import Attempt
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
+from callgate.core.schema.conformance import Checker, Verdict
 from callgate.core.secret import Secret
 from callgate.core.target import Target
 from callgate.core.validate import parse_chat

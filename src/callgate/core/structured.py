@@ -27,11 +27,11 @@ from callgate.core.chat import (
     ResponseFormat,
     Tool,
 )
-from callgate.core.example import example_of
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
-from callgate.core.schema import adapt
-from callgate.core.schema_rules import Target
+from callgate.core.schema.adapt import adapt
+from callgate.core.schema.example import example_of
+from callgate.core.schema.rules import Target
 from callgate.errors import GatewayError
 
 Way = Literal["native", "tool", "object", "prompt"]
@@ -49,7 +49,7 @@ _objects = msgspec.json.Decoder(list[Json]).decode
 class Forms(NamedTuple):
     """What a target has of its own.
 
-    `schema` are the rows of `core.schema_rules` that say what it takes of a JSON Schema, any of
+    `schema` are the rows of `core.schema.rules` that say what it takes of a JSON Schema, any of
     which will do; empty where it takes all, None where it takes none. `object` says whether it
     can be held to JSON of any form; `tool` how it is made to call a function: by that function's
     name, by `required`, or not at all, and `arguments` the rows for that function's schema.

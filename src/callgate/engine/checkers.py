@@ -8,8 +8,8 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from callgate.core.chat import Json, ResponseFormat
-from callgate.core.conformance import Checker
 from callgate.core.request import ChatRequest
+from callgate.core.schema.conformance import Checker
 from callgate.core.structured import SCHEMA_PATH
 from callgate.errors import GatewayError
 

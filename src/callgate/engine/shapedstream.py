@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from callgate.core.chat import Chunk
-from callgate.core.conformance import MAX_WORK
 from callgate.core.request import ChatRequest
+from callgate.core.schema.conformance import MAX_WORK
 from callgate.core.structured_stream import Transcript, Unwrapping
 from callgate.core.target import Target
 from callgate.engine.call import Call

@@ -1,7 +1,7 @@
 """Answers in the form that `response_format` asks for, whatever the target has of its own.
 
-`core.structured` says how a target is asked, `core.conformance` whether an answer conforms. Under
-`strict`, and for `json_object`, an answer that was finished conforms or is not given: it is
+`core.structured` says how a target is asked, `core.schema.conformance` whether an answer conforms.
+Under `strict`, and for `json_object`, an answer that was finished conforms or is not given: it is
 repaired, asked for once more with its faults named, and in the end refused with
 `schema_violation`, upon which the failover goes on to other targets. Without `strict` what is
 wrong is noted, in the record and in the answer's `metadata`.
@@ -16,10 +16,10 @@ from typing import NamedTuple
 import msgspec
 
 from callgate.core.chat import Chunk, Json, Usage
-from callgate.core.conformance import Checker
 from callgate.core.repair import repair, said_once
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
+from callgate.core.schema.conformance import Checker
 from callgate.core.structured import Plan, corrected, is_astray, plan, unwrapped
 from callgate.core.target import Target
 from callgate.core.usage import total

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from callgate.core.chat import ChatBody, Function, Json, NamedTool
 from callgate.core.fault import Findings
 from callgate.core.fieldpath import join
-from callgate.core.schema import adapt
+from callgate.core.schema.adapt import adapt
 
 _CHOICES: Mapping[str, str] = MappingProxyType(
     {"none": "none", "auto": "auto", "required": "any", "any": "any"}

@@ -21,7 +21,7 @@ class Family(NamedTuple):
 
     `fields` maps a parameter of the request to its place in `additionalModelRequestFields`;
     `thinking` says how it is told to reason, empty where it cannot be told (a `veiled` one keeps
-    its thoughts to itself unless asked); `schema` is the target of `core.schema` for tools;
+    its thoughts to itself unless asked); `schema` is the target of `core.schema.adapt` for tools;
     `full_points` whether cache points may stand among them and last an hour; `web` whether it can
     search the web on its own; `forced` whether it can be made to call a tool; `off` the type of a
     `veiled` one's thinking that is as good as none, empty where it always thinks; `sampling`: any

@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from callgate.core.chat import ChatBody, Json, NamedTool, Tool
-from callgate.core.schema import adapt
+from callgate.core.schema.adapt import adapt
 from callgate.providers.bedrock.messages import cache_point
 from callgate.providers.bedrock.models import Family
 from callgate.providers.refusal import invalid, unsupported

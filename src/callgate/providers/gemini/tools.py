@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from callgate.core.chat import ChatBody, Json, NamedTool, ResponseFormat, Tool
-from callgate.core.schema import adapt
+from callgate.core.schema.adapt import adapt
 from callgate.errors import GatewayError
 from callgate.providers.gemini.models import told_name
 from callgate.providers.refusal import invalid, unsupported

@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from callgate.core.example import example_of
+from callgate.core.schema.example import example_of
 from fifty import CASES, Case
 
 _CHECKER = jsonschema.Draft202012Validator.FORMAT_CHECKER

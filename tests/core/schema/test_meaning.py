@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from callgate.core.schema import adapt
-from callgate.core.schema_rules import RULES
+from callgate.core.schema.adapt import adapt
+from callgate.core.schema.rules import RULES
 from callgate.errors import GatewayError
 
 PATH = "tools[0].function.parameters"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callgate.core.conformance import MAX_WORK, Checker, Verdict, installed
+from callgate.core.schema.conformance import MAX_WORK, Checker, Verdict, installed
 from callgate.errors import GatewayError
 
 PATH = "response_format.json_schema.schema"

@@ -11,8 +11,8 @@ from typing import Any
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.pointer import pointed
-from callgate.core.schema_rules import MAX_DEPTH, SHAPES, VALUES
+from callgate.core.schema.pointer import pointed
+from callgate.core.schema.rules import MAX_DEPTH, SHAPES, VALUES
 from callgate.errors import GatewayError
 
 MAX_MERGED = 200_000

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from callgate.core.pointer import pointed
-from callgate.core.schema import adapt
-from callgate.core.schema_rules import RULES
+from callgate.core.schema.adapt import adapt
+from callgate.core.schema.pointer import pointed
+from callgate.core.schema.rules import RULES
 from callgate.errors import GatewayError
 
 PATH = "tools[0].function.parameters"

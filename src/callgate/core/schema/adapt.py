@@ -1,6 +1,6 @@
 """JSON Schema as a target takes it: rewritten where the meaning is kept, refused where it is not.
 
-The differences are tables in `core.schema_rules`.
+The differences are tables in `core.schema.rules`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import msgspec
 
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.schema_merge import Refs, Resolver, check_acyclic, malformed, refused
-from callgate.core.schema_rules import (
+from callgate.core.schema.merge import Refs, Resolver, check_acyclic, malformed, refused
+from callgate.core.schema.rules import (
     CONDITIONS,
     DEFINITIONS,
     LISTS,
@@ -27,7 +27,7 @@ from callgate.core.schema_rules import (
     Rules,
     Target,
 )
-from callgate.core.schema_steps import STEPS
+from callgate.core.schema.steps import STEPS
 
 _COMPOSED = ("anyOf", "oneOf", "allOf")
 

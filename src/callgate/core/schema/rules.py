@@ -76,7 +76,7 @@ _FORMATS = frozenset(
 class Rules(NamedTuple):
     """One target. `keeps` is None where it takes every keyword.
 
-    `rewrites` names the steps of `core.schema_steps` that run on each node, in this order;
+    `rewrites` names the steps of `core.schema.steps` that run on each node, in this order;
     `resolves` says that references are inlined and `allOf` merged before that. `formats` are the
     values of `format`, `enums` the types of an enum's members, `root` the keywords of the
     outermost node; None means any. `typed` has every node

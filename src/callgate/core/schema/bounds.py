@@ -1,8 +1,8 @@
 """What a caller's JSON Schema may cost: its size, depth, references and patterns are bounded.
 
-Whether its keywords are well-formed is the validator's matter (`core.conformance`); here is what
-that would not find, or would find too late: a reference out of the schema, one that leads in a
-circle, a value that would have to be endless, and a schema whose parts multiply.
+Whether its keywords are well-formed is the validator's matter (`core.schema.conformance`); here is
+what that would not find, or would find too late: a reference out of the schema, one that leads in
+a circle, a value that would have to be endless, and a schema whose parts multiply.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from callgate.core import pointer
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
-from callgate.core.schema_rules import DEFINITIONS, LISTS, MAPS, MAX_DEPTH, MAX_NODES, SINGLES
+from callgate.core.schema import pointer
+from callgate.core.schema.rules import DEFINITIONS, LISTS, MAPS, MAX_DEPTH, MAX_NODES, SINGLES
 from callgate.errors import GatewayError
 
 MAX_BYTES = 256 * 1024

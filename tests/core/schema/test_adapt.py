@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from google.genai import types
 
-from callgate.core.schema import adapt
-from callgate.core.schema_merge import merged
-from callgate.core.schema_rules import MAX_NODES, RULES
-from callgate.core.schema_steps import STEPS
+from callgate.core.schema.adapt import adapt
+from callgate.core.schema.merge import merged
+from callgate.core.schema.rules import MAX_NODES, RULES
+from callgate.core.schema.steps import STEPS
 from callgate.errors import GatewayError
 
 PATH = "tools[0].function.parameters"

@@ -1,4 +1,4 @@
-"""The rewritings of `core.schema`: each says in the target's words what one node says.
+"""The rewritings of `core.schema.adapt`: each says in the target's words what one node says.
 
 A step takes a node that it may change and gives what has to be told in words besides.
 """

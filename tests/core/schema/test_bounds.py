@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from callgate.core.schema_bounds import MAX_BYTES, MAX_WEIGHT, check_bounds
+from callgate.core.schema.bounds import MAX_BYTES, MAX_WEIGHT, check_bounds
 from callgate.errors import GatewayError
 
 PATH = "response_format.json_schema.schema"

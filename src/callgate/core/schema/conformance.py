@@ -20,7 +20,7 @@ import msgspec
 from callgate.core.chat import Json
 from callgate.core.fieldpath import join
 from callgate.core.jsontext import parse
-from callgate.core.schema_bounds import check_bounds
+from callgate.core.schema.bounds import check_bounds
 from callgate.errors import GatewayError
 
 MAX_TOLD = 20

@@ -1,0 +1,1 @@
+"""JSON Schema: as each target takes it, what one may cost, and what follows it."""
