@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from callgate.core.repair import is_json
+from callgate.core.repair.repair import is_json
 from callgate.store.journal.unshipped import scan
 from callgate.store.opening import open_store
 from gateway import Gateway

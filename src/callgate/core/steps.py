@@ -17,7 +17,7 @@ import msgspec
 from callgate.core.chat import ChatBody, Json
 from callgate.core.fault import Findings
 from callgate.core.record import Mending
-from callgate.core.repair import Repaired, repair
+from callgate.core.repair.repair import Repaired, repair
 from callgate.core.response import ChatResponse
 from callgate.errors import GatewayError
 

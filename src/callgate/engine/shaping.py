@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from callgate.core.chat import Chunk, Json, Usage
-from callgate.core.repair import repair, said_once
+from callgate.core.repair.repair import repair, said_once
 from callgate.core.request import ChatRequest
 from callgate.core.response import ChatResponse
 from callgate.core.schema.conformance import Checker

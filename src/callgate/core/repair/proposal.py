@@ -11,7 +11,7 @@ from typing import Any
 
 from json_repair.json_parser import JSONParser
 
-from callgate.core.meter import Meter, SpentError
+from callgate.core.repair.meter import Meter, SpentError
 
 
 def propose(text: str, meter: Meter) -> object:

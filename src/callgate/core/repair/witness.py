@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple, NoReturn
 
-from callgate.core.lexicon import (
+from callgate.core.repair.lexicon import (
     AS_END,
     BARE_KEY,
     BLANK,

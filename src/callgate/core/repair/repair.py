@@ -1,7 +1,7 @@
 """Repairs JSON as models write it: the same data as sound JSON, or a refusal; never a guess.
 
 The package `json-repair` (https://github.com/mangiucugna/json_repair) proposes what a text may
-mean; `core/witness.py` accepts that only if the text says so and says nothing else.
+mean; `core/repair/witness.py` accepts that only if the text says so and says nothing else.
 
 Repaired: fences and prose around one value, comments, trailing and missing commas, quotes of other
 kinds, missing quotes around keys and words, Python's literals, NaN and undefined (null), numbers
@@ -19,9 +19,9 @@ import json
 import re
 from typing import NamedTuple, NoReturn
 
-from callgate.core.lexicon import SURROGATE
-from callgate.core.meter import Meter, SpentError
-from callgate.core.witness import UnclearError, prove
+from callgate.core.repair.lexicon import SURROGATE
+from callgate.core.repair.meter import Meter, SpentError
+from callgate.core.repair.witness import UnclearError, prove
 from callgate.errors import GatewayError
 
 MAX_BROKEN = 64 * 1024
@@ -213,7 +213,7 @@ def _unescaped(text: str) -> str:
 
 
 def _propose(text: str, meter: Meter) -> object:
-    from callgate.core.proposal import propose
+    from callgate.core.repair.proposal import propose
 
     try:
         return propose(text, meter)

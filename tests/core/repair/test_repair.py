@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from callgate.core.repair import MAX_BROKEN, is_json, repair, said_once
+from callgate.core.repair.repair import MAX_BROKEN, is_json, repair, said_once
 from callgate.errors import GatewayError
 
 _JSON = st.recursive(
