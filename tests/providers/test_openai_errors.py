@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callgate.core.http import HttpResponse
+from callgate.core.retry import reaction
 from callgate.core.target import Target
 from callgate.errors import GatewayError
 from callgate.providers.openai.dialect import OpenAI
@@ -32,6 +33,12 @@ def error(**fields: Any) -> dict[str, Any]:
     return {"error": {"message": "their words", **fields}}
 
 
+NO_TOOLS = (
+    "Function tools with reasoning_effort are not supported for gpt-6-sol in /v1/chat/completions. "
+    "To use function tools, use /v1/responses or set reasoning_effort to 'none'."
+)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "type_"),
     [
@@ -52,6 +59,7 @@ def error(**fields: Any) -> dict[str, Any]:
         (400, error(message=f"I wrote: {TOO_LONG}"), "provider_rejected"),
         (401, error(code="invalid_api_key", type="invalid_request_error"), "provider_credentials"),
         (401, {"detail": "Unauthorized"}, "provider_credentials"),
+        (400, error(message=NO_TOOLS, type=BAD_REQUEST), "unsupported_field"),
         (402, error(code="invalid_request_error"), "provider_refused"),
         (403, error(), "provider_refused"),
         (403, error(code="unsupported_country_region_territory"), "provider_refused"),
@@ -130,6 +138,16 @@ def test_a_validators_list_becomes_the_list_of_faults(target: Target) -> None:
         failure = told(422, body, target)
         assert failure.errors == ("body.tools.0: Field required", "odd")
         assert "Field required; odd" in failure.message
+
+
+def test_tools_that_openai_wants_asked_for_elsewhere_are_a_field_it_does_not_take(
+    target: Target,
+) -> None:
+    refused = told(400, error(message=NO_TOOLS, param="reasoning_effort"), target)
+    assert refused.param == "reasoning_effort"
+    assert NO_TOOLS in refused.message
+    assert "none" in refused.fix
+    assert reaction(refused).elsewhere  # Bedrock and OpenRouter give the same model tools
 
 
 def test_what_openrouter_was_told_is_handed_on(target: Target) -> None:

@@ -43,6 +43,7 @@ _CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provid
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "provider_rejected": "{provider} rejected the request: {text}",
+        "unsupported_field": "{provider} does not take a field of the request: {text}",
         "context_too_long": "The request does not fit into the context of {model}: {text}",
         "content_filtered": "{provider} refused the content of the request: {text}",
         "provider_request_too_large": "The request is too large for {provider}: {text}",
@@ -76,11 +77,13 @@ def failure(
     errors: Sequence[str] = (),
     wait: float | None = None,
     message: str | None = None,
+    fix: str | None = None,
 ) -> GatewayError:
     """The error of type `kind` with the provider's words, redacted.
 
     `code` is the provider's own word for it, `wait` how many seconds it wants to be left alone,
-    `message` a template in place of the usual one.
+    `message` a template in place of the usual one, `fix` what to do where more is known than the
+    row says.
     """
     deployment, origin = target.deployment, TAXONOMY[kind].origin
     secrets = (deployment.secret, deployment.session_token)
@@ -96,6 +99,7 @@ def failure(
         ),
         param=param if origin == "client" else None,
         errors=[redact(one, secrets) for one in errors] if origin == "client" else (),
+        fix=fix,
         retry_after=wait if origin == "upstream" else None,
         detail=clip(f"{_words(status, redact(code, secrets))}: {text or 'no message'}"),
     )

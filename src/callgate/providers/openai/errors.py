@@ -112,6 +112,9 @@ _WORDINGS = tuple(
         (r"Content violates usage guidelines", "content_filtered"),
         # OpenRouter says it with a 404: no provider of the model takes a field of the request
         (r"No endpoints found that support ", "provider_rejected"),
+        # OpenAI, Azure, of every function beside any effort but `none`, the model's own among them:
+        # https://developers.openai.com/api/docs/guides/deployment-checklist
+        (r"Function tools with reasoning_effort are not supported for ", "unsupported_field"),
         # xAI says it with a 400
         (r"Incorrect API key provided", "provider_credentials"),
         # DeepSeek, OpenAI, OpenRouter, xAI
@@ -121,6 +124,13 @@ _WORDINGS = tuple(
         (r"\S{1,200} is not a valid model ID$", "provider_model_missing"),
         (r"Model not found: ", "provider_model_missing"),
     )
+)
+
+_FIXES: Mapping[str, str] = MappingProxyType(
+    {
+        "unsupported_field": "Set `reasoning_effort` to `none` where the model takes that; else "
+        "choose another model, or have this one served by a provider that gives it tools.",
+    }
 )
 
 
@@ -140,8 +150,9 @@ def from_object(value: object, target: Target) -> GatewayError:
 
 
 def _error(fault: Fault, status: int, target: Target, wait: float | None) -> GatewayError:
+    kind = _kind(fault, status)
     return failure(
-        _kind(fault, status),
+        kind,
         target,
         status,
         fault.text,
@@ -149,6 +160,7 @@ def _error(fault: Fault, status: int, target: Target, wait: float | None) -> Gat
         param=fault.param,
         errors=fault.errors,
         wait=wait,
+        fix=_FIXES.get(kind),
     )
 
 
