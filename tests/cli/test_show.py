@@ -12,6 +12,7 @@ import pytest
 import samples
 from callgate.core import ids, keys
 from callgate.core.record import Record
+from callgate.core.trace import TraceContext
 
 from .conftest import Home
 
@@ -121,9 +122,24 @@ def test_foreign_text_cannot_command_the_terminal(home: Home) -> None:
 
 @pytest.mark.parametrize(
     "paste",
-    [str.upper, "  {}\n".format, '"{}",'.format, lambda id_: id_.replace("-", "")],
-    ids=["upper", "blanks", "quoted", "no hyphens"],
-)
+    [
+        str.upper,
+        "  {}\n".format,
+        '"{}",'.format,
+        "(\u201c{}\u201d).".format,
+        "https://llm.example.com/v1/requests/{}".format,
+        "request_id={}&more".format,
+        lambda id_: id_.replace("-", ""),
+        lambda id_: id_.replace("0", "O").replace("1", "l"),
+        lambda id_: id_[:23] + "...",
+        lambda id_: id_[14:],
+        lambda id_: id_[-8:],
+    ],
+    ids=[
+        "upper", "blanks", "quoted", "in a sentence", "URL", "form", "no hyphens", "letters",
+        "cut off", "end", "last eight",
+    ],
+)  # fmt: skip
 def test_an_id_may_be_pasted_as_it_was_found(home: Home, paste: Callable[[str], str]) -> None:
     record = samples.answered()
     home.ship(record)
@@ -151,10 +167,10 @@ def test_the_beginning_of_an_id_will_do_while_it_is_the_only_one(
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ("chatcmpl-9Zk", "'chatcmpl-9zk' is not a request id"),
-        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", "is not a request id"),
-        ("", "'' is not a request id"),
-        ("01997c3e", "begins with 01997c3e"),
+        ("chatcmpl-9Zk", "'chatcmpl-9zk' is no id of a request here"),
+        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", "is no id of a request here"),
+        ("", "'' is no id of a request here"),
+        ("01997c3e", "begins or ends with 01997c3e"),
     ],
 )
 def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
@@ -199,6 +215,40 @@ def test_while_the_store_is_away_the_journal_still_tells(
     assert result.exit_code == 0
     assert json.loads(result.stdout)["request_id"] == record.request_id
     assert "only the journals are read" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["store", "journal"])
+@pytest.mark.parametrize(
+    "theirs", ["Order-1042/ä", "req_7f3a9", "4bf92f3577b34da6a3ce929d0e0e4736"]
+)
+def test_an_id_that_another_gave_leads_to_the_request(
+    home: Home, journal: Callable[..., None], theirs: str, place: str
+) -> None:
+    record = samples.answered(
+        client_request_id="Order-1042/ä",
+        attempts=[samples.attempt(provider_request_id="req_7f3a9")],
+        trace=TraceContext(id="4bf92f3577b34da6a3ce929d0e0e4736"),
+    )
+    others = [samples.answered(client_request_id="Order-104"), samples.failed(message=theirs)]
+    put = home.ship if place == "store" else journal
+    put(record, *others)
+    assert home.json("show", theirs)[0]["request_id"] == record.request_id
+    put(samples.answered(client_request_id=theirs, ago_ms=DAY))
+    result = home.run("show", theirs)
+    assert result.exit_code == 1
+    assert "2 requests have such an id" in result.stderr
+    assert record.request_id in result.stderr
+
+
+@pytest.mark.parametrize("at", [0, 5, 12, 16, 25, 35])
+def test_of_an_id_with_a_wrong_digit_the_right_one_is_offered(home: Home, at: int) -> None:
+    record = samples.answered()
+    home.ship(record, samples.answered(ago_ms=60_000))
+    right = record.request_id
+    wrong = right[:at] + ("3" if right[at] != "3" else "4") + right[at + 1 :]
+    result = home.run("show", wrong)
+    assert result.exit_code == 1
+    assert f"Is {right} meant?" in result.stderr
 
 
 def test_what_was_going_on_around_it(home: Home, journal: Callable[..., None]) -> None:

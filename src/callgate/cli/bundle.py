@@ -33,7 +33,7 @@ from callgate.cli.options import (
 )
 from callgate.cli.output import json_line, printable
 from callgate.cli.records import reading
-from callgate.cli.show import looked_up
+from callgate.cli.requestlookup import looked_up
 from callgate.cli.story import tell
 from callgate.cli.whereabouts import gateway_url
 from callgate.config import Config

@@ -14,7 +14,8 @@ from callgate.cli.options import (
 )
 from callgate.cli.output import printable
 from callgate.cli.records import reading
-from callgate.cli.show import looked_up, print_story
+from callgate.cli.requestlookup import looked_up
+from callgate.cli.show import print_story
 from callgate.config import Config
 from callgate.core.record import Record
 from callgate.store.base import Query

@@ -128,7 +128,8 @@ class Query(Struct, frozen=True, kw_only=True):
     """Which records to list, newest first. Times are Unix milliseconds, `before` an id (cursor).
 
     `status` is one code (404) or a class (4 for 4xx); `failed` leaves out what went well; `since`
-    is included, `until` is not.
+    is included, `until` is not. `holding` is what a record's JSON has to hold, byte for byte; all
+    that match otherwise are read for it, and no tally looks at it.
     """
 
     account: str | None = None
@@ -140,6 +141,7 @@ class Query(Struct, frozen=True, kw_only=True):
     since: int | None = None
     until: int | None = None
     before: str | None = None
+    holding: bytes = b""
     limit: int = 50
 
 

@@ -113,7 +113,9 @@ class Records:
         return {one.request_id: one for one in nlargest(query.limit, matching, key=_id)}
 
     def _scanned(self, query: Query) -> Iterator[Record]:
-        holding = b"" if query.account is None else msgspec.json.encode(query.account)
+        holding = query.holding
+        if not holding and query.account is not None:
+            holding = msgspec.json.encode(query.account)
         for record in unshipped.scan(self._folder, holding, self._timer()):
             if matches(record, query):
                 yield record

@@ -130,6 +130,14 @@ def test_filters_are_joined(log: RequestLog, query: dict[str, Any], wanted: set[
     assert {name for name, record in made.items() if record.request_id in found} == wanted
 
 
+def test_those_that_hold_something_are_found_among_many(log: RequestLog) -> None:
+    rare = [answered(client_request_id="rare", ago_ms=ago) for ago in (1, 2, 9_000_000)]
+    put(log, *rare, *(answered(ago_ms=ago) for ago in range(2500)))
+    holding = b'"client_request_id":"rare"'
+    assert ids(log.find(Query(holding=holding))) == ids(rare)
+    assert ids(log.find(Query(holding=holding, limit=2))) == ids(rare[:2])
+
+
 def test_a_span_of_time_includes_its_beginning_and_not_its_end(log: RequestLog) -> None:
     old, middle, new = (answered(ago_ms=ago) for ago in (2 * HOUR, HOUR, 0))
     put(log, old, middle, new)

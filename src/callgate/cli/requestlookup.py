@@ -1,0 +1,174 @@
+"""Which request somebody means: from what they have of an id, whosever it is, to the record."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from callgate.cli.options import Failure, now_ms
+from callgate.cli.output import moment, printable
+from callgate.config import Config
+from callgate.core.ids import is_request_id, unix_ms
+from callgate.core.record import Record
+from callgate.core.redact import redact
+from callgate.store.base import Page, Query
+from callgate.store.records import Records
+
+_DAY = 86_400_000
+_CLOCKS = 10_000  # by how much the time in an id may differ from the record's, in ms
+_SCANNED = 20_000
+_PATIENCE = 15.0  # seconds of reading for an id that is not the gateway's
+_TOLD = 5
+_IN_TIME = 12  # digits of an id that are its time
+_AROUND = " \t\r\n\"'`\u201c\u201d\u2018\u2019,;:.\u2026()[]<>"
+_LIKE_DIGITS = str.maketrans("oil", "011")
+"""Letters that no id has, and the digits that they are read for."""
+_WHOLE = re.compile(
+    r"[0-9a-foil]{8}(-?)[0-9a-foil]{4}\1[0-9a-foil]{4}\1[0-9a-foil]{4}\1[0-9a-foil]{12}"
+)
+_PART = re.compile(r"[0-9a-f]{8,31}")
+_SHORT = re.compile(r"[0-9a-f]{1,7}")
+_USER_INFO = re.compile(r"//[^/@]*@")
+
+
+def looked_up(config: Config, records: Records, text: str) -> Record:
+    """The record of the request that is meant. Raises Failure that says why there is none.
+
+    `text` is its id as somebody has passed it on: whole, its beginning or its end, with words
+    around it, in capitals, with letters for digits; or the id of the caller, of the provider or of
+    the trace.
+    """
+    text = text.strip(_AROUND)
+    wanted = _canonical(text)
+    if is_request_id(wanted):
+        record = records.get(wanted)
+        if record is None:
+            raise _missing(config, records, wanted)
+        return record
+    digits = wanted.replace("-", "")
+    found = _beginning(records, digits) if _PART.fullmatch(digits) else []
+    if not found and text:
+        found = _elsewhere(config, records, text)
+    if not found:
+        raise _unknown(wanted)
+    if len(found) > 1:
+        raise Failure(
+            f"{len(found)} requests have such an id, such as {_ids(found[:3])}",
+            "Give one of these, or more of the id.",
+        )
+    return found[0]
+
+
+def _canonical(text: str) -> str:
+    """An id, or a part of one, as it was pasted, in the form that records carry."""
+    text = text.lower()
+    if whole := _WHOLE.search(text):
+        digits = whole[0].replace("-", "").translate(_LIKE_DIGITS)
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    part = text.translate(_LIKE_DIGITS)
+    return part if _PART.fullmatch(part.replace("-", "")) else text
+
+
+def _beginning(records: Records, digits: str) -> list[Record]:
+    """The requests whose id begins so.
+
+    An id begins with its time, so only the records of a moment are looked through.
+    """
+    first, last = (int(digits[:_IN_TIME].ljust(_IN_TIME, fill), 16) for fill in "0f")
+    query = Query(since=first - _CLOCKS, until=last + _CLOCKS, limit=_SCANNED)
+    near = records.find(query)
+    found = [one for one in near if one.request_id.replace("-", "").startswith(digits)]
+    if not found and len(near) == _SCANNED:
+        raise Failure("too many requests were made at the time of this id", "Give the whole id.")
+    return found
+
+
+def _elsewhere(config: Config, records: Records, text: str) -> list[Record]:
+    """The newest requests to which another than the gateway gave this id, or whose own ends so."""
+    page = _borne(config, records, text, text if _PART.fullmatch(text.replace("-", "")) else None)
+    if not page.records and page.cursor is not None:
+        since = moment(unix_ms(page.cursor))
+        raise Failure(
+            f"no request since {since} has the id {printable(redact(text), 80)!r}; there was no "
+            "time to read further back",
+            "Narrow it down with 'callgate logs', by time, account and model.",
+        )
+    return page.records
+
+
+def _borne(config: Config, records: Records, text: str, tail: str | None) -> Page:
+    """The requests that bear an id from elsewhere, or whose own ends with `tail`."""
+
+    def bears(record: Record) -> bool:
+        ids = [record.client_request_id, record.trace.id if record.trace else None]
+        ids += [attempt.provider_request_id for attempt in record.attempts]
+        return text in ids or (tail is not None and record.request_id.endswith(tail))
+
+    # Only the quotation mark behind it is sure to be there, where it may be the end of an id.
+    query = Query(holding=msgspec.json.encode(tail or text)[1:], limit=_TOLD)
+    oldest = now_ms() - config.settings.store.retention_days * _DAY
+    return records.page(query, oldest, _PATIENCE, bears)
+
+
+def _ids(found: list[Record]) -> str:
+    return ", ".join(record.request_id for record in found)
+
+
+def _unknown(wanted: str) -> Failure:
+    """What is the matter with what is no whole id and leads to none."""
+    if _PART.fullmatch(wanted.replace("-", "")):
+        return Failure(
+            f"no request on record has an id that begins or ends with {wanted}",
+            "See 'callgate logs' for the newest.",
+        )
+    if _SHORT.fullmatch(wanted.replace("-", "")):
+        return Failure(
+            f"{wanted} is too short to tell requests apart",
+            "Give eight characters of the id, or more.",
+        )
+    return Failure(
+        f"{printable(redact(wanted), 80)!r} is no id of a request here: neither this gateway's "
+        "nor a caller's, a provider's or a trace's",
+        "An id looks like 01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e; every response carries it as "
+        "X-Request-Id and request_id.",
+    )
+
+
+def _missing(config: Config, records: Records, wanted: str) -> Failure:
+    """Why there is no record of a whole id: it may be another's, or have been copied wrongly.
+
+    What is wrong with it is in its time or behind that, hardly in both.
+    """
+    near = _beginning(records, wanted.replace("-", "")[:_IN_TIME])
+    near = near or _borne(config, records, wanted, wanted[-_IN_TIME:]).records
+    if len(near) == 1:
+        return Failure(f"no record of request {wanted}", f"Is {near[0].request_id} meant?")
+    return _dated(config, wanted)
+
+
+def _dated(config: Config, wanted: str) -> Failure:
+    made, now = unix_ms(wanted), now_ms()
+    days = config.settings.store.retention_days
+    if made < now - days * _DAY:
+        return Failure(
+            f"request {wanted} was made at {moment(made)}; records are kept for {days} days",
+            "Keep records for longer with store.retention_days.",
+        )
+    if made > now + _CLOCKS:
+        return Failure(
+            f"request {wanted} has a future time, {moment(made)}: this gateway did not make it",
+            "Check the id, and the clock of the machine that made it.",
+        )
+    return Failure(
+        f"no record of request {wanted}, made at {moment(made)}, in {_place(config)}",
+        "Check that --config is the one of the gateway that answered: of its region, its store. "
+        "There is no record yet while the answer goes on or a full disk keeps records in memory "
+        "(/ready says so), and there never will be if the worker was killed before the answer had "
+        "ended: the gateway's log says when one ended.",
+    )
+
+
+def _place(config: Config) -> str:
+    store = _USER_INFO.sub("//", config.store_url)
+    return f"{store} or {config.journal_dir}"
