@@ -141,9 +141,16 @@ def test_what_google_takes_and_ignores_is_none_of_a_models_parameters(name: str)
     assert not {"temperature", "top_p", "top_k"} & set(supported)
 
 
-@pytest.mark.parametrize("name", ["gemini-3.5-flash", "gemini-3.7-flash"])
-def test_a_name_that_google_answers_with_another_model_is_not_asked_for_there(name: str) -> None:
-    assert "gemini" not in LIVE[name].upstream
+@pytest.mark.parametrize(
+    ("name", "creator"),
+    [
+        ("gemini-3.5-flash", "gemini"),
+        ("gemini-3.7-flash", "gemini"),
+        ("deepseek-v4-flash", "deepseek"),
+    ],
+)
+def test_a_name_that_another_model_answers_is_not_asked_for_there(name: str, creator: str) -> None:
+    assert creator not in LIVE[name].upstream
 
 
 def test_an_entry_resolves_what_it_shares_with_others() -> None:
