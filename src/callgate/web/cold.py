@@ -17,7 +17,7 @@ from callgate.web.chat import CHAT_PATH
 from callgate.web.errorwriter import ErrorWriter
 from callgate.web.methods import wrong_method
 from callgate.web.reply import advice
-from callgate.web.strays import unknown_path
+from callgate.web.strays import is_geminis, unknown_path
 
 
 class _Routes(Starlette):
@@ -42,7 +42,7 @@ class Cold:
     async def _http(self, request: Request, error: Exception) -> Response:
         """Starlette's own refusals, in the words of the taxonomy."""
         assert isinstance(error, HTTPException)
-        if error.status_code == 405:
+        if error.status_code == 405 and not is_geminis(request.url.path):
             allowed = (error.headers or {}).get("Allow", "GET")
             told = wrong_method(request.method, allowed)
             response = await self._failure(request, told)

@@ -46,6 +46,7 @@ _BASE_URL = (
     "Set the client's `base_url` to this gateway's address with `/v1` behind it, once: the client "
     "adds `/chat/completions` itself."
 )
+_GEMINI = r"/v1(?:alpha|beta)?/.+:(?:stream)?generatecontent"
 _WAYS = (
     _way(
         r"/.+/chat/completions/chat/completions", _MEANT_CHAT,
@@ -93,7 +94,7 @@ _WAYS = (
         "LlamaIndex, set `is_chat_model=True`.",
     ),
     _way(
-        r"/v1(alpha|beta)?/.+:(stream)?generatecontent|/v1beta/.+", _MEANT_CHAT,
+        rf"{_GEMINI}|/v1beta/.+", _MEANT_CHAT,
         "This is a path of Gemini's API, which is not served here.",
         f"Use a client for OpenAI: {_ONE_API}, Google's too.",
     ),
@@ -122,6 +123,11 @@ _WAYS = (
         "`/health` says whether the process lives, `/ready` whether it can do its work.",
     ),
 )  # fmt: skip
+
+
+def is_geminis(path: str) -> bool:
+    """Whether it is a path of Gemini's, which may look like that of a model of ours."""
+    return re.fullmatch(_GEMINI, path[:_LONGEST], re.IGNORECASE) is not None
 
 
 def unknown_path(path: str, served: Sequence[str]) -> GatewayError:
