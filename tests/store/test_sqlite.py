@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,7 +20,14 @@ from sqlalchemy import create_engine, event
 
 from callgate.core.chat import Usage
 from callgate.store import schema, tables
-from callgate.store.base import USAGE_DIMENSIONS, Query, StoreAwayError, StoreError, UsageQuery
+from callgate.store.base import (
+    USAGE_DIMENSIONS,
+    Query,
+    RequestLog,
+    StoreAwayError,
+    StoreError,
+    UsageQuery,
+)
 from callgate.store.opening import open_store, open_store_or_wait
 from samples import answered, booked, failed, refused
 from store.children import child
@@ -285,6 +294,19 @@ def test_every_revision_is_known(url: str) -> None:
     ],
 )
 def test_lists_are_looked_for_in_the_index_alone(path: Path, url: str, query: Query) -> None:
+    plan = plan_of(path, url, lambda log: list(log.find(query)))
+    looking = [step for step in plan if "records" in step]
+    assert any("COVERING INDEX" in step for step in looking), plan
+    assert all("INDEX" in step for step in looking), plan
+
+
+def test_a_record_is_looked_for_in_the_index_of_ids(path: Path, url: str) -> None:
+    (step,) = plan_of(path, url, lambda log: log.get(answered().request_id))
+    assert re.fullmatch(r"SEARCH records USING INDEX \w+ \(id=\?\)", step)
+
+
+def plan_of(path: Path, url: str, ask: Callable[[RequestLog], object]) -> list[str]:
+    """How SQLite goes about the one statement with which the log is asked."""
     store = open_store(url)
     asked: list[tuple[str, tuple]] = []
     engine = store.requests._engine  # type: ignore[attr-defined]
@@ -293,11 +315,8 @@ def test_lists_are_looked_for_in_the_index_alone(path: Path, url: str, query: Qu
         "before_cursor_execute",
         lambda _c, _cursor, statement, parameters, _x, _many: asked.append((statement, parameters)),
     )
-    list(store.requests.find(query))
+    ask(store.requests)
     store.close()
     ((statement, parameters),) = asked
     with closing(sqlite3.connect(path)) as connection:
-        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
-    looking = [step for step in plan if "records" in step]
-    assert any("COVERING INDEX" in step for step in looking), plan
-    assert all("INDEX" in step for step in looking), plan
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
