@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import sys
 
@@ -15,6 +16,15 @@ pytest_plugins = ("weights", "pgserver")
 # The tests start some hundred processes: without bytecode on disk each compiles all it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What whoever runs the tests has set for other programs: a proxy would get the tests' requests, a
+# provider could get a real key, and drivers would look for servers elsewhere.
+_OTHERS = re.compile(
+    r"(?i).*_(proxy|key)|(ssl_cert|requests_ca|curl_ca|openai|anthropic|google|gemini|azure|aws"
+    r"|otel|langchain|langsmith)_.*|pg[a-z]+|callgate_(?!test|recordings).*|no_color|force_color"
+)
+for _name in [name for name in os.environ if _OTHERS.fullmatch(name)]:
+    del os.environ[_name]
 
 _LONG = (
     "tests/e2e/test_kill.py",
