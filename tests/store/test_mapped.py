@@ -17,7 +17,7 @@ import pytest
 from callgate.core.limits import Draw, Period, beginning
 from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
-from callgate.store.counters import mapped
+from callgate.store.counters import mapped, slots
 from callgate.store.counters.mapped import MappedCounters
 from callgate.store.counters.mappedfile import HEADER
 from callgate.store.counters.memory import MemoryCounters
@@ -148,7 +148,7 @@ def test_killed_processes_leave_a_sound_table_and_no_lock(path: Path) -> None:
                 process.kill()
                 process.wait()
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(mapped, "_PATIENCE", 60.0)  # a lock that is left ends it
+                    patch.setattr(slots, "PATIENCE", 60.0)  # a lock that is left ends it
                     told = [reserve(counters, f"a{n}", "m", 5, NOW) for n in range(12)]
                 assert all(0 <= quota.remaining <= 5 for quota in told)
         keys = keys_in(path)
@@ -196,14 +196,15 @@ def test_between_any_two_stores_the_table_is_sound(
     counters = MappedCounters(path, slots=1)
     for _ in range(used):
         reserve(counters, "same", "m", 5, NOW)
+    table = counters._slots
     for memory in ("_words", "_map"):
-        setattr(counters, memory, Fuse(getattr(counters, memory), words))
+        setattr(table, memory, Fuse(getattr(table, memory), words))
     try:
         taken = reserve(counters, place, "m", 5, NOW + later).admitted
     except (Killed, GatewayError):
         taken = False
     for memory in ("_words", "_map"):
-        setattr(counters, memory, getattr(counters, memory).memory)
+        setattr(table, memory, getattr(table, memory).memory)
     counters.close()
     after = MappedCounters(path, slots=1)
     same_window = place == "same" and later < 60
@@ -222,7 +223,7 @@ def test_between_any_two_stores_the_table_is_sound(
 async def test_a_stopped_process_holds_up_its_slots_and_not_the_event_loop(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mapped, "_PATIENCE", 0.2)
+    monkeypatch.setattr(slots, "PATIENCE", 0.2)
     counters = MappedCounters(path)
     await counters.reserve("acme", "m", 3, NOW)
     with child(HOLD, path) as process:
@@ -277,18 +278,18 @@ async def test_what_is_locked_is_drawn_seeded_and_settled_when_it_is_free_and_no
     counters = MappedCounters(path)
     spend = Draw("spend", 9, 1, Period.DAY, 86_400_000_000)
     await counters.draw("acme", [spend], NOW)
-    slot = counters._search(mapped._digest("acme", "spend", Period.DAY))
+    slot = counters._slots.search(mapped._digest("acme", "spend", Period.DAY))
     assert slot is not None
     one = struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, HEADER + slot, 1, 0)
     with path.open("r+b") as file:
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, one)
-        monkeypatch.setattr(mapped, "_PATIENCE", 0.05)
+        monkeypatch.setattr(slots, "PATIENCE", 0.05)
         with pytest.raises(GatewayError, match="busy"):
             await counters.draw("acme", [Draw("m", 9, 1), spend], NOW)
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, NONE)
         assert not is_locked(file)  # nor is the counter that was free
         fcntl.fcntl(file, fcntl.F_OFD_SETLK, WHOLE)
-        monkeypatch.setattr(mapped, "_PATIENCE", 60.0)
+        monkeypatch.setattr(slots, "PATIENCE", 60.0)
         counters.settle("acme", [Correction("spend", Period.DAY, spend.begins, 1)], NOW)
         drawing = asyncio.create_task(counters.draw("acme", [spend], NOW))
         seeding = asyncio.create_task(
@@ -329,7 +330,9 @@ def test_every_place_of_a_table_is_found_by_others(
     """Also those that a key got because others stand where it would, even beyond the end."""
     one, other = MappedCounters(path, slots), MappedCounters(path, slots)
     names = (str(number) for number in itertools.count())
-    at_home = (name for name in names if home in {None, one._home(mapped._digest(name, "m"))})
+    at_home = (
+        name for name in names if home in {None, one._slots._home(mapped._digest(name, "m"))}
+    )
     accounts = list(itertools.islice(at_home, 8))
     for counters, admitted in ((one, True), (other, False)):
         for account in accounts:

@@ -1,4 +1,4 @@
-"""The file behind `mapped`: its layout, and how processes agree on one file.
+"""The file behind `slots`: its layout, and how processes agree on one file.
 
 In native byte order: a header of 64 bytes (magic, version of the layout, number of slots, each a
 word of 8 bytes), then for each slot a key of 16 bytes, whose last byte is the period, then for each
