@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import closing
 from pathlib import Path
@@ -47,3 +48,51 @@ def test_a_segment_that_ends_is_synced_with_its_end(tmp_path: Path) -> None:
         journal.append(b'{"a":1}')
         journal.sync()  # there is nothing left to sync, and no descriptor to do it by
         assert journal.degraded is None
+
+
+def refuse(fd: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("most", [16 << 20, 100])
+def test_what_the_disk_refuses_is_told_and_written_again_until_the_disk_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    lines = [frame(b'{"a":%d}' % number) for number in range(6)]
+    with closing(Journal(tmp_path, most, "second")) as journal:
+        journal.append(b'{"a":0}')
+        journal.sync()
+        (first,) = segments.listed(tmp_path)
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", refuse)
+            for number in range(1, 5):
+                journal.append(b'{"a":%d}' % number)
+                journal.sync()
+                assert "Input/output error" in str(journal.degraded)
+                for _ in range(2):
+                    journal.look()
+                assert first.read_bytes() == lines[0]
+                (second,) = {*segments.listed(tmp_path)} - {first}
+                assert second.read_bytes().rstrip(b"\0") == b"".join(lines[1 : number + 1])
+        journal.append(b'{"a":5}')
+        assert journal.degraded is not None
+        journal.sync()
+        assert (journal.degraded, journal.lost) == (None, 0)
+    assert second.read_bytes() == b"".join(lines[1:])
+
+
+def test_what_the_disk_refuses_and_is_shipped_is_not_written_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Journal(tmp_path, fsync="second")) as journal:
+        journal.append(b'{"a":1}')
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", refuse)
+            journal.sync()
+            (path,) = segments.listed(tmp_path)
+            segments.set_offset(path, len(frame(b'{"a":1}')))
+            journal.look()
+        assert journal.degraded is None
+        assert segments.listed(tmp_path) == [path]
+        with path.open("rb") as file:
+            assert segments.finished(file.fileno())

@@ -56,6 +56,8 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._fsync = fsync
         self._unsynced = False
+        self._synced: tuple[Path | None, int] = (None, 0)  # a segment, and how much the disk has
+        self._refused: Appender | None = None  # of which the disk has last refused a part
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._trouble: str | None = None
@@ -103,7 +105,8 @@ class Journal:
     def look(self) -> None:
         """Begin another segment where this one was deleted from under its writer.
 
-        Nobody would find what comes next in it, nor what had not been shipped: that is copied.
+        Nobody would find what comes next in it, nor what had not been shipped: that is copied. So
+        is what the disk has refused.
         """
         appender = self._appender
         with suppress(OSError):
@@ -113,6 +116,8 @@ class Journal:
                 if lines and not self._write(lines):
                     for line in lines.splitlines(keepends=True):
                         self._hold(line)
+            elif appender is not None and self._refused is appender:
+                self._write_again(appender)
 
     def take_held(self) -> list[bytes]:
         """The records that wait in memory, as their JSON; from now on they are the caller's."""
@@ -129,13 +134,16 @@ class Journal:
             fd = os.dup(appender.fd)  # lest the segment be ended meanwhile
         except OSError:
             return  # it has been ended just now, and synced with that
+        size = appender.size
         try:
-            try:
-                os.fdatasync(fd)
-            finally:
-                os.close(fd)
+            os.fdatasync(fd)
         except OSError as error:
-            self._trouble = error.strerror
+            self._refused, self._trouble = appender, error.strerror
+        else:
+            self._synced = (appender.path, size)
+            self._accepted()
+        finally:
+            os.close(fd)
 
     def close(self) -> None:
         """Write what is held, if it can be, and end the segment."""
@@ -173,11 +181,38 @@ class Journal:
                 appender.size -= len(line)  # it is written again, into another segment
                 self._abandon()
                 return False
-        self._trouble = None
+        if self._refused is None:
+            self._trouble = None
         self._unsynced = True
-        if appender.size >= self._segment_bytes:
-            self._abandon()
+        if appender.size >= self._segment_bytes and self._refused is not appender:
+            if self._fsync == "second":
+                self.sync()
+            if self._refused is not appender:
+                self._abandon()
         return True
+
+    def _write_again(self, appender: Appender) -> None:
+        """Write what the disk has refused into another segment, but for what is safe or shipped.
+
+        To sync it again would do nothing: the system takes for written what it has once failed to
+        write. https://lwn.net/Articles/752063/
+        """
+        path, synced = self._synced
+        begin = max(segments.offset_of(appender.path), synced if path == appender.path else 0)
+        left = appender.size - begin
+        self._appender, self._unsynced = None, False
+        if left <= 0:
+            self._accepted()
+        elif left > 2 * self._segment_bytes:
+            pass  # a disk that goes on refusing would be given more and more of it
+        elif self._write(os.pread(appender.fd, left, begin)):
+            appender.size = begin
+        self._end(appender)
+
+    def _accepted(self) -> None:
+        if self._refused is not None:
+            self._refused = None
+            self._trouble = self._trouble if self._held else None
 
     def _open(self) -> Appender:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -193,6 +228,9 @@ class Journal:
         if appender is None:
             return
         self._unsynced = False
+        self._end(appender)
+
+    def _end(self, appender: Appender) -> None:
         with suppress(OSError):  # an empty segment that stays is deleted by the shipper
             if appender.size == 0:
                 appender.path.unlink(missing_ok=True)
