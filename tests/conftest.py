@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,10 @@ _OTHERS = re.compile(
 )
 for _name in [name for name in os.environ if _OTHERS.fullmatch(name)]:
     del os.environ[_name]
+
+# The servers of the tests listen on Unix sockets, whose paths have at most 107 bytes.
+if len(os.fsencode(tempfile.gettempdir())) > 50:
+    os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
 
 _LONG = (
     "tests/e2e/test_kill.py",

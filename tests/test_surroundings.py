@@ -1,4 +1,4 @@
-"""What whoever runs the tests has set for other programs reaches none of them."""
+"""What of the machine and of whoever runs the tests must not reach them."""
 
 from __future__ import annotations
 
@@ -18,15 +18,25 @@ OTHERS = (
 OURS = ("CALLGATE_TEST_WEIGHTS", "CALLGATE_RECORDINGS", "TMPDIR", "PIP_INDEX_URL", "TZ")
 
 
+def test_no_long_path_keeps_the_tests_servers_from_their_sockets(tmp_path: Path) -> None:
+    long = tmp_path / ("long" * 20)
+    long.mkdir()
+    assert started_with({"TMPDIR": str(long)})["TMPDIR"] == "/tmp"
+
+
 def test_no_proxy_and_no_real_key_reaches_a_test() -> None:
-    given = {**os.environ, **dict.fromkeys((*OTHERS, *OURS), "set outside")}
+    found = started_with(dict.fromkeys((*OTHERS, *OURS), "set outside"))
+    assert not found.keys() & set(OTHERS)
+    assert found.keys() >= set(OURS)
+
+
+def started_with(given: dict[str, str]) -> dict[str, str]:
+    """The environment that tests have where this is set."""
     done = subprocess.run(
         [sys.executable, "-c", SHOW],
         cwd=Path(__file__).parent,
-        env=given,
+        env={**os.environ, **given},
         capture_output=True,
         check=True,
     )
-    found = json.loads(done.stdout)
-    assert not found.keys() & set(OTHERS)
-    assert found.keys() >= set(OURS)
+    return dict(json.loads(done.stdout))
