@@ -39,11 +39,15 @@ def _binaries(folder: Path) -> Path:
     assert spec is not None
     assert spec.origin is not None
     home = Path(spec.origin).parent / "pginstall18"
-    reached = subprocess.run(
-        [home / "bin" / "postgres", "--version"], check=False, capture_output=True, **_as_nobody()
-    ).returncode
-    if reached != 0:
-        home = Path(shutil.copytree(home, folder / "pg"))
+    asked = [home / "bin" / "postgres", "--version"]
+    try:
+        subprocess.run(asked, check=True, capture_output=True, **_as_nobody())
+    except (PermissionError, subprocess.CalledProcessError):
+        package, copied = home.parent, folder / "pg"
+        home = Path(shutil.copytree(home, copied / package.name / home.name))
+        libraries = f"{package.name}.libs"  # which the programs look for beside their package
+        shutil.copytree(package.with_name(libraries), copied / libraries)
+        subprocess.run(["chmod", "-R", "a+rX", copied], check=True)  # as no umask may have left it
     return home / "bin"
 
 
@@ -59,10 +63,7 @@ class PostgresServer:
         self._home.mkdir()
         if os.geteuid() == 0:
             os.chown(self._home, _NOBODY, _NOBODY)
-        try:
-            self._bin = _binaries(folder)
-        except PermissionError:
-            pytest.skip("the PostgreSQL server cannot be run by nobody")
+        self._bin = _binaries(folder)
         self._data = self._home / "data"
         command = [self._bin / "initdb", "-U", "owner", "-A", "trust", "-E", "UTF8", "--no-sync"]
         self._run(*command, "--locale=C.UTF-8", "-D", self._data)
