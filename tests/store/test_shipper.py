@@ -299,6 +299,29 @@ def test_a_segment_that_cannot_be_read_holds_up_no_other_and_is_told(
     assert "directory" in (shipper.trouble or "")
 
 
+def test_a_segment_of_which_a_part_cannot_be_read_hides_no_other(
+    journal: Journal, shipper: Shipper, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = appended(journal, 3)
+    other = folder / "0-1-00000000.journal"
+    other.write_bytes(frame(b'{"a":1}') * 1000)
+    pread, spoilt = os.pread, other.stat().st_ino
+
+    def spoiling(fd: int, size: int, at: int) -> bytes:
+        if os.fstat(fd).st_ino == spoilt and at + size > 4096:
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", spoiling)
+    assert backlog(folder, time.time()).segments == 1
+    found = scan(folder)
+    assert [next(found) for _ in records] == records
+    with pytest.raises(StoreError, match=r"0-1-00000000\.journal, cannot be read: Input/output"):
+        next(found)
+    assert shipper.ship() == 3
+    assert "Input/output error" in (shipper.trouble or "")
+
+
 def test_on_a_full_disk_shipping_goes_on_and_makes_room(
     journal: Journal, shipper: Shipper, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,6 +18,8 @@ from callgate.store.journal.framing import salvage
 
 _SCANNED = 512
 _GLANCE = 8 << 10
+
+T = TypeVar("T")
 
 
 class Backlog(NamedTuple):
@@ -32,14 +34,16 @@ def backlog(folder: Path, now: float) -> Backlog:
     """How far the shipper is behind. `now` is Unix seconds."""
     behind = size = 0
     oldest: int | None = None
+
+    def waiting(fd: int, offset: int) -> Iterator[tuple[int, list[bytes]]]:
+        if (left := segments.written(fd, offset) - offset) > 0:
+            yield left, segments.read(fd, offset, 1, block=_GLANCE).records[:1]
+
     with suppress(StoreError):  # what cannot be read is nothing to count; the shipper tells of it
-        for fd, offset in _unshipped(folder):
-            left = segments.written(fd, offset) - offset
-            if left <= 0:
-                continue
+        for left, first in _unshipped(folder, waiting):
             behind += 1
             size += left
-            for record in segments.read(fd, offset, 1, block=_GLANCE).records[:1]:
+            for record in first:
                 begun = msgspec.json.decode(record, type=Timed).time
                 oldest = begun if oldest is None else min(oldest, begun)
     return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
@@ -91,7 +95,8 @@ def scan(
     them. `tick` is called now and then, and may raise. Raises StoreError at the end where a segment
     cannot be read.
     """
-    for fd, offset in _unshipped(folder):
+
+    def records(fd: int, offset: int) -> Iterator[Record]:
         at = -1
         chunk = segments.Chunk([], [], offset)
         while chunk.end != at:
@@ -101,6 +106,8 @@ def scan(
             for record in chunk.records:
                 if holding in record:
                     yield msgspec.json.decode(record, type=Record)
+
+    return _unshipped(folder, records)
 
 
 def _lines_with(needle: bytes, data: bytes) -> Iterator[bytes]:
@@ -112,18 +119,16 @@ def _lines_with(needle: bytes, data: bytes) -> Iterator[bytes]:
         at = data.find(needle, end)
 
 
-def _unshipped(folder: Path) -> Iterator[tuple[int, int]]:
-    """A descriptor of each segment and the offset from which on it is not shipped.
+def _unshipped(folder: Path, look: Callable[[int, int], Iterator[T]]) -> Iterator[T]:
+    """What `look` gives of each segment, told its descriptor and from where on it is not shipped.
 
-    Raises StoreError behind the last where one of them cannot be read.
+    Raises StoreError behind the last where one of them cannot be read, be it in part.
     """
     unreadable: StoreError | None = None
     for path in segments.listed(folder):
         try:
             with segments.reading(path) as fd:
-                offset = segments.offset_of(path)
-                os.pread(fd, 1, offset)
-                yield fd, offset
+                yield from look(fd, segments.offset_of(path))
         except FileNotFoundError:
             continue
         except OSError as error:
