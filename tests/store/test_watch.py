@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from callgate.store.base import Query, StoreError
 from callgate.store.journal.journal import Journal
 from callgate.store.journal.shipper import Shipper
 from callgate.store.journal.watch import Watch
+from store.written import fd_of
 
 
 class Requests:
@@ -71,3 +74,27 @@ def test_what_waits_is_told_of_while_the_store_is_away(tmp_path: Path) -> None:
     shipper.ship(10)
     assert len(told) == 50
     assert shipper.trouble == "away"
+
+
+def test_a_segment_that_cannot_be_read_to_its_end_is_told_of_once_and_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Entry] = []
+    watch = Watch(tmp_path, [told.extend])
+    spoilt, sound = Journal(tmp_path), Journal(tmp_path)
+    for number in range(600):
+        (spoilt if number < 599 else sound).append(record(number))
+    (tmp_path / "0-0-00000000.journal").mkdir()
+    pread, number = os.pread, fd_of(spoilt)
+
+    def spoiling(fd: int, size: int, at: int) -> bytes:
+        if at and os.path.sameopenfile(fd, number):
+            raise OSError(errno.EIO, "Input/output error")
+        return pread(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", spoiling)
+    for _ in range(3):
+        watch.ahead()
+        assert sorted(entry.body for entry in told) == sorted(
+            record(at) for at in (*range(500), 599)
+        )

@@ -39,7 +39,8 @@ class Watch:
     def ahead(self) -> None:
         """Tell of what the shipper does not come to, as the store takes nothing; some at a time."""
         for path in segments.listed(self._folder):
-            self._read_on(path)
+            with contextlib.suppress(OSError):  # one that cannot be read, as the shipper tells
+                self._read_on(path)
 
     def removed(self, path: Path) -> None:
         """The segment is gone."""
@@ -59,5 +60,4 @@ class Watch:
                 if chunk.end == at:
                     break
                 self._observe(entries_of(chunk.records)[0])
-                at = chunk.end
-            self._told[path] = at
+                self._told[path] = at = chunk.end
