@@ -45,6 +45,7 @@ def living() -> Iterator[Address]:
 
 async def reached(*found: Address) -> tuple[str, int]:
     with await reach(asyncio.get_running_loop(), found) as connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         peer: tuple[str, int] = connection.getpeername()
         return peer
 
@@ -82,6 +83,56 @@ async def test_whoever_is_cancelled_leaves_no_socket(silent: Address) -> None:
         await task
     await asyncio.sleep(0)
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_whoever_is_cancelled_as_a_connection_is_made_leaves_no_socket(
+    silent: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.upstream.reach._DELAY", 0)
+    with socket.create_server((HOST, 0)) as server:
+        others = asyncio.all_tasks()
+        asked = asyncio.create_task(reached(silent, (socket.AF_INET, server.getsockname())))
+        await asyncio.sleep(0)
+        trying: set[asyncio.Task[Any]] = set()
+        while not any(task.done() for task in trying):
+            trying |= asyncio.all_tasks() - others - {asked}
+            await asyncio.sleep(0)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.settimeout(PATIENCE)
+            assert accepted.recv(1) == b""
+
+
+class Late:
+    """The event loop, but a connection to `late` is made only once another one has failed."""
+
+    def __init__(self, late: Address) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._late = late
+        self._failed = asyncio.Event()
+        self.create_task = self._loop.create_task
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        if address == self._late[1]:
+            await self._failed.wait()
+            for _ in range(5):  # until who waits for both has heard of it
+                await asyncio.sleep(0)
+        try:
+            await self._loop.sock_connect(sock, address)
+        except OSError:
+            self._failed.set()
+            raise
+
+
+async def test_an_address_that_is_late_is_waited_for_where_the_last_one_refuses(
+    living: Address, refusing: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callgate.upstream.reach._DELAY", 0)
+    with await reach(cast("Any", Late(living)), [living, refusing]) as connection:
+        assert connection.getpeername() == living[1]
 
 
 class AtOnce:
