@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 
 from callgate.core.http import Origin
@@ -18,6 +20,24 @@ def test_each_scheme_has_its_own_proxy_and_all_is_the_default() -> None:
     assert plain is not None
     assert secure.origin == Origin("http", "a", 1)
     assert plain.origin == Origin("http", "b", 2)
+    plain = parse_proxies(http="http://c:3", all="b:2").find(PLAIN)
+    assert plain is not None
+    assert plain.origin == Origin("http", "c", 3)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("proxy", Origin("http", "proxy", 80)),
+        ("http://proxy", Origin("http", "proxy", 80)),
+        ("https://proxy", Origin("https", "proxy", 443)),
+        ("https://user@[::1]:8443", Origin("https", "::1", 8443)),
+    ],
+)
+def test_a_proxys_port_is_its_schemes_unless_it_has_one(url: str, origin: Origin) -> None:
+    proxy = parse_proxies(all=url).find(PLAIN)
+    assert proxy is not None
+    assert proxy.origin == origin
 
 
 def test_nothing_set_means_direct() -> None:
@@ -82,3 +102,9 @@ def test_credentials_do_not_show() -> None:
     assert proxy.authorization.reveal() == "Basic dXNlcjpoaWRkZW4="
     assert "hidden" not in repr(proxies)
     assert "dXNl" not in repr(proxies)
+
+
+def test_a_user_without_a_password_is_told_with_an_empty_one() -> None:
+    proxy = parse_proxies(all="http://us%40er@a").find(SECURE)
+    assert proxy is not None
+    assert proxy.authorization.reveal() == "Basic " + b64encode(b"us@er:").decode()

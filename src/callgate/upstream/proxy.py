@@ -53,10 +53,9 @@ class Proxies(Struct, frozen=True, kw_only=True):
 
     def find(self, origin: Origin) -> Proxy | None:
         """The proxy for `origin`, or None for a direct connection."""
-        proxy = self.https if origin.scheme == "https" else self.http
-        if proxy is None or any(entry.matches(origin) for entry in self.bypass):
+        if any(entry.matches(origin) for entry in self.bypass):
             return None
-        return proxy
+        return self.https if origin.scheme == "https" else self.http
 
 
 def parse_proxies(*, http: str = "", https: str = "", all: str = "", no: str = "") -> Proxies:  # noqa: A002
