@@ -77,3 +77,35 @@ async def test_timer_sleeps_until_the_earliest_deadline():
         sweeper.discard(item)
     assert sweeper._handle is None
     assert far.ended is near.ended is None
+
+
+@best_of(8)
+async def test_an_item_that_ends_early_leaves_the_others_their_deadlines():
+    sweeper = Sweeper()
+    early, kept = Item(sweeper, 0.02), Item(sweeper, 0.04)
+    sweeper.discard(early)
+    async with asyncio.timeout(PATIENCE):
+        while kept.ended is None:
+            await asyncio.sleep(0.005)
+    assert early.ended is None
+    assert 0 <= kept.ended - kept.deadline < 0.1
+
+
+@best_of(8)
+async def test_after_the_last_item_the_next_has_a_timer_again():
+    sweeper = Sweeper()
+    sweeper.discard(Item(sweeper, 0.04))
+    assert (sweeper.wake, sweeper._handle) == (inf, None)
+    later = Item(sweeper, 0.08)
+    async with asyncio.timeout(PATIENCE):
+        while later.ended is None:
+            await asyncio.sleep(0.005)
+    assert 0 <= later.ended - later.deadline < 0.1
+
+
+async def test_a_deadline_that_is_over_is_looked_at_in_a_tick_and_not_in_this_moment():
+    sweeper = Sweeper()
+    before = monotonic()
+    item = Item(sweeper, -1.0)
+    assert sweeper.wake > before
+    sweeper.discard(item)
