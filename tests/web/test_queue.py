@@ -61,6 +61,31 @@ async def test_a_full_line_turns_away_at_once_and_says_when_to_come_back() -> No
     patient.cancel()
 
 
+async def test_who_is_sent_away_waits_as_long_as_the_first_in_line_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("callgate.web.queue.monotonic", lambda: clock[0])
+    queue = Queue(1, 1, 5)
+    await queue.enter()
+    patient = asyncio.create_task(queue.enter())
+    await pause()
+    for clock[0], seconds in ((100.2, 1.0), (103.5, 3.5), (109.0, 5.0)):
+        with pytest.raises(GatewayError) as caught:
+            queue.check()
+        assert caught.value.retry_after == seconds
+    patient.cancel()
+
+
+async def test_where_nobody_may_wait_a_free_place_is_given_and_a_full_gateway_refuses() -> None:
+    queue = Queue(1, 0, 5)
+    queue.check()
+    await queue.enter()
+    with pytest.raises(GatewayError, match="0 are waiting") as caught:
+        queue.check()
+    assert caught.value.retry_after == 1.0
+
+
 async def test_who_waits_too_long_is_sent_away_and_leaves_no_trace() -> None:
     queue = Queue(1, 5, 0.02)
     await queue.enter()
@@ -79,6 +104,7 @@ async def test_who_leaves_is_removed_from_the_line() -> None:
     gone.cancel()
     await pause()
     assert queue.waiting == 1
+    assert gone.cancelled()  # and not sent away as one for whom no place was free
     queue.leave()
     await asyncio.wait_for(patient, PATIENCE)
 
