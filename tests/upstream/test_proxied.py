@@ -60,6 +60,17 @@ async def test_https_goes_through_a_tunnel(ask, authority, ca_file):
         assert (server.sni, server.alpn) == (["localhost"], ["http/1.1"])
 
 
+async def test_a_proxy_without_credentials_is_told_none(ask, authority, ca_file):
+    async with (
+        secured(authority.context("localhost"), ok(b"hello")) as server,
+        Hostile(forward) as proxy,
+    ):
+        caller = ask(proxies=parse_proxies(all=str(proxy.origin)), ca_file=ca_file)
+        assert await caller.read(server.origin) == b"hello"
+        (connect,) = proxy.peers[0].requests
+        assert list(connect.headers) == ["host"]
+
+
 async def test_certificate_is_verified_inside_the_tunnel(ask, authority, ca_file):
     async with (
         secured(authority.context("example.org"), ok(b"hello")) as server,
@@ -98,6 +109,22 @@ async def test_proxy_that_refuses_makes_the_upstream_unreachable(ask, answer, wo
         assert proxy.origin.netloc in str(error.detail)
         assert "p@ss" not in error.message
         assert caller.client.stats()[origin] == (0, 0, 0)
+
+
+@pytest.mark.parametrize("answer", [b"garbage", b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000])
+async def test_proxy_that_makes_no_sense_and_goes_on_is_let_go_at_once(ask, answer):
+    closed: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(answer)
+        closed.set_result(await peer.gone())
+
+    async with Hostile(script) as proxy:
+        caller = ask(proxies=through(proxy.origin))
+        error = await caller.error(Origin("https", "api.example.com", 443))
+        assert "made no sense" in str(error.detail)
+        await asyncio.wait_for(closed, PATIENCE)
 
 
 async def test_proxy_that_wants_other_credentials_is_not_taken_for_the_provider(ask):
