@@ -7,6 +7,7 @@ import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -207,6 +208,14 @@ async def test_a_store_that_hangs_keeps_nobody_waiting_and_is_told_once(
     store = Store(key(b"1"))
     ring = Keyring(store)
     ring.load()
+    rounds, wait = 0, asyncio.wait
+
+    async def counted(*tasks: Any, **bounds: Any) -> Any:
+        nonlocal rounds
+        rounds += 1
+        return await wait(*tasks, **bounds)
+
+    monkeypatch.setattr(asyncio, "wait", counted)
     hung = store.hung = threading.Event()
     following = asyncio.create_task(ring.keep_fresh())
     try:
@@ -219,7 +228,11 @@ async def test_a_store_that_hangs_keeps_nobody_waiting_and_is_told_once(
         assert ring.cached(b"1") is not None
         while ring.trouble != "no answer for 0.05 s while reading keys":
             await asyncio.sleep(0.01)
+        told = rounds
+        while rounds < told + 4:
+            await asyncio.sleep(0.01)
         assert store.hanging <= 3  # not one thread more for each question and each second
+        assert len(caplog.records) == 1
         store.add(key(b"2"))
         hung.set()
         while ring.trouble is not None:
