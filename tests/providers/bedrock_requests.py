@@ -25,6 +25,7 @@ COMMAND = "cohere.command-r-plus-v1:0"
 LLAMA = "us.meta.llama3-3-70b-instruct-v1:0"
 QWEN = "qwen.qwen3-32b-v1:0"
 OSS = "openai.gpt-oss-120b-1:0"
+GPT = "us.openai.gpt-6-luna"
 
 PNG = base64.b64encode(b"\x89PNG some picture").decode()
 PDF = base64.b64encode(b"%PDF-1.4 some pages").decode()

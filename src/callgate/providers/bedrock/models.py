@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 
 from callgate.core.chat import Json
 
-Thinking = Literal["", "budget", "adaptive", "veiled", "nova", "config", "effort"]
+Thinking = Literal["", "budget", "adaptive", "veiled", "nova", "config", "effort", "reasoning"]
 
 
 class Family(NamedTuple):
@@ -90,6 +90,9 @@ _FAMILIES = tuple(
         (r"ai21\.jamba", Family(_JAMBA)),
         # https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
         (r"openai\.gpt-oss", Family(thinking="effort")),
+        # GPT-5.6 and later; Converse knows no `reasoning_effort` of theirs:
+        # https://github.com/langchain-ai/langchain-aws/issues/1262
+        (r"openai\.gpt-", Family(thinking="reasoning")),
         (r"qwen\.qwen3", Family(thinking="config")),
         (r"deepseek\.v3", Family(thinking="config")),
     )
@@ -117,6 +120,7 @@ _LEVELS: Mapping[Thinking, Mapping[str, str]] = MappingProxyType(
         "nova": MappingProxyType(_BASIC),
         "config": MappingProxyType(_BASIC),
         "effort": MappingProxyType(_BASIC),
+        "reasoning": MappingProxyType({**_BASIC, "xhigh": "xhigh", "max": "max"}),
     }
 )
 _ASK: Mapping[Thinking, Callable[[str], Json]] = MappingProxyType(
@@ -132,11 +136,19 @@ _ASK: Mapping[Thinking, Callable[[str], Json]] = MappingProxyType(
         "nova": lambda level: {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": level}},
         "config": lambda level: {"reasoning_config": level},
         "effort": lambda level: {"reasoning_effort": level},
+        "reasoning": lambda level: {"reasoning": {"effort": level}},
     }
 )
 _SILENT: Json = {"thinking": {"type": "disabled"}}
 _OFF: Mapping[Thinking, Json] = MappingProxyType(
-    {"": {}, "budget": _SILENT, "adaptive": _SILENT, "nova": {}, "config": {}}
+    {
+        "": {},
+        "budget": _SILENT,
+        "adaptive": _SILENT,
+        "nova": {},
+        "config": {},
+        "reasoning": {"reasoning": {"effort": "none"}},
+    }
 )
 """How a family is kept from reasoning, where that is possible at all."""
 

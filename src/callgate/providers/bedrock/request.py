@@ -64,7 +64,7 @@ _GUARDRAIL: Mapping[str, str] = MappingProxyType(
 
 _EFFORTS = (
     ("output_config", "effort"), ("reasoningConfig", "maxReasoningEffort"),
-    ("reasoning_config", ""), ("reasoning_effort", ""),
+    ("reasoning_config", ""), ("reasoning_effort", ""), ("reasoning", "effort"),
 )  # fmt: skip
 """Where the families are told of an effort."""
 
