@@ -136,6 +136,17 @@ def test_a_folder_that_others_may_enter(home: Home) -> None:
     assert "0755" in found["what"]
 
 
+def test_a_folder_that_cannot_be_written_to_is_a_problem(home: Home) -> None:
+    home.data.mkdir(mode=0o700)
+    parts = [one["part"] for one in findings(home.run("check", "--offline", "--json"))]
+    assert "disk" in parts
+    assert "data_dir" not in parts
+    (home.data / "journal").touch(mode=0o600)  # not even root can write into that
+    found = of(home.run("check", "--offline", "--json"), "data_dir")
+    assert (found["state"], "may write to" in found["what"]) == ("problem", True)
+    assert str(home.data / "journal") in found["what"]
+
+
 def test_records_that_wait_for_long_are_a_problem(home: Home, journal: Any) -> None:
     from callgate.core.record import Record
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import time
@@ -104,7 +105,7 @@ def sqlite_file(config: Config) -> Path | None:
 
 
 def files(config: Config) -> Iterator[Finding]:
-    """Permissions, room on the disk, and what waits in the journal."""
+    """Permissions, room on the disk, a folder to write to, and what waits in the journal."""
     folder = config.data_dir
     known = {
         folder: _FOLDER,
@@ -134,6 +135,14 @@ def files(config: Config) -> Iterator[Finding]:
     elif folder.exists():
         yield ok("permissions", f"only the owner gets into {folder}")
     yield _disk(folder)
+    for one in {_existing(folder): None, _existing(config.journal_dir): None}:
+        if not os.access(one, os.W_OK | os.X_OK):
+            yield problem(
+                "data_dir",
+                f"{one} is no folder that this user may write to",
+                "Run this as the user that the gateway runs as, give that user the folder, or "
+                "correct `data_dir`.",
+            )
     try:
         waiting = backlog(config.journal_dir, time.time())
     except OSError as error:
@@ -146,8 +155,13 @@ def files(config: Config) -> Iterator[Finding]:
         yield doctor.of_backlog(waiting.bytes, waiting.oldest_age)
 
 
+def _existing(folder: Path) -> Path:
+    """The folder, or that in which it would be made."""
+    return next(one for one in (folder, *folder.parents) if one.exists())
+
+
 def _disk(folder: Path) -> Finding:
-    existing = next(one for one in (folder, *folder.parents) if one.exists())
+    existing = _existing(folder)
     return doctor.of_disk(existing, shutil.disk_usage(existing).free)
 
 
