@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import Callable
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, cast
 
@@ -66,8 +67,9 @@ class Waiting:
     def __init__(self, *, sent: bool) -> None:
         self.sent = sent
 
-    async def send(self, request: HttpRequest, *_: object, **__: object) -> Any:
-        request.abandoned = self.sent
+    async def send(self, *_: object, sent: Callable[[], None], **__: object) -> Any:
+        if self.sent:
+            sent()
         raise asyncio.CancelledError
 
 
@@ -77,8 +79,9 @@ class Late:
     def __init__(self, *, sent: bool) -> None:
         self.sent = sent
 
-    async def send(self, request: HttpRequest, *_: object, **__: object) -> Any:
-        request.abandoned = self.sent
+    async def send(self, *_: object, sent: Callable[[], None], **__: object) -> Any:
+        if self.sent:
+            sent()
         raise timed_out("headers", "127.0.0.1", 1)
 
 

@@ -56,11 +56,9 @@ class HttpRequest(Value):
     """A request to an upstream. `path` holds the query string too; header names are lower case.
 
     `host`, `content-length` and `accept-encoding` are the connection's business, not given here.
-    `abandoned`, which is no part of the value, says that it was sent whole and no answer awaited,
-    or none came in time.
     """
 
-    __slots__ = ("abandoned", "body", "headers", "method", "origin", "path")
+    __slots__ = ("body", "headers", "method", "origin", "path")
     __match_args__ = ("method", "origin", "path", "headers", "body")
 
     def __init__(
@@ -71,7 +69,6 @@ class HttpRequest(Value):
         self.path = path
         self.headers = headers
         self.body = body
-        self.abandoned = False
 
     def with_headers(self, headers: Headers) -> HttpRequest:
         """The same request with other headers."""

@@ -8,7 +8,7 @@ from time import perf_counter_ns
 from typing import Final
 
 from callgate.core.captured import Exchange, Failure
-from callgate.core.http import HttpRequest, HttpResponse
+from callgate.core.http import HttpResponse
 from callgate.core.jsontext import parse
 from callgate.core.record import Attempt
 from callgate.core.redact import redact
@@ -62,7 +62,7 @@ class Try:
         "_client",
         "_credentials",
         "_exchange",
-        "_outgoing",
+        "_is_sent",
         "_request",
         "_secrets",
         "_started",
@@ -81,7 +81,7 @@ class Try:
         self._credentials = credentials
         self._exchange: Exchange | None = None
         self._request: ChatRequest | None = None
-        self._outgoing: HttpRequest | None = None
+        self._is_sent = False
         self._secrets: tuple[Secret, ...] = ()
         self._started = perf_counter_ns()
         self.target = target
@@ -129,13 +129,13 @@ class Try:
 
     def _note_given_up(self) -> None:
         """What was asked is paid for by then, even if nobody waits for the answer."""
-        request, outgoing = self._request, self._outgoing
-        if self._exchange is not None and outgoing is not None:
-            self._exchange.abandoned = outgoing.abandoned
+        request, abandoned = self._request, self._is_sent and self.response is None
+        if self._exchange is not None:
+            self._exchange.abandoned = abandoned
         if self.attempt.first_token_us is not None:  # what was said is counted, and by others
             return
         answered = self.response is not None and 200 <= self.response.status < 300
-        if request is not None and outgoing is not None and (outgoing.abandoned or answered):
+        if request is not None and (abandoned or answered):
             asked = (self.attempt, self.target, estimate(request, self.target.model))
             self._call.given_up = (*self._call.given_up, asked)
 
@@ -170,11 +170,11 @@ class Try:
         if trace is not None:
             told = headers(trace, self._call.request_id, len(self._call.attempts))
             signed = signed.with_headers((*signed.headers, *told))
-        self._outgoing = signed
         response = await self._client.send(
             signed,
             deployment.timeouts,
             streamed=bool(request.body.stream),
+            sent=self._sent,
         )
         if tape is not None and self._exchange is not None:
             response = tape.taped(response, self._exchange)
@@ -190,6 +190,9 @@ class Try:
                 raise self._redirected(response)
             raise self.dialect.error(HttpResponse(response.status, response.headers, body), target)
         return response
+
+    def _sent(self) -> None:
+        self._is_sent = True
 
     def _redirected(self, response: UpstreamResponse) -> GatewayError:
         """A redirect is not followed: it would take prompt and credentials to another address."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from callgate.core.captured import Captured, Exchange
 from callgate.core.http import HttpRequest, Origin
@@ -89,7 +89,14 @@ class RecordedTransport:
         self._leave = leave
         self.sent: list[HttpRequest] = []
 
-    async def send(self, request: HttpRequest, timeouts: Timeouts, **_: Any) -> RecordedResponse:
+    async def send(
+        self,
+        request: HttpRequest,
+        timeouts: Timeouts,
+        *,
+        streamed: bool = False,
+        sent: Callable[[], None] | None = None,
+    ) -> RecordedResponse:
         """The recorded response. Raises the GatewayError that was recorded in its place."""
         self.sent.append(request)
         if len(self.sent) > len(self._exchanges):
@@ -102,7 +109,8 @@ class RecordedTransport:
         elif len(self.sent) == 2:
             self._both.set()
         if not exchange.status:
-            request.abandoned = exchange.abandoned
+            if exchange.abandoned and sent is not None:
+                sent()
             if exchange.error is not None:
                 raise exchange.error.error()
             await self._leave()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Final
 
@@ -58,10 +58,16 @@ class Client:
         self._closed = False
 
     async def send(
-        self, request: HttpRequest, timeouts: Timeouts, *, streamed: bool = False
+        self,
+        request: HttpRequest,
+        timeouts: Timeouts,
+        *,
+        streamed: bool = False,
+        sent: Callable[[], None] | None = None,
     ) -> Response:
         """Send the request; returns when the response's head has arrived.
 
+        `sent` is called once the whole request has been written.
         Where the answer is `streamed`, `Response.answering` has to be called at its first piece:
         until then `timeouts.first_token` runs. The caller owes the response a `close()`. Raises
         GatewayError of the types `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`,
@@ -69,9 +75,7 @@ class Client:
         """
         method, origin, path = request.method, request.origin, request.path
         headers, body = request.headers, request.body
-        pool = self._pools.get(origin)
-        if pool is None:
-            pool = self._open_pool(origin)
+        pool = self._pools.get(origin) or self._open_pool(origin)
         head = pool.heads.get((method, path, headers))
         if head is None:
             head = self._encode_head(pool, request)
@@ -92,17 +96,16 @@ class Client:
             connection.transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
         else:
             await connection.write_large(encode_length(head, method, len(body)), body)
+        if sent is not None and connection.sent:
+            sent()
         while connection.phase <= HEAD:
             connection.waiter = waiter = pool.loop.create_future()
             try:
                 await waiter
             except BaseException:
-                request.abandoned = True
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
-            late = connection.error.kind.type == "upstream_timeout"
-            request.abandoned = late and connection.sent
             raise connection.surrender()  # by no name of this frame's, to which it refers
         if connection.status == _PROXY_AUTHENTICATION and pool.forwarder is not None:
             connection.abort()

@@ -61,9 +61,17 @@ class Transport(Protocol):
     """Sends requests to upstreams."""
 
     async def send(
-        self, request: HttpRequest, timeouts: Timeouts, *, streamed: bool = False
+        self,
+        request: HttpRequest,
+        timeouts: Timeouts,
+        *,
+        streamed: bool = False,
+        sent: Callable[[], None] | None = None,
     ) -> UpstreamResponse:
-        """Send the request; returns when the response's head has arrived. Raises GatewayError."""
+        """Send the request; returns when the response's head has arrived. Raises GatewayError.
+
+        `sent` is called once the whole request has been written.
+        """
         ...
 
     def stats(self) -> Mapping[Origin, PoolStats]:
