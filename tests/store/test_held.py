@@ -63,7 +63,7 @@ async def pair(redis_server: RedisServer) -> AsyncIterator[Pair]:
         both = Pair(redis_server, proxy, f"test:{uuid4()}")
         await both.other.start()
         await both.slow.start()
-        await both.other._membership.register()
+        await both.other._session._membership.register()
         await both.exact()
         yield both
         proxy.asking.set()

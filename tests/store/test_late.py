@@ -134,7 +134,7 @@ async def traffic(seed: int, *, dying: float = 0.0, freezes: int = 2) -> Outcome
     ]
     await asyncio.gather(*(one.start() for one in processes))
     for one in processes:
-        one._link._dying = dying  # type: ignore[attr-defined]
+        one._session._link._dying = dying  # type: ignore[attr-defined]
     day = beginning(Period.DAY, server.now())
     admitted: Counter[str] = Counter()
     waits: list[float] = []
@@ -174,7 +174,7 @@ async def traffic(seed: int, *, dying: float = 0.0, freezes: int = 2) -> Outcome
 
     await asyncio.gather(*(call() for _ in range(260)), *(freeze() for _ in range(freezes)))
     for one in processes:
-        one._link._dying = 0.0  # type: ignore[attr-defined]
+        one._session._link._dying = 0.0  # type: ignore[attr-defined]
     await asyncio.sleep(9)
     assert [one.trouble for one in processes] == [None] * 3
     counted = {key: level.used for key, level in server.levels.items()}

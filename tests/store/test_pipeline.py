@@ -225,7 +225,7 @@ def test_with_a_server_that_has_lost_all_it_counts_once_all_have_told_what_they_
             server.present = 1
             if lost:
                 server.mark = b"another"
-            counters._go_alone("as if the server had gone")
+            counters._session.lose("as if the server had gone")
             loop.call_later(others_after, setattr, server, "present", 3)
             begun = loop.time()
             while counters.trouble is not None:

@@ -137,7 +137,7 @@ async def test_limits_go_on_by_share_while_the_server_is_away_and_are_exact_agai
         started(own_server.url, prefix=prefix) as one,
         started(own_server.url, prefix=prefix) as two,
     ):
-        await one._membership.register()  # now that both are there
+        await one._session._membership.register()  # now that both are there
         told = [await each.reserve("acme", "m", 11, time.time()) for each in (one, two)]
         assert all(quota.exact for quota in told)
         await one.peek("acme", "m", 11, time.time())  # so that both know what is left
@@ -253,8 +253,8 @@ async def test_a_server_that_may_drop_counters_is_found_out_and_told_until_it_no
             client.config_set("maxmemory", 1 << 30)
             client.config_set("maxmemory-policy", "volatile-lru")
             for _ in range(2):
-                counters._look_at = 0
-                await counters._beat()
+                counters._session._look_at = 0
+                await counters._session._beat()
             finding = counters_check(counters)()
             assert (finding.part, finding.state) == ("counters", "degraded")
             assert "volatile-lru" in finding.why
@@ -263,8 +263,8 @@ async def test_a_server_that_may_drop_counters_is_found_out_and_told_until_it_no
             ]
             assert (await counters.reserve("acme", "m", 9, time.time())).exact
             client.config_set("maxmemory-policy", "noeviction")
-        counters._look_at = 0
-        await counters._beat()
+        counters._session._look_at = 0
+        await counters._session._beat()
         assert counters_check(counters)().state == "ok"
 
 
@@ -328,8 +328,8 @@ async def test_a_server_that_was_flushed_counts_anew(own_server: RedisServer) ->
         assert (await counters.reserve("acme", "m", 9, time.time())).remaining == 8
         with own_server.client() as client:
             client.flushall()
-        await counters._beat()
-        counters._go_alone("as if the server had gone")
+        await counters._session._beat()
+        counters._session.lose("as if the server had gone")
         await back(counters)
         quota = await counters.reserve("acme", "m", 9, time.time())
         assert (quota.remaining, quota.exact) == (8, True)
@@ -343,7 +343,7 @@ async def test_a_server_that_was_started_anew_makes_no_share_larger(
         started(own_server.url, prefix=prefix) as first,
         started(own_server.url, prefix=prefix) as second,
     ):
-        await first._membership.register()
+        await first._session._membership.register()
         own_server.kill()
         for one in (first, second):
             assert not (await one.reserve("acme", "m", 5, time.time())).exact
@@ -375,7 +375,7 @@ async def test_processes_know_how_many_they_are(redis_server: RedisServer) -> No
     prefix = f"test:{uuid4()}"
     async with started(redis_server.url, prefix=prefix) as one:
         async with started(redis_server.url, prefix=prefix):
-            await one._membership.register()
+            await one._session._membership.register()
             assert one._share.processes == 2
-        await one._membership.register()
+        await one._session._membership.register()
         assert (one._share.processes, one._share.place) == (1, 0)

@@ -51,8 +51,8 @@ class _Write:
 class Pipeline:
     """Writes to `link`, a few of them under way at once.
 
-    Nothing is written unless `open`. `lost` is told when an answer fails to come, and why; it is
-    to close the box. `heard` is given each reservation whose answer has come late.
+    Nothing is written unless `open`. `lost` is told why, when an answer fails to come, and has to
+    `close` the pipeline then. `heard` is given each reservation whose answer has come late.
     """
 
     def __init__(
