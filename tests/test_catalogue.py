@@ -19,7 +19,7 @@ CATALOGUE = load()
 LIVE = {name: entry for name, entry in CATALOGUE.items() if entry.upstream}
 CREATORS = {
     "OpenAI", "Anthropic", "Google", "Amazon", "Meta", "Mistral", "DeepSeek", "Qwen",
-    "Moonshot AI", "xAI",
+    "Moonshot AI", "Z.ai", "xAI",
 }  # fmt: skip
 MODALITIES = {"text", "image", "audio", "video", "file"}
 
