@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from callgate.core.captured import Captured
 from callgate.core.entry import Entry
 from callgate.core.record import Attempt, Record
@@ -52,3 +54,15 @@ def test_spans_wait_for_their_capture_for_a_while_and_no_longer() -> None:
     }  # fmt: skip
     assert len(collector.spans) == 6 * 3
     assert "Hi" in said["1"][0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_collector_on_this_machine_is_reached_without_a_proxy(
+    host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with collecting() as collector:
+        exporter = Exporter(f"http://{host}:{collector.server_port}", {}, "s", "v", "us")
+        exporter.observe([record(0, None)])
+        exporter.close()
+    assert len(collector.spans) == 3

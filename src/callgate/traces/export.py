@@ -8,9 +8,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
+import requests
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -64,6 +67,7 @@ class Exporter:
                 endpoint=f"{endpoint.rstrip('/')}/v1/traces",
                 headers={name: secret.reveal() for name, secret in headers.items()},
                 timeout=10,
+                session=_session(endpoint),
             ),
             max_queue_size=_QUEUE if find is None else _QUEUE_WITH_CONTENT,
             max_export_batch_size=_BATCH if find is None else _BATCH_WITH_CONTENT,
@@ -117,3 +121,14 @@ class Exporter:
         assert record.trace is not None
         for span in spans(record, record.trace, self._resource, said or {}):
             self._processor.on_end(span)
+
+
+def _session(endpoint: str) -> requests.Session:
+    """A session that asks no proxy for what is on this machine: to the proxy that is itself."""
+    session = requests.Session()
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        session.trust_env = not ip_address(host).is_loopback
+    except ValueError:
+        session.trust_env = host != "localhost"
+    return session
