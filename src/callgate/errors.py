@@ -163,7 +163,8 @@ _ROWS = (
     ),
     Kind(
         "rate_limited", 429, "client", True,
-        "The account has used up its requests for this model in the current 60-second window.",
+        "All keys of the account together have made as many requests for this model as the limit "
+        "allows in the current 60-second window.",
         "Wait the seconds that `Retry-After` says, spread requests out, or ask the operator for a "
         "higher limit.",
     ),

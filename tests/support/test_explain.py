@@ -70,10 +70,17 @@ def test_every_row_of_the_taxonomy_is_told_with_fault_cause_and_fix(kind: Kind) 
     assert kind.type in story.verdict
     assert (story.message, story.cause, story.fix) == ("So it was.", kind.cause, kind.fix)
     who = {"client": "the caller", "gateway": "this gateway", "upstream": "the provider openai"}
+    own = {"budget_exhausted": "a budget"}
     assert story.fault is not None
-    assert story.fault.startswith(who[kind.origin])
+    assert story.fault.startswith(own.get(kind.type, who[kind.origin]))
     assert story.retry is not None
     assert story.retry.startswith("the same" if kind.retryable else "would fail")
+
+
+def test_a_spent_budget_is_not_the_requests_fault() -> None:
+    story = explain(samples.refused(status=429, error="budget_exhausted"))
+    assert story.fault == "a budget that the operator has set: it is spent"
+    assert story.retry == "would fail until the day or month is over, or the budget is raised"
 
 
 def test_an_answer_has_no_fault() -> None:

@@ -18,6 +18,7 @@ _FAULTS = {
     "gateway": "this gateway: its operator has to change something",
     "upstream": "the provider",
 }
+_SPENT = "budget_exhausted"
 _OF_THE_GATEWAY = ("internal_error", "overloaded")
 """What is no provider's doing, even if it befell an attempt."""
 _FINISHES = {
@@ -238,6 +239,8 @@ def _spans(record: Record) -> list[Span]:
 
 def _fault(record: Record, kind: Kind | None) -> str | None:
     origin = record.origin or (kind.origin if kind else "")
+    if record.error == _SPENT:
+        return "a budget that the operator has set: it is spent"
     if origin == "client" and kind is not None and not kind.retryable:
         return "the caller: the request has to change"
     culprit = _culprit(record)
@@ -249,6 +252,8 @@ def _fault(record: Record, kind: Kind | None) -> str | None:
 def _retry(kind: Kind | None) -> str | None:
     if kind is None:
         return None
+    if kind.type == _SPENT:
+        return "would fail until the day or month is over, or the budget is raised"
     return "the same request may succeed later" if kind.retryable else "would fail in the same way"
 
 
