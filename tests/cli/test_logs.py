@@ -48,6 +48,8 @@ def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) ->
     home.ship(*records[:2])
     journal(*records[2:])
     assert listed(home, "--limit", "3") == [record.request_id for record in records[1:]]
+    assert "these are the newest 3, not all" in home.run("logs", "--limit", "3").stderr
+    assert home.run("logs", "--limit", "4").stderr == ""
 
 
 @pytest.mark.parametrize("place", ["store", "journal"])

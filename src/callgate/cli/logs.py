@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 
 import click
+import msgspec
 
 from callgate.cli.following import Follower
 from callgate.cli.options import (
@@ -105,10 +106,12 @@ def logs(
     )
     if not follow:
         with reading(config) as records:
-            found = records.find(query)
-            _print(reversed(found), as_json=as_json)
+            found = records.find(msgspec.structs.replace(query, limit=limit + 1))
+            _print(reversed(found[:limit]), as_json=as_json)
             if not found:
                 note(_NONE)
+            if len(found) > limit:
+                note(f"these are the newest {limit:,}, not all: see --limit, --since, --until")
         return
     with following(config) as live:
         follower = Follower(live, query)
