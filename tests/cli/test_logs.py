@@ -16,6 +16,7 @@ import pytest
 import samples
 from callgate.cli.following import Follower
 from callgate.cli.liverecords import LiveRecords
+from callgate.core import keys
 from callgate.store.base import Query, RequestLog, StoreAwayError
 from callgate.store.records import Records
 from patience import PATIENCE
@@ -86,6 +87,19 @@ def test_filters_find_records_in_store_and_journal(
     (home.ship if place == "store" else journal)(*records.values())
     names = {record.request_id: name for name, record in records.items()}
     assert " ".join(names[id_] for id_ in listed(home, *arguments)) == expected
+
+
+def test_a_key_that_leaked_leads_to_what_was_done_with_it(home: Home) -> None:
+    (made,) = home.json("keys", "create", "--name", "leaked")
+    mine = samples.answered(key_id=made["id"])
+    home.ship(mine, samples.answered())
+    assert listed(home, "--key", made["key"]) == [mine.request_id]
+    (usage,) = home.json("usage", "--by", "key", "--key", made["key"])
+    assert (usage["key_id"], usage["requests"]) == (made["id"], 1)
+    another = keys.mint("us", bytes(20))
+    unknown = home.run("logs", "--key", another)
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert another not in unknown.stderr
 
 
 def test_a_line_tells_what_matters(home: Home) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 
+from callgate.cli.opening import opened
 from callgate.cli.options import Failure
 from callgate.cli.output import printable
+from callgate.config import Config
 from callgate.core import keys as shape
 from callgate.core.redact import redact
 from callgate.store.base import Key, Keys
@@ -26,3 +28,11 @@ def find_key(store: Keys, named: str) -> Key:
     near = namesakes or difflib.get_close_matches(named, [key.id for key in known], n=3)
     fix = f"Did you mean {' or '.join(near)}?" if near else "See 'callgate keys list'."
     raise Failure(f"there is no key with the id {printable(redact(named), 60)!r}", fix)
+
+
+def id_of_key(config: Config, named: str | None) -> str | None:
+    """What `--key` says, or the id of the key that it is itself. Raises Failure."""
+    if named is None or shape.region_of(named) is None:
+        return named
+    with opened(config) as store:
+        return find_key(store.keys, named).id

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from callgate.cli.following import Follower
+from callgate.cli.keylookup import id_of_key
 from callgate.cli.options import (
     config_option,
     in_order,
@@ -58,7 +59,11 @@ def error_type(text: str) -> str:
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 404, 4xx, …")
 @click.option("--account", type=sought, metavar="NAME", help="Only this account's requests.")
 @click.option(
-    "--key", "key_id", type=sought, metavar="ID", help="Only requests made with the key of this id."
+    "--key",
+    "key_id",
+    type=sought,
+    metavar="ID",
+    help="Only requests made with this key, by its id or itself.",
 )
 @click.option(
     "--error",
@@ -95,7 +100,7 @@ def logs(
         raise click.UsageError("--follow goes on with new requests; leave out --until")
     query = Query(
         account=account,
-        key_id=key_id,
+        key_id=id_of_key(config, key_id),
         model=model,
         status=status,
         error=None if error == _ANY else error,

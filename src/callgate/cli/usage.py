@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from callgate.cli.budgets import narrowed, show, standings
+from callgate.cli.keylookup import id_of_key
 from callgate.cli.opening import opened
 from callgate.cli.options import config_option, json_option, limit_option, sought
 from callgate.cli.output import json_line, printable, table
@@ -74,7 +75,11 @@ def _day(text: str) -> date:
 @click.option("--until", type=_day, metavar="DAY", help="The last day; it is included.")
 @click.option("--account", type=sought, metavar="NAME", help="Only this account's.")
 @click.option(
-    "--key", "key_id", type=sought, metavar="ID", help="Only those made with the key of this id."
+    "--key",
+    "key_id",
+    type=sought,
+    metavar="ID",
+    help="Only those made with this key, by its id or itself.",
 )
 @click.option("--model", type=sought, metavar="NAME", help="Only those that asked for this model.")
 @click.option("--budgets", is_flag=True, help="Show instead how much of each budget is spent.")
@@ -101,6 +106,7 @@ def usage(
     """
     if since is not None and until is not None and until < since:
         raise click.BadParameter(f"{until} is before {since}", param_hint="--until")
+    key_id = id_of_key(config, key_id)
     if budgets:
         _budgets(config, account, key_id, model, limit, as_json=as_json)
         return
