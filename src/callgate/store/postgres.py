@@ -56,6 +56,7 @@ _BOUNDS = (
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; "
     "SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '10s'"
 )
+_BOUNDS_17 = f"{_BOUNDS}; SET LOCAL transaction_timeout = 0"  # of the server, it would end any
 _PATIENT = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'"
 _DROPPING = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '2s'"
 # What this end bounds: a server that hangs, or has forgotten the connection, ends nothing itself.
@@ -261,7 +262,8 @@ def _bounded() -> type[Any]:
 
 
 def _bound(connection: Connection) -> None:
-    connection.exec_driver_sql(_BOUNDS)
+    version = cast("Any", connection.connection.dbapi_connection).info.server_version
+    connection.exec_driver_sql(_BOUNDS if version < 170_000 else _BOUNDS_17)
 
 
 def _be_patient(connection: Connection) -> None:
@@ -354,7 +356,8 @@ def _opening(url: str) -> Iterator[None]:
                 f"the user that store.url names has too few rights: {why}; make it the owner of "
                 "the database and of Callgate's tables, or name another user in store.url"
             ) from None
-        if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
+        away = isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError)
+        if away or (isinstance(error, exc.DBAPIError) and error.connection_invalidated):
             raise StoreAwayError(
                 f"cannot connect to the database that store.url names: {why}; "
                 f"{fix_of(why, DATABASE, _START)}"
