@@ -32,7 +32,7 @@ COMPILED = {
     "upstream": ("client", "connection", "deadline", "head", "pool", "reader", "response"),
     "web": (
         "authentication", "body", "chat", "chunks", "credentials", "door", "exchange", "flow",
-        "gate", "head", "headers", "keyring", "protocol", "queue", "reader", "reply",
+        "gate", "head", "headers", "keyring", "protocol", "queue", "reader", "reply", "timer",
     ),
 }  # fmt: skip
 

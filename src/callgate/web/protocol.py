@@ -1,9 +1,8 @@
 """One connection of a caller: the I/O around `RequestReader`, and the task that serves it.
 
-uvicorn accepts connections and tells when to stop. What strangers leave open is closed here: heads
-and bodies are bounded in time, refusals carry a request id, a caller who hangs up is told to the
-application at once, and a response that was given before the request had been read leaves it time
-to arrive.
+uvicorn accepts connections and tells when to stop. Here refusals get a request id, a caller who
+hangs up is told to the application at once, and a response that was given before the request had
+been read is left time to arrive. What takes too long is ended by `timer`.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ from callgate.web.credentials import SEVERAL
 from callgate.web.exchange import Exchange
 from callgate.web.flow import Flow
 from callgate.web.head import Head
-from callgate.web.malformed import coding_fault, host_fault, late
+from callgate.web.malformed import coding_fault, host_fault
 from callgate.web.reader import RequestReader
 from callgate.web.target import split_target
+from callgate.web.timer import LINGER, ConnectionTimer
 
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
@@ -36,8 +36,6 @@ _CHAT_URL: Final = CHAT_PATH.encode()
 _AUTHORIZATION: Final = b"authorization"
 _HOST: Final = b"host"
 _TRANSFER_ENCODING: Final = b"transfer-encoding"
-_LINGER, _LONGEST_LINGER = 2.0, 30.0
-_LAST_REQUEST = 5.0
 _IDLE_ENOUGH = 5.0
 _MAX_PIPELINED: Final = 100
 
@@ -46,9 +44,8 @@ class GateProtocol(RequestReader):
     """A transport, the request in progress on it, and those that were sent ahead."""
 
     __slots__ = (
-        "_client", "_exchange", "_host", "_idle", "_loop", "_proxies", "_quiet_since", "_refused",
-        "_scarce", "_server", "_state", "_task", "_timer", "_waiting", "door", "flow",
-        "transport",
+        "_client", "_host", "_idle", "_loop", "_proxies", "_refused", "_scarce", "_server",
+        "_state", "_task", "_timer", "_waiting", "door", "exchange", "flow", "transport",
     )  # fmt: skip
 
     def __init__(self, door: Door, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
@@ -61,14 +58,13 @@ class GateProtocol(RequestReader):
         self._client: tuple[str, int] | None = None
         self._proxies: TrustedProxies | None = None  # only where the other end is one of them
         self._server: tuple[str, int | None] | None = None
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None  # which is being answered, or was last
         self._waiting: deque[Exchange] = deque()
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._refused: GatewayError | None = None
         self._host: bytes | None = b""  # the last one that was found sound
-        self._quiet_since = 0.0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = ConnectionTimer(self, door.bounds, loop)
         self._scarce = False
 
     # --- the event loop's callbacks, and the server's -------------------------------------------
@@ -85,19 +81,17 @@ class GateProtocol(RequestReader):
             self._proxies = proxies
         accepted = transport.get_extra_info("socket")
         self._scarce = accepted is not None and accepted.fileno() >= self.door.files.bound
-        self._quiet_since = self._loop.time()
-        self._watch()
+        self._timer.quiet_since = self._loop.time()
+        self._timer.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The caller is gone: so is what was begun for him."""
         self._state.connections.discard(self)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.stop()
         self._waiting.clear()
         self.flow.resume_writing()
-        if self._exchange is not None:
-            self._exchange.gone = not self._exchange.complete
+        if self.exchange is not None:
+            self.exchange.gone = not self.exchange.complete
         if self._task is not None:
             self._task.cancel()
             self._task = None
@@ -110,7 +104,7 @@ class GateProtocol(RequestReader):
 
     def eof_received(self) -> bool:
         """The caller sends no more: whether there is an answer for which he may still listen."""
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None or exchange.started or exchange.head.version == "1.0":
             return False
         newest = self._newest()
@@ -135,10 +129,10 @@ class GateProtocol(RequestReader):
         head does not announce the end of the connection. A worker that retires has the time to
         answer that, and ends the connection with the answer.
         """
-        exchange = self._exchange
+        exchange = self.exchange
         if exchange is None or exchange.complete:
             if self.door.retiring:
-                self._close_soon()
+                self._timer.close_soon()
             else:
                 self.transport.close()
         elif not (self.door.retiring and exchange.started):
@@ -146,23 +140,16 @@ class GateProtocol(RequestReader):
 
     def make_way(self) -> None:
         """Close if it has been idle for a while: its descriptor is needed elsewhere."""
-        idle = self._is_free() and not self.amid_head
-        if idle and self._loop.time() - self._quiet_since > _IDLE_ENOUGH:
-            self.transport.close()
-
-    def _close_soon(self) -> None:
-        self._loop.call_later(_LAST_REQUEST, self._close_if_idle)
-
-    def _close_if_idle(self) -> None:
-        if self._is_free():
+        idle = self.is_free() and not self.amid_head
+        if idle and self._timer.quiet_for() > _IDLE_ENOUGH:
             self.transport.close()
 
     # --- what the reader tells ------------------------------------------------------------------
 
     def head_begun(self) -> None:
         """A connection that begins to ask is not idle."""
-        if self._is_free():
-            self._quiet_since = self._loop.time()
+        if self.is_free():
+            self._timer.quiet_since = self._loop.time()
 
     def head_read(self) -> GatewayError | None:
         """Serve the request, or let it wait for those before it."""
@@ -186,7 +173,7 @@ class GateProtocol(RequestReader):
         if self._scarce:  # what it holds is kept back for those who look after the gateway
             exchange.keep_alive = False
             exchange.fail(shortage())
-        if self._is_free():
+        if self.is_free():
             self._begin(exchange)
         else:
             self._waiting.append(exchange)
@@ -197,7 +184,7 @@ class GateProtocol(RequestReader):
         """Hand a piece of the newest request's body to who serves it."""
         exchange = self._newest()
         if exchange.complete:
-            self._quiet_since = self._loop.time()  # he is still at it
+            self._timer.quiet_since = self._loop.time()  # he is still at it
         else:
             exchange.feed(body)
 
@@ -223,17 +210,22 @@ class GateProtocol(RequestReader):
                 self.transport.close()
             else:
                 exchange.fail(error)
-        elif self._is_free():
+        elif self.is_free():
             self._tell(error)
 
     # --- requests in progress -------------------------------------------------------------------
 
-    def _is_free(self) -> bool:
-        exchange = self._exchange
+    def is_free(self) -> bool:
+        """Whether no request is being answered."""
+        exchange = self.exchange
         return exchange is None or exchange.complete
 
+    def is_refused(self) -> bool:
+        """Whether nothing that comes is read any more."""
+        return self._refused is not None
+
     def _newest(self) -> Exchange:
-        exchange = self._waiting[-1] if self._waiting else self._exchange
+        exchange = self._waiting[-1] if self._waiting else self.exchange
         assert exchange is not None
         return exchange
 
@@ -267,7 +259,7 @@ class GateProtocol(RequestReader):
         return Exchange(self, head, keep, self._loop.time())
 
     def _begin(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+        self.exchange = exchange
         idle = self._idle
         if self._task is None:
             tasks = self._state.tasks
@@ -282,19 +274,19 @@ class GateProtocol(RequestReader):
         gate = self.door.gate
         try:
             while True:
-                exchange = self._exchange
+                exchange = self.exchange
                 assert exchange is not None
                 await gate.serve(exchange.head, exchange)
                 if not exchange.complete:
                     return
-                if exchange is self._exchange:
+                if exchange is self.exchange:
                     self._idle = idle = self._loop.create_future()
                     await idle
                     self._idle = None
         finally:
             # The task remembers how it was cancelled, hence this frame: without this, each
             # connection would be left to the garbage collector.
-            self._exchange = None
+            self.exchange = None
             self.transport.close()  # what was begun and cannot be ended is broken off
 
     def default_lines(self) -> bytes:
@@ -314,8 +306,7 @@ class GateProtocol(RequestReader):
             return
         self.flow.resume_reading()
         if exchange.more:
-            now = self._loop.time()
-            self._linger(now + (0 if self._scarce else _LONGEST_LINGER))
+            self._timer.linger(briefly=self._scarce)
         elif not exchange.keep_alive:
             transport.close()
         elif self._waiting:
@@ -325,52 +316,9 @@ class GateProtocol(RequestReader):
         elif self._refused is not None:
             self._tell(self._refused)
         else:
-            self._quiet_since = self._loop.time()
+            self._timer.quiet_since = self._loop.time()
             if self.door.retiring:
-                self._close_soon()
-
-    # --- bounds in time, and refusals -----------------------------------------------------------
-
-    def _watch(self) -> None:
-        # One timer a connection, which looks now and then, costs nothing per request.
-        bounds = self.door.bounds
-        shortest = min(
-            bounds.head_seconds, bounds.body_seconds, bounds.idle_seconds, bounds.write_seconds
-        )
-        self._timer = self._loop.call_later(shortest / 4, self._look)
-
-    def _look(self) -> None:
-        """Is the connection idle, a head or a body under way, an answer not read, for too long?"""
-        now, bounds, exchange = self._loop.time(), self.door.bounds, self._exchange
-        if self.flow.stalled(now) > bounds.write_seconds:
-            if exchange is not None:
-                exchange.unread = True
-            self.transport.abort()  # to close it would be to wait for him
-            return
-        if self.transport.is_closing() or (self._refused is not None and self._is_free()):
-            pass  # nothing but to be rid of what was said
-        elif exchange is not None and not exchange.complete:
-            if exchange.more and now - exchange.begun > bounds.body_seconds:
-                exchange.fail(late("body", bounds.body_seconds))
-        elif self.amid_head and now - self._quiet_since > bounds.head_seconds:
-            self.refused(late("headers", bounds.head_seconds))
-        elif now - self._quiet_since > bounds.idle_seconds:
-            self.transport.close()
-        self._watch()
-
-    def _linger(self, until: float) -> None:
-        """Close once the caller sends no more of what nobody reads, or at that time.
-
-        Closing sooner could reset the connection before he has read the answer (RFC 9112, 9.6).
-        """
-        self._loop.call_later(_LINGER, self._end_linger, until)
-
-    def _end_linger(self, until: float) -> None:
-        now = self._loop.time()
-        if now < until and now - self._quiet_since < _LINGER and not self.transport.is_closing():
-            self._linger(until)
-        else:
-            self.transport.close()
+                self._timer.close_soon()
 
     def _tell(self, error: GatewayError) -> None:
         """Answer what never became a request, and say nothing more."""
@@ -394,4 +342,4 @@ class GateProtocol(RequestReader):
         # read this.
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._loop.call_later(_LINGER, self.transport.close)
+        self._loop.call_later(LINGER, self.transport.close)
