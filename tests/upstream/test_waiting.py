@@ -58,6 +58,7 @@ async def test_waiting_ends_with_the_connect_timeout(ask):
         assert error.kind.type == "upstream_unreachable"
         assert "stayed busy" in error.message
         assert caller.client.stats()[server.origin] == (1, 0, 0)
+        assert not caller.client._pools[server.origin]._waiting  # nor is who has left kept there
         busy.cancel()
         await asyncio.wait([busy])
 
@@ -116,6 +117,22 @@ async def test_cancelled_waiter_loses_nothing(ask, rounds):
         assert caller.client.stats()[server.origin] == (1, 1, 0)
 
 
+@pytest.mark.parametrize("given_first", [False, True])
+async def test_connection_goes_past_who_has_left_in_the_same_moment(ask, given_first):
+    async with Hostile(says(ok(b"x"))) as server:
+        caller = ask(max_connections_per_origin=1)
+        held = await caller.send(server.origin)
+        first, second = (asyncio.create_task(caller.read(server.origin)) for _ in range(2))
+        await until(lambda: caller.client.stats()[server.origin].waiting == 2)
+        for happens in (held.close, first.cancel) if given_first else (first.cancel, held.close):
+            happens()
+        async with asyncio.timeout(PATIENCE):
+            assert await second == b"x"
+        await asyncio.wait([first])
+        assert caller.client.stats()[server.origin] == (1, 1, 0)
+        assert len(server.peers) == 1
+
+
 async def test_cancelled_waiter_that_was_given_a_place_passes_it_on(ask):
     async with Hostile(says(ok(b"x", b"Connection: close"))) as server:
         caller = ask(max_connections_per_origin=1)
@@ -134,13 +151,21 @@ async def test_connection_that_dies_on_its_way_to_a_waiter_costs_no_turn(ask):
     async with Hostile(says(ok(b"x"))) as server:
         caller = ask(max_connections_per_origin=1)
         held = await caller.send(server.origin)
-        first, second = (asyncio.create_task(caller.read(server.origin)) for _ in range(2))
-        await until(lambda: caller.client.stats()[server.origin].waiting == 2)
+        order: list[int] = []
+
+        async def call(number: int) -> None:
+            response = await caller.send(server.origin)
+            order.append(number)
+            response.close()
+
+        calls = [asyncio.create_task(call(number)) for number in range(3)]
+        await until(lambda: caller.client.stats()[server.origin].waiting == 3)
         connection = held._connection
         held.close()
         connection.abort()
         async with asyncio.timeout(PATIENCE):
-            assert await asyncio.gather(first, second) == [b"x", b"x"]
+            await asyncio.gather(*calls)
+        assert order == [1, 0, 2]  # its place had gone to the second
         assert caller.client.stats()[server.origin] == (1, 1, 0)
 
 
