@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from callgate.upstream.connection import Connection
+from callgate.upstream.dial import dial
 from callgate.upstream.reader import COMPLETE
 from patience import PATIENCE, best_of
 from upstream.asking import until
@@ -180,6 +183,57 @@ async def test_server_that_answers_twice_is_asked_once_on_each_connection(ask, p
         await until(lambda: caller.client.stats()[server.origin].open == 0)
         assert [await caller.read(server.origin) for _ in range(3)] == [b"y"] * 3
         assert len(server.peers) == 4
+
+
+@pytest.mark.parametrize(("wary", "told"), [(60.0, 1), (0.0, 3)])
+async def test_a_server_that_answers_twice_is_told_of_once_a_minute(
+    ask, wary, told, monkeypatch, caplog
+):
+    monkeypatch.setattr("callgate.upstream.pool._WARY", wary)
+    async with Hostile(says(ok(b"x") + ok(b"x"))) as server:
+        caller = ask()
+        for _ in range(3):
+            assert await caller.read(server.origin) == b"x"
+    assert [one.message for one in caplog.records] == [
+        "a provider sends what was not asked for; its connections are used once each"
+    ] * told
+    assert server.origin.netloc in caplog.records[0].__dict__["detail"]
+
+
+async def test_a_server_that_has_answered_twice_is_trusted_again_in_time(ask, monkeypatch):
+    monkeypatch.setattr("callgate.upstream.pool._WARY", 0.0)
+
+    async def script(peer: Peer) -> None:
+        await peer.answer(ok(b"x") + (b"" if peer.number else ok(b"x")))
+        while await peer.request():
+            await peer.send(ok(b"x"))
+
+    async with Hostile(script) as server:
+        caller = ask()
+        assert [await caller.read(server.origin) for _ in range(4)] == [b"x"] * 4
+        assert len(server.peers) == 2
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"), [("close", "overloaded"), ("abort", "upstream_unreachable")]
+)
+async def test_what_ends_while_a_connection_is_made_leaves_none(ask, end, kind, monkeypatch):
+    async with Hostile(says(ok(b"x"))) as server:
+        caller = ask()
+
+        async def dialled(*about: Any) -> Connection:
+            connection = await dial(*about)
+            if end == "close":
+                await caller.client.aclose()
+            else:
+                connection.transport.abort()
+            return connection
+
+        monkeypatch.setattr("callgate.upstream.pool.dial", dialled)
+        error = await caller.error(server.origin)
+        assert error.kind.type == kind
+        assert caller.client.stats()[server.origin] == (0, 0, 0)
+        await server.peers[0].gone()
 
 
 async def test_connections_that_were_idle_are_not_trusted_either(ask):
