@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -119,6 +120,27 @@ async def test_what_is_here_already_is_not_poured(ask):
         await response.pour(lambda _: pytest.fail("poured"))
         assert b"a" in await response.receive()
         response.close()
+
+
+async def test_what_is_encoded_is_not_poured(ask):
+    whole = gzip.compress(b"ab")
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    server = Paced()
+    async with Hostile(server) as hostile:
+        server.say(head + piece(whole[:4]))
+        response = await ask().send(hostile.origin)
+        while not response._connection.chunks:
+            await asyncio.sleep(0)
+        reading = asyncio.create_task(response.receive())
+        while response._connection.waiter is None:
+            await asyncio.sleep(0)
+        server.say(piece(whole[4:]))
+        data = await reading
+        await response.pour(lambda _: pytest.fail("poured"))
+        server.say(END)
+        while more := await response.receive():
+            data += more
+        assert data == b"ab"
 
 
 async def test_whoever_is_cancelled_while_pouring_leaves_no_connection(ask):
