@@ -80,11 +80,25 @@ async def test_where_the_process_ends_the_store_takes_them(
     journal: Journal, store: Store, full: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     records = held_by(journal, 3)
-    await HeldRecords(journal, store.requests).save()
+    assert await HeldRecords(journal, store.requests).save(final=False)
     assert all(store.requests.get(record.request_id) for record in records)
     assert journal.held == 0
-    assert [one.message for one in caplog.records] == ["records went to the store past the journal"]
+    (told,) = caplog.records
+    assert told.message == "records went to the store past the journal"
+    assert told.__dict__["records"] == 3
+    assert "No space left on device" in told.__dict__["detail"]
     full.undo()
+
+
+async def test_what_was_written_to_a_segment_that_was_deleted_is_written_again(
+    journal: Journal, store: Store, tmp_path: Path
+) -> None:
+    record = answered()
+    journal.append(msgspec.json.encode(record))
+    (segment,) = (tmp_path / "journal").glob("*.journal")
+    segment.unlink()
+    await HeldRecords(journal, store.requests).look()
+    assert [one.request_id for one in scan(tmp_path / "journal")] == [record.request_id]
 
 
 async def test_what_the_store_does_not_take_either_is_told_to_be_lost(
