@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import stat
@@ -30,6 +31,7 @@ from callgate.store.base import (
 )
 from callgate.store.opening import open_store, open_store_or_wait
 from samples import answered, booked, failed, refused
+from sockets import seen
 from store.children import child
 
 # Opens fresh stores, one after the other, whenever it is told to.
@@ -134,6 +136,7 @@ def test_a_migration_is_all_or_nothing(
         patch.setattr(op, "create_index", fail)
         with pytest.raises(KeyboardInterrupt):
             open_store(url)
+    assert path not in seen(os.getpid()).files
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     open_store(url).close()

@@ -46,23 +46,12 @@ def open_sqlite(url: str, *, later: bool = False) -> Store:
     """
     path = _path(url)
     engine = _engine(path)
-    try:
-        if not later:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with _alone(path.parent):
-                _make(path)
-                _upgrade(engine)
-    except StoreError as error:
-        engine.dispose()
-        if isinstance(error.__cause__, OperationalError):
-            raise StoreAwayError(str(error)) from error.__cause__
-        raise
-    except (OSError, sqlite3.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        passing = isinstance(error, sqlite3.OperationalError)
-        raise (StoreAwayError if passing else StoreError)(
-            f"cannot open the store {path}: {reason}; {_mending(error)}"
-        ) from error
+    if not later:
+        try:
+            _opened(path, engine)
+        except BaseException:
+            engine.dispose()
+            raise
     return Store(SqlKeys(engine), SqliteRequestLog(engine), SqlOverrides(engine), engine.dispose)
 
 
@@ -178,6 +167,24 @@ def _prepare(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> Non
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
     connection.execute(f"PRAGMA journal_size_limit={_WAL_LIMIT}")
+
+
+def _opened(path: Path, engine: Engine) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _alone(path.parent):
+            _make(path)
+            _upgrade(engine)
+    except StoreError as error:
+        if isinstance(error.__cause__, OperationalError):
+            raise StoreAwayError(str(error)) from error.__cause__
+        raise
+    except (OSError, sqlite3.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        passing = isinstance(error, sqlite3.OperationalError)
+        raise (StoreAwayError if passing else StoreError)(
+            f"cannot open the store {path}: {reason}; {_mending(error)}"
+        ) from error
 
 
 def _upgrade(engine: Engine) -> None:
