@@ -143,7 +143,7 @@ class Records:
         """Raises StoreError when it is called after the time is up."""
         patience = self._patience
         if patience is None:
-            return _forever
+            return unshipped.unhurried
         ends = time.monotonic() + patience
 
         def look() -> None:
@@ -176,10 +176,6 @@ def matches(record: Record, query: Query) -> bool:
     if query.until is not None and record.time >= query.until:
         return False
     return query.before is None or record.request_id < query.before
-
-
-def _forever() -> None:
-    """Time is never up."""
 
 
 def _id(record: Record) -> str:

@@ -49,11 +49,11 @@ def backlog(folder: Path, now: float) -> Backlog:
     return Backlog(behind, size, None if oldest is None else max(now - oldest / 1000, 0.0))
 
 
-def _unhurried() -> None:
+def unhurried() -> None:
     """The `tick` of callers that set no bound of time."""
 
 
-def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -> Record | None:
+def find(folder: Path, request_id: str, tick: Callable[[], None] = unhurried) -> Record | None:
     """The record of this id, if it is in the journal and not shipped yet.
 
     Look in the store first, then here, then in the store again: a record that is shipped between
@@ -87,7 +87,7 @@ def find(folder: Path, request_id: str, tick: Callable[[], None] = _unhurried) -
 
 
 def scan(
-    folder: Path, holding: bytes = b"", tick: Callable[[], None] = _unhurried
+    folder: Path, holding: bytes = b"", tick: Callable[[], None] = unhurried
 ) -> Iterator[Record]:
     """Every record that is not shipped yet, segment by segment, in the order of writing.
 
