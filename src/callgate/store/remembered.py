@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ from msgspec import Struct
 
 from callgate.core.override import Override
 from callgate.store.base import Key
+from callgate.store.wholefile import write_whole
 
 T = TypeVar("T", bound=Struct)
 
@@ -26,16 +26,8 @@ class _Remembered(Generic[T]):
 
     def write(self, things: Iterable[T]) -> None:
         """Replace what is remembered, in one step. What cannot be written is not remembered."""
-        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            try:
-                with os.fdopen(fd, "wb") as file:
-                    file.write(msgspec.json.encode(list(things)))
-                partial.replace(self._path)
-            except OSError:  # the disk is full
-                partial.unlink()
+            write_whole(self._path, msgspec.json.encode(list(things)))
 
     def read(self) -> list[T] | None:
         """What is remembered; None where there is nothing sound."""

@@ -8,7 +8,6 @@ its own as soon as they are there.
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from callgate.store.counters.memory import MemoryCounters, Window
+from callgate.store.wholefile import write_whole
 
 # The old one is told to retire once this one answers: it is soon, or with a busy machine a little
 # later, that there is something to take over.
@@ -51,13 +51,8 @@ class HandoverCounters(MemoryCounters):
         if self._handed_over:
             return
         self._handed_over = True
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError, ValueError):  # then windows start again, as after a fall
-            fresh.unlink(missing_ok=True)
-            told = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(told, "wb") as file:
-                file.write(_encode(self.windows(time.time())))
-            fresh.replace(self._path)
+            write_whole(self._path, _encode(self.windows(time.time())))
 
     def _take_over(self) -> bool:
         try:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from pathlib import Path
+
+from callgate.store.wholefile import write_whole
 
 _MOST = 100_000
 
@@ -17,14 +18,8 @@ class Roster:
 
     def write(self, processes: int) -> None:
         """Replace what is remembered, in one step. What cannot be written is not remembered."""
-        partial = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                partial.write_bytes(b"%d\n" % processes)
-                partial.replace(self._path)
-            except OSError:  # the disk is full
-                partial.unlink()
+            write_whole(self._path, b"%d\n" % processes)
 
     def read(self) -> int:
         """What is remembered; 1 where there is nothing sound."""
