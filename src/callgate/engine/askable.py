@@ -1,7 +1,7 @@
 """Whether the provider of a fallback can be asked at all what a request asks.
 
-`supported_parameters` say it of models that are well known. All else a provider's dialect finds
-out as it encodes, which for a fallback would be when it is needed.
+`supported_parameters` tell it of models that are well known. All else comes out only when a
+provider's dialect encodes the request, which for a fallback would be in the middle of a failover.
 """
 
 from __future__ import annotations

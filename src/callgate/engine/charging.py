@@ -29,7 +29,10 @@ def charge(call: Call, prices: Callable[[Target], Price | None]) -> None:
 
 
 def _add_given_up(call: Call, prices: Callable[[Target], Price | None]) -> None:
-    """What has no price is left out beside an answer that has, lest its cost become unknown."""
+    """Add what was used by attempts that were given up.
+
+    Where the answer's price is known, those without one are left out: the cost would be unknown.
+    """
     if not call.parts and call.usage is not None and call.target is not None:
         call.parts.append((call.target, call.usage))
     known = call.error is None and total_cost(call.parts, prices) is not None

@@ -23,7 +23,10 @@ _BEGINNINGS: Final = (b";base64,", b'"data":"', b'"data": "')
 
 
 def estimate(request: ChatRequest, model: Model, output: int = 0) -> Usage:
-    """What the provider reads, tools included, at most the model's context; and so much output."""
+    """The usage of a request with `output` tokens of answer.
+
+    The input is the prompt with its tools, at most what fits into the model's context.
+    """
     prompt = prompt_bytes(request)
     tools = request.raw.get("tools")
     size = len(prompt) if tools is None else len(prompt) + len(tools)

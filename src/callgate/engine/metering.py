@@ -213,7 +213,7 @@ class Metering:
     def _look_after(
         self, call: Call, key: Key, found: Sequence[Rule], levels: Sequence[Level]
     ) -> None:
-        """Budgets that are nearly spent are told; those that know no past are to be told of it."""
+        """Warn of budgets nearly spent; report counters that know nothing of what went before."""
         for at, rule in enumerate(found):
             if rule.measure != "spend":
                 continue

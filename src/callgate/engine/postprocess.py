@@ -71,7 +71,7 @@ async def gathered(call: Call, relay: Relay) -> ChatResponse:
 
 
 def _charge(call: Call, relay: Relay, broken: BaseException) -> None:
-    """Count what an answer used that has begun and that nobody gets whole."""
+    """Count what an answer that broke off has used: it is paid for, though nobody gets it."""
     assert relay.usage is not None  # the provider's, or an estimate
     call.usage = None
     if isinstance(broken, GatewayError):

@@ -41,8 +41,8 @@ class Seeding:
     async def prime(self, budgets: Iterable[tuple[str, Rule]]) -> None:
         """Seed these budgets of accounts now, before anybody is served.
 
-        All of them as if they were back: of those that the processes before this one did not have,
-        their counters know nothing of what was spent meanwhile.
+        Each is treated as one that is back in force: its counter may have missed what was spent
+        while earlier processes, configured without this budget, did not draw on it.
         """
         now = time.time_ns() // 1000
         for account, rule in budgets:

@@ -28,10 +28,11 @@ class _Asked(NamedTuple):
 
 
 class ShapedStream:
-    """Stands before the stream whose requests go through `asked`; used as that is.
+    """A stream whose answer has to have a form; used as a `Relay` is.
 
-    What does not conform is noted: too late to do more. Where the target had to be made to call a
-    function, its arguments are the content.
+    `stream` is what it reads from, set before it is entered; each request of that has to be made
+    by `asked`. An answer that does not conform is only noted, since it has been delivered by then.
+    Where the target had to be made to call a function, its arguments become the content.
     """
 
     def __init__(self, call: Call, checkers: Checkers) -> None:

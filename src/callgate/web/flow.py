@@ -1,4 +1,4 @@
-"""Back-pressure on a caller's connection, both ways, and the end of one of these."""
+"""Back-pressure on a caller's connection in both directions, and callers who closed only one."""
 
 from __future__ import annotations
 

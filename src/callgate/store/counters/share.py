@@ -178,8 +178,8 @@ class Share:
     def debts(self, now: float) -> list[tuple[Debt, int]]:
         """What has to be charged to the server now that it is back; each is given once.
 
-        What was charged too much is less than nothing, `opened` then of the window that has it. Of
-        a window that the server was told nothing of, it need not know that.
+        A negative amount takes back what was charged too much of a window; its `opened` is then
+        that of the server's window. Where the server was charged nothing, it is left out.
         """
         debts, self._debts = self._debts, {}
         at = now * 1_000_000
