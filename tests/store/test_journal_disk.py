@@ -12,6 +12,7 @@ import pytest
 from callgate.store.base import StoreError
 from callgate.store.journal import appender, segments
 from callgate.store.journal import journal as journals
+from callgate.store.journal.appender import can_be_mapped
 from callgate.store.journal.framing import frame
 from callgate.store.journal.journal import Journal
 from samples import answered
@@ -125,6 +126,69 @@ def test_a_record_that_fits_in_part_only_is_taken_back(
         assert "File too large" in degraded
     raw = b"".join(path.read_bytes().rstrip(b"\0") for path in segments.listed(folder))
     assert sorted(raw.splitlines()) == sorted(frame(line)[:-1] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "mapped"),
+    [
+        ("29 1 {own} / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n", True),
+        ("29 1 {own} / / rw - tmpfs tmpfs rw\n", True),
+        ("29 1 {own} / / rw master:1 shared:2 - btrfs /dev/sda1 rw\n", False),
+        ("29 1 {other} / / rw - ext4 /dev/sdb1 rw\n30 29 {own} / /data rw - zfs tank rw\n", False),
+        (
+            "29 1 {other} / / rw - zfs tank rw\n\n30 29 {own} / /\udcff rw - xfs /dev/sdb1 rw\n",
+            True,
+        ),
+        ("29 1 {other} / / rw - ext4 /dev/sda1 rw\n", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_segment_is_mapped_only_where_its_room_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mounts: str | None, mapped: bool
+) -> None:
+    """Elsewhere a full disk would end the process by SIGBUS, and what is not known is no such."""
+    told = tmp_path / "mountinfo"
+    if mounts is not None:
+        device = tmp_path.stat().st_dev
+        own = f"{os.major(device)}:{os.minor(device)}"
+        text = mounts.format(own=own, other=f"{os.major(device) + 1}:0")
+        told.write_text(text, errors="surrogateescape")
+    monkeypatch.setattr(appender, "_MOUNTS", told)
+    assert can_be_mapped(tmp_path) is mapped
+
+
+def test_a_line_that_fails_halfway_leaves_nothing_behind(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+
+    def halfway(fd: int, data: bytes, at: int) -> int:
+        if len(data) < 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return pwrite(fd, data[:-99], at)
+
+    with closing(Journal(folder, mapped=False)) as journal:
+        sound = answered()
+        journal.append(encoded(sound))
+        with monkeypatch.context() as full:
+            full.setattr(os, "pwrite", halfway)
+            journal.append(encoded(answered()))
+        assert journal.held == 1
+        (path,) = folder.iterdir()
+        assert path.read_bytes() == frame(encoded(sound))
+
+
+def test_no_more_room_is_made_ahead_than_is_told(folder: Path) -> None:
+    written = 0
+    with closing(Journal(folder, mapped=True)) as journal:
+        for _ in range(8):
+            large = answered()
+            large.message = "x" * 100_000
+            journal.append(encoded(large))
+            written += len(frame(encoded(large)))
+            (path,) = folder.iterdir()
+            assert 0 <= path.stat().st_size - written <= 256 << 10
 
 
 @pytest.mark.parametrize("bound", ["_HELD_RECORDS", "_HELD_BYTES"])
