@@ -70,6 +70,15 @@ def test_an_id_that_other_records_speak_of_is_not_mistaken(journal: Journal, fol
     assert found.request_id == wanted.request_id
 
 
+def test_a_segment_that_is_shipped_before_it_is_opened_is_passed_over(
+    journal: Journal, folder: Path
+) -> None:
+    record = answered()
+    journal.append(encoded(record))
+    (segment,) = folder.iterdir()
+    assert find(folder, record.request_id, segment.unlink) is None
+
+
 @pytest.mark.parametrize("request_id", ["", "x", "{", "0" * 36, "\n"])
 def test_what_is_no_id_finds_nothing(journal: Journal, folder: Path, request_id: str) -> None:
     journal.append(encoded(answered()))

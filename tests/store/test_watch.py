@@ -48,7 +48,8 @@ def record(number: int) -> bytes:
 @pytest.mark.parametrize("limit", [1, 3, 2000])
 def test_each_record_once_though_the_store_goes_away(tmp_path: Path, limit: int) -> None:
     requests, told = Requests(), list[Entry]()
-    shipper = Shipper(tmp_path, requests, lambda: 0.0, Watch(tmp_path, [told.extend]))  # type: ignore[arg-type]
+    watch = Watch(tmp_path, [told.extend])
+    shipper = Shipper(tmp_path, requests, lambda: 0.0, watch)  # type: ignore[arg-type]
     journals = [Journal(tmp_path, segment_bytes=300), Journal(tmp_path)]
     written = [record(number) for number in range(120)]
     for at, line in enumerate(written):
@@ -60,6 +61,11 @@ def test_each_record_once_though_the_store_goes_away(tmp_path: Path, limit: int)
         pass
     assert sorted(requests.kept) == sorted(written)
     assert sorted(entry.body for entry in told) == sorted(written)
+    for journal in journals:
+        journal.close()
+    while shipper.ship(limit) or list(tmp_path.glob("*.journal")):
+        pass
+    assert not watch._told  # of segments that are gone nothing is kept
 
 
 def test_what_waits_is_told_of_while_the_store_is_away(tmp_path: Path) -> None:
