@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from callgate.core.record import Record
+from callgate.store import sql
 from callgate.store.base import Query, Store, StoreError
 from callgate.store.journal.journal import Journal
 from callgate.store.opening import open_store
@@ -108,6 +109,17 @@ def test_what_is_not_kept_is_passed_over_page_by_page_in_bounded_time(place: Pla
             break
     assert [one.request_id for one in found] == [one.request_id for one in made[2::-1]]
     assert pages > 10
+
+
+def test_a_search_for_what_few_hold_ends_in_time_however_many_are_of_one_moment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_PAGE_READ_FOR", 5)
+    made = [answered(ago_ms=100 - age) for age in range(20)]
+    place.ship(*made)
+    query = Query(holding=b'"nobody"')
+    page = place.records.page(query, made[0].time - DAY, 0.0, lambda _: False)
+    assert (page.records, page.cursor) == ([], made[-5].request_id)
 
 
 def test_counts_are_of_both(place: Place) -> None:

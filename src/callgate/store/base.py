@@ -128,8 +128,9 @@ class Query(Struct, frozen=True, kw_only=True):
     """Which records to list, newest first. Times are Unix milliseconds, `before` an id (cursor).
 
     `status` is one code (404) or a class (4 for 4xx); `failed` leaves out what went well; `since`
-    is included, `until` is not. `holding` is what a record's JSON has to hold, byte for byte; all
-    that match otherwise are read for it, and no tally looks at it.
+    is included, `until` is not. `holding` is what the JSON of a record that is wanted holds, byte
+    for byte: most that do not are left out, and all that match otherwise are read for it. No tally
+    looks at it.
     """
 
     account: str | None = None

@@ -233,8 +233,9 @@ class SqlRequestLog(ABC):
             )
             with reading(self._engine) as connection:
                 rows = connection.execute(page).all()
-            held = [row.body for row in rows if query.holding in row.body][:left]
-            for body in held:
+            # The last of them in any case, so that whoever reads can stop after each page.
+            held = [row.body for row in rows if query.holding in row.body or row is rows[-1]]
+            for body in held[:left]:
                 yield self._record.decode(body)
             if len(rows) < size:
                 return

@@ -130,11 +130,13 @@ def test_filters_are_joined(log: RequestLog, query: dict[str, Any], wanted: set[
     assert {name for name, record in made.items() if record.request_id in found} == wanted
 
 
-def test_those_that_hold_something_are_found_among_many(log: RequestLog) -> None:
+def test_those_that_hold_something_are_found_among_many_and_a_few_others(log: RequestLog) -> None:
     rare = [answered(client_request_id="rare", ago_ms=ago) for ago in (1, 2, 9_000_000)]
-    put(log, *rare, *(answered(ago_ms=ago) for ago in range(2500)))
+    put(log, *rare, *(answered(ago_ms=60_000 + ago) for ago in range(2500)))
     holding = b'"client_request_id":"rare"'
-    assert ids(log.find(Query(holding=holding))) == ids(rare)
+    found = list(log.find(Query(holding=holding)))
+    assert ids(one for one in found if one.client_request_id == "rare") == ids(rare)
+    assert len(found) <= 5  # of each page the last, so that a reader can stop there
     assert ids(log.find(Query(holding=holding, limit=2))) == ids(rare[:2])
 
 
