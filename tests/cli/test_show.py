@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import pytest
 
 import samples
+from callgate.cli import requestlookup
 from callgate.core import ids, keys
 from callgate.core.record import Record
 from callgate.core.trace import TraceContext
@@ -17,6 +19,9 @@ from callgate.core.trace import TraceContext
 from .conftest import Home
 
 DAY = 86_400_000
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+LIKE_OURS = "4bf92f3577b37da6a3ce929d0e0e4736"
+UUID7 = "0199a5b4-6c1e-7d3a-9a41-5c1f0c6f2b7e"
 
 
 def assert_unknown(home: Home, wanted: str, told: str) -> None:
@@ -134,10 +139,11 @@ def test_foreign_text_cannot_command_the_terminal(home: Home) -> None:
         lambda id_: id_[:23] + "...",
         lambda id_: id_[14:],
         lambda id_: id_[-8:],
+        lambda id_: id_[-12:].upper().replace("0", "O"),
     ],
     ids=[
         "upper", "blanks", "quoted", "in a sentence", "URL", "form", "no hyphens", "letters",
-        "cut off", "end", "last eight",
+        "cut off", "end", "last eight", "end in capitals",
     ],
 )  # fmt: skip
 def test_an_id_may_be_pasted_as_it_was_found(home: Home, paste: Callable[[str], str]) -> None:
@@ -219,16 +225,21 @@ def test_while_the_store_is_away_the_journal_still_tells(
 
 @pytest.mark.parametrize("place", ["store", "journal"])
 @pytest.mark.parametrize(
-    "theirs", ["Order-1042/ä", "req_7f3a9", "4bf92f3577b34da6a3ce929d0e0e4736"]
+    ("theirs", "given"),
+    [
+        ("Order-1042/ä", {"client_request_id": "Order-1042/ä"}),
+        ("ABCDEF12", {"client_request_id": "ABCDEF12"}),
+        (UUID7, {"client_request_id": UUID7}),
+        ("req_7f3a9", {"attempts": [samples.attempt(provider_request_id="req_7f3a9")]}),
+        (TRACE, {"trace": TraceContext(id=TRACE)}),
+        # What a request id has in two of its digits, a trace's has by chance.
+        (LIKE_OURS, {"trace": TraceContext(id=LIKE_OURS)}),
+    ],
 )
 def test_an_id_that_another_gave_leads_to_the_request(
-    home: Home, journal: Callable[..., None], theirs: str, place: str
+    home: Home, journal: Callable[..., None], theirs: str, given: dict[str, Any], place: str
 ) -> None:
-    record = samples.answered(
-        client_request_id="Order-1042/ä",
-        attempts=[samples.attempt(provider_request_id="req_7f3a9")],
-        trace=TraceContext(id="4bf92f3577b34da6a3ce929d0e0e4736"),
-    )
+    record = samples.answered(**given)
     others = [samples.answered(client_request_id="Order-104"), samples.failed(message=theirs)]
     put = home.ship if place == "store" else journal
     put(record, *others)
@@ -249,6 +260,18 @@ def test_of_an_id_with_a_wrong_digit_the_right_one_is_offered(home: Home, at: in
     result = home.run("show", wrong)
     assert result.exit_code == 1
     assert f"Is {right} meant?" in result.stderr
+
+
+def test_another_request_of_the_moment_is_not_offered_for_one_without_a_record(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = samples.answered()
+    home.ship(record)
+    lost = ids.uuid7(ids.unix_ms(record.request_id), bytes(range(10)))
+    assert_unknown(home, lost, f"no record of request {lost}, made at")
+    assert record.request_id not in home.run("show", lost).stderr
+    monkeypatch.setattr(requestlookup, "_SCANNED", 1)  # as many as a busy gateway has there
+    assert_unknown(home, lost, f"no record of request {lost}, made at")
 
 
 def test_what_was_going_on_around_it(home: Home, journal: Callable[..., None]) -> None:

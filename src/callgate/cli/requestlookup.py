@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 import msgspec
 
@@ -19,6 +20,8 @@ _DAY = 86_400_000
 _CLOCKS = 10_000  # by how much the time in an id may differ from the record's, in ms
 _SCANNED = 20_000
 _PATIENCE = 15.0  # seconds of reading for an id that is not the gateway's
+_PATIENCE_FOR_OWN = 3.0  # for one that most likely is
+_MISTYPED = 4
 _TOLD = 5
 _IN_TIME = 12  # digits of an id that are its time
 _AROUND = " \t\r\n\"'`\u201c\u201d\u2018\u2019,;:.\u2026()[]<>"
@@ -42,19 +45,21 @@ def looked_up(config: Config, records: Records, text: str) -> Record:
     text = text.strip(_AROUND)
     wanted = _canonical(text)
     if is_request_id(wanted):
-        record = records.get(wanted)
-        if record is None:
-            raise _missing(config, records, wanted)
-        return record
+        return records.get(wanted) or _another(config, records, text, wanted)
     digits = wanted.replace("-", "")
     found = _beginning(records, digits) if _PART.fullmatch(digits) else []
     if not found and text:
-        found = _elsewhere(config, records, text)
+        found = _elsewhere(config, records, text, wanted)
     if not found:
         raise _unknown(wanted)
+    return _only(found)
+
+
+def _only(found: list[Record]) -> Record:
     if len(found) > 1:
+        some = ", ".join(record.request_id for record in found[:3])
         raise Failure(
-            f"{len(found)} requests have such an id, such as {_ids(found[:3])}",
+            f"{len(found)} requests have such an id, such as {some}",
             "Give one of these, or more of the id.",
         )
     return found[0]
@@ -71,22 +76,28 @@ def _canonical(text: str) -> str:
 
 
 def _beginning(records: Records, digits: str) -> list[Record]:
-    """The requests whose id begins so.
-
-    An id begins with its time, so only the records of a moment are looked through.
-    """
-    first, last = (int(digits[:_IN_TIME].ljust(_IN_TIME, fill), 16) for fill in "0f")
-    query = Query(since=first - _CLOCKS, until=last + _CLOCKS, limit=_SCANNED)
-    near = records.find(query)
+    """The requests whose id begins so."""
+    near = _of_the_time(records, digits)
     found = [one for one in near if one.request_id.replace("-", "").startswith(digits)]
     if not found and len(near) == _SCANNED:
         raise Failure("too many requests were made at the time of this id", "Give the whole id.")
     return found
 
 
-def _elsewhere(config: Config, records: Records, text: str) -> list[Record]:
+def _of_the_time(records: Records, digits: str) -> list[Record]:
+    """The requests of the moment with which an id begins, or of the time that this may be."""
+    first, last = (int(digits[:_IN_TIME].ljust(_IN_TIME, fill), 16) for fill in "0f")
+    return records.find(Query(since=first - _CLOCKS, until=last + _CLOCKS, limit=_SCANNED))
+
+
+def _elsewhere(config: Config, records: Records, text: str, wanted: str) -> list[Record]:
     """The newest requests to which another than the gateway gave this id, or whose own ends so."""
-    page = _borne(config, records, text, text if _PART.fullmatch(text.replace("-", "")) else None)
+    if not _PART.fullmatch(wanted.replace("-", "")):
+        page = _borne(config, records, text, {text}, _PATIENCE)
+    else:
+        page = _borne(config, records, wanted, {wanted}, _PATIENCE)
+        if not page.records and text != wanted:  # others' ids may have capitals
+            page = _borne(config, records, text, {text}, _PATIENCE)
     if not page.records and page.cursor is not None:
         since = moment(unix_ms(page.cursor))
         raise Failure(
@@ -97,22 +108,47 @@ def _elsewhere(config: Config, records: Records, text: str) -> list[Record]:
     return page.records
 
 
-def _borne(config: Config, records: Records, text: str, tail: str | None) -> Page:
-    """The requests that bear an id from elsewhere, or whose own ends with `tail`."""
+def _borne(
+    config: Config, records: Records, tail: str, whole: Collection[str], patience: float
+) -> Page:
+    """The requests that bear one of the ids `whole`, which end with `tail`; if that is a part of an
+    id of the gateway's, those as well whose own ends with it.
+    """
+    own = _PART.fullmatch(tail.replace("-", "")) is not None
 
     def bears(record: Record) -> bool:
         ids = [record.client_request_id, record.trace.id if record.trace else None]
         ids += [attempt.provider_request_id for attempt in record.attempts]
-        return text in ids or (tail is not None and record.request_id.endswith(tail))
+        return any(id_ in whole for id_ in ids) or (own and record.request_id.endswith(tail))
 
     # Only the quotation mark behind it is sure to be there, where it may be the end of an id.
-    query = Query(holding=msgspec.json.encode(tail or text)[1:], limit=_TOLD)
+    query = Query(holding=msgspec.json.encode(tail)[1:], limit=_TOLD)
     oldest = now_ms() - config.settings.store.retention_days * _DAY
-    return records.page(query, oldest, _PATIENCE, bears)
+    return records.page(query, oldest, patience, bears)
 
 
-def _ids(found: list[Record]) -> str:
-    return ", ".join(record.request_id for record in found)
+def _another(config: Config, records: Records, text: str, wanted: str) -> Record:
+    """The request to which another gave an id of the gateway's form, as of 64 trace ids one has.
+
+    Raises Failure where there is none: the id may be another gateway's, or have been copied
+    wrongly. What is wrong with it is in its time or behind that, hardly in both.
+    """
+    near = _of_the_time(records, wanted.replace("-", ""))
+    like = [one for one in near if _alike(one.request_id, wanted)]
+    if not like:
+        whole = {text, wanted, wanted.replace("-", "")}
+        like = _borne(config, records, wanted[-_IN_TIME:], whole, _PATIENCE_FOR_OWN).records
+        tail = wanted[-_IN_TIME:]
+        if theirs := [one for one in like if not one.request_id.endswith(tail)]:
+            return _only(theirs)
+    if len(like) == 1:
+        raise Failure(f"no record of request {wanted}", f"Is {like[0].request_id} meant?")
+    raise _dated(config, wanted)
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether one id may be the other with a few digits mistyped; by chance two never are."""
+    return sum(a != b for a, b in zip(one, other, strict=True)) <= _MISTYPED
 
 
 def _unknown(wanted: str) -> Failure:
@@ -133,18 +169,6 @@ def _unknown(wanted: str) -> Failure:
         "An id looks like 01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e; every response carries it as "
         "X-Request-Id and request_id.",
     )
-
-
-def _missing(config: Config, records: Records, wanted: str) -> Failure:
-    """Why there is no record of a whole id: it may be another's, or have been copied wrongly.
-
-    What is wrong with it is in its time or behind that, hardly in both.
-    """
-    near = _beginning(records, wanted.replace("-", "")[:_IN_TIME])
-    near = near or _borne(config, records, wanted, wanted[-_IN_TIME:]).records
-    if len(near) == 1:
-        return Failure(f"no record of request {wanted}", f"Is {near[0].request_id} meant?")
-    return _dated(config, wanted)
 
 
 def _dated(config: Config, wanted: str) -> Failure:
