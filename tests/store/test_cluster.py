@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 import redisserver
 from callgate.core.limits import Draw, Period
+from callgate.store.base import StoreError
+from callgate.store.counters.opening import probe_counters
 from patience import PATIENCE
+from redisserver import SLOTS, ClusterServer
 from store.conftest import back, remote
+
+OPERATING = Path(__file__, "../../../docs/operating.md").resolve()
 
 
 @pytest.mark.full
@@ -62,8 +71,8 @@ async def test_a_cluster_counts_as_well(program: str) -> None:
         with server.client() as client:
             client.config_set("maxmemory", 1 << 30)
             client.config_set("maxmemory-policy", "volatile-ttl")
-        counters._look_at = 0
-        await counters._beat()
+        counters._session._look_at = 0
+        await counters._session._beat()
         assert counters.caution is not None
         assert "volatile-ttl" in counters.caution.what
         assert [level.used for level in grant.levels] == [1, 30, 1]
@@ -87,9 +96,53 @@ async def test_what_any_server_of_a_cluster_has_lost_is_restored(program: str) -
             server.kill()
             server.start()
             for one in (counters, idle):
-                await one._beat()
+                await one._session._beat()
                 await back(one)
             assert not any(await admitted())
             assert (counters.outages, idle.outages) == (servers.index(server) + 1,) * 2
         await counters.stop()
         await idle.stop()
+
+
+@pytest.fixture
+def lone(program: str) -> Iterator[ClusterServer]:
+    """A server that is meant for a cluster, and has no slots."""
+    server = ClusterServer(program)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(server.folder, ignore_errors=True)
+
+
+def refused(url: str) -> str:
+    with pytest.raises(StoreError) as told:
+        probe_counters(url, region="us")
+    return str(told.value)
+
+
+def test_a_cluster_that_does_not_serve_all_slots_is_told(lone: ClusterServer) -> None:
+    assert "--cluster check" in refused(lone.url)
+    lone.ask("ADDSLOTS", *range(100))
+    assert "--cluster check" in refused(lone.url)
+
+
+def test_the_rights_that_are_documented_are_enough_for_a_cluster_and_needed(
+    lone: ClusterServer,
+) -> None:
+    text = OPERATING.read_text().partition("- The user needs `")[2].partition("\n\n")[0]
+    alone, _, clustered = text.partition("in a cluster also")
+    rights = [re.findall(r"\+[a-z|]+", part) for part in (alone, clustered)]
+    lone.ask("ADDSLOTS", *range(SLOTS))
+    url = lone.url.replace("//", "//gate:word@")
+    with lone.client() as client:
+        client.execute_command("ACL SETUSER", "gate", "on", ">word", "~callgate:*", *rights[0])
+        assert re.search("'cluster.*rights that docs/operating.md lists", refused(url))
+        client.execute_command("ACL SETUSER", "gate", *rights[1])
+    deadline = time.monotonic() + PATIENCE
+    while lone.ask("INFO")["cluster_state"] != "ok":
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert probe_counters(url, region="us") is not None
+    assert "off counters.url" in refused(f"{lone.url}/1")

@@ -33,6 +33,9 @@ COUNTERS: Fixes = (
     ),
     ("read only replica", "name the primary in counters.url: this server is a replica"),
     ("link with master", "name the primary in counters.url: this server is a replica"),
+    ("select is not allowed", "take the database's number off counters.url: a cluster has but one"),
+    ("hash slot", "have the cluster's servers serve all slots: `redis-cli --cluster check` tells"),
+    ("cluster is down", "bring all of the cluster's servers back: `CLUSTER INFO` tells its state"),
     ("db index", "choose a lower number of the database in counters.url; 0 is always there"),
     ("no such option", "correct what follows `?` in counters.url"),
     (
@@ -71,6 +74,11 @@ DATABASE: Fixes = (
     (
         "does not exist",
         "make it with the statements that docs/postgresql.md has, or correct store.url",
+    ),
+    ("statement pooling", "set pool_mode = transaction in PgBouncer, or name PostgreSQL itself"),
+    (
+        "unsupported startup parameter",
+        "take it out of store.url: PgBouncer passes none on; set it for the user, by ALTER ROLE",
     ),
     ("no encryption", "the server wants TLS: take sslmode=disable out of store.url"),
     ("not support ssl", "turn TLS on at the server, or take sslmode out of store.url"),

@@ -37,7 +37,9 @@ from callgate.store.refusals import COUNTERS, fix_of
 _CONNECT_SECONDS = 2.0
 _TRIAL_SECONDS = 5.0
 _ANSWER_SECONDS = 60.0  # whoever waits has bounds of its own; by then every window is over
-_FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError)
+_UNSERVED = "a hash slot of the cluster is served by nobody"
+# The last of them where the driver looks up which server has such a slot.
+_FAILURES = (RedisError, RedisClusterException, OSError, ValueError, TypeError, LookupError)
 _FIX = "start the server, or correct host and port in counters.url"
 _FIX_TLS = f"{_FIX}, or the file of ssl_ca_certs; if the server has no TLS, write redis://"
 _EXPECTED = (
@@ -76,8 +78,9 @@ class RedisLink:
             connection = await self._dial(place)
             self._idle.append(connection)
             if await _is_clustered(connection):
-                cluster = RedisCluster(**_clustered(self._options | place))
-                self._cluster = await cluster.initialize()
+                await _demand_slots(connection)
+                self._cluster = cluster = RedisCluster(**_clustered(self._options | place))
+                await cluster.initialize()
                 # Should one of a cluster be away, another tells where its slots are now.
                 nodes = [{"host": one.host, "port": one.port} for one in cluster.get_nodes()]
                 self._places = [{}, *nodes]  # each is given the scripts with their first use
@@ -206,6 +209,8 @@ class RedisLink:
         self, error: Exception, answers: Sequence[Any] = (), refused: Collection[int] = ()
     ) -> LinkError:
         said = str(error).split("\n")[0][:200] or type(error).__name__
+        if isinstance(error, LookupError):
+            said = _UNSERVED
         if unknown := _UNKNOWN.search(said):
             said = f"no such option {unknown[1]}"
         said = _IN_A_SCRIPT.sub("", said)
@@ -283,6 +288,13 @@ async def _is_clustered(connection: Connection) -> bool:
         return True
     except ResponseError:
         return False
+
+
+async def _demand_slots(connection: Connection) -> None:
+    # Of an empty list, and of one that the user may not have, the driver says nothing of use.
+    await connection.send_command("CLUSTER", "SLOTS")
+    if not await connection.read_response():
+        raise RedisClusterException(_UNSERVED)
 
 
 def _options(url: str) -> dict[str, Any]:
