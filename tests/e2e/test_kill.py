@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -52,7 +52,9 @@ def test_no_record_is_lost_and_none_is_twice(
         with (
             serving(tmp_path, "--workers", str(workers)) as gateway,
             ThreadPoolExecutor(CLIENTS) as pool,
+            ExitStack() as at_end,  # or a failure would wait for clients that ask for ever
         ):
+            at_end.callback(stop.set)
             asking = [
                 pool.submit(ask_until_killed, gateway, received, stop) for _ in range(CLIENTS)
             ]
