@@ -19,14 +19,16 @@ HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 async def test_it_is_told_that_a_request_that_is_given_up_was_sent_whole(ask, size, whole):
     async with Hostile(lambda peer: peer.stall()) as server:
         request = HttpRequest("POST", server.origin, "/", (), b"x" * size)
-        told: list[bool] = []
-        sending = ask().client.send(request, PATIENT, sent=lambda: told.append(True))
-        task = asyncio.create_task(sending)
-        await asyncio.sleep(0.05)
+        told = asyncio.Event()
+        task = asyncio.create_task(ask().client.send(request, PATIENT, sent=told.set))
+        if whole:
+            await asyncio.wait_for(told.wait(), PATIENCE)
+        else:
+            await asyncio.sleep(0.05)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert told == [True] * whole
+        assert told.is_set() is whole
 
 
 @pytest.mark.parametrize("verb", ["read", "stream"])
