@@ -39,6 +39,14 @@ DEPLOYMENT = Deployment(
 )
 MODEL = Model(name="m", deployments=(DEPLOYMENT,))
 NOW = 1_800_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes but by the arrival of calls."""
+    monkeypatch.setattr("callgate.engine.call.perf_counter_ns", lambda: 0)
+
+
 REFUSED = "Rate limit of 0 requests per 60 s for model 'm' is used up"
 ASKED = parse_chat(b'{"model": "m", "prompt": "Hi", "max_tokens": 9}')
 KEY = Key(id="k", digest=b"", hint="", name="k", account="acme", created=0, region="us")
@@ -153,6 +161,29 @@ async def test_a_window_is_told_of_the_first_model_that_refused() -> None:
     looking = entered(limits={"m": 3})
     await admission.look(looking, looking.key, MODEL)
     assert looking.quota == Quota(True, 3, 2, NOW + 60)
+
+
+@pytest.mark.parametrize("tokens", [None, 10**6])
+async def test_a_request_that_took_long_to_come_or_to_fall_back_opens_no_window_anew(
+    tokens: int | None,
+) -> None:
+    admission, _ = made(MemoryCounters())
+    model = replace(MODEL, token_limit=tokens)
+    admission.metering.follow({}, [model])
+
+    async def is_admitted(arrived: float, now: float) -> bool:
+        call = entered(limits={"m": 1})
+        call.arrived, call.started = arrived, int((arrived - now) * 1e9)
+        try:
+            await admission.reserve(call, call.key, model, ASKED)
+        except GatewayError:
+            return False
+        return True
+
+    assert await is_admitted(NOW, NOW)
+    assert not await is_admitted(NOW - 58, NOW + 1)
+    assert not await is_admitted(NOW + 3, NOW + 3)
+    assert await is_admitted(NOW, NOW + 60)
 
 
 def test_a_key_goes_to_no_model_but_its_own_be_it_as_a_fallback() -> None:

@@ -42,6 +42,12 @@ from metered import (
 )
 
 
+@pytest.fixture(autouse=True)
+def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time passes but by the arrival of calls."""
+    monkeypatch.setattr("callgate.engine.call.perf_counter_ns", lambda: 0)
+
+
 def test_limits_of_account_key_and_model_bear_together_and_a_key_replaces_the_models() -> None:
     account = Allowance(budget_day=5.0)
     own = Allowance(tokens_per_minute=9, token_limits={"m": 7, "n": 8})

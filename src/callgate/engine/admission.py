@@ -130,7 +130,7 @@ class Admission:
         if rules:
             quota = await self.metering.reserve(call, key, model, request, limit, rules)
         else:
-            quota = await self.counters.reserve(key.account, model.name, limit, call.arrived)
+            quota = await self.counters.reserve(key.account, model.name, limit, call.now())
         if not quota.exact:
             note_share(call)
         elif call.degraded and COUNTED_ALONE not in call.notes:
@@ -149,7 +149,7 @@ class Admission:
     async def look(self, call: Call, key: Key, model: Model) -> None:
         """Note the state of the window on the call, taking nothing from it."""
         limit = key.limits.get(model.name, model.rate_limit)
-        call.quota = quota = await self.counters.peek(key.account, model.name, limit, call.arrived)
+        call.quota = quota = await self.counters.peek(key.account, model.name, limit, call.now())
         if call.tape is not None:
             call.tape.reserved(model.name, quota)
 

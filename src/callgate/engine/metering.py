@@ -136,17 +136,18 @@ class Metering:
         spend = self._most(model, expected)
         if spend is None:
             found = [rule for rule in found if rule.measure != "spend"]
-        draws = _draws(call, model, limit, found, expected.total_tokens, spend or 0)
-        grant = await self._counters.draw(key.account, draws, call.arrived)
+        now = call.now()
+        draws = _draws(now, model, limit, found, expected.total_tokens, spend or 0)
+        grant = await self._counters.draw(key.account, draws, now)
         if call.tape is not None:
             call.tape.drawn(draws, grant)
         first = grant.levels[0]
-        reset = call.arrived + (first.opened + WINDOW_US - grant.now) / 1e6
+        reset = now + (first.opened + WINDOW_US - grant.now) / 1e6
         left = max(0, limit - first.used)
         window = Quota(grant.refused != 0, limit, left, reset, grant.exact)
         levels = grant.levels[1:]
         if grant.refused is None or call.token_quota is None:
-            call.token_quota = _tightest(call, found, levels, grant.now) or call.token_quota
+            call.token_quota = _tightest(now, found, levels, grant.now) or call.token_quota
         if grant.refused is None:
             call.reservations = (
                 *call.reservations, Reservation(model, found, draws, grant),
@@ -179,7 +180,7 @@ class Metering:
                         Correction(draw.name, draw.period, opened, amount - reserved)
                     )
             if corrections:
-                self._counters.settle(key.account, corrections, call.arrived, of=taken.grant)
+                self._counters.settle(key.account, corrections, call.now(), of=taken.grant)
         call.reservations = ()
 
     def _used(self, call: Call) -> dict[str, Mapping[str, int | None]]:
@@ -263,14 +264,14 @@ def note_share(call: Call) -> None:
 
 
 def _draws(
-    call: Call, model: Model, limit: int, found: Sequence[Rule], tokens: int, spend: int
+    now: float, model: Model, limit: int, found: Sequence[Rule], tokens: int, spend: int
 ) -> list[Draw]:
     """One request of the model's window, and what it may use of each of these limits."""
-    now = int(call.arrived * 1_000_000)
+    at = int(now * 1_000_000)
     amounts = {"tokens": tokens, "spend": spend}
     draws = [Draw(model.name, limit, 1)]
     for rule in found:
-        begins = beginning(rule.period, now)
+        begins = beginning(rule.period, at)
         draws.append(Draw(rule.name, rule.limit, amounts[rule.measure], rule.period, begins))
     return draws
 
@@ -286,9 +287,9 @@ def _estimate(request: ChatRequest, model: Model) -> Usage:
 
 
 def _tightest(
-    call: Call, found: Sequence[Rule], levels: Sequence[Level], now: int
+    now: float, found: Sequence[Rule], levels: Sequence[Level], counted: int
 ) -> TokenQuota | None:
-    """The token limit that has the least left."""
+    """The token limit that has the least left; `counted` is the counters' own time."""
     tightest, least = -1, 0
     for at, rule in enumerate(found):
         if rule.measure == "tokens":
@@ -297,7 +298,7 @@ def _tightest(
                 tightest, least = at, left
     if tightest < 0:
         return None
-    reset = call.arrived + (levels[tightest].opened + WINDOW_US - now) / 1e6
+    reset = now + (levels[tightest].opened + WINDOW_US - counted) / 1e6
     return TokenQuota(found[tightest].limit, least, reset)
 
 
