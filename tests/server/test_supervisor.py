@@ -129,6 +129,10 @@ def test_a_machine_without_room_for_a_process_is_waited_for() -> None:
     [
         (1, "ended with status 1"),
         (-signal.SIGKILL, "was killed by SIGKILL, by hand or by the kernel for lack of memory"),
+        (
+            -signal.SIGBUS,
+            "was killed by SIGBUS: a mapped file was made shorter, or its disk failed",
+        ),
         (-signal.SIGSEGV, "was killed by SIGSEGV"),
         (-40, "was killed by signal 40"),
     ],

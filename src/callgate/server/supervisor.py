@@ -26,6 +26,10 @@ RETIRE = signal.SIGUSR2
 _TICK, _BRISK_TICK = 0.5, 0.02
 _CRASH_PAUSE = 1.0
 _STOPPERS = (signal.SIGTERM, signal.SIGINT)
+_HINTS = {
+    "SIGKILL": ", by hand or by the kernel for lack of memory",
+    "SIGBUS": ": a mapped file was made shorter, or its disk failed",
+}
 _log = logging.getLogger("callgate.supervisor")
 
 Ready = Callable[[], None]
@@ -307,8 +311,7 @@ def manner(code: int) -> str:
         name = signal.Signals(-code).name
     except ValueError:  # of the real-time signals, only two have names
         name = f"signal {-code}"
-    hint = ", by hand or by the kernel for lack of memory" if name == "SIGKILL" else ""
-    return f"was killed by {name}{hint}"
+    return f"was killed by {name}{_HINTS.get(name, '')}"
 
 
 def orphaned(parent: int) -> bool:
