@@ -9,7 +9,7 @@ import pytest
 
 from callgate.upstream.connection import Connection
 from callgate.upstream.dial import dial
-from callgate.upstream.reader import COMPLETE
+from callgate.upstream.reader import BODY, COMPLETE, FIRST
 from patience import PATIENCE, best_of
 from upstream.asking import until
 from upstream.hostile import Hostile, Peer, chunked, ok, says, says_once
@@ -47,7 +47,7 @@ async def test_released_stream_leaves_a_moment_for_the_end_of_its_framing(ask):
         while await peer.request():
             await peer.send(whole[:-5])
             await go.wait()
-            await peer.send(whole[-5:])
+            await peer.send(whole[-5:-2], whole[-2:])
 
     async with Hostile(script) as server:
         caller = ask()
@@ -59,6 +59,34 @@ async def test_released_stream_leaves_a_moment_for_the_end_of_its_framing(ask):
         go.set()
         await until(lambda: caller.client.stats()[server.origin] == (1, 1, 0))
         assert await caller.read(server.origin) == b"data: [DONE]"
+        assert len(server.peers) == 1
+
+
+async def test_what_ends_unattended_is_kept_though_the_stream_before_it_was_released(ask):
+    go = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        whole = chunked(b"x")
+        for _ in range(2):
+            await peer.request()
+            await peer.send(whole[:-8])
+            await go.wait()
+            await peer.send(whole[-8:])
+        await peer.gone()
+
+    async with Hostile(script) as server:
+        caller = ask()
+        first = await caller.send(server.origin)
+        go.set()
+        first.release()
+        await until(lambda: caller.client.stats()[server.origin] == (1, 1, 0))
+        go.clear()
+        second = await caller.send(server.origin)
+        go.set()
+        await until(lambda: second._connection.phase != FIRST)
+        await until(lambda: second._connection.phase != BODY)
+        async with asyncio.timeout(PATIENCE):
+            assert await second.read() == b"x"
         assert len(server.peers) == 1
 
 
@@ -183,6 +211,27 @@ async def test_server_that_answers_twice_is_asked_once_on_each_connection(ask, p
         await until(lambda: caller.client.stats()[server.origin].open == 0)
         assert [await caller.read(server.origin) for _ in range(3)] == [b"y"] * 3
         assert len(server.peers) == 4
+
+
+async def test_an_answer_is_read_though_another_has_come_behind_it(ask):
+    async with Hostile(lambda peer: peer.answer(ok(b"x"), ok(b"poison"))) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        await until(lambda: caller.client._pools[server.origin]._distrusted)
+        async with asyncio.timeout(PATIENCE):
+            assert await response.read() == b"x"
+        assert caller.client.stats()[server.origin] == (0, 0, 0)
+
+
+async def test_what_comes_on_a_closed_connection_is_held_against_nobody(ask):
+    async with Hostile(says(ok(b"x"))) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        connection = response._connection
+        connection.abort()
+        connection.data_received(b"more")
+        assert not caller.client._pools[server.origin]._distrusted
+        response.close()
 
 
 @pytest.mark.parametrize(("wary", "told"), [(60.0, 1), (0.0, 3)])
