@@ -99,6 +99,25 @@ async def test_what_was_written_to_a_segment_that_was_deleted_is_written_again(
     segment.unlink()
     await HeldRecords(journal, store.requests).look()
     assert [one.request_id for one in scan(tmp_path / "journal")] == [record.request_id]
+    assert journal.held == 0
+
+
+async def test_what_was_in_a_deleted_segment_is_held_where_the_disk_is_full(
+    journal: Journal, store: Store, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    records = [answered() for _ in range(3)]
+    for record in records:
+        journal.append(msgspec.json.encode(record))
+    (segment,) = (tmp_path / "journal").glob("*.journal")
+    segment.unlink()
+    full: pytest.MonkeyPatch = request.getfixturevalue("full")
+    held = HeldRecords(journal, store.requests)
+    await held.look()
+    assert journal.held == 3
+    full.undo()
+    await held.look()
+    found = [record.request_id for record in scan(tmp_path / "journal")]
+    assert found == [record.request_id for record in records]
 
 
 async def test_what_the_store_does_not_take_either_is_told_to_be_lost(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from contextlib import closing
 from pathlib import Path
@@ -156,6 +157,27 @@ def test_a_segment_is_mapped_only_where_its_room_is_kept(
         told.write_text(text, errors="surrogateescape")
     monkeypatch.setattr(appender, "_MOUNTS", told)
     assert can_be_mapped(tmp_path) is mapped
+
+
+@pytest.mark.parametrize("failing", ["open", "flock"])
+def test_a_disk_that_is_full_at_the_start_is_told_and_holds_records(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os if failing == "open" else fcntl, failing, full)
+        journal = Journal(folder, mapped=False)
+        assert "No space left on device" in str(journal.degraded)
+        record = answered()
+        journal.append(encoded(record))
+        assert journal.held == 1
+        assert list(folder.iterdir()) == []
+    assert journal.flush() is True
+    assert journal.degraded is None
+    assert ids(folder) == [record.request_id]
+    journal.close()
 
 
 def test_a_line_that_fails_halfway_leaves_nothing_behind(
