@@ -249,7 +249,9 @@ def _network(environ: Mapping[str, str]) -> Network:
             no=f"{either('NO_PROXY')},{_OWN}",
         )
     except ValueError as error:
-        raise ConfigError("environment", [f"proxy variables: {error}"]) from None
+        raise ConfigError(
+            "environment", [f"proxy variables (http_proxy, HTTPS_PROXY, ALL_PROXY): {error}"]
+        ) from None
     return Network(
         proxies=proxies,
         ca_file=environ.get("SSL_CERT_FILE") or None,
