@@ -7,7 +7,7 @@ which one has to keep the bound. What never keeps it fails every time.
 
 from __future__ import annotations
 
-import asyncio
+import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -46,6 +46,6 @@ def best_of(tries: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                     continue
             return test(*given, **named)
 
-        return awaited if asyncio.iscoroutinefunction(test) else called
+        return awaited if inspect.iscoroutinefunction(test) else called
 
     return decorated

@@ -55,7 +55,7 @@ NOT_JSON = [
      "the body is not valid JSON: it is UTF-16, and has to be UTF-8"),
     (gzip.compress(b"{}", mtime=0), "the body is not valid JSON: it is compressed by gzip"),
     (b"[" * 100_000, "the body must be a JSON object, got an array"),
-    (b'{"a":' * 100_000, "the body is nested deeper than 64 levels"),
+    (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "the body is nested deeper than 64 levels"),
     (b'{"zz":' + b"[" * 64 + b"]" * 64 + b"}", "the body is nested deeper than 64 levels"),
 ]  # fmt: skip
 
