@@ -209,6 +209,17 @@ def test_a_missing_extra_is_told_with_a_fix(weights: Path, monkeypatch: pytest.M
     assert "pip install 'callgate[local]'" in caught.value.fix
 
 
+def test_a_library_that_the_system_lacks_is_told_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (tmp_path / "xllamacpp.py").write_text(f"raise ImportError({reason!r})")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(LocalModelError, match=reason) as caught:
+        LocalServer(tmp_path / "xllamacpp.py").start()
+    assert "libgomp1" in caught.value.fix
+
+
 def test_loading_that_takes_too_long_is_told_and_ended(weights: Path) -> None:
     server = LocalServer(weights)
     with pytest.raises(LocalModelError, match="not loaded within"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import selectors
 import subprocess
@@ -22,6 +23,7 @@ from callgate.local.model import SMOLLM2, LocalModelError, installed
 
 _LINE_LIMIT = 4096  # bytes
 _SAID_LIMIT = 4096  # bytes
+_LACKING = re.compile(r"(\S+): cannot open shared object file")
 
 
 class _Ready(msgspec.Struct):
@@ -141,9 +143,21 @@ class LocalServer:
         raise LocalModelError(
             f"llama.cpp did not start with {self.weights}"
             f" (exit status {child.returncode}){': ' + words if words else '.'}",
-            "Check that the file is a GGUF model that fits into memory; `callgate local fetch` "
-            "replaces damaged weights of the built-in model.",
+            _fix(words),
         )
+
+
+def _fix(words: str) -> str:
+    """What helps, by what the child said."""
+    if lacking := _LACKING.search(words):
+        return (
+            f"Install the package of the system that has {lacking[1]}; libgomp.so.1 is in "
+            "libgomp1 on Debian and Ubuntu, in libgomp elsewhere."
+        )
+    return (
+        "Check that the file is a GGUF model that fits into memory; `callgate local fetch` "
+        "replaces damaged weights of the built-in model."
+    )
 
 
 def _read_line(child: subprocess.Popen[bytes], timeout: float) -> bytes:
