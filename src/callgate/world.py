@@ -6,7 +6,6 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
@@ -79,7 +78,6 @@ def counters_for(config: Config) -> Counters:
 def upstream_settings(config: Config) -> UpstreamSettings:
     """The settings of the upstream client."""
     network, table = config.network, config.settings.upstream
-    home = config.file.parent if config.file is not None else Path.cwd()
     authorities = {} if config.providers is None else config.providers.authorities
     return UpstreamSettings(
         max_connections_per_origin=table.max_connections,
@@ -90,5 +88,5 @@ def upstream_settings(config: Config) -> UpstreamSettings:
         proxies=network.proxies,
         ca_file=network.ca_file,
         ca_dir=network.ca_dir,
-        authorities={origin: str(home / file) for origin, file in authorities.items()},
+        authorities={origin: str(config.home / file) for origin, file in authorities.items()},
     )

@@ -57,6 +57,38 @@ def test_the_command_line_outweighs_the_file_again(running: Running) -> None:
     assert (server.workers, server.drain) == (3, 7)
 
 
+def test_a_file_behind_links_is_read_where_they_lead_now(running: Running, tmp_path: Path) -> None:
+    """As Kubernetes mounts it: https://kubernetes.io/docs/concepts/configuration/configmap/."""
+    for name, text in (("one", SERVING), ("two", SERVING.replace("models.m", "models.n"))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "callgate.toml").write_text(
+            f'data_dir = "{tmp_path}/callgate-data"\n{text}'
+        )
+    (tmp_path / "data").symlink_to("one")
+    running.file.symlink_to("data/callgate.toml")
+    config = load(running.file, {})
+    reloading = Reloading(config, lambda: load(config.file, {}), {}, None)
+    (tmp_path / "data").unlink()
+    (tmp_path / "data").symlink_to("two")
+    (tmp_path / "one" / "callgate.toml").unlink()
+    assert list(reloading.again().models) == ["n"]
+
+
+def test_a_link_that_now_leads_to_another_data_folder_needs_a_restart(
+    running: Running, tmp_path: Path
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "callgate.toml").write_text(SERVING)
+    running.file.symlink_to("one/callgate.toml")
+    config = load(running.file, {})
+    reloading = Reloading(config, lambda: load(config.file, {}), {}, None)
+    running.file.unlink()
+    running.file.symlink_to("two/callgate.toml")
+    with pytest.raises(ReloadError, match="a change of data_dir needs a restart"):
+        reloading.again()
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

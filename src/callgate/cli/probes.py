@@ -212,8 +212,7 @@ def _local(config: Config, provider: str) -> Finding:
     if not installed():
         return problem(part, "llama.cpp is not installed", f"Run: {install('local')}")
     if config.local_weights:
-        home = config.file.parent if config.file is not None else Path.cwd()
-        path = home / config.local_weights
+        path = config.home / config.local_weights
         if path.is_file():
             return ok(part, f"llama.cpp and {path} are there")
         fix = f"Correct `weights` in [providers.{provider}]."

@@ -17,7 +17,7 @@ from callgate.local.process import LocalServer
 from callgate.server import logs
 from callgate.server.supervisor import ReloadError
 
-_FIXED = ("region", "server.host", "server.port", "data_dir")
+_FIXED = ("region", "server.host", "server.port")
 """What a running gateway cannot change: its socket is open, its region is in its callers' keys, and
 its journals are in the folder.
 """
@@ -49,6 +49,8 @@ class Reloading:
         except ConfigError as error:
             raise ReloadError(str(error)) from None
         fixed = [name for name in _FIXED if _setting(fresh, name) != _setting(self.config, name)]
+        if fresh.data_dir != self.config.data_dir:  # also of a file that now lies elsewhere
+            fixed.append("data_dir")
         if fixed:
             raise ReloadError(f"a change of {', '.join(fixed)} needs a restart")
         if not fresh.models and not in_effect(fresh).config.models:

@@ -200,8 +200,7 @@ def _with_local_model(config: Config, stack: ExitStack) -> tuple[Config, LocalSe
 
 def _weights(config: Config) -> Path:
     if config.local_weights:
-        home = config.file.parent if config.file is not None else Path.cwd()
-        return home / config.local_weights
+        return config.home / config.local_weights
     if find(config.data_dir) is None:
         with opened(config, expected=False):
             pass  # a store that cannot be used is told before minutes of downloading

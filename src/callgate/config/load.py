@@ -61,11 +61,15 @@ class Network(Struct, frozen=True, kw_only=True):
 class Config(Struct, frozen=True, kw_only=True):
     """A configuration that has been checked. `file` is None where there was none to read.
 
+    `file` is as it was named, since what a link leads to may be replaced; `home` is the folder that
+    it really lies in, from which relative paths are read.
+
     `providers` is what further models can be built from; without it, there are only those.
     """
 
     settings: Settings
     directory: Directory
+    home: Path
     data_dir: Path
     store_url: str
     network: Network
@@ -178,7 +182,7 @@ def _trusting(config: Config, *, wanted: bool) -> Config:
         return config
     mistakes = []
     for name, table in config.settings.providers.items():
-        path = (config.file.parent if config.file is not None else Path.cwd()) / table.ca_file
+        path = config.home / table.ca_file
         why = _why_not_trusted(path) if table.ca_file else ""
         if why:
             mistakes.append(f"providers.{name}.ca_file: the file {path} {why}")
@@ -219,10 +223,11 @@ def _config(settings: Settings, file: Path | None, environ: Mapping[str, str]) -
     return Config(
         settings=settings,
         directory=directory,
+        home=home,
         data_dir=data_dir,
         store_url=_anchored(store_url, home),
         network=_network(environ),
-        file=file.resolve() if file is not None else None,
+        file=file.absolute() if file is not None else None,
         local_weights=providers.local_weights,
         providers=providers,
     )

@@ -198,7 +198,12 @@ def _config(captured: Captured, folder: Path) -> Config:
         endpoints=settings.region_endpoints,
     )
     return Config(
-        settings=settings, directory=directory, data_dir=folder, store_url="", network=Network()
+        settings=settings,
+        directory=directory,
+        home=folder,
+        data_dir=folder,
+        store_url="",
+        network=Network(),
     )
 
 
