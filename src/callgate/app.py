@@ -17,6 +17,7 @@ from msgspec import Struct
 from callgate.capture.keeper import CaptureKeeper
 from callgate.config import Config
 from callgate.config.settings import SupportTable
+from callgate.config.sources import changed
 from callgate.core.allowance import Rule
 from callgate.core.limits import beginning
 from callgate.core.record import Record
@@ -40,6 +41,7 @@ from callgate.metrics.gauges import gauges
 from callgate.metrics.tally import Snapshot
 from callgate.pricekeeper import PriceKeeper
 from callgate.readiness import (
+    configuration_check,
     counters_check,
     files_check,
     journal_check,
@@ -162,6 +164,7 @@ def build_worker(config: Config, world: World | None = None) -> Iterator[Worker]
         status = Status(
             [
                 store_check(keyring),
+                configuration_check(partial(changed, config.sources)),
                 overrides_check(effect),
                 counters_check(counters),
                 journal_check(journal, config.journal_dir),

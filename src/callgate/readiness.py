@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from callgate.effect import Effect
@@ -33,6 +34,23 @@ def store_check(keyring: Keyring) -> Check:
         )
 
     return store
+
+
+def configuration_check(changed: Callable[[], Sequence[Path]]) -> Check:
+    """Whether the files that the configuration was read from, or which of them, have changed."""
+
+    def configuration() -> Finding:
+        if not (files := changed()):
+            return Finding(part="configuration")
+        names = ", ".join(map(str, files[:_MOST_TOLD]))
+        return Finding(
+            part="configuration",
+            state="degraded",
+            why=f"not in effect as it stands now: {names} changed since it was read, or is gone",
+            fix="Send SIGHUP to the supervisor; if it refuses the change, the log says why.",
+        )
+
+    return configuration
 
 
 def overrides_check(effect: Effect) -> Check:

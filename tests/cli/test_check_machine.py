@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import redisserver
+from callgate.cli.whereabouts import words
 from callgate.store.opening import open_store
 from lists import listing
+from loopserver import in_thread
 
 from .checking import findings, of, openai, run
 from .conftest import Home
+
+NOT_READ = msgspec.json.encode(
+    {
+        "status": "degraded",
+        "findings": [
+            {
+                "part": "configuration",
+                "state": "degraded",
+                "why": "x.toml changed",
+                "fix": "Send SIGHUP.",
+            }
+        ],
+    }
+)
 
 
 def test_the_local_model_s_weights_are_looked_for(tmp_path: Path) -> None:
@@ -26,6 +44,37 @@ def test_the_local_model_s_weights_are_looked_for(tmp_path: Path) -> None:
         told.append(of(run(tmp_path, text, "--offline", "--json"), "provider near"))
     assert [one["state"] for one in told] == ["warning", "ok", "problem"]
     assert told[2]["fix"] == "Correct `weights` in [providers.near]."
+
+
+@pytest.mark.parametrize(
+    ("answer", "part", "told"),
+    [
+        (b'{"status": "ok", "findings": []}', "gateway", ("ok", "answers at http://", "")),
+        (NOT_READ, "gateway configuration", ("warning", "x.toml changed", "Send SIGHUP.")),
+        (b"", "gateway", ("problem", "runs, but does not answer at http://", "Look at its log")),
+    ],
+    ids=["well", "not-in-effect", "silent"],
+)
+def test_the_gateway_that_runs_is_asked_how_it_is(
+    home: Home, answer: bytes, part: str, told: tuple[str, ...]
+) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(answer), answer))
+        writer.close()
+
+    home.data.mkdir()
+    with in_thread(serve) as port:
+        (home.data / "gateway.lock").write_text(words(f"http://127.0.0.1:{port}"))
+        found = of(home.run("check", "--offline", "--json"), part)
+    assert found["state"] == told[0]
+    assert found["what"].startswith(told[1])
+    assert found["fix"].startswith(told[2])
+
+
+def test_no_gateway_is_asked_where_none_runs(home: Home) -> None:
+    found = findings(home.run("check", "--offline", "--json"))
+    assert not [one for one in found if one["part"].startswith("gateway")]
 
 
 def test_a_provider_that_no_model_leads_to(tmp_path: Path) -> None:

@@ -129,12 +129,17 @@ def test_what_cannot_be_used_is_refused_and_the_old_goes_on(
     try:
         change(gateway, old, new)
         reload(gateway, "the new configuration is refused")
+        with gateway.client() as client:
+            (finding,) = client.get("/ready").json()["findings"]
+        assert finding["part"] == "configuration"
+        assert f"{path} changed since" in finding["why"]
     finally:
         path.write_text(text)
     assert told in [line for line in gateway.log.splitlines() if "is refused" in line][-1]
     until(lambda: before == set(children(gateway.process.pid)))
     with gateway.client() as client:
         assert ask(client, "test-ok") == 200
+        assert client.get("/ready").json()["findings"] == []
 
 
 def test_more_and_fewer_workers(provider: Provider, tmp_path: Path) -> None:

@@ -6,13 +6,10 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -35,7 +32,7 @@ from callgate.cli.output import json_line, printable
 from callgate.cli.records import reading
 from callgate.cli.requestlookup import looked_up
 from callgate.cli.story import tell
-from callgate.cli.whereabouts import gateway_url
+from callgate.cli.whereabouts import gateway_url, readiness
 from callgate.config import Config
 from callgate.config.secrets import secrets_of
 from callgate.core.captured import Captured
@@ -48,8 +45,6 @@ from callgate.support.explain import explain
 from callgate.support.finding import counted
 from callgate.support.leaks import Redactor
 
-_SECONDS = 2.0
-_MAX_READY = 1 << 20
 _MAX_BUNDLE = 512 << 20
 _WIDTH = 100
 _DEFAULT_LIMIT = 20
@@ -238,23 +233,11 @@ def _versions() -> dict[str, Any]:
 
 def _health(config: Config) -> dict[str, Any]:
     """What the running gateway says of itself; of one that does not answer, what can be seen."""
-    ready = _ready(config)
+    ready = readiness(gateway_url(config))
     if ready is not None:
         return {"from": "GET /ready", **ready}
     looked = [probes.configuration(config), probes.store(config), *probes.files(config)]
     return {"from": "callgate check --offline; the gateway did not answer", "findings": looked}
-
-
-def _ready(config: Config) -> dict[str, Any] | None:
-    url = urlsplit(gateway_url(config))
-    connection = HTTPConnection(url.hostname or "", url.port, timeout=_SECONDS)
-    try:
-        with closing(connection):
-            connection.request("GET", "/ready")
-            answer = msgspec.json.decode(connection.getresponse().read(_MAX_READY))
-    except (OSError, HTTPException, ValueError):
-        return None
-    return answer if isinstance(answer, dict) and "status" in answer else None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -33,7 +33,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 @config_option
 @json_option
 def check(*, config: Config, offline: bool, as_json: bool) -> int:
-    """Look at configuration, providers, models, clock, store, counters, files and disk.
+    """Look at configuration, gateway, providers, models, clock, store, counters, files and disk.
 
     Each provider is asked for its list of models, which costs nothing. Exit status: 0, warnings
     included; 1 if there is a problem; 2 if the configuration cannot be used.
@@ -59,6 +59,7 @@ def check(*, config: Config, offline: bool, as_json: bool) -> int:
 def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     effect = in_effect(config)
     yield probes.configuration(effect.config)
+    yield from probes.gateway(config)
     yield probes.store(config)
     yield from doctor.of_overrides(
         {kind: len(effect.of(kind)) for kind in ("model", "account")},

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from callgate import prices
+from callgate.cli.whereabouts import readiness, running_url
 from callgate.config import Config
 from callgate.extras import install
 from callgate.local.model import installed
@@ -35,6 +36,12 @@ def configuration(config: Config) -> Finding:
         len(config.models),
         len(providers | set(config.settings.providers)),
     )
+
+
+def gateway(config: Config) -> Iterator[Finding]:
+    """What the gateway says of itself that runs from the data folder, if one does."""
+    if (url := running_url(config)) is not None:
+        yield from doctor.of_gateway(url, readiness(url))
 
 
 def store(config: Config) -> Finding:

@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import re
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
 
 from callgate.config import Config
 from callgate.server.folderlock import told_in
 
+_SECONDS = 2.0
+_MAX_READY = 1 << 20
 _WORDS = re.compile(
     r"process (\d{1,9}) on (.+), which listens on http://(\[\S+\]|[^\s:]+):(\d{1,5})"
 )
@@ -24,11 +32,29 @@ def gateway_url(config: Config) -> str:
 
     The configured address where none is known to run here, or the folder cannot be read.
     """
+    server = config.settings.server
+    return running_url(config) or f"http://{_reachable(server.host)}:{server.port}"
+
+
+def running_url(config: Config) -> str | None:
+    """Where the gateway is that runs here by its own words; None where none is known to."""
     found = _WORDS.fullmatch(told_in(config.data_dir))
     if found is not None and found[2] == platform.node() and _runs(int(found[1])):
         return f"http://{_reachable(found[3].strip('[]'))}:{found[4]}"
-    server = config.settings.server
-    return f"http://{_reachable(server.host)}:{server.port}"
+    return None
+
+
+def readiness(url: str) -> dict[str, Any] | None:
+    """What a gateway answers to `GET /ready`; None where it does not, within two seconds."""
+    at = urlsplit(url)
+    connection = HTTPConnection(at.hostname or "", at.port, timeout=_SECONDS)
+    try:
+        with closing(connection):
+            connection.request("GET", "/ready")
+            answer = msgspec.json.decode(connection.getresponse().read(_MAX_READY))
+    except (OSError, HTTPException, ValueError):
+        return None
+    return answer if isinstance(answer, dict) and "status" in answer else None
 
 
 def _reachable(host: str) -> str:

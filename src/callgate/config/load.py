@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Struct
@@ -18,6 +19,7 @@ from callgate.config.contradictions import contradictions
 from callgate.config.deployments import Providers
 from callgate.config.misspelling import hint
 from callgate.config.settings import Settings
+from callgate.config.sources import mark
 from callgate.config.variables import Variables
 from callgate.core import shape
 from callgate.core.allowance import Allowance
@@ -62,7 +64,8 @@ class Config(Struct, frozen=True, kw_only=True):
     """A configuration that has been checked. `file` is None where there was none to read.
 
     `file` is as it was named, since what a link leads to may be replaced; `home` is the folder that
-    it really lies in, from which relative paths are read.
+    it really lies in, from which relative paths are read. `sources` are all files that were read,
+    with their marks.
 
     `providers` is what further models can be built from; without it, there are only those.
     """
@@ -74,6 +77,7 @@ class Config(Struct, frozen=True, kw_only=True):
     store_url: str
     network: Network
     file: Path | None = None
+    sources: Mapping[Path, bytes] = MappingProxyType({})
     local_weights: str | None = None
     providers: Providers | None = None
 
@@ -160,6 +164,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
         config = _config(msgspec.convert(table, Settings), file, environ)
     except ConfigError as error:
         raise ConfigError(error.source, _blamed(error.mistakes, unset)) from None
+    sources = {file.absolute(): mark(data)} if file.is_file() else {}  # and no pipe
+    config = msgspec.structs.replace(config, sources=sources | variables.sources)
     return _trusting(config, wanted=secrets)
 
 

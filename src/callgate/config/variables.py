@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from callgate.config.sources import at_once, mark
+
 _REFERENCE = re.compile(r"\$\{(?:(?:([A-Za-z_][A-Za-z0-9_]*)|file:([^{}\x00-\x1f]+))\})?")
 _MAX_BYTES = 64 * 1024
 
 
 class Variables:
     """Replaces references. `mistakes` are those that are none; `unset` has, by the setting's path,
-    what was not there. Relative paths of files begin at `home`.
+    what was not there, and `sources` the files that were, with their marks. Relative paths of files
+    begin at `home`.
 
     White space around a value is nobody's intent: secrets in files end in a line break.
     """
@@ -25,6 +28,7 @@ class Variables:
         self._home = home
         self.mistakes: list[str] = []
         self.unset: dict[str, str] = {}
+        self.sources: dict[Path, bytes] = {}
 
     def expand(self, value: Any, path: str = "") -> Any:
         """The TOML value with every reference in its strings replaced."""
@@ -57,7 +61,7 @@ class Variables:
     def _of_file(self, name: str, path: str, reference: str) -> str:
         file = self._home / name
         try:
-            with open(file, "rb", opener=_at_once) as opened:
+            with open(file, "rb", opener=at_once) as opened:
                 regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
                 data = opened.read(_MAX_BYTES + 1) if regular else b""
             if not regular:
@@ -65,6 +69,7 @@ class Variables:
             elif len(data) > _MAX_BYTES:
                 why = "it is larger than 64 KiB"
             elif text := data.decode("utf-8-sig").strip():  # Windows' editors begin with a mark
+                self.sources[file] = mark(data)
                 return text
             else:
                 why = "it is empty"
@@ -74,8 +79,3 @@ class Variables:
             why = "it is not UTF-8"
         self.unset[path] = f"{path}: the file {file} cannot be read: {why}"
         return reference
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open without waiting: a pipe that nobody writes to would hold up a reload for ever."""
-    return os.open(path, flags | os.O_NONBLOCK)

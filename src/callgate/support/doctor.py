@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from callgate.core.models import Model
 from callgate.extras import install
@@ -107,6 +108,20 @@ def of_configuration(file: Path | None, region: str, models: int, providers: int
     if models:
         return ok("configuration", what)
     return problem("configuration", what, _ADD if file is not None else _SET)
+
+
+def of_gateway(url: str, answer: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Of the gateway that runs and its answer to `GET /ready`; None where it gives none."""
+    if answer is None:
+        fix = "Look at its log and at the processor time of its workers; then restart it."
+        yield problem("gateway", f"runs, but does not answer at {url}", fix)
+        return
+    found = answer.get("findings", ())
+    for one in found:
+        state = problem if one["state"] == "down" else warning
+        yield state(f"gateway {one['part']}", one["why"], one["fix"])
+    if not found:
+        yield ok("gateway", f"answers at {url}, and has what its files say in effect")
 
 
 def of_store(revision: str, keys: int) -> Finding:
