@@ -119,10 +119,8 @@ class Failover:
         failure: GatewayError | None = None
         try:
             for number, deployment in enumerate(ready, 1):
-                rest = ready[number:]
-                others = bool(rest) or at + 1 < len(run.candidates)
                 try:
-                    return await self._try_deployment(run, at, deployment, rest, others)
+                    return await self._try_deployment(run, at, deployment, ready[number:])
                 except GatewayError as error:
                     if failure is None or error.kind.type not in _TELLS_LITTLE:
                         failure = error
@@ -135,14 +133,10 @@ class Failover:
             failure = None  # it refers to this frame; see `Connection.surrender`
 
     async def _try_deployment(
-        self,
-        run: _Run[T],
-        at: int,
-        deployment: Deployment,
-        rest: Sequence[Deployment],
-        others: bool,
+        self, run: _Run[T], at: int, deployment: Deployment, rest: Sequence[Deployment]
     ) -> T:
         call, candidate = run.call, run.candidates[at]
+        others = bool(rest) or at + 1 < len(run.candidates)
         hedged = others and not call.attempts and _wants_hedge(candidate)
         while True:
             try:
