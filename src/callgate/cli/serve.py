@@ -142,10 +142,11 @@ def _supervise(
     local: LocalServer | None,
     lock: FolderLock | None,
 ) -> int:
-    revive = Watchdog(local) if local is not None else _nothing
+    revive = None if local is None else Watchdog(local)
 
     def tick() -> None:
-        revive()
+        if revive is not None:
+            revive()
         if lock is not None:
             lock.take_again()
 
@@ -158,10 +159,6 @@ def _supervise(
         tick=tick,
         at_stop=listener.close,
     ).run()
-
-
-def _nothing() -> None:
-    """There is no local model to watch."""
 
 
 def listen(config: Config) -> socket.socket:
