@@ -48,7 +48,7 @@ from callgate.store.refusals import COUNTERS, DATABASE, IN_USE, Fixes, fix_of
         (DATABASE, "unsupported startup parameter: options", "ALTER ROLE"),
         (DATABASE, "received invalid response to SSL negotiation: H", "no PostgreSQL"),
         (DATABASE, "Connection refused", "otherwise"),
-        (IN_USE, "cannot execute INSERT in a read-only transaction", "primary"),
+        (IN_USE, "cannot execute INSERT in a read-only transaction", "if this server is a standby"),
         (IN_USE, "canceling statement due to lock timeout", "holds locks"),
         (IN_USE, "database or disk is full", "make room"),
         (IN_USE, "permission denied for table records", "own Callgate's tables"),

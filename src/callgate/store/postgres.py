@@ -327,8 +327,8 @@ def _demand(connection: Connection) -> None:
         )
     if connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "on":
         raise StoreUnfitError(
-            "the database that store.url names can only be read, as a standby's can; name the "
-            "primary server in store.url"
+            "the database that store.url names can only be read, as a standby's can, or one whose "
+            "disk is full; name the primary server in store.url, or make room on this one"
         )
 
 

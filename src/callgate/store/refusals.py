@@ -95,7 +95,13 @@ DATABASE: Fixes = (
 IN_USE: Fixes = (
     ("disk is full", "make room on the disk that holds it"),
     ("no space left", "make room on the disk that holds it"),
-    ("read-only transaction", "name the primary in store.url: this server is a standby"),
+    (
+        "read-only transaction",
+        (
+            "name the primary in store.url if this server is a standby; else see what turned its "
+            "default_transaction_read_only on, as hosted ones do when their disk is full"
+        ),
+    ),
     ("readonly database", "let Callgate write to the database's file and folder"),
     ("lock timeout", "end whatever else holds locks in that database"),
     ("database is locked", "end whatever else has that database open"),
