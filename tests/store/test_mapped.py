@@ -371,6 +371,23 @@ def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> No
     other.close()
 
 
+async def test_a_slot_that_was_lost_before_it_was_locked_is_not_drawn_from(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = MappedCounters(path, slots=1), MappedCounters(path, slots=1)
+    tokens = [Draw("tokens", 10, 4)]
+    assert (await one.draw("a", tokens, NOW)).refused is None
+    assert (await other.draw("b", tokens, NOW + 61)).refused is None
+    search, stale = one._slots.search, [0]
+    monkeypatch.setattr(one._slots, "search", lambda key: stale.pop() if stale else search(key))
+    with pytest.raises(GatewayError, match="full"):
+        await one.draw("a", tokens, NOW + 62)
+    assert not stale
+    assert [one.used for one in await other.levels("b", tokens, NOW + 62)] == [4]
+    one.close()
+    other.close()
+
+
 def test_what_a_process_remembers_of_places_is_bounded(path: Path) -> None:
     counters = MappedCounters(path, slots=16)
     for number in range(100):

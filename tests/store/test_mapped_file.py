@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import struct
 from pathlib import Path
@@ -64,6 +65,32 @@ def test_a_table_of_another_layout_or_size_is_replaced_under_who_still_uses_it(
     old.close()
     new.close()
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("cut", [1, 1000])
+def test_a_table_that_was_cut_is_replaced_by_a_whole_one(path: Path, cut: int) -> None:
+    MappedCounters(path, slots=64).close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - cut)
+    counters = MappedCounters(path, slots=64)
+    assert path.stat().st_size == size
+    assert all(reserve(counters, f"a{number}", "m", 1, NOW).admitted for number in range(40))
+    counters.close()
+
+
+def test_a_disk_with_room_for_a_part_of_the_table_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that showed only at a store into memory, it would end the process by SIGBUS."""
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: pwrite(fd, data[:4096], at))
+    with pytest.raises(StoreError, match=r"No space left on device; .* with room on its disk"):
+        MappedCounters(path)
+    monkeypatch.undo()
+    counters = MappedCounters(path)
+    assert reserve(counters, "acme", "m", 1, NOW).admitted
+    counters.close()
 
 
 @pytest.mark.parametrize("content", [b"precious", b"precious" * 1000, bytes(10_000) + b"x"])
