@@ -75,6 +75,13 @@ def test_truncated_data_is_never_whole(name: str, data: bytes, missing: int) -> 
         assert name == "raw"  # whose first bytes may be taken for another header
 
 
+def test_bare_deflate_is_not_taken_for_what_has_a_header() -> None:
+    """One in 31 begins with two bytes that would pass for the header's check."""
+    for number in range(500):
+        data = b"%d" % number
+        assert undo("deflate", deflate(data), 100, 100) == (data, True)
+
+
 def test_time_for_many_members_is_in_proportion() -> None:
     """Each may be empty, and the event loop waits meanwhile."""
     given = Inflater("gzip")

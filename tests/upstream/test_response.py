@@ -287,6 +287,30 @@ async def test_read_is_bounded_by_its_limit(ask):
         assert caller.client.stats()[server.origin].open == 0
 
 
+@pytest.mark.parametrize("coded", [False, True])
+async def test_read_is_bounded_by_its_limit_where_the_body_comes_in_pieces(ask, coded):
+    body = b"x" * 11
+    head = CHUNKED
+    if coded:
+        body, head = gzip.compress(body), CHUNKED[:-2] + b"Content-Encoding: gzip\r\n\r\n"
+    piece = b"%x\r\n%b\r\n"
+    parts = (piece % (5, body[:5]), piece % (len(body) - 5, body[5:]))
+
+    async def script(peer: Peer) -> None:
+        while await peer.request():
+            await peer.send(head, *parts, b"0\r\n\r\n")
+
+    async with Hostile(script) as server:
+        caller = ask()
+        response = await caller.send(server.origin)
+        assert await response.read(11) == b"x" * 11
+        response = await caller.send(server.origin)
+        with pytest.raises(GatewayError) as caught:
+            await response.read(10)
+        assert caught.value.kind.type == "bad_upstream_reply"
+        assert caller.client.stats()[server.origin] == (0, 0, 0)
+
+
 def encoded(coding: bytes, body: bytes) -> bytes:
     return ok(body, b"Content-Encoding: " + coding)
 
