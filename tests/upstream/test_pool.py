@@ -28,6 +28,27 @@ async def test_connection_is_reused_and_told_by_its_connect_time(ask):
         assert caller.client.stats() == {server.origin: (1, 1, 0)}
 
 
+async def test_bodies_that_were_read_whole_hold_up_no_later_one(ask):
+    body = b"x" * 200_000
+    whole = ok(body)
+    async with Hostile(says(whole[:100_000], whole[100_000:])) as server:
+        caller = ask()
+        for _ in range(4):
+            response = await caller.send(server.origin)
+            await until(lambda: response._connection.phase == COMPLETE)  # noqa: B023
+            assert await response.read() == body
+        assert len(server.peers) == 1
+
+
+async def test_bytes_without_content_are_counted_for_each_answer_anew(ask):
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with Hostile(says(head, b"0;ext=" + b"x" * 600, b"\r\n\r\n")) as server:
+        caller = ask(max_header_bytes=1000)
+        for _ in range(4):
+            assert await caller.read(server.origin) == b""
+        assert len(server.peers) == 1
+
+
 async def test_connection_is_reused_after_a_stream_that_was_not_fully_taken(ask):
     async with Hostile(says(chunked(b"a", b"b"))) as server:
         caller = ask()

@@ -169,6 +169,18 @@ async def test_connection_that_dies_on_its_way_to_a_waiter_costs_no_turn(ask):
         assert caller.client.stats()[server.origin] == (1, 1, 0)
 
 
+async def test_who_waited_for_a_connection_that_was_used_is_told_no_time_to_connect(ask):
+    async with Hostile(says(ok(b"x"))) as server:
+        caller = ask(max_connections_per_origin=1)
+        held = await caller.send(server.origin)
+        waiting = asyncio.create_task(caller.send(server.origin))
+        await until(lambda: caller.client.stats()[server.origin].waiting == 1)
+        held.close()
+        response = await waiting
+        assert response.connect_us is None
+        response.close()
+
+
 async def test_waiting_caller_that_left_is_not_counted(ask):
     async with Hostile(lambda peer: peer.stall()) as server:
         caller = ask(max_connections_per_origin=1)
