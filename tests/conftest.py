@@ -6,6 +6,8 @@ import re
 import signal
 import sys
 import tempfile
+from datetime import datetime, tzinfo
+from importlib import import_module
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -49,6 +51,23 @@ settings.register_profile(
 )
 settings.register_profile("searching", settings.get_profile("repeatable"), derandomize=False)
 settings.load_profile("repeatable")
+
+
+class _Then(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime(2026, 11, 24, tzinfo=tz)
+
+
+@pytest.fixture
+def before_retirements(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reads configurations on a day on which the models are served that tests take from the
+    catalogue: it knows when they are retired.
+    """
+    for module in ("load", "overlay"):
+        monkeypatch.setattr(import_module(f"callgate.config.{module}"), "datetime", _Then)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -56,6 +56,7 @@ def test_a_limit_alone_does_not_restrict(home: Home) -> None:
     assert (made["models"], made["limits"]) == (None, {"gpt-4.1": 5})
 
 
+@pytest.mark.usefixtures("before_retirements")
 def test_an_unknown_model_is_kept_with_a_note_of_near_names(home: Home) -> None:
     result = home.run("keys", "create", "--name", "ci", "--model", "gpt-4.1-min")
     assert result.exit_code == 0
