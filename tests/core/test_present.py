@@ -147,7 +147,7 @@ def test_a_chunk_holds_no_line_break_that_could_end_its_event() -> None:
 
 def test_an_answer_nested_too_deeply_is_a_bad_reply() -> None:
     deep: list[Any] = []
-    for _ in range(100_000):
+    for _ in range(1_000_000):
         deep = [deep]
     with pytest.raises(GatewayError) as told:
         shown(answer(extra={"deep": deep}))
