@@ -129,7 +129,8 @@ def journal_check(journal: Journal, folder: Path) -> Check:
                 state="degraded",
                 why=f"{waiting.bytes:,} bytes of records wait for the store, the oldest for "
                 f"{waiting.oldest_age:.0f} s",
-                fix="Look at the store that `store.url` names; the records are safe meanwhile.",
+                fix="Look at the store that `store.url` names, at the disk it is on and at what "
+                "the clerk logs; the records are safe meanwhile.",
             )
         return Finding(part="journal")
 
