@@ -140,3 +140,42 @@ async def test_a_process_starts_where_a_counter_has_no_room_and_tells_it_later(
     await seeding.stop()
     begins = beginning(rule.period, time.time_ns() // 1000)
     assert await used(counters, rule, begins) == 2 * NANO
+
+
+async def full_for_one(
+    monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> tuple[Seeding, MemoryCounters]:
+    """Two accounts are seeded, of which the first finds no room."""
+    monkeypatch.setattr("callgate.engine.seeding._REFUSED_SECONDS", seconds)
+    counters, today = MemoryCounters(), datetime.now(UTC).date()
+
+    class Full:
+        trouble = None
+
+        async def seed(self, account: str, *counter: Any, again: bool = False) -> bool:
+            if account == "full":
+                raise GatewayError("limits_unavailable", "The table of limits is full")
+            return await counters.seed(account, *counter, again=again)
+
+    spent = [Spent(today, account, "k", "m", 2.0) for account in ("full", "acme")]
+    seeding = Seeding(cast("Counters", Full()), lambda _since: spent)
+    (rule,) = rules(Allowance(budget_day=9.0), "k", None, model())
+    await seeding.prime([("full", rule), ("acme", rule)])
+    await seeding.stop()
+    return seeding, counters
+
+
+async def test_a_counter_that_has_no_room_keeps_no_other_from_being_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeding, counters = await full_for_one(monkeypatch, 60.0)
+    assert [account for account, _ in seeding._pending] == ["full"]
+    (rule,) = rules(Allowance(budget_day=9.0), "k", None, model())
+    assert await used(counters, rule, beginning(rule.period, time.time_ns() // 1000)) == 2 * NANO
+
+
+async def test_a_refusal_that_took_long_ends_the_round_and_is_behind_the_others_in_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeding, _ = await full_for_one(monkeypatch, 0.0)
+    assert [account for account, _ in seeding._pending] == ["acme", "full"]

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
+from time import monotonic
 
 from callgate.core.allowance import Rule, Spent, bears
 from callgate.core.limits import beginning
@@ -15,6 +16,7 @@ from callgate.errors import GatewayError
 from callgate.store.base import Counters, StoreError
 
 _RETRY_SECONDS = 5.0
+_REFUSED_SECONDS = 1.0
 _MOST_PENDING = 10_000
 _PAUSE_EVERY = 64
 _log = logging.getLogger("callgate.budgets")
@@ -77,6 +79,7 @@ class Seeding:
         since = _day(oldest)
         rows = await asyncio.to_thread(lambda: _by_account(self._spent(since)))
         alone: str | None = None
+        ends = monotonic() + _REFUSED_SECONDS
         for number, (account, rule, begins, again) in enumerate(wanted):
             if number % _PAUSE_EVERY == 0:
                 await asyncio.sleep(0)  # a budget of everyone is one of thousands of accounts
@@ -88,8 +91,13 @@ class Seeding:
                 try:
                     await self._counters.seed(*counter, amount, time.time(), again=again)
                 except GatewayError as refusal:
+                    # Others may have room, but where it is a lock, each would wait a second for it.
                     alone = refusal.detail or refusal.message
-                    break
+                    place = account, rule.name
+                    self._pending[place] = self._pending.pop(place, wanted[number])  # behind others
+                    if monotonic() >= ends:
+                        break
+                    continue
                 if again and (trouble := self._counters.trouble) is not None:
                     alone = trouble  # it was not told, and nobody would ask for it once more
                     continue
