@@ -19,6 +19,7 @@ from loopserver import in_thread
 
 from .checking import findings, of, openai, run
 from .conftest import Home
+from .holding import held
 
 NOT_READ = msgspec.json.encode(
     {
@@ -51,7 +52,7 @@ def test_the_local_model_s_weights_are_looked_for(tmp_path: Path) -> None:
     [
         (b'{"status": "ok", "findings": []}', "gateway", ("ok", "answers at http://", "")),
         (NOT_READ, "gateway configuration", ("warning", "x.toml changed", "Send SIGHUP.")),
-        (b"", "gateway", ("problem", "runs, but does not answer at http://", "Look at its log")),
+        (b"", "gateway", ("problem", "runs, but does not answer at http://", "Unless it")),
     ],
     ids=["well", "not-in-effect", "silent"],
 )
@@ -64,8 +65,7 @@ def test_the_gateway_that_runs_is_asked_how_it_is(
         writer.close()
 
     home.data.mkdir()
-    with in_thread(serve) as port:
-        (home.data / "gateway.lock").write_text(words(f"http://127.0.0.1:{port}"))
+    with in_thread(serve) as port, held(home.data, words(f"http://127.0.0.1:{port}")):
         found = of(home.run("check", "--offline", "--json"), part)
     assert found["state"] == told[0]
     assert found["what"].startswith(told[1])
@@ -73,6 +73,8 @@ def test_the_gateway_that_runs_is_asked_how_it_is(
 
 
 def test_no_gateway_is_asked_where_none_runs(home: Home) -> None:
+    home.data.mkdir()
+    (home.data / "gateway.lock").write_text(words("http://127.0.0.1:9"))  # by one that has ended
     found = findings(home.run("check", "--offline", "--json"))
     assert not [one for one in found if one["part"].startswith("gateway")]
 

@@ -17,9 +17,7 @@ from callgate.server.folderlock import told_in
 
 _SECONDS = 2.0
 _MAX_READY = 1 << 20
-_WORDS = re.compile(
-    r"process (\d{1,9}) on (.+), which listens on http://(\[\S+\]|[^\s:]+):(\d{1,5})"
-)
+_WORDS = re.compile(r"process \d{1,9} on (.+), which listens on http://(\[\S+\]|[^\s:]+):(\d{1,5})")
 
 
 def words(url: str) -> str:
@@ -39,8 +37,8 @@ def gateway_url(config: Config) -> str:
 def running_url(config: Config) -> str | None:
     """Where the gateway is that runs here by its own words; None where none is known to."""
     found = _WORDS.fullmatch(told_in(config.data_dir))
-    if found is not None and found[2] == platform.node() and _runs(int(found[1])):
-        return f"http://{_reachable(found[3].strip('[]'))}:{found[4]}"
+    if found is not None and found[1] == platform.node():
+        return f"http://{_reachable(found[2].strip('[]'))}:{found[3]}"
     return None
 
 
@@ -62,13 +60,3 @@ def _reachable(host: str) -> str:
     if host in ("0.0.0.0", "::"):  # noqa: S104 - it is not listened on here
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True  # another user's
-    return True

@@ -13,16 +13,26 @@ _HELD = (BlockingIOError, PermissionError)
 
 
 def told_in(folder: Path) -> str:
-    """The words of who holds a data folder's lock, or held it last; empty if there are none.
+    """The words of who holds a data folder's lock; empty where nobody does, or none were left.
 
     For other processes than the one that holds it: what is closed here would end its lock.
     https://man7.org/linux/man-pages/man2/F_SETLK.2const.html
     """
     try:
         with (folder / _NAME).open("rb") as file:
+            if not _held_by_another(file.fileno()):
+                return ""  # what stands there is of one that has ended
             return file.read(_MAX_TOLD).decode("utf-8", "replace").strip()
     except OSError:
         return ""
+
+
+def _held_by_another(file: int) -> bool:
+    try:
+        os.lockf(file, os.F_TEST, 0)  # takes nothing: a gateway may be starting
+    except _HELD:
+        return True
+    return False
 
 
 class FolderLock:

@@ -113,7 +113,10 @@ def of_configuration(file: Path | None, region: str, models: int, providers: int
 def of_gateway(url: str, answer: Mapping[str, Any] | None) -> Iterator[Finding]:
     """Of the gateway that runs and its answer to `GET /ready`; None where it gives none."""
     if answer is None:
-        fix = "Look at its log and at the processor time of its workers; then restart it."
+        fix = (
+            "Unless it is just starting or stopping, look at its log and at the processor time of "
+            "its workers; then restart it."
+        )
         yield problem("gateway", f"runs, but does not answer at {url}", fix)
         return
     found = answer.get("findings", ())
