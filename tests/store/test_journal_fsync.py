@@ -76,8 +76,10 @@ def test_what_the_disk_refuses_is_told_and_written_again_until_the_disk_has_it(
                 assert second.read_bytes().rstrip(b"\0") == b"".join(lines[1 : number + 1])
         journal.append(b'{"a":5}')
         assert journal.degraded is not None
+        journal.look()
         journal.sync()
         assert (journal.degraded, journal.lost) == (None, 0)
+    (second,) = {*segments.listed(tmp_path)} - {first}
     assert second.read_bytes() == b"".join(lines[1:])
 
 
@@ -94,5 +96,45 @@ def test_what_the_disk_refuses_and_is_shipped_is_not_written_again(
             journal.look()
         assert journal.degraded is None
         assert segments.listed(tmp_path) == [path]
+        with path.open("rb") as file:
+            assert segments.finished(file.fileno())
+
+
+def test_what_the_disk_refuses_is_not_taken_for_written_as_the_next_sync_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [frame(b'{"a":%d}' % number) for number in range(2)]
+    with closing(Journal(tmp_path, fsync="second")) as journal:
+        (first,) = segments.listed(tmp_path)
+        journal.append(b'{"a":0}')
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", refuse)
+            journal.sync()
+        journal.append(b'{"a":1}')
+        journal.sync()  # before anybody has looked
+        assert journal.degraded is not None
+        journal.look()
+        (second,) = segments.listed(tmp_path)
+        assert second != first
+        assert second.read_bytes().rstrip(b"\0") == b"".join(lines)
+        journal.sync()
+        assert journal.degraded is None
+
+
+def test_what_the_disk_refuses_and_cannot_be_read_either_is_left_to_the_shipper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(fd: int, size: int, offset: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with closing(Journal(tmp_path, fsync="second")) as journal:
+        journal.append(b'{"a":0}')
+        with monkeypatch.context() as broken:
+            broken.setattr(os, "fdatasync", refuse)
+            broken.setattr(os, "pread", unread)
+            journal.sync()
+            journal.look()
+        (path,) = segments.listed(tmp_path)
+        assert path.read_bytes() == frame(b'{"a":0}')
         with path.open("rb") as file:
             assert segments.finished(file.fileno())

@@ -125,9 +125,12 @@ class Journal:
         return [record for line in lines if (record := unframe(line, 0, len(line) - 1))]
 
     def sync(self) -> None:
-        """Make the disk have what was written so far. Blocks; may be called from another thread."""
+        """Make the disk have what was written so far. Blocks; may be called from another thread.
+
+        A segment of which it has refused a part is left to `look`: the next call would succeed.
+        """
         appender = self._appender
-        if not self._unsynced or appender is None:
+        if not self._unsynced or appender is None or self._refused is appender:
             return
         self._unsynced = False
         try:
@@ -140,8 +143,9 @@ class Journal:
         except OSError as error:
             self._refused, self._trouble = appender, error.strerror
         else:
-            self._synced = (appender.path, size)
-            self._accepted()
+            if self._refused is not appender:  # as told to another thread just now
+                self._synced = (appender.path, size)
+                self._accepted()
         finally:
             os.close(fd)
 
@@ -201,13 +205,15 @@ class Journal:
         begin = max(segments.offset_of(appender.path), synced if path == appender.path else 0)
         left = appender.size - begin
         self._appender, self._unsynced = None, False
-        if left <= 0:
-            self._accepted()
-        elif left > 2 * self._segment_bytes:
-            pass  # a disk that goes on refusing would be given more and more of it
-        elif self._write(os.pread(appender.fd, left, begin)):
-            appender.size = begin
-        self._end(appender)
+        try:
+            if left <= 0:
+                self._accepted()
+            elif left > 2 * self._segment_bytes:
+                pass  # a disk that goes on refusing would be given more and more of it
+            elif self._write(os.pread(appender.fd, left, begin)):
+                appender.size = begin
+        finally:  # also where it cannot be read any more
+            self._end(appender)
 
     def _accepted(self) -> None:
         if self._refused is not None:
