@@ -16,7 +16,7 @@ from callgate.errors import GatewayError
 from callgate.store.base import Counters, StoreError
 
 _RETRY_SECONDS = 5.0
-_REFUSED_SECONDS = 1.0
+_REFUSED_SECONDS = 0.2
 _MOST_PENDING = 10_000
 _PAUSE_EVERY = 64
 _log = logging.getLogger("callgate.budgets")
@@ -97,6 +97,7 @@ class Seeding:
                     self._pending[place] = self._pending.pop(place, wanted[number])  # behind others
                     if monotonic() >= ends:
                         break
+                    await asyncio.sleep(0)  # to look for room takes longer than to find it
                     continue
                 if again and (trouble := self._counters.trouble) is not None:
                     alone = trouble  # it was not told, and nobody would ask for it once more
