@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 import shutil
 import subprocess
+import sys
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import yaml
 from callgate.config import load
 from callgate.config.settings import ServerTable
 from callgate.config.timeouts import THINKING, USUAL
+from loopserver import in_thread
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ENVIRONMENT = {
@@ -101,6 +105,25 @@ def test_no_container_runs_as_root_or_writes_to_its_root() -> None:
     assert user
     assert int(user[1]) == pod["securityContext"]["runAsUser"] != 0
     assert dockerfile.count("\nFROM ") == 2
+
+
+@pytest.mark.parametrize(("status", "code"), [(b"200 OK", 0), (b"500 Internal Server Error", 1)])
+def test_the_health_check_asks_the_gateway_and_no_proxy(status: bytes, code: int) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /health ")
+        writer.write(b"HTTP/1.1 %b\r\ncontent-length: 2\r\n\r\n{}" % status)
+        writer.close()
+
+    lines = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    found = re.search(r"^HEALTHCHECK .* CMD (\[.*\])$", lines, re.MULTILINE)
+    assert found
+    program, *arguments = json.loads(found[1])
+    assert (program, arguments[0]) == ("python", "-c")
+    with in_thread(serve) as port:
+        command = [sys.executable, "-c", arguments[1].replace("8080", str(port))]
+        nowhere = "http://127.0.0.1:1"
+        env = {"http_proxy": nowhere, "HTTP_PROXY": nowhere}
+        assert subprocess.run(command, check=False, env=env).returncode == code
 
 
 def test_nginx_waits_longer_than_any_provider_and_holds_nothing_back() -> None:
