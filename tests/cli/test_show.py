@@ -223,6 +223,14 @@ def test_while_the_store_is_away_the_journal_still_tells(
     assert "only the journals are read" in result.stderr
 
 
+@pytest.mark.parametrize("command", ["show", "why", "bundle"])
+def test_an_id_in_bytes_that_are_no_text_is_told_in_a_line(home: Home, command: str) -> None:
+    home.ship(samples.answered())
+    result = home.run(command, "\udcff\udcfe-of-theirs")  # as Python reads such an argument
+    assert result.exit_code == 2
+    assert "is not UTF-8" in result.stderr
+
+
 @pytest.mark.parametrize("place", ["store", "journal"])
 @pytest.mark.parametrize(
     ("theirs", "given"),

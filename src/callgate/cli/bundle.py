@@ -51,7 +51,7 @@ _DEFAULT_LIMIT = 20
 
 
 @click.command()
-@click.argument("request_ids", nargs=-1, metavar="ID…")
+@click.argument("request_ids", type=sought, nargs=-1, metavar="ID…")
 @time_options("failures")
 @click.option("--status", type=status_class, metavar="CODE", help="Only this status: 504, 5xx, …")
 @click.option("--model", type=sought, metavar="NAME", help="Only requests for this model.")

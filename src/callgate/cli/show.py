@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from callgate.cli.options import config_option, json_option
+from callgate.cli.options import config_option, json_option, sought
 from callgate.cli.output import json_line
 from callgate.cli.records import reading
 from callgate.cli.requestlookup import looked_up
@@ -22,7 +22,7 @@ _WIDTH_ELSEWHERE = (100, 24)  # where standard output is no terminal
 
 
 @click.command()
-@click.argument("request_id", metavar="ID")
+@click.argument("request_id", type=sought, metavar="ID")
 @config_option
 @json_option
 def show(*, config: Config, request_id: str, as_json: bool) -> None:

@@ -26,7 +26,7 @@ _LOOKUPS = "/v1/requests"
 
 
 @click.command()
-@click.argument("request_id", metavar="[ID]", required=False)
+@click.argument("request_id", type=sought, metavar="[ID]", required=False)
 @click.option("--last-error", is_flag=True, help="The newest request that failed.")
 @click.option("--model", type=sought, metavar="NAME", help="The newest that failed for this model.")
 @click.option(
