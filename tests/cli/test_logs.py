@@ -89,6 +89,13 @@ def test_filters_find_records_in_store_and_journal(
     assert " ".join(names[id_] for id_ in listed(home, *arguments)) == expected
 
 
+@pytest.mark.parametrize("command", ["logs", "usage"])
+def test_a_key_makes_no_store_where_there_is_none(home: Home, command: str) -> None:
+    result = home.run(command, "--key", keys.mint("us", bytes(20)))
+    assert (result.exit_code, home.data.exists()) == (1, False)
+    assert "there is no store at" in result.stderr
+
+
 def test_a_key_that_leaked_leads_to_what_was_done_with_it(home: Home) -> None:
     (made,) = home.json("keys", "create", "--name", "leaked")
     mine = samples.answered(key_id=made["id"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-from callgate.cli.opening import opened
+from callgate.cli.opening import demand_store, opened
 from callgate.cli.options import Failure
 from callgate.cli.output import printable
 from callgate.config import Config
@@ -34,5 +34,6 @@ def id_of_key(config: Config, named: str | None) -> str | None:
     """What `--key` says, or the id of the key that it is itself. Raises Failure."""
     if named is None or shape.region_of(named) is None:
         return named
+    demand_store(config)
     with opened(config) as store:
         return find_key(store.keys, named).id

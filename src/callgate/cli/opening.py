@@ -55,6 +55,17 @@ def try_counters(config: Config) -> None:
         raise ConfigFailure(str(error)) from None
 
 
+def demand_store(config: Config) -> None:
+    """Raise Failure where a file is to be the store and is not there: whoever reads in the wrong
+    folder is to be told so, not given an empty store.
+    """
+    if new := _new(config.store_url):
+        raise Failure(
+            f"there is no store at {new}",
+            "Run this in the gateway's folder, or name its file with --config.",
+        )
+
+
 def _new(url: str) -> str:
     """Where a store is about to be made; empty where there is one, or a server has it."""
     path = url.removeprefix("sqlite:///")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import click
 
 from callgate.cli.liverecords import LiveRecords
-from callgate.cli.opening import opened
+from callgate.cli.opening import demand_store, opened
 from callgate.cli.options import Failure
 from callgate.cli.output import note
 from callgate.config import Config
@@ -23,7 +22,7 @@ def reading(config: Config) -> Iterator[Records]:
     with ExitStack() as stack:
         log = None
         try:
-            _demand_store(config)
+            demand_store(config)
             log = stack.enter_context(opened(config)).requests
         except Failure as failure:
             click.echo(f"callgate: note: only the journals are read: {failure.message}", err=True)
@@ -42,7 +41,7 @@ def following(config: Config) -> Iterator[LiveRecords]:
     with ExitStack() as stack:
         log = None
         try:
-            _demand_store(config)
+            demand_store(config)
             store = open_store_or_wait(config.store_url)
             stack.callback(store.close)
             log = store.requests
@@ -61,13 +60,3 @@ def _told() -> Iterator[None]:
         yield
     except StoreError as error:
         raise Failure(str(error)) from None
-
-
-def _demand_store(config: Config) -> None:
-    # Whoever reads in the wrong folder is to be told so, not given an empty store.
-    path = config.store_url.removeprefix("sqlite:///")
-    if path != config.store_url and not Path(path).exists():
-        raise Failure(
-            f"there is no store at {path}",
-            "Run this in the gateway's folder, or name its file with --config.",
-        )
