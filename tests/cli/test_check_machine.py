@@ -229,6 +229,22 @@ def test_a_model_about_to_be_retired(home: Home) -> None:
     assert not [one for one in findings(result) if one["part"] == "model late"]
 
 
+def test_a_model_that_no_configured_provider_serves_is_named(home: Home) -> None:
+    rows = "".join(
+        f'[models."{name}"]\n{row}\n'
+        for name, row in (
+            ("claude-sonnet-4-6", "rate_limit = 5"),
+            ("claude-opus-4-6", "offered = false"),
+            ("gpt-4.1", "rate_limit = 5"),
+        )
+    )
+    home.config.write_text('[providers.openai]\napi_key = "sk-planted-key"\n' + rows)
+    result = home.run("check", "--offline", "--json")
+    unserved = [one["part"] for one in findings(result) if "not served" in one["what"]]
+    assert unserved == ["model claude-sonnet-4-6"]
+    assert of(result, "model claude-sonnet-4-6")["state"] == "warning"
+
+
 def test_models_of_unknown_price_under_a_budget_are_named(tmp_path: Path) -> None:
     text = """
     catalogue = false

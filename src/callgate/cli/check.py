@@ -14,6 +14,7 @@ from callgate.cli import probes
 from callgate.cli.effect import in_effect
 from callgate.cli.options import config_option, json_option, now_ms
 from callgate.cli.output import json_line, printable
+from callgate.cli.settingview import UNSERVED, state_of
 from callgate.config import Config
 from callgate.config.secrets import secrets_of
 from callgate.core.redact import MASK
@@ -75,6 +76,8 @@ def _look(config: Config, *, offline: bool) -> Iterator[Finding]:
     yield from probes.local_model(config)
     models = config.models.values()
     yield from doctor.of_retirements(models, datetime.fromtimestamp(now_ms() / 1000, UTC).date())
+    given = config.settings.models
+    yield from doctor.of_unserved(name for name in given if state_of(name, config) == UNSERVED)
     used = {deployment.provider for model in models for deployment in model.deployments}
     yield from doctor.of_idle_providers(config.settings.providers, used)
     if not offline and used:

@@ -17,6 +17,7 @@ from callgate.core.models import Model
 from callgate.core.price import RATES, Price
 
 STORE, CONFIGURATION, DEFAULT = "store", "configuration", "default"
+UNSERVED = "needs one of its providers"
 _OF_A_MODEL = (
     "rate_limit", "token_limit", "budget_day", "budget_month", "price", "fallbacks", "hedge",
     "retirement_date", "successor", "context_length", "max_output_tokens", "display_name",
@@ -71,7 +72,7 @@ def state_of(name: str, config: Config) -> str:
         return "retired"
     if absent is not None and absent.regions and config.region not in absent.regions:
         return f"not in region {config.region}"
-    return "needs one of its providers"
+    return UNSERVED
 
 
 def of_account(name: str, config: Config, effect: Overlaid) -> Values:

@@ -58,6 +58,16 @@ def of_retirements(models: Iterable[Model], today: date) -> Iterator[Finding]:
         yield warning(f"model {model.name}", f"will be retired on {day}, {left}", fix)
 
 
+def of_unserved(names: Iterable[str]) -> Iterator[Finding]:
+    """Of models with settings of their own for which no provider is configured."""
+    for name in names:
+        yield warning(
+            f"model {name}",
+            "is configured but not served: none of the providers known to serve it is configured",
+            f'Configure one, set `provider` of [models."{name}"], or remove that table.',
+        )
+
+
 def of_extras(missing: Iterable[tuple[str, str, str]]) -> Iterator[Finding]:
     """Of (provider, extra, package) that are needed but not installed."""
     for provider, extra, package in missing:
