@@ -92,6 +92,15 @@ async def test_degraded_parts_are_named_but_the_gateway_stays_ready() -> None:
     }
 
 
+async def test_a_path_that_is_not_utf_8_is_told_with_escapes() -> None:
+    def strange() -> Finding:
+        return Finding(part="configuration", state="degraded", why="/caf\udce9", fix="\udcff")
+
+    response = await get("/ready", strange)
+    (finding,) = response.json()["findings"]
+    assert (finding["why"], finding["fix"]) == ("/caf\\udce9", "\\udcff")
+
+
 async def test_a_part_that_is_down_comes_first_and_makes_it_503() -> None:
     response = await get("/ready", lagging, dead)
     assert response.status_code == 503

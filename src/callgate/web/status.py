@@ -93,7 +93,8 @@ def _is_local(request: Request) -> bool:
 
 def _look(check: Check) -> Finding:
     try:
-        return check()
+        found = check()
+        return replace(found, why=_text(found.why), fix=_text(found.fix))
     except Exception as error:  # a check that fails is a finding
         # The error's words may hold a credential (a URL, say); its type cannot.
         return Finding(
@@ -102,3 +103,8 @@ def _look(check: Check) -> Finding:
             why=f"The check itself failed with {type(error).__name__}.",
             fix="Look into the gateway's log.",
         )
+
+
+def _text(told: str) -> str:
+    """With escapes for the bytes of a path that are not UTF-8, which JSON has no place for."""
+    return told.encode(errors="backslashreplace").decode()
