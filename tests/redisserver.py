@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -92,16 +92,25 @@ class RedisServer:
             self._process = None
 
 
+_Server = TypeVar("_Server", bound=RedisServer)
+
+
 @contextmanager
-def running(*options: str, program: str = _ANY) -> Iterator[RedisServer]:
-    """A server that is gone at the end, with its folder."""
-    server = RedisServer(*options, program=program)
+def started(server: _Server) -> Iterator[_Server]:
+    """The server, started; it is gone at the end, with its folder."""
     try:
         server.start()
         yield server
     finally:
         server.kill()
         shutil.rmtree(server.folder, ignore_errors=True)
+
+
+@contextmanager
+def running(*options: str, program: str = _ANY) -> Iterator[RedisServer]:
+    """A server that is gone at the end, with its folder."""
+    with started(RedisServer(*options, program=program)) as server:
+        yield server
 
 
 SLOTS = 16384

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +16,7 @@ from callgate.core.limits import Draw, Period
 from callgate.store.base import StoreError
 from callgate.store.counters.opening import probe_counters
 from patience import PATIENCE
-from redisserver import SLOTS, ClusterServer
+from redisserver import SLOTS, ClusterServer, started
 from store.conftest import back, remote
 
 OPERATING = Path(__file__, "../../../docs/operating.md").resolve()
@@ -107,13 +106,8 @@ async def test_what_any_server_of_a_cluster_has_lost_is_restored(program: str) -
 @pytest.fixture
 def lone(program: str) -> Iterator[ClusterServer]:
     """A server that is meant for a cluster, and has no slots."""
-    server = ClusterServer(program)
-    try:
-        server.start()
+    with started(ClusterServer(program)) as server:
         yield server
-    finally:
-        server.kill()
-        shutil.rmtree(server.folder, ignore_errors=True)
 
 
 def refused(url: str) -> str:

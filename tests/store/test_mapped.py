@@ -8,7 +8,7 @@ import itertools
 import random
 import struct
 import time
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
@@ -340,23 +340,6 @@ def test_every_place_of_a_table_is_found_by_others(
         counters.close()
 
 
-async def test_a_budget_that_is_told_what_was_spent_takes_nothing_from_its_neighbours(
-    path: Path,
-) -> None:
-    counters = MappedCounters(path, slots=3)
-    now = int(NOW * 1_000_000)
-    day, month = (beginning(period, now) for period in (Period.DAY, Period.MONTH))
-    spend = Draw("spend", 9, 9, Period.DAY, day)
-    await counters.draw("rich", [spend], NOW)
-    assert (await counters.reserve("busy", "m", 1, NOW)).admitted
-    for name, fits in (("one", True), ("more", False)):
-        with nullcontext() if fits else pytest.raises(GatewayError):
-            await counters.seed("acme", name, Period.MONTH, month, 5, NOW)
-    assert not (await counters.peek("busy", "m", 1, NOW)).admitted
-    assert [one.used for one in await counters.levels("rich", [spend], NOW)] == [9]
-    counters.close()
-
-
 def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> None:
     one, other = MappedCounters(path, slots=2), MappedCounters(path, slots=2)
     assert [reserve(one, "a", "m", 3, NOW).remaining for _ in range(2)] == [2, 1]
@@ -367,23 +350,6 @@ def test_a_slot_that_another_took_is_not_mistaken_for_ones_own(path: Path) -> No
     assert asyncio.run(one.peek("a", "m", 3, NOW + 62)).remaining == 3
     assert reserve(other, "b", "m", 3, NOW + 63).remaining == 1
     assert reserve(one, "a", "m", 3, NOW + 122).remaining == 2
-    one.close()
-    other.close()
-
-
-async def test_a_slot_that_was_lost_before_it_was_locked_is_not_drawn_from(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    one, other = MappedCounters(path, slots=1), MappedCounters(path, slots=1)
-    tokens = [Draw("tokens", 10, 4)]
-    assert (await one.draw("a", tokens, NOW)).refused is None
-    assert (await other.draw("b", tokens, NOW + 61)).refused is None
-    search, stale = one._slots.search, [0]
-    monkeypatch.setattr(one._slots, "search", lambda key: stale.pop() if stale else search(key))
-    with pytest.raises(GatewayError, match="full"):
-        await one.draw("a", tokens, NOW + 62)
-    assert not stale
-    assert [one.used for one in await other.levels("b", tokens, NOW + 62)] == [4]
     one.close()
     other.close()
 
