@@ -84,7 +84,8 @@ def ask_all(fleet: Fleet, models: tuple[str, ...], each: int) -> list[tuple[str,
                 httpx.Client(
                     base_url=gateway.url,
                     timeout=PATIENCE,
-                    limits=httpx.Limits(max_connections=8, max_keepalive_connections=0),
+                    limits=httpx.Limits(max_connections=8),
+                    headers={"connection": "close"},  # spread over all workers
                 )
             )
             for gateway in fleet.gateways
