@@ -34,6 +34,19 @@ ESTIMATE = 100 + len(PROMPT) // 4
 NOW = 1_800_000_000.0
 
 
+class Clock:
+    """Stands at when the last call was made, unless it is set."""
+
+    def __init__(self) -> None:
+        self.at = NOW
+
+    def __call__(self) -> float:
+        return self.at
+
+
+CLOCK = Clock()
+
+
 def model(name: str = "m", **changes: Any) -> Model:
     return Model(name=name, deployments=(DEPLOYMENT,), **changes)
 
@@ -44,7 +57,8 @@ def key(**changes: Any) -> Key:
 
 
 def call(caller: Key, arrived: float | None = None) -> Call:
-    made = Call("id", time.time() if arrived is None else arrived, "POST", "/")
+    CLOCK.at = time.time() if arrived is None else arrived
+    made = Call("id", CLOCK.at, "POST", "/")
     made.key = caller
     return made
 

@@ -27,6 +27,7 @@ from callgate.engine.metering import Metering
 from callgate.errors import GatewayError
 from callgate.store.base import Counters, Key
 from callgate.store.counters.memory import MemoryCounters
+from metered import CLOCK, NOW
 
 DEPLOYMENT = Deployment(
     id="p/m",
@@ -38,13 +39,13 @@ DEPLOYMENT = Deployment(
     secret=Secret(""),
 )
 MODEL = Model(name="m", deployments=(DEPLOYMENT,))
-NOW = 1_800_000_000.0
 
 
 @pytest.fixture(autouse=True)
 def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No time passes but by the arrival of calls."""
-    monkeypatch.setattr("callgate.engine.call.perf_counter_ns", lambda: 0)
+    """No time passes but where a test says so."""
+    monkeypatch.setattr(CLOCK, "at", NOW)
+    monkeypatch.setattr("callgate.engine.call.time", CLOCK)
 
 
 REFUSED = "Rate limit of 0 requests per 60 s for model 'm' is used up"
@@ -117,7 +118,7 @@ def of(admission: Admission, key: Key, body: bytes) -> list[Candidate]:
 
 
 def entered(**changes: Any) -> Call:
-    call = Call("id", NOW, "POST", "/")
+    call = Call("id", CLOCK.at, "POST", "/")
     call.key = msgspec.structs.replace(KEY, **changes)
     return call
 
@@ -149,7 +150,7 @@ async def test_a_window_is_told_of_the_first_model_that_refused() -> None:
     await admission.reserve(call, call.key, MODEL, ASKED)
     assert call.quota == Quota(True, 1, 0, NOW + 60)
     call = entered(limits={"m": 1, "n": 0})
-    call.arrived += 15
+    CLOCK.at += 15
     for name in ("m", "n"):
         with pytest.raises(GatewayError, match=f"^Rate limit of . requests .* '{name}'") as told:
             await admission.reserve(call, call.key, replace(MODEL, name=name), ASKED)
@@ -173,7 +174,7 @@ async def test_a_request_that_took_long_to_come_or_to_fall_back_opens_no_window_
 
     async def is_admitted(arrived: float, now: float) -> bool:
         call = entered(limits={"m": 1})
-        call.arrived, call.started = arrived, int((arrived - now) * 1e9)
+        CLOCK.at, call.arrived = now, arrived
         try:
             await admission.reserve(call, call.key, model, ASKED)
         except GatewayError:
@@ -184,6 +185,31 @@ async def test_a_request_that_took_long_to_come_or_to_fall_back_opens_no_window_
     assert not await is_admitted(NOW - 58, NOW + 1)
     assert not await is_admitted(NOW + 3, NOW + 3)
     assert await is_admitted(NOW, NOW + 60)
+
+
+@pytest.mark.parametrize("tokens", [None, 10**6])
+@pytest.mark.parametrize("step", [-86_400, -90, 90, 86_400])
+async def test_calls_that_see_the_clock_being_set_open_no_window_anew(
+    tokens: int | None, step: int
+) -> None:
+    admission, _ = made(MemoryCounters())
+    model = replace(MODEL, token_limit=tokens)
+    admission.metering.follow({}, [model])
+
+    async def is_admitted(call: Call) -> bool:
+        try:
+            await admission.reserve(call, call.key, model, ASKED)
+        except GatewayError:
+            return False
+        return True
+
+    before = [entered(limits={"m": 1}) for _ in range(4)]
+    assert await is_admitted(before[0])
+    CLOCK.at += step
+    assert await is_admitted(entered(limits={"m": 1})) is (step > 0), "its minute may be over"
+    for call in before[1:]:
+        assert not await is_admitted(call)
+        assert not await is_admitted(entered(limits={"m": 1}))
 
 
 def test_a_key_goes_to_no_model_but_its_own_be_it_as_a_fallback() -> None:

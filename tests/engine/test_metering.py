@@ -27,6 +27,7 @@ from callgate.errors import GatewayError
 from callgate.store.counters.memory import MemoryCounters
 from metered import (
     ASKED,
+    CLOCK,
     DEPLOYMENT,
     ESTIMATE,
     NOW,
@@ -45,7 +46,7 @@ from metered import (
 @pytest.fixture(autouse=True)
 def _frozen(monkeypatch: pytest.MonkeyPatch) -> None:
     """No time passes but by the arrival of calls."""
-    monkeypatch.setattr("callgate.engine.call.perf_counter_ns", lambda: 0)
+    monkeypatch.setattr("callgate.engine.call.time", CLOCK)
 
 
 def test_limits_of_account_key_and_model_bear_together_and_a_key_replaces_the_models() -> None:

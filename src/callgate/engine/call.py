@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from time import perf_counter_ns
+from time import perf_counter_ns, time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -156,8 +156,10 @@ class Call:
         return (perf_counter_ns() - self.started) // 1000
 
     def now(self) -> float:
-        """Unix seconds, by the clock that told the arrival."""
-        return self.arrived + (perf_counter_ns() - self.started) / 1e9
+        """Unix seconds. Counted on from the arrival, calls that saw the clock being set would tell
+        counters another time than the others do, and open their windows anew.
+        """
+        return time()
 
     def last_at(self, target: Target) -> Attempt:
         """The latest attempt at a target; another one's may be under way beside it."""

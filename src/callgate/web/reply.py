@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from callgate.core.limits import WINDOW_US
 from callgate.engine.call import Call
 from callgate.errors import GatewayError
 from callgate.web.body import Message, Send
@@ -14,6 +15,7 @@ HeaderList = list[tuple[bytes, bytes]]
 JSON: Final = b"application/json"
 EVENT_STREAM: Final = b"text/event-stream; charset=utf-8"
 DEFAULT_RETRY_AFTER = 1.0
+_WINDOW: Final = WINDOW_US // 1_000_000
 DEGRADED = (b"x-callgate-degraded", b"counters")
 """Stands on every response while limits are not exact."""
 
@@ -36,7 +38,7 @@ def head_lines(call: Call, content_type: bytes) -> bytes:
         ) % (
             quota.limit,
             quota.remaining,
-            max(0, math.ceil(quota.reset - now)),
+            _whole(quota.reset - now),
             call.model.name.encode("ascii", "replace"),
         )
     tokens = call.token_quota
@@ -44,12 +46,17 @@ def head_lines(call: Call, content_type: bytes) -> bytes:
         lines += (
             b"x-ratelimit-limit-tokens: %d\r\nx-ratelimit-remaining-tokens: %d\r\n"
             b"x-ratelimit-reset-tokens: %d\r\n"
-        ) % (tokens.limit, tokens.remaining, max(0, math.ceil(tokens.reset - now)))
+        ) % (tokens.limit, tokens.remaining, _whole(tokens.reset - now))
     if call.budget_warning is not None:
         lines += b"x-callgate-budget: %b\r\n" % call.budget_warning.encode()
     if call.degraded:
         lines += b"%b: %b\r\n" % DEGRADED
     return lines
+
+
+def _whole(left: float) -> int:
+    # The clock may have been set since the window was looked at.
+    return min(max(0, math.ceil(left)), _WINDOW)
 
 
 def headers_of(lines: bytes) -> HeaderList:
