@@ -141,6 +141,8 @@ def test_only_what_is_surely_no_value_is_taken_off_around_one(text: str, value: 
         '["`)' + '{"' * 9_000,
         "{" + " " * 120_000 + "x",
         '{"a": "b"' + " " * 120_000 + "x",
+        '{"a": "b" ' + "\n" * 60_000 + 'c" d",}',
+        '["b" ' + "\n" * 60_000 + 'c" d",]',
         '{"a": 1}' + "}" * 100_000 + "{",
         "x" * (MAX_BROKEN + 1),
         "{" + "//" * 60_000,
