@@ -301,6 +301,16 @@ async def test_a_key_without_an_end_stays_known_and_what_is_remembered_of_header
     assert (ring.known(b"Bearer 1"), ring.known(b"1")) == (found, None)
 
 
+async def test_a_key_behind_much_white_space_is_not_remembered_with_it() -> None:
+    ring = Keyring(Store(key(b"1")), Clock())
+    ring.load()
+    found = await ring.find(b"1")
+    usual, padded = b"Bearer cg_us_" + b"x" * 33, b"Bearer" + b" " * 250 + b"1"
+    ring.learn(usual, found)
+    ring.learn(padded, found)
+    assert (ring.known(usual), ring.known(padded)) == (found, None)
+
+
 async def test_what_follows_the_keys_is_told_of_each_change_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

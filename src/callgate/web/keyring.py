@@ -25,6 +25,7 @@ REFRESH_SECONDS = 1.0
 _MISS_SECONDS = 1.0
 _MAX_MISSES = 10_000
 _MAX_HEADERS = 10_000
+_LONGEST_HEADER = 256  # a key may stand behind as much white space as a head has room for
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
 _LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
@@ -145,6 +146,8 @@ class Keyring:
 
     def learn(self, header: bytes, key: Key) -> None:
         """Remember what a value of `Authorization` was found to carry, until any key changes."""
+        if len(header) > _LONGEST_HEADER:
+            return
         by_header = self._by_header
         # Taken before the keys are looked at: `load` exchanges them first, in a thread of its own.
         if len(by_header) < _MAX_HEADERS and self._by_digest.get(key.digest) is key:
