@@ -1,7 +1,7 @@
-"""The taxonomy: every failure that Callgate can tell of, as one table.
+"""The taxonomy: every failure that Callgate can report, as one table.
 
-A failure is a `GatewayError` that carries a `Kind`, a row of `TAXONOMY`. Nothing else is raised
-towards a caller. By origin, which says whose fault it is::
+A failure is a `GatewayError` that carries a `Kind`, a row of `TAXONOMY`; callers never see any
+other exception. By origin, which says whose fault it is::
 
     GatewayError
     ├── client    the request has to change
@@ -87,7 +87,7 @@ _ROWS = (
     ),
     Kind(
         "context_too_long", 400, "client", False,
-        "Prompt and requested output together exceed the model's context window.",
+        "The prompt and the requested output together exceed the model's context window.",
         "Shorten the prompt, lower `max_tokens`, or choose a model with a larger "
         "`context_length`.",
     ),
@@ -113,7 +113,7 @@ _ROWS = (
     ),
     Kind(
         "path_not_found", 404, "client", False,
-        "No such path is served.",
+        "This gateway serves no such path.",
         "Check the path; `/openapi.json` lists what is served.",
     ),
     Kind(
@@ -123,7 +123,7 @@ _ROWS = (
     ),
     Kind(
         "model_not_found", 404, "client", False,
-        "No model of this name is served.",
+        "This gateway serves no model of this name.",
         "Choose a model that `GET /v1/models` lists.",
     ),
     Kind(
@@ -163,16 +163,16 @@ _ROWS = (
     ),
     Kind(
         "rate_limited", 429, "client", True,
-        "All keys of the account together have made as many requests for this model as the limit "
-        "allows in the current 60-second window.",
-        "Wait the seconds that `Retry-After` says, spread requests out, or ask the operator for a "
-        "higher limit.",
+        "The account's keys together have used up its requests for this model in the current "
+        "60-second window.",
+        "Wait as long as `Retry-After` says, spread requests out, or ask the operator for a higher "
+        "limit.",
     ),
     Kind(
         "budget_exhausted", 429, "client", False,
         "The budget of the account, the key or the model for this day or month is spent.",
-        "Ask the operator for a larger budget, or wait until the next day or month of UTC begins: "
-        "`Retry-After` says when.",
+        "Ask the operator for a larger budget, or wait for the next day or month (UTC): "
+        "`Retry-After` says how long.",
     ),
     Kind(
         "headers_too_large", 431, "client", False,
@@ -197,7 +197,7 @@ _ROWS = (
     ),
     Kind(
         "checker_missing", 501, "gateway", False,
-        "Answers cannot be held against a JSON Schema here: the extra `structured` is missing.",
+        "Answers cannot be checked against a JSON Schema here: the extra `structured` is missing.",
         "The operator has to install it; `callgate check` says how. Until then, leave out `strict` "
         "in `response_format`.",
     ),
@@ -219,7 +219,7 @@ _ROWS = (
     Kind(
         "overloaded", 503, "gateway", True,
         "The gateway has as many requests or connections as it can carry, or is shutting down.",
-        "Retry after the seconds that `Retry-After` says.",
+        "Wait as long as `Retry-After` says, then retry.",
     ),
     Kind(
         "keys_unavailable", 503, "gateway", True,
@@ -229,19 +229,18 @@ _ROWS = (
     Kind(
         "limits_unavailable", 503, "gateway", True,
         "The table of limits is full or cannot be reached.",
-        "Retry shortly; the operator has to look at `/ready`.",
+        "Retry shortly; the operator has to check `/ready`.",
     ),
     Kind(
         "records_unavailable", 503, "gateway", True,
-        "The record of a request could not be looked up: the store does not answer, or not in "
-        "time.",
-        "Retry shortly; narrow a list by `since`. The operator has to look at the store.",
+        "The record of a request could not be looked up: the store did not answer in time.",
+        "Retry shortly; narrow a list by `since`. The operator has to check the store.",
     ),
     # --- upstream -------------------------------------------------------------------------------
     Kind(
         "provider_rate_limited", 429, "upstream", True,
-        "The provider's own limit for the operator's account is reached.",
-        "Wait the seconds that `Retry-After` says, or name `fallbacks`.",
+        "The operator's account has reached the provider's own limit.",
+        "Wait as long as `Retry-After` says, or name `fallbacks`.",
     ),
     Kind(
         "bad_upstream_reply", 502, "upstream", True,
@@ -255,8 +254,9 @@ _ROWS = (
     ),
     Kind(
         "unrepairable_json", 502, "upstream", True,
-        "The model was to answer in JSON and did not; what it meant cannot be told for certain.",
-        "Retry, say in the prompt which JSON is wanted, use `response_format`, or name "
+        "The model was asked for JSON, and its answer is not JSON that can be repaired with "
+        "certainty.",
+        "Retry, describe the wanted JSON in the prompt, use `response_format`, or name "
         "`fallbacks`.",
     ),
     Kind(
@@ -266,13 +266,14 @@ _ROWS = (
     ),
     Kind(
         "schema_violation", 502, "upstream", True,
-        "The model's answer does not conform to `response_format`, even after it was told so.",
-        "Retry, name `fallbacks`, choose a model that enforces schemas itself, or make the schema "
-        "simpler; `metadata.errors` lists what was wrong.",
+        "The model's answer does not conform to `response_format`, even after it was told what "
+        "was wrong.",
+        "Retry, name `fallbacks`, choose a model that enforces schemas itself, or simplify the "
+        "schema; `metadata.errors` lists what was wrong.",
     ),
     Kind(
         "provider_unavailable", 503, "upstream", True,
-        "The provider says that it is unavailable or overloaded.",
+        "The provider reports that it is unavailable or overloaded.",
         "Retry after a pause, or name `fallbacks`.",
     ),
     Kind(
@@ -282,8 +283,8 @@ _ROWS = (
     ),
     Kind(
         "circuit_open", 503, "upstream", True,
-        "The provider has failed so often just now that it is left alone for a while.",
-        "Retry after the seconds that `Retry-After` says, or name `fallbacks`.",
+        "The provider has failed so often recently that it is not being called for a while.",
+        "Wait as long as `Retry-After` says, then retry, or name `fallbacks`.",
     ),
     Kind(
         "upstream_timeout", 504, "upstream", True,
@@ -296,12 +297,12 @@ TAXONOMY: Mapping[str, Kind] = MappingProxyType({row.type: row for row in _ROWS}
 
 
 class GatewayError(Exception):
-    """One failure, told in the words of the taxonomy.
+    """One failure of a kind in the taxonomy.
 
     `message` is for the caller and holds no secret; `param` is the path of the field at fault;
-    `errors` lists every fault where there are several; `cause` and `fix` replace the row's own
-    words when more is known; `retry_after` is in seconds; `detail` is for the operator alone (log
-    and record), such as the provider's own words about the operator's credentials.
+    `errors` lists every fault if there are several; `cause` and `fix` replace the row's own when
+    more is known; `retry_after` is in seconds; `detail` is for the operator alone (log and record),
+    such as what the provider said about the operator's credentials.
     """
 
     def __init__(

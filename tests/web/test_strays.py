@@ -13,7 +13,7 @@ SERVED = (CHAT, "/v1/models", "/v1/models/{model:path}", "/health", "/ready", "/
 @pytest.mark.parametrize(
     ("path", "meant", "fix"),
     [
-        ("/chat/completions", CHAT, "with `/v1` behind it, once"),
+        ("/chat/completions", CHAT, "followed by `/v1`, once"),
         ("/v1/v1/chat/completions", CHAT, "Leave `/v1` out"),
         ("/v1/v1/models", "/v1/models", "Leave `/v1` out"),
         ("/v1/chat/completions/chat/completions", CHAT, "adds `/chat/completions` itself"),

@@ -1,4 +1,4 @@
-"""What the errors of each type look like, and what else may be behind them: data of their pages."""
+"""Data for the pages on errors: an example of each type, and what commonly causes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Example(NamedTuple):
-    """What an error of a type looks like: its message, the field at fault, the provider's status.
+    """An error as it might occur: its message, the field at fault, the provider's status.
 
     `tried` says that a provider was asked.
     """
@@ -83,13 +83,11 @@ EXAMPLES: Mapping[str, Example] = {
     "rate_limited": Example("Rate limit of 30 requests per 60 s for model 'gpt-4.1' is used up"),
     "headers_too_large": Example("The headers are larger than 65,536 bytes"),
     "client_disconnected": Example("The caller closed the connection", tried=True),
-    "unsupported_transfer_coding": Example(
-        "`Transfer-Encoding` names more than the coding `chunked`"
-    ),
+    "unsupported_transfer_coding": Example("`Transfer-Encoding` names more codings than `chunked`"),
     "internal_error": Example("The gateway failed to handle this request"),
     "checker_missing": Example(
-        "Answers cannot be held against a JSON Schema here: the extra 'structured' of the gateway "
-        "is not installed",
+        "Answers cannot be checked against a JSON Schema here: the extra 'structured' is not "
+        "installed in this gateway",
         "response_format.json_schema.schema",
     ),
     "provider_credentials": Example(
@@ -139,7 +137,7 @@ EXAMPLES: Mapping[str, Example] = {
 
 
 class Reason(NamedTuple):
-    """One of several things that may be behind an error, and what to do about it."""
+    """One common cause of an error, and what to do about it."""
 
     why: str
     fix: str
@@ -148,22 +146,31 @@ class Reason(NamedTuple):
 REASONS: Mapping[str, tuple[Reason, ...]] = {
     "bad_http": (
         Reason("The client speaks TLS to a plain port.", "Use `http://`, or the proxy's port."),
-        Reason("The client speaks HTTP/2 from the start.", "Let it speak HTTP/1.1."),
-        Reason("The gateway was named as the client's proxy.", "It is the address to send to."),
+        Reason("The client speaks HTTP/2 from the start.", "Configure it to use HTTP/1.1."),
         Reason(
-            "A header line or the request line is malformed, as the message says.",
+            "The gateway is configured as the client's proxy.", "Use it as the base URL instead."
+        ),
+        Reason(
+            "The request line or a header is malformed, as the message says.",
             "Use an HTTP library.",
         ),
     ),
     "invalid_json": (
         Reason("The body is empty, cut short, or form data.", "Send it with `json=` or `-d`."),
-        Reason("It holds `NaN`, `Infinity` or a trailing comma.", "Encode it with a JSON library."),
+        Reason(
+            "It contains `NaN`, `Infinity` or a trailing comma.", "Encode it with a JSON library."
+        ),
     ),
     "unauthorized": (
         Reason("The header is missing or misspelt.", "It is `Authorization`, with a z."),
-        Reason("The key is in the query string or another header.", "Move it, and revoke it."),
+        Reason(
+            "The key is in the query string or another header.",
+            "Send it in `Authorization`; revoke it if it was in a URL.",
+        ),
         Reason("Two `Authorization` headers were sent.", "Send one; a proxy may add another."),
-        Reason("The key was copied in part.", "Copy it again; its last characters are a checksum."),
+        Reason(
+            "The key was copied incompletely.", "Copy it again; its last characters are a checksum."
+        ),
         Reason(
             "The key is unknown here, expired or revoked.",
             "`callgate keys list` tells the operator which; ask for a new one.",
@@ -171,77 +178,90 @@ REASONS: Mapping[str, tuple[Reason, ...]] = {
     ),
     "path_not_found": (
         Reason(
-            "The client's `base_url` lacks `/v1`, or has more.",
-            "It is this gateway's address with `/v1` behind it, once.",
+            "The client's `base_url` lacks `/v1`, or has something after it.",
+            "It is this gateway's address followed by `/v1`, once.",
         ),
         Reason(
             "The client speaks another API: Anthropic's Messages, OpenAI's Responses, Ollama's.",
             "Use one for OpenAI's Chat Completions; it reaches every model.",
         ),
-        Reason("There is a slash at the end.", "Leave it out."),
+        Reason("The path ends with a slash.", "Leave it out."),
     ),
     "model_not_found": (
-        Reason("The name is misspelt.", "The message offers the nearest names."),
-        Reason("The operator has no provider for it.", "`GET /v1/models` lists what is served."),
+        Reason("The name is misspelt.", "The message suggests similar names."),
+        Reason("No provider is configured for it.", "`GET /v1/models` lists what is served."),
         Reason(
-            "The operator offers it no more.", "`callgate models show NAME` tells the operator."
+            "The operator no longer offers it.",
+            "The operator can see: `callgate models show NAME`.",
         ),
     ),
     "context_too_long": (
         Reason("The conversation has grown.", "Drop or summarize its oldest turns."),
         Reason("`max_tokens` reserves much of the window.", "Lower it."),
-        Reason("Documents or images are large.", "Send fewer, or choose a wider model."),
+        Reason(
+            "Documents or images are large.",
+            "Send fewer, or choose a model with a larger context window.",
+        ),
     ),
     "rate_limited": (
         Reason("A burst of requests.", "Spread them; `X-RateLimit-Remaining` says what is left."),
-        Reason("Several keys of one account.", "They share its windows: ask for a higher limit."),
+        Reason("Several keys of one account.", "They share its limit: ask for a higher one."),
         Reason("Retries without a pause.", "Wait as long as `Retry-After` says."),
     ),
     "client_disconnected": (
         Reason("The client's timeout is shorter than the answer takes.", "Raise it, or stream."),
-        Reason("A proxy between the two gave up.", "Raise its read timeout."),
+        Reason("A proxy in between gave up.", "Raise its read timeout."),
         Reason(
-            "The caller read nothing of its answer for `server.write_timeout`.",
+            "The caller read none of its answer for `server.write_timeout`.",
             "Read a stream to its end, or close it.",
         ),
     ),
     "provider_credentials": (
-        Reason("The key was revoked, or is another account's.", "Make a new one at the provider."),
-        Reason("The variable in the configuration is of another machine.", "`callgate check`."),
+        Reason(
+            "The key was revoked, or belongs to another account.",
+            "Create a new one at the provider.",
+        ),
+        Reason(
+            "The gateway's environment has another key than you think.", "Run `callgate check`."
+        ),
     ),
     "provider_refused": (
-        Reason("The account has no credit, or its card was declined.", "Look at its billing."),
-        Reason("Access to the model has to be asked for.", "Ask for it in the provider's console."),
+        Reason("The account has no credit, or its card was declined.", "Check its billing."),
+        Reason("Access to the model has to be requested.", "Request it in the provider's console."),
     ),
     "overloaded": (
-        Reason("More than `server.max_requests` at once in a worker.", "Add workers or machines."),
-        Reason("A worker may open no more files.", "Raise `LimitNOFILE`; see `/ready`."),
-        Reason("The gateway is stopping.", "Retry: another one answers, or it once it is back."),
+        Reason(
+            "A worker has more than `server.max_requests` in progress.", "Add workers or machines."
+        ),
+        Reason("A worker has reached its open-file limit.", "Raise `LimitNOFILE`; see `/ready`."),
+        Reason(
+            "The gateway is shutting down.", "Retry: another one answers, or the restarted one."
+        ),
     ),
     "provider_rate_limited": (
         Reason("The operator's quota at the provider is used up.", "Ask the provider for more."),
-        Reason("Other users of the same account.", "Name `fallbacks`, or add a deployment."),
+        Reason("Others use the same account.", "Name `fallbacks`, or add a deployment."),
     ),
     "bad_upstream_reply": (
         Reason("A proxy or a login page answers in the provider's place.", "Check `base_url`."),
-        Reason("The server speaks another dialect.", "Check `dialect` of the provider."),
+        Reason("The server speaks another dialect.", "Check the provider's `dialect`."),
     ),
     "upstream_cut": (
-        Reason("The provider's server fell or was replaced.", "Retry."),
-        Reason("A proxy on the way ends long connections.", "Raise its timeouts."),
+        Reason("The provider's server crashed or was replaced.", "Retry."),
+        Reason("A proxy on the way cuts long connections.", "Raise its timeouts."),
     ),
     "schema_violation": (
         Reason("The model is too small for the schema.", "Choose another, or a simpler schema."),
-        Reason("The provider does not enforce schemas.", "The page on structured outputs tells."),
-        Reason("The prompt asks for something else.", "Describe in it what the fields are for."),
+        Reason("The provider does not enforce schemas.", "See the page on structured outputs."),
+        Reason("The prompt asks for something else.", "Explain in it what the fields are for."),
     ),
     "upstream_unreachable": (
-        Reason("The name does not resolve, or a firewall is in the way.", "`callgate check`."),
+        Reason("The name does not resolve, or a firewall is in the way.", "Run `callgate check`."),
         Reason("The certificate is not trusted.", "Set `SSL_CERT_FILE`; see `callgate check`."),
     ),
     "upstream_timeout": (
         Reason("A long answer that is not streamed.", "Stream it, or lower `max_tokens`."),
-        Reason("The model thinks for long.", "Raise `timeouts.first_token` and `headers`."),
+        Reason("The model thinks for a long time.", "Raise `timeouts.first_token` and `headers`."),
     ),
 }
-"""The types behind which there may be several things, the likeliest first."""
+"""The types that have several common causes, the likeliest first."""

@@ -1,4 +1,4 @@
-"""What is to be said of each type of error: the text of the troubleshooting page, and its routes.
+"""The explanation of each type of error: the text of the troubleshooting page, and its routes.
 
 `docs/generate.py` writes the same text into `docs/troubleshooting.md`.
 """
@@ -30,7 +30,7 @@ _TITLES: Mapping[int, str] = {
     400: "400: the request is wrong",
     401: "401: the key is missing or invalid",
     403: "403: the key may not do this",
-    404: "404: there is no such thing here",
+    404: "404: not found",
     405: "405: the method is wrong",
     408: "408: the request came too slowly",
     413: "413: the request is too large",
@@ -40,8 +40,8 @@ _TITLES: Mapping[int, str] = {
     499: "499: the caller left",
     500: "500: a defect in Callgate",
     501: "501: this gateway lacks a part",
-    502: "502: the provider's answer is of no use",
-    503: "503: not available now",
+    502: "502: the provider's answer is unusable",
+    503: "503: unavailable for now",
     504: "504: the provider took too long",
 }
 _ORIGINS: Mapping[str, str] = {
@@ -52,9 +52,9 @@ _ORIGINS: Mapping[str, str] = {
 
 
 class ErrorPages:
-    """The routes. Public: what is said holds for everybody and tells nothing of this gateway.
+    """The routes. Public: the text is the same for everybody and reveals nothing of this gateway.
 
-    As text, which is Markdown; as JSON for who accepts that.
+    As Markdown, or as JSON for clients that accept it.
     """
 
     def routes(self) -> list[Route]:
@@ -116,7 +116,7 @@ def _overview(link: str) -> Iterator[str]:
 
 
 def section(kind: Kind) -> Iterator[str]:
-    """The part on one type, as lines of Markdown."""
+    """The section on one type, as lines of Markdown."""
     example = EXAMPLES.get(kind.type) or Example(kind.cause)
     yield f"### {kind.type}"
     yield ""
@@ -128,7 +128,7 @@ def section(kind: Kind) -> Iterator[str]:
     yield ""
     reasons = REASONS.get(kind.type, ())
     if reasons:
-        yield "| what may be behind it | what to do |"
+        yield "| common cause | what to do |"
         yield "|---|---|"
         yield from (f"| {reason.why} | {reason.fix} |" for reason in reasons)
         yield ""
@@ -154,7 +154,7 @@ def _retry(kind: Kind) -> str:
     if not kind.retryable:
         return "no; the same request fails again."
     if kind.status in _REFERRED:
-        return "yes, after the seconds that `Retry-After` says."
+        return "yes, after waiting as long as `Retry-After` says."
     return "yes; the same request may succeed."
 
 

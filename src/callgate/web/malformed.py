@@ -1,4 +1,4 @@
-"""What was received in place of an HTTP/1.1 request, as far as it can be told."""
+"""The errors for bytes that are not an HTTP/1.1 request, or not one that can be served."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _SAID = "Invalid HTTP request received"
 _OTHER_PROTOCOLS = (
     (
         b"\x16\x03",  # a handshake record (RFC 8446, 5.1)
-        "The client speaks TLS, and this port plain HTTP",
-        "Use `http://`, or the address of the proxy that speaks TLS for this gateway.",
+        "The client speaks TLS, but this port serves plain HTTP",
+        "Use `http://`, or the address of the proxy that terminates TLS for this gateway.",
     ),
     (
         b"PRI * HTTP/2.0",  # the preface of a connection (RFC 9113, 3.4)
-        "The client speaks HTTP/2, and this port HTTP/1.1",
-        "Let the client speak HTTP/1.1, or a proxy speak HTTP/2 for this gateway.",
+        "The client speaks HTTP/2, but this port serves HTTP/1.1",
+        "Configure the client for HTTP/1.1, or put a proxy that speaks HTTP/2 in front.",
     ),
     (
         b"CONNECT ",
-        "CONNECT asks a proxy for a tunnel, and this gateway is no such proxy",
-        "Take this gateway out of the client's `HTTPS_PROXY`; it is the address to send to.",
+        "CONNECT asks a proxy for a tunnel, but this gateway is not such a proxy",
+        "Remove this gateway from the client's `HTTPS_PROXY`, and use it as the base URL instead.",
     ),
 )
 _HOST = re.compile(  # RFC 9110, 7.2; RFC 3986, 3.2.2
@@ -33,7 +33,7 @@ _METHOD = re.compile(rb"([!-~]{1,32}) [!-~]{1,65536} HTTP/1\.[01]\r\n")
 
 
 def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
-    """The `bad_http` for bytes that the parser has found fault with.
+    """The `bad_http` for bytes that the parser has rejected.
 
     `read` is what the request began with; its headers are not quoted.
     """
@@ -45,7 +45,7 @@ def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
         return GatewayError(
             "bad_http",
             f"HTTP has no method {method[1][:20].decode()!r}",
-            cause="The method is not one of HTTP's, which are in capitals.",
+            cause="The method is not an HTTP method; those are written in capitals.",
             fix="Use POST for `/v1/chat/completions`, and GET for everything else.",
         )
     if isinstance(fault, HttpParserCallbackError | HttpParserInvalidMethodError):
@@ -54,27 +54,27 @@ def malformed(read: bytes, fault: HttpParserError) -> GatewayError:
 
 
 def late(what: str, seconds: float) -> GatewayError:
-    """The `request_timeout` for a part of a request that did not come in time."""
+    """The `request_timeout` for a part of a request that did not arrive in time."""
     return GatewayError(
         "request_timeout", f"The request's {what} did not arrive within {seconds:g} s"
     )
 
 
 def coding_fault(codings: bytes, twice: bool) -> GatewayError | None:
-    """The `unsupported_transfer_coding` for a body that is more than in chunks (RFC 9112, 6.1).
+    """The `unsupported_transfer_coding` for codings besides `chunked` (RFC 9112, 6.1).
 
-    Where the chunks are not what was done last, the parser refuses it: nobody could tell its end.
+    If `chunked` is not the last one, the parser itself refuses the request: its end is unknowable.
     """
     *others, last = codings.lower().split(b",")
     if last.strip() != b"chunked" or not (others or twice):
         return None
     return GatewayError(
-        "unsupported_transfer_coding", "`Transfer-Encoding` names more than the coding `chunked`"
+        "unsupported_transfer_coding", "`Transfer-Encoding` names more codings than `chunked`"
     )
 
 
 def host_fault(host: bytes | None, twice: bool, version: str) -> GatewayError | None:
-    """The `bad_http` for a request whose `Host`, on one line or more, is not as it has to be.
+    """The `bad_http` for a request whose `Host` is missing, malformed or sent twice.
 
     HTTP/1.0 needs none. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     """
@@ -89,6 +89,6 @@ def host_fault(host: bytes | None, twice: bool, version: str) -> GatewayError | 
     return GatewayError(
         "bad_http",
         f"{_SAID}: {said}",
-        cause="Whoever is on the way may take the request for another host's.",
-        fix="Send one `Host` with the name in the gateway's URL, as HTTP clients do by themselves.",
+        cause="A proxy on the way could take the request for one to another host.",
+        fix="Send one `Host` with the name in the gateway's URL, as HTTP clients normally do.",
     )

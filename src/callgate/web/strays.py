@@ -1,6 +1,6 @@
 """Requests to paths that are not served: what was probably meant, and what to change.
 
-What clients of other APIs ask for is known by its path: Anthropic's Messages
+Clients of other APIs are recognised by their paths: Anthropic's Messages
 (https://docs.anthropic.com/en/api/messages), OpenAI's Responses, Completions and other endpoints
 (https://platform.openai.com/docs/api-reference), Gemini's
 (https://ai.google.dev/api/generate-content), Bedrock's
@@ -28,7 +28,7 @@ _ONE_API = (
 
 
 class _Way(NamedTuple):
-    """A path that is asked for often. `hint` ends the message."""
+    """A path that clients often request by mistake. `hint` ends the message."""
 
     form: re.Pattern[str]
     hint: str
@@ -43,14 +43,14 @@ def _way(form: str, hint: str, cause: str, fix: str) -> _Way:
 _MEANT_CHAT = f"; did you mean {CHAT_PATH!r}?"
 _ONLY_CHAT = "; only chat completions are served here"
 _BASE_URL = (
-    "Set the client's `base_url` to this gateway's address with `/v1` behind it, once: the client "
+    "Set the client's `base_url` to this gateway's address followed by `/v1`, once: the client "
     "adds `/chat/completions` itself."
 )
 _GEMINI = r"/v1(?:alpha|beta)?/.+:(?:stream)?generatecontent"
 _WAYS = (
     _way(
         r"/.+/chat/completions/chat/completions", _MEANT_CHAT,
-        "The client adds `/chat/completions` to a `base_url` that ends with it already.",
+        "The client adds `/chat/completions` to a `base_url` that already ends with it.",
         _BASE_URL,
     ),
     _way(
@@ -59,12 +59,12 @@ _WAYS = (
         f"Use a client for OpenAI in place of the one for Azure. {_BASE_URL}",
     ),
     _way(
-        r"(/.+)?/v1/v1/.+", "", "The client adds `/v1` to a `base_url` that ends with it already.",
+        r"(/.+)?/v1/v1/.+", "", "The client adds `/v1` to a `base_url` that already ends with it.",
         "Leave `/v1` out of the `base_url`, or out of the path that you add to it.",
     ),
     _way(
         r"(/.+)?/chat/completions?", _MEANT_CHAT,
-        "What stands before `/chat/completions` is not `/v1`, or something is misspelt.",
+        "The part before `/chat/completions` is not `/v1`, or something is misspelt.",
         _BASE_URL,
     ),
     _way(
@@ -90,7 +90,7 @@ _WAYS = (
     _way(
         r"(/v1)?/(engines/.+/)?completions", _MEANT_CHAT,
         "This is OpenAI's older Completions API, which is not served here.",
-        f"Send the same `prompt` to `{CHAT_PATH}`, which takes it in place of `messages`; in "
+        f"Send the same `prompt` to `{CHAT_PATH}`, which accepts it instead of `messages`; in "
         "LlamaIndex, set `is_chat_model=True`.",
     ),
     _way(
@@ -109,7 +109,7 @@ _WAYS = (
         f"Use a client for OpenAI: {_ONE_API}.",
     ),
     _way(
-        r"/(v1)?", "", "This is where the API begins, and no route of it.",
+        r"/(v1)?", "", "This is the base of the API, not one of its routes.",
         f"`GET /v1/models` lists the models, `POST {CHAT_PATH}` asks one; {_LISTED}",
     ),
     _way(
@@ -119,8 +119,8 @@ _WAYS = (
     ),
     _way(
         r"/(livez?|liveness|ping|healthcheck|status)", "; did you mean '/health'?",
-        "No such path is served.",
-        "`/health` says whether the process lives, `/ready` whether it can do its work.",
+        "This gateway serves no such path.",
+        "`/health` says whether the process is alive, `/ready` whether it can serve requests.",
     ),
 )  # fmt: skip
 

@@ -125,8 +125,8 @@ def _compiled(schema: Json, path: str) -> Any:
     except ImportError:
         raise GatewayError(
             "checker_missing",
-            "Answers cannot be held against a JSON Schema here: the extra 'structured' of the "
-            "gateway is not installed",
+            "Answers cannot be checked against a JSON Schema here: the extra 'structured' is not "
+            "installed in this gateway",
             param=path or None,
         ) from None
     given = schema.get("$schema")
