@@ -101,7 +101,12 @@ def look(opened: int, used: int, now: int) -> tuple[int, int]:
 
 
 def expired(opened: int, now: int, period: int = Period.WINDOW) -> bool:
-    """Whether nothing has to be remembered of the counter any more."""
+    """Whether nothing has to be remembered of the counter any more.
+
+    Nor of a calendar counter that only a clock that was far ahead can have opened.
+    """
+    if period and opened > now:
+        return opened > now + LONGEST[period]
     return now >= opened + LONGEST[period]
 
 

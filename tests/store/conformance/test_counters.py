@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from callgate.core.limits import MOST, Draw, Level, Period
+from callgate.core.limits import MOST, Draw, Level, Period, beginning
 from callgate.core.quota import Correction, Quota
 from callgate.errors import GatewayError
 from callgate.store.base import Counters
@@ -119,6 +120,36 @@ async def test_windows_from_before_the_clock_stepped_back_make_room_in_the_end(
             await counters.reserve("b", "m", 1, now)
     for number in range(4):
         assert (await counters.reserve(f"b{number}", "m", 1, now + 60)).admitted
+    counters.close()
+
+
+async def test_a_clock_set_back_over_midnight_begins_no_budget_anew(
+    make_bounded: Make, tmp_path: Path
+) -> None:
+    counters, midnight = make_bounded(tmp_path, 8), TODAY / 1_000_000
+
+    async def ask(now: float) -> bool:
+        begins = beginning(Period.DAY, int(now * 1_000_000))
+        draw = Draw("spend", 10, 10, Period.DAY, begins)
+        return (await counters.draw("acme", [draw], now)).refused is None
+
+    assert await ask(midnight + 1)
+    for number in range(9):  # which look for room wherever there may be some
+        with suppress(GatewayError):
+            await counters.reserve(f"a{number}", "m", 1, midnight - 1)
+    for second in (-0.5, 0.5, 86_399):
+        assert not await ask(midnight + second)
+    assert await ask(midnight + 86_400)
+    counters.close()
+
+
+async def test_budgets_of_a_clock_that_was_far_ahead_make_room(
+    make_bounded: Make, tmp_path: Path
+) -> None:
+    counters = make_bounded(tmp_path, 1)
+    ahead = SPEND.replace(begins=TODAY + 366 * 86_400_000_000)
+    assert (await counters.draw("acme", [ahead], NOW + 366 * 86_400)).refused is None
+    assert (await counters.draw("b", [SPEND], NOW)).refused is None
     counters.close()
 
 

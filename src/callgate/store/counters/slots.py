@@ -123,8 +123,8 @@ class Slots:
 
     def _take_over(self, slot: int, key: bytes, now: int) -> bool:
         """Write the key into a slot whose counter's time is over, if nobody holds its lock."""
-        opened = self.level(slot).opened
-        if opened <= now and not limits.expired(opened, now, self._period(slot)):
+        opened, period = self.level(slot).opened, self._period(slot)
+        if (period or opened <= now) and not limits.expired(opened, now, period):
             return False
         if not self._try_lock(HEADER + slot):
             return False
@@ -136,12 +136,12 @@ class Slots:
     def _replace(self, slot: int, key: bytes, now: int) -> bool:
         """Write the key into a slot whose lock is held, if its counter's time is over."""
         word = self._windows + slot * WORDS
-        opened = self._words[word]
-        if opened > now:
+        opened, period = self._words[word], self._period(slot)
+        if opened > now and not period:
             # From before the clock stepped back; left alone it would stand for too long.
             self._words[word] = now
             return False
-        if not limits.expired(opened, now, self._period(slot)):
+        if not limits.expired(opened, now, period):
             return False
         # Never opened first: whatever part of the key is written by then, the slot is free.
         self._words[word] = 0
