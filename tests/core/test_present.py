@@ -23,6 +23,13 @@ USAGE = Usage(
     output_details={"reasoning_tokens": 3},
     extra={"cost": 0.5, "total_tokens": 99},
 )
+OF_INPUT = {"cached_tokens": 2, "audio_tokens": 0}
+OF_OUTPUT = {
+    "reasoning_tokens": 3,
+    "audio_tokens": 0,
+    "accepted_prediction_tokens": 0,
+    "rejected_prediction_tokens": 0,
+}
 
 
 def answer(**fields: Any) -> ChatResponse:
@@ -72,10 +79,10 @@ def test_an_answer_has_the_fields_of_both_worlds() -> None:
             "total_tokens": 12,
             "prompt_tokens": 5,
             "completion_tokens": 7,
-            "input_tokens_details": {"cached_tokens": 2},
-            "prompt_tokens_details": {"cached_tokens": 2},
-            "output_tokens_details": {"reasoning_tokens": 3},
-            "completion_tokens_details": {"reasoning_tokens": 3},
+            "input_tokens_details": OF_INPUT,
+            "prompt_tokens_details": OF_INPUT,
+            "output_tokens_details": OF_OUTPUT,
+            "completion_tokens_details": OF_OUTPUT,
         },
         "request_id": "r-1",
         "request": {},
@@ -119,6 +126,20 @@ def test_an_estimate_says_so() -> None:
     assert shown(answer(usage=usage))["usage"]["estimated"] is True
     assert "estimated" not in shown(answer(usage=USAGE))["usage"]
     assert "usage" not in shown(answer())
+
+
+def test_details_are_told_whole_or_not_at_all() -> None:
+    usage = Usage(input_tokens=1, output_tokens=2, total_tokens=3)
+    assert not [name for name in shown(answer(usage=usage))["usage"] if "details" in name]
+    usage.input_details = {"audio_tokens": None, "cache_write_tokens": 1}
+    told = shown(answer(usage=usage))["usage"]
+    assert told["prompt_tokens_details"] == {
+        "cached_tokens": 0,
+        "audio_tokens": 0,
+        "cache_write_tokens": 1,
+    }
+    assert "completion_tokens_details" not in told
+    assert usage.input_details == {"audio_tokens": None, "cache_write_tokens": 1}
 
 
 def test_a_chunk_bears_the_request_id_and_usage_where_it_has_any() -> None:

@@ -43,7 +43,7 @@ def test_an_answer_is_the_union_of_both_worlds(client: httpx.Client) -> None:
     assert usage["input_tokens"] == usage["prompt_tokens"] == 5
     assert usage["output_tokens"] == usage["completion_tokens"] == 4
     assert usage["total_tokens"] == 9
-    assert usage["prompt_tokens_details"] == {"cached_tokens": 2}
+    assert usage["prompt_tokens_details"] == {"cached_tokens": 2, "audio_tokens": 0}
 
 
 @pytest.mark.parametrize("stream", [False, True])

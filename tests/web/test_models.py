@@ -99,8 +99,11 @@ async def test_list_has_the_fields_of_openai_and_the_documented_ones() -> None:
     assert first["retirement_date"] == 1_798_761_600
     assert first["successor"] == "gpt-6-sol"
     assert first["available_regions"] == ["us", "eu"]
-    assert first["providers"] == ["my-openai", "my-azure"]
-    assert first["default_provider"] == "my-openai"
+    assert first["providers"] == [
+        {"id": "my-openai", "name": "my-openai"},
+        {"id": "my-azure", "name": "my-azure"},
+    ]
+    assert first["default_provider"] == first["providers"][0]
 
 
 async def test_a_model_without_facts_still_has_every_field() -> None:

@@ -26,6 +26,14 @@ _json: Final = msgspec.json.Encoder().encode
 
 
 _OWN_FIELDS: Final = frozenset(Completion.__struct_fields__)
+_OF_INPUT: Final[Json] = {"cached_tokens": 0, "audio_tokens": 0}
+_OF_OUTPUT: Final[Json] = {
+    "reasoning_tokens": 0,
+    "audio_tokens": 0,
+    "accepted_prediction_tokens": 0,
+    "rejected_prediction_tokens": 0,
+}
+"""OpenAI's details of usage, which it always gives; AssemblyAI's SDK for Python wants them all."""
 _HEAD_FIELDS: Final = frozenset(
     {"id", "object", "created", "model", "request_id", "choices", "usage", "error"}
 )
@@ -131,10 +139,14 @@ def error_json(
 
 
 def usage_fields(usage: Usage) -> ToldUsage | Json:
-    """Usage as callers read it, after what else the provider reports."""
+    """Usage as callers read it, after what else the provider reports.
+
+    Details that a provider gives are completed: of what it does not count there was none.
+    """
     read, written = usage.input_tokens, usage.output_tokens
-    of_input = UNSET if usage.input_details is None else usage.input_details
-    of_output = UNSET if usage.output_details is None else usage.output_details
+    given, told_of = usage.input_details, usage.output_details
+    of_input = UNSET if given is None else _completed(_OF_INPUT, given)
+    of_output = UNSET if told_of is None else _completed(_OF_OUTPUT, told_of)
     told = ToldUsage(
         read,
         written,
@@ -151,6 +163,14 @@ def usage_fields(usage: Usage) -> ToldUsage | Json:
         return told
     fields = msgspec.structs.asdict(told)
     return {**usage.extra, **{name: one for name, one in fields.items() if one is not UNSET}}
+
+
+def _completed(usual: Json, given: Json) -> Json:
+    whole = {**usual, **given}
+    for name in usual:
+        if whole[name] is None:
+            whole[name] = 0
+    return whole
 
 
 def _with_tool_calls(choice: Json) -> Json:

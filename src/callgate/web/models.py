@@ -26,6 +26,7 @@ from callgate.web.shapes import (
     ModelList,
     ModelObject,
     Pricing,
+    ProviderRef,
     Rates,
     TopProvider,
 )
@@ -97,12 +98,18 @@ class Models:
 
 
 def render(model: Model, pricing: Pricing) -> ModelObject:
-    """A model as callers see it."""
-    default_provider = model.deployments[0].provider if model.deployments else ""
+    """A model as callers see it.
+
+    Its providers are objects as AssemblyAI's SDK for Python wants them; that for Node.js looks at
+    none.
+    """
+    names = dict.fromkeys(one.provider for one in model.deployments)
+    providers = tuple(ProviderRef(id=name, name=name) for name in names)
+    default_provider = providers[0] if providers else ProviderRef(id="", name="")
     return ModelObject(
         id=model.name,
         created=model.created,
-        owned_by=model.creator or default_provider,
+        owned_by=model.creator or default_provider.id,
         name=model.display_name or model.name,
         description=model.description,
         creator=model.creator,
@@ -122,7 +129,7 @@ def render(model: Model, pricing: Pricing) -> ModelObject:
         retirement_date=_seconds(model.retirement_date),
         successor=model.successor,
         available_regions=model.regions,
-        providers=tuple(dict.fromkeys(one.provider for one in model.deployments)),
+        providers=providers,
         default_provider=default_provider,
     )
 

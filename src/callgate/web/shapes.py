@@ -26,6 +26,13 @@ class TopProvider(Struct, frozen=True, kw_only=True):
     max_completion_tokens: Count
 
 
+class ProviderRef(Struct, frozen=True, kw_only=True):
+    """A provider of the configuration, by the name that it has there."""
+
+    id: str
+    name: str
+
+
 class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """US dollars per million tokens."""
 
@@ -76,8 +83,8 @@ class ModelObject(Struct, frozen=True, kw_only=True):
     retirement_date: Count
     successor: str | None
     available_regions: tuple[str, ...]
-    providers: tuple[str, ...]
-    default_provider: str
+    providers: tuple[ProviderRef, ...]
+    default_provider: ProviderRef
 
 
 class ModelList(Struct, frozen=True, kw_only=True):
