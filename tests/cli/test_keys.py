@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from callgate.core import keys as shape
@@ -75,6 +78,22 @@ def test_list_never_shows_a_key(home: Home) -> None:
     for result in (home.run("keys", "list"), home.run("keys", "list", "--json")):
         assert key not in result.output
         assert key[-4:] in result.stdout
+
+
+def test_a_key_that_only_a_newer_version_understands_is_listed_as_such_and_can_be_revoked(
+    home: Home,
+) -> None:
+    name = make(home)["id"]
+    with closing(sqlite3.connect(home.data / "callgate.db")) as database, database:
+        database.execute("UPDATE keys SET capture = 'of-2031'")
+    assert "unreadable  ?" in home.run("keys", "list").stdout
+    refused = home.run("keys", "change", str(name), "--name", "other")
+    assert refused.exit_code == 1
+    assert "newer version" in refused.stderr
+    assert "it is unreadable" in home.run("keys", "rotate", str(name)).stderr
+    (revoked,) = home.json("keys", "revoke", str(name))
+    assert revoked["state"] == "revoked"
+    assert "of-2031" in revoked["unreadable"]
 
 
 def test_list_narrows_by_account_and_limit(home: Home) -> None:

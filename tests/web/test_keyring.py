@@ -77,10 +77,12 @@ class Clock:
         return self.now
 
 
-def key(name: bytes, expires: int | None = None, revoked: int | None = None) -> Key:
+def key(
+    name: bytes, expires: int | None = None, revoked: int | None = None, unreadable: str = ""
+) -> Key:
     return Key(
         id=f"key_{name.decode()}", digest=name, hint="", name="", account="a", region="us",
-        created=0, expires=expires, revoked=revoked,
+        created=0, expires=expires, revoked=revoked, unreadable=unreadable,
     )  # fmt: skip
 
 
@@ -395,6 +397,10 @@ async def test_what_was_found_before_the_keys_were_read_anew_is_not_remembered()
         (key(b"1", expires=1000), "key key_1 expired at 1970-01-01 00:00:01 UTC"),
         (key(b"1", revoked=2000), "key key_1 was revoked at 1970-01-01 00:00:02 UTC"),
         (key(b"2"), "the store has no such key"),
+        (
+            key(b"1", unreadable="Invalid enum value"),
+            "key key_1 holds what this version does not understand: Invalid enum value",
+        ),
     ],
 )
 async def test_the_operator_alone_is_told_why_a_key_is_refused(dead: Key, told: str) -> None:

@@ -12,7 +12,9 @@ from callgate.cli.output import day, json_line, printable
 from callgate.core.allowance import Allowance
 from callgate.store.base import Key
 
-_STATES = {"active": "green", "ending": "yellow", "expired": "red", "revoked": "red"}
+_STATES = {
+    "active": "green", "ending": "yellow", "expired": "red", "revoked": "red", "unreadable": "red",
+}  # fmt: skip
 
 
 def tell_new(text: str, key: Key, *, as_json: bool, replaces: Key | None = None) -> None:
@@ -33,11 +35,15 @@ def tell_new(text: str, key: Key, *, as_json: bool, replaces: Key | None = None)
 
 
 def state(key: Key, now: int) -> str:
-    """`active`, `ending` (to be refused from a set time on), `expired` or `revoked`."""
+    """`active`, `ending` (to be refused from a set time on), `expired`, `revoked` or `unreadable`
+    (refused, as a newer version has written what this one does not understand).
+    """
     if key.revoked is not None and key.revoked <= now:
         return "revoked"
     if key.expires is not None and key.expires <= now:
         return "expired"
+    if key.unreadable:
+        return "unreadable"
     return "active" if key.revoked is None else "ending"
 
 
@@ -45,6 +51,8 @@ def public(key: Key, now: int) -> dict[str, Any]:
     """A key as JSON: everything but its digest. Times are Unix milliseconds."""
     fields = msgspec.structs.asdict(key)
     del fields["digest"]
+    if not key.unreadable:
+        del fields["unreadable"]
     allowance = None if key.allowance is None else msgspec.to_builtins(key.allowance)
     fields |= {"limits": dict(key.limits), "allowance": allowance}
     return {**fields, "state": state(key, now), "ends": key.dead_at()}
@@ -54,6 +62,8 @@ def row(key: Key, now: int) -> tuple[str, ...]:
     """A key as the cells of a line of the list."""
     condition = state(key, now)
     only = "all" if key.models is None else ", ".join(_with_limit(key, name) for name in key.models)
+    if key.unreadable:
+        only = "?"
     others = [_with_limit(key, name) for name in key.limits if name not in (key.models or ())]
     others += _allowed(key)
     models = only + (f"; limits {', '.join(others)}" if others else "")

@@ -44,6 +44,9 @@ class Key(Struct, frozen=True, kw_only=True):
     `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`;
     `allowance` are limits of its own on tokens and money;
     `capture` says whether payloads are kept, in place of the configuration (None: as that says).
+    `unreadable` is no part of what is stored: it says what of it this version of Callgate does not
+    understand, as a newer one may have written it. Such a key is refused, since nobody knows what
+    it may do; its other fields that can be changed are not filled in.
     """
 
     id: str
@@ -59,10 +62,12 @@ class Key(Struct, frozen=True, kw_only=True):
     limits: Mapping[str, int] = {}
     capture: KeyMode | None = None
     allowance: Allowance | None = None
+    unreadable: str = ""
 
     def dead_at(self) -> int | None:
         """The instant from which the key is refused, if any."""
-        ends = [end for end in (self.expires, self.revoked) if end is not None]
+        unread = self.created if self.unreadable else None
+        ends = [end for end in (self.expires, self.revoked, unread) if end is not None]
         return min(ends) if ends else None
 
 
@@ -101,7 +106,7 @@ class Keys(Protocol):
         """Put what `edit` makes of the key in its place, in one step; None where there is none.
 
         Only `CHANGEABLE` fields are taken from it. What `edit` raises leaves the key as it was.
-        Returns the key as it is then.
+        Returns the key as it is then. Raises StoreError where it is `unreadable`.
         """
         ...
 

@@ -39,7 +39,9 @@ from callgate.store.usage import Total, totals_of, usage_of
 
 KEYS_VERSION = "keys_version"
 
-_KEY_COLUMNS = tuple(keys.c[field] for field in Key.__struct_fields__)
+_KEY_FIELDS = tuple(field for field in Key.__struct_fields__ if field in keys.c)
+_KEY_COLUMNS = tuple(keys.c[field] for field in _KEY_FIELDS)
+_PLAIN = ("name", "expires", *(field for field in _KEY_FIELDS if field not in CHANGEABLE))
 
 _PAGE = 200
 _PAGE_READ_FOR = 2000  # where few of them will be wanted
@@ -117,6 +119,11 @@ class SqlKeys:
             if row is None:
                 return None
             before = _key(row)
+            if before.unreadable:
+                raise StoreError(
+                    f"the key {key_id} holds what this version of Callgate does not understand "
+                    f"({before.unreadable}); change it with the newer version that wrote it"
+                )
             edited = edit(before)
             changes = {name: getattr(edited, name) for name in CHANGEABLE}
             after = msgspec.structs.replace(before, **changes)
@@ -295,12 +302,18 @@ def floor(unix_ms: int) -> bytes:
 
 
 def _insert_key(connection: Connection, key: Key) -> None:
-    connection.execute(insert(keys), [msgspec.to_builtins(key, builtin_types=(bytes,))])
+    told = msgspec.to_builtins(key, builtin_types=(bytes,))
+    connection.execute(insert(keys), [{field: told[field] for field in _KEY_FIELDS}])
     bump(connection)
 
 
 def _key(row: Row[Any]) -> Key:
-    return msgspec.convert(dict(zip(Key.__struct_fields__, row, strict=True)), Key)
+    fields = dict(zip(_KEY_FIELDS, row, strict=True))
+    try:
+        return msgspec.convert(fields, Key)
+    except msgspec.ValidationError as error:
+        # One key of a newer version must not keep what is known of all others as it was.
+        return Key(**{name: fields[name] for name in _PLAIN}, unreadable=str(error))
 
 
 def bump(connection: Connection, by: int = 1) -> None:

@@ -26,6 +26,7 @@ _MISS_SECONDS = 1.0
 _MAX_MISSES = 10_000
 _MAX_HEADERS = 10_000
 _LONGEST_HEADER = 256  # a key may stand behind as much white space as a head has room for
+_MAX_TOLD = 20
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
 _LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
@@ -88,6 +89,9 @@ class Keyring:
                 self._companion.read()
             self._by_digest, self._version = found, version
             self._by_header = {}
+            if odd := [key.id for key in found.values() if key.unreadable]:
+                told = "keys are refused that this version does not understand"
+                _log.warning(told, extra={"detail": ", ".join(odd[:_MAX_TOLD])})
             if self._remember is not None:
                 self._remember(found.values())
 
@@ -235,5 +239,7 @@ class Keyring:
 
 def _death(key: Key, at: int) -> str:
     """Since when a key is refused, and why, by its id."""
+    if key.unreadable:
+        return f"key {key.id} holds what this version does not understand: {key.unreadable}"
     what = "was revoked" if at == key.revoked else "expired"
     return f"key {key.id} {what} at {datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"

@@ -7,9 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import update
 
 from callgate.core.allowance import Allowance
-from callgate.store.base import Key, Store
+from callgate.store.base import Key, Store, StoreError
+from callgate.store.sql import writing
+from callgate.store.tables import keys
 
 
 def made(number: int = 1, **changes: Any) -> Key:
@@ -41,6 +44,25 @@ def test_a_key_comes_back_as_it_was_given(store: Store, key: Key) -> None:
     store.keys.add(key)
     assert store.keys.find(key.digest) == key
     assert store.keys.all() == [key]
+
+
+def test_a_key_that_a_newer_version_has_written_is_refused_and_holds_up_no_other(
+    store: Store,
+) -> None:
+    for number in (1, 2):
+        store.keys.add(made(number, expires=1_900_000_000_000))
+    with writing(store.keys._engine) as connection:  # type: ignore[attr-defined]
+        newer = {"capture": "of-2031", "limits": {"gpt-4.1": {"per_hour": 9}}}
+        connection.execute(update(keys).where(keys.c.id == "key_1").values(newer))
+    odd, other = store.keys.all()
+    assert "of-2031" in odd.unreadable or "limits" in odd.unreadable
+    assert odd.dead_at() == odd.created
+    assert store.keys.find(odd.digest) == odd
+    assert other == made(2, expires=1_900_000_000_000)
+    with pytest.raises(StoreError, match=r"key_1 .* newer version"):
+        store.keys.change("key_1", lambda key: msgspec.structs.replace(key, name="renamed"))
+    assert store.keys.revoke("key_1", 7) is True
+    assert store.keys.all()[0].revoked == 7
 
 
 def test_an_unknown_digest_finds_nothing(store: Store) -> None:
