@@ -126,7 +126,7 @@ async def test_a_token_serves_on_while_no_new_one_is_given(
     service: TokenService, key_file: str
 ) -> None:
     clock = Clock()
-    tokens = GoogleToken(key_file, clock)
+    tokens = GoogleToken(key_file, clock, clock)
     await tokens.get()
     service.status = 400
     clock.now += 3600 - LATE - 60
@@ -141,6 +141,34 @@ async def test_a_token_serves_on_while_no_new_one_is_given(
     assert "Invalid JWT Signature" in (caught.value.detail or "")
     service.status = 200
     clock.now += PAUSE + 1
+    assert (await tokens.get()).reveal().startswith("token-")
+
+
+async def test_a_clock_that_is_set_back_makes_no_token_good_for_longer(
+    service: TokenService, key_file: str
+) -> None:
+    clock, steady = Clock(), Clock()
+    tokens = GoogleToken(key_file, clock, steady)
+    await tokens.get()
+    clock.now -= 3000
+    steady.now += 3000
+    assert (await tokens.get()).reveal() == "token-1"
+    steady.now += 3600 - 3000 - EARLY + 60
+    assert (await tokens.get()).reveal() == "token-2"
+    clock.now += 86_400  # the machine slept, and the other clock did
+    assert (await tokens.get()).reveal() == "token-3"
+
+
+async def test_a_failure_is_over_in_time_also_where_the_clock_is_set_back(
+    service: TokenService, key_file: str
+) -> None:
+    clock, steady = Clock(), Clock()
+    tokens = GoogleToken(key_file, clock, steady)
+    service.status = 400  # as Google refuses what is signed by a clock that is ahead
+    with pytest.raises(GatewayError):
+        await tokens.get()
+    service.status, clock.now = 200, clock.now - 3600
+    steady.now += PAUSE + 1
     assert (await tokens.get()).reveal().startswith("token-")
 
 

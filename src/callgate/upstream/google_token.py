@@ -38,16 +38,27 @@ class GoogleToken:
 
     `credentials_file` is a service account's key; without one, credentials are found as Google's
     own tools find them (https://cloud.google.com/docs/authentication/application-default-credentials).
+    `clock` is Unix seconds, and goes on while the machine sleeps; `steady` is seconds of a clock
+    that nobody sets back, which would make a token good for longer, and a failure last.
     """
 
-    __slots__ = ("_clock", "_credentials", "_expires", "_failed", "_file", "_lock", "_token")
+    __slots__ = (
+        "_clock", "_credentials", "_expires", "_failed", "_file", "_lock", "_steady", "_token",
+        "_until",
+    )  # fmt: skip
 
-    def __init__(self, credentials_file: str = "", clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        credentials_file: str = "",
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._file = credentials_file
         self._clock = clock
+        self._steady = steady
         self._credentials: Credentials | None = None
         self._token = Secret("")
-        self._expires = 0.0
+        self._expires = self._until = 0.0  # by either clock
         self._failed: tuple[float, GatewayError] | None = None
         self._lock = asyncio.Lock()
 
@@ -62,19 +73,20 @@ class GoogleToken:
         async with self._lock:
             if self._left > EARLY:
                 return self._token
-            if self._failed is not None and self._clock() - self._failed[0] < PAUSE:
+            if self._failed is not None and self._steady() - self._failed[0] < PAUSE:
                 return self._old_or(self._failed[1])
             try:
-                token, self._expires = await asyncio.to_thread(self._renew)
+                token, expires = await asyncio.to_thread(self._renew)
             except GatewayError as error:
-                self._failed = (self._clock(), error)
+                self._failed = (self._steady(), error)
                 return self._old_or(error)
             self._token, self._failed = Secret(token), None
+            self._expires, self._until = expires, self._steady() + expires - self._clock()
             return self._token
 
     @property
     def _left(self) -> float:
-        return self._expires - self._clock()
+        return min(self._expires - self._clock(), self._until - self._steady())
 
     def _old_or(self, error: GatewayError) -> Secret:
         if self._left > LATE:
