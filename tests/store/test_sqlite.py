@@ -23,6 +23,7 @@ from callgate.core.chat import Usage
 from callgate.store import schema, tables
 from callgate.store.base import (
     USAGE_DIMENSIONS,
+    Key,
     Query,
     RequestLog,
     StoreAwayError,
@@ -242,6 +243,28 @@ def test_a_failure_tells_nothing_of_the_values(path: Path, url: str) -> None:
     assert "planted" not in str(told.value)
     assert "planted" not in str(told.value.__cause__)
     store.close()
+
+
+def _key(number: int) -> Key:
+    return Key(
+        id=f"key_{number}", digest=bytes([number]) * 32, hint="", name="", account="a",
+        region="us", created=1,
+    )  # fmt: skip
+
+
+def test_keys_that_became_different_never_have_one_version(path: Path, url: str) -> None:
+    """Or a gateway would not look at a store restored from a backup, and changed since."""
+    with closing(open_store(url)) as store:
+        store.keys.add(_key(1))
+        backup = path.with_name("backup.db")
+        with closing(sqlite3.connect(path)) as database:
+            database.execute(f"VACUUM INTO '{backup}'")
+        store.keys.add(_key(2))
+        seen = store.keys.version()
+    with closing(open_store(f"sqlite:///{backup}")) as restored:
+        assert restored.keys.version() < seen
+        restored.keys.revoke("key_1", 5)
+        assert restored.keys.version() != seen
 
 
 def test_the_revisions_lead_to_the_tables_that_the_queries_know(path: Path, url: str) -> None:

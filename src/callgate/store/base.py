@@ -79,7 +79,10 @@ class Keys(Protocol):
     """Callers' keys."""
 
     def version(self) -> int:
-        """A number that changes with every change of a key or an override; cheap to ask."""
+        """A number that changes with every change of a key or an override; cheap to ask.
+
+        Two histories of changes never come to the same one, such as that of a restored backup.
+        """
         ...
 
     def all(self) -> Sequence[Key]:

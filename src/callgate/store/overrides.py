@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from callgate.core.override import Kind, Override
-from callgate.store.sql import bump, reading, writing
+from callgate.store.sql import bump, reading, shut_out, writing
 from callgate.store.tables import overrides
 
 _COLUMNS = tuple(overrides.c[field] for field in Override.__struct_fields__)
@@ -30,7 +30,7 @@ class SqlOverrides:
         """Set what `edit` makes of all there are as the settings of this one, in one step."""
         mine = (overrides.c.kind == kind, overrides.c.name == name)
         with writing(self._engine) as connection:
-            bump(connection, 0)  # shuts out whoever else would change one meanwhile
+            shut_out(connection)
             found = _all(connection)
             settings = edit(found)
             present = next((one for one in found if (one.kind, one.name) == (kind, name)), None)

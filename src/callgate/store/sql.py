@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
+from secrets import randbelow
 from typing import Any
 
 import msgspec
@@ -38,6 +39,7 @@ from callgate.store.tables import keys, meta, records
 from callgate.store.usage import Total, totals_of, usage_of
 
 KEYS_VERSION = "keys_version"
+_STEP = 1 << 32  # of 63 bits that there are: enough for four billion changes
 
 _KEY_FIELDS = tuple(field for field in Key.__struct_fields__ if field in keys.c)
 _KEY_COLUMNS = tuple(keys.c[field] for field in _KEY_FIELDS)
@@ -91,7 +93,7 @@ class SqlKeys:
     def add_first(self, key: Key) -> bool:
         """Keep a key if there is none yet; whether it is kept. Of several at once, one is."""
         with writing(self._engine) as connection:
-            bump(connection, 0)  # shuts out whoever else would add one meanwhile
+            shut_out(connection)
             first = connection.execute(select(keys.c.id).limit(1)).one_or_none() is None
             if first:
                 _insert_key(connection, key)
@@ -114,7 +116,7 @@ class SqlKeys:
     def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
         """Put what `edit` makes of the key in its place, in one step; None where there is none."""
         with writing(self._engine) as connection:
-            bump(connection, 0)  # shuts out whoever else would change a key meanwhile
+            shut_out(connection)
             row = connection.execute(select(*_KEY_COLUMNS).where(keys.c.id == key_id)).one_or_none()
             if row is None:
                 return None
@@ -316,8 +318,21 @@ def _key(row: Row[Any]) -> Key:
         return Key(**{name: fields[name] for name in _PLAIN}, unreadable=str(error))
 
 
-def bump(connection: Connection, by: int = 1) -> None:
-    """Count the version up. Even by nothing it shuts out whoever else would, until the end."""
+def bump(connection: Connection) -> None:
+    """Give the keys and overrides another version, which no other history of them comes to.
+
+    A gateway may know changes that a store brought back from a backup has never had. Counted one by
+    one, its next changes would bear those numbers, and the gateway would not look at them.
+    """
+    _raise_version(connection, 1 + randbelow(_STEP))
+
+
+def shut_out(connection: Connection) -> None:
+    """Keep everyone else from changing a key or an override until the transaction ends."""
+    _raise_version(connection, 0)
+
+
+def _raise_version(connection: Connection, by: int) -> None:
     statement = update(meta).where(meta.c.name == KEYS_VERSION).values(value=meta.c.value + by)
     connection.execute(statement)
 

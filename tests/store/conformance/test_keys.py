@@ -75,7 +75,6 @@ def test_of_several_first_keys_at_once_one_is_kept(store: Store) -> None:
         kept = list(pool.map(store.keys.add_first, map(made, range(4))))
     assert sorted(kept) == [False, False, False, True]
     assert store.keys.all() == [made(kept.index(True))]
-    assert store.keys.version() == 1
 
 
 def test_all_lists_the_oldest_first(store: Store) -> None:
@@ -187,4 +186,3 @@ def test_changes_at_once_are_all_kept(store: Store) -> None:
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add, range(12)))
     assert store.keys.all()[0].limits == {f"m{number}": number for number in range(12)}
-    assert store.keys.version() == 13
