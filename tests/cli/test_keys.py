@@ -120,6 +120,7 @@ def test_revoke_ends_a_key_and_says_so_once(home: Home) -> None:
     assert "is revoked." in home.run("keys", "revoke", key_id).stdout
     (listed,) = home.json("keys", "list")
     assert listed["state"] == "revoked"
+    assert listed["created"] <= listed["revoked"] == listed["ends"]
     assert "already" in home.run("keys", "revoke", key_id).stdout
     assert home.json("keys", "list") == [listed]
 

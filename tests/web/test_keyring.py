@@ -352,6 +352,22 @@ async def test_what_follows_the_keys_is_told_of_each_change_once(
     following.cancel()
 
 
+@pytest.mark.parametrize("dead", [{"revoked": -5_000_000}, {"unreadable": "?", "revoked": None}])
+async def test_what_is_refused_at_once_is_refused_also_where_the_clock_is_behind(
+    dead: dict[str, Any],
+) -> None:
+    clock = Clock()
+    made = msgspec.structs.replace(key(b"1", **dead), created=4_000_000)
+    assert made.ends() > clock() * 1000
+    ring = Keyring(Store(made), clock)
+    ring.load()
+    ring.learn(b"Bearer 1", made)
+    assert ring.known(b"Bearer 1") is None
+    with pytest.raises(GatewayError, match="Unauthorized") as caught:
+        await ring.find(b"1")
+    assert "1970-01-01 01:23:20" in caught.value.detail or "?" in caught.value.detail
+
+
 async def test_a_key_that_is_found_dead_stays_out() -> None:
     store = Store()
     ring = Keyring(store, Clock())

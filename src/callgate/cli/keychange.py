@@ -173,4 +173,4 @@ def _tell(before: Key, after: Key, now: int, *, as_json: bool) -> None:
         click.echo(f"  {printable(what, 100)}: {said.get(what, '-')} -> {says.get(what, '-')}")
     condition = state(after, now)
     if condition in ("ending", "expired"):
-        note(f"it is {condition}: {day(after.dead_at())}")
+        note(f"it is {condition}: {day(after.ends())}")

@@ -175,7 +175,7 @@ def revoke(*, config: Config, key_id: str, as_json: bool) -> None:
     with opened(config) as store:
         key = find_key(store.keys, key_id)
         before = state(key, now)
-        store.keys.revoke(key.id, now)
+        store.keys.revoke(key.id, -now)
         key = find_key(store.keys, key.id)
     if as_json:
         json_line(public(key, now))
@@ -213,7 +213,7 @@ def rotate(*, config: Config, key_id: str, overlap: int, as_json: bool) -> None:
         expires = None if old.expires is None else now + (old.expires - old.created)
         # The new key first: were it interrupted here, both would work, rather than none.
         text, key = add_key(store.keys, msgspec.structs.replace(old, created=now, expires=expires))
-        store.keys.revoke(old.id, now + overlap)
+        store.keys.revoke(old.id, now + overlap if overlap else -now)
         old = find_key(store.keys, old.id)
     tell_new(text, key, as_json=as_json, replaces=old)
 

@@ -31,7 +31,7 @@ def tell_new(text: str, key: Key, *, as_json: bool, replaces: Key | None = None)
         err=True,
     )
     if replaces is not None:
-        click.echo(f"It replaces {replaces.id}, which ends {day(replaces.dead_at())}.", err=True)
+        click.echo(f"It replaces {replaces.id}, which ends {day(replaces.ends())}.", err=True)
 
 
 def state(key: Key, now: int) -> str:
@@ -54,8 +54,9 @@ def public(key: Key, now: int) -> dict[str, Any]:
     if not key.unreadable:
         del fields["unreadable"]
     allowance = None if key.allowance is None else msgspec.to_builtins(key.allowance)
-    fields |= {"limits": dict(key.limits), "allowance": allowance}
-    return {**fields, "state": state(key, now), "ends": key.dead_at()}
+    revoked = None if key.revoked is None else abs(key.revoked)
+    fields |= {"revoked": revoked, "limits": dict(key.limits), "allowance": allowance}
+    return {**fields, "state": state(key, now), "ends": key.ends()}
 
 
 def row(key: Key, now: int) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def row(key: Key, now: int) -> tuple[str, ...]:
         f"…{key.hint}",
         key.region,
         day(key.created),
-        day(key.dead_at()),
+        day(key.ends()),
         click.style(condition, fg=_STATES[condition]),
         printable(models, 120),
     )

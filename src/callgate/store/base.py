@@ -44,6 +44,8 @@ class Key(Struct, frozen=True, kw_only=True):
     `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`;
     `allowance` are limits of its own on tokens and money;
     `capture` says whether payloads are kept, in place of the configuration (None: as that says).
+    `revoked` is from when on it is refused, or, below zero, minus when it was refused at once: that
+    holds whatever the clock of a gateway says.
     `unreadable` is no part of what is stored: it says what of it this version of Callgate does not
     understand, as a newer one may have written it. Such a key is refused, since nobody knows what
     it may do; its other fields that can be changed are not filled in.
@@ -65,10 +67,16 @@ class Key(Struct, frozen=True, kw_only=True):
     unreadable: str = ""
 
     def dead_at(self) -> int | None:
-        """The instant from which the key is refused, if any."""
-        unread = self.created if self.unreadable else None
-        ends = [end for end in (self.expires, self.revoked, unread) if end is not None]
-        return min(ends) if ends else None
+        """The instant from which the key is refused, if any; below zero: whatever the time is."""
+        return min(self._ends(), default=None)
+
+    def ends(self) -> int | None:
+        """When it ends, or has ended, if it does."""
+        return min(map(abs, self._ends()), default=None)
+
+    def _ends(self) -> list[int]:
+        unread = -self.created if self.unreadable else None
+        return [end for end in (self.expires, self.revoked, unread) if end is not None]
 
 
 CHANGEABLE = ("name", "expires", "models", "limits", "capture", "allowance")
@@ -102,7 +110,10 @@ class Keys(Protocol):
         ...
 
     def revoke(self, key_id: str, at: int) -> bool:
-        """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
+        """Refuse the key from `at` on, unless it ends earlier; False where there is none.
+
+        Below zero, `at` is minus the present time, and the key refused at once.
+        """
         ...
 
     def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:

@@ -100,8 +100,11 @@ class SqlKeys:
         return first
 
     def revoke(self, key_id: str, at: int) -> bool:
-        """Refuse the key from `at` on, unless it ends earlier; False where there is none."""
-        later = or_(keys.c.revoked.is_(None), keys.c.revoked > at)
+        """Refuse the key from `at` on, unless it ends earlier; False where there is none.
+
+        Below zero, `at` is minus the present time, and the key refused at once.
+        """
+        later = or_(keys.c.revoked.is_(None), keys.c.revoked > max(at, -1))
         statement = (
             update(keys)
             .where(keys.c.id == key_id)

@@ -242,4 +242,5 @@ def _death(key: Key, at: int) -> str:
     if key.unreadable:
         return f"key {key.id} holds what this version does not understand: {key.unreadable}"
     what = "was revoked" if at == key.revoked else "expired"
-    return f"key {key.id} {what} at {datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    then = datetime.fromtimestamp(abs(at) // 1000, UTC)
+    return f"key {key.id} {what} at {then:%Y-%m-%d %H:%M:%S} UTC"

@@ -56,7 +56,7 @@ def test_a_key_that_a_newer_version_has_written_is_refused_and_holds_up_no_other
         connection.execute(update(keys).where(keys.c.id == "key_1").values(newer))
     odd, other = store.keys.all()
     assert "of-2031" in odd.unreadable or "limits" in odd.unreadable
-    assert odd.dead_at() == odd.created
+    assert (odd.dead_at(), odd.ends()) == (-odd.created, odd.created)
     assert store.keys.find(odd.digest) == odd
     assert other == made(2, expires=1_900_000_000_000)
     with pytest.raises(StoreError, match=r"key_1 .* newer version"):
@@ -118,7 +118,16 @@ def test_revoking_can_bring_the_end_forward_but_not_put_it_off(store: Store) -> 
         assert store.keys.revoke("key_1", at) is True
         found = store.keys.find(made().digest)
         assert found is not None
-        assert found.dead_at() == ends
+        assert found.dead_at() == found.ends() == ends
+
+
+def test_what_is_revoked_at_once_ends_whatever_the_clock_says(store: Store) -> None:
+    store.keys.add(made())
+    for at in (500, -400, -300, 200):
+        assert store.keys.revoke("key_1", at) is True
+    found = store.keys.find(made().digest)
+    assert found is not None
+    assert (found.dead_at(), found.ends()) == (-400, 400)
 
 
 CHANGES = {
