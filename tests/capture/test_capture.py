@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import httpx
+import pytest
 
 from callgate.capture import files
 from callgate.cli.keys import add_key
@@ -43,7 +44,7 @@ def kept(capturing: Gateway, request_id: str) -> Captured | None:
     return files.read(found)
 
 
-def ask(capturing: Gateway, key: str, model: str, **more: object) -> httpx.Response:
+def ask(capturing: Gateway, key: str, model: str, /, **more: object) -> httpx.Response:
     headers = more.pop("headers", {})
     with capturing.client(key, headers=headers) as client:
         body = {"model": f"plain-{model}", "prompt": "x", **ONCE, **more}
@@ -79,6 +80,22 @@ def test_of_whom_what_is_kept(capturing: Gateway) -> None:
         assert found == [good, bad, asked], mode
     record = capturing.record(answers[-1].headers["x-request-id"])
     assert record["notes"] == ["capture was asked for by header, and the key forbids it"]
+
+
+@pytest.mark.parametrize("wrong", [{}, {"temperature": "hot"}, {"model": 5}])
+def test_a_request_may_ask_that_nothing_of_it_be_kept(
+    capturing: Gateway, wrong: dict[str, object]
+) -> None:
+    asked = {"zero_data_retention": True, "user": "Ada Lovelace", **wrong}
+    answer = ask(capturing, capturing.key, "ok", headers=FULL, **asked)
+    assert answer.status_code == (400 if wrong else 200)
+    request_id = answer.headers["x-request-id"]
+    assert kept(capturing, request_id) is None
+    record = capturing.record(request_id)
+    assert "prompt_sha256" not in record
+    assert "Lovelace" not in json.dumps(record)
+    without = ask(capturing, capturing.key, "ok", **{**asked, "zero_data_retention": False})
+    assert kept(capturing, without.headers["x-request-id"]) is not None
 
 
 def test_both_sides_of_the_gateway_are_kept(capturing: Gateway) -> None:

@@ -216,9 +216,12 @@ PROMPT_FIELDS = frozenset({"messages", "prompt"})
 
 
 class Named(Struct):
-    """The model that a body names, whatever else may be wrong with it."""
+    """The model that a body names, and whether it asks that nothing of it be kept, whatever else
+    may be wrong with it.
+    """
 
-    model: Name
+    model: Any = None
+    zero_data_retention: Any = None
 
 
 class Usage(Struct, kw_only=True, omit_defaults=True):

@@ -94,6 +94,7 @@ class Call:
         "target",
         "token_quota",
         "trace",
+        "unkept",
         "upstream_ns",
         "upstream_until",
         "usage",
@@ -139,6 +140,7 @@ class Call:
         self.notes: list[str] = []
         self.trace: TraceContext | None = None
         self.settled = False
+        self.unkept = False
         self.tape: Tape | None = None
 
     def count_upstream(self, since: int) -> int:
@@ -168,8 +170,8 @@ class Call:
 
     @property
     def private(self) -> bool:
-        """Whether the caller's key forbids that anything of what is said be kept."""
-        return self.key is not None and self.key.capture == "never"
+        """Whether the request, or its key, forbids that anything of what is said be kept."""
+        return self.unkept or (self.key is not None and self.key.capture == "never")
 
     def server_timing(self) -> bytes:
         """The value of `Server-Timing` (https://www.w3.org/TR/server-timing/), in ms."""
@@ -246,7 +248,7 @@ class Call:
             record.notes = self.notes
         if self.trace is not None:
             record.trace = self.trace
-        if self.tape is not None:
+        if self.tape is not None and not self.private:
             record.captured = self.tape.decide(self.error, self.attempts)
 
 

@@ -8,9 +8,10 @@ from time import perf_counter_ns
 from typing import Final
 
 import msgspec
+from msgspec import Raw
 
 from callgate.core.captured import HEADER, Failure
-from callgate.core.chat import Chunk, Named
+from callgate.core.chat import Chunk, Name, Named
 from callgate.core.present import response_json
 from callgate.core.record import BEGUN
 from callgate.core.sse import encode as event
@@ -40,6 +41,7 @@ CHAT_PATH: Final = "/v1/chat/completions"
 _DONE = b"data: [DONE]\n\n"
 _UNBUFFERED = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 _LARGE: Final = 1_000_000
+_TRUE: Final = Raw(b"true")
 
 
 class Chat:
@@ -141,9 +143,11 @@ class Chat:
             else:
                 request = parse_chat(body)
         except GatewayError:
-            self._note_model(call, key, body)
+            self._note(call, key, body)
             raise
         call.request, call.parameters = request, parameters(request)
+        if request.unknown:
+            call.unkept = request.raw.get("zero_data_retention") == _TRUE
         model = admission.choose(call, key, request.body.model)
         if len(body) > _LARGE and (request.body.fallbacks or model.fallbacks):
             # Each may be read anew, as above.
@@ -152,10 +156,13 @@ class Chat:
             found = admission.candidates(key, request, model)
         return await admission.enter(call, key, found)
 
-    def _note_model(self, call: Call, key: Key, body: bytes) -> None:
+    def _note(self, call: Call, key: Key, body: bytes) -> None:
         """A body with mistakes may still name its model: limits can then be told."""
         try:
-            self.engine.admission.choose(call, key, msgspec.json.decode(body, type=Named).model)
+            named = msgspec.json.decode(body, type=Named)
+            call.unkept = named.zero_data_retention is True
+            model = msgspec.convert(named.model, Name)
+            self.engine.admission.choose(call, key, model)
         except (msgspec.MsgspecError, UnicodeError, RecursionError, GatewayError):
             return
 
