@@ -58,7 +58,7 @@ def test_what_is_not_there_and_what_does_not_change_is_told(home: Home) -> None:
     assert "there are no accounts" in home.run("accounts", "list").stderr
     told = [home.run("accounts", "set", "bob", "--budget-day", "5").stdout for _ in range(2)]
     assert told[0].startswith("Account bob is changed")
-    assert told[1].startswith("Account bob was so already.")
+    assert told[1].startswith("Account bob was already set that way.")
 
 
 @pytest.mark.parametrize(

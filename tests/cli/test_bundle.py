@@ -113,7 +113,7 @@ def test_a_bundle_that_would_hold_a_secret_is_not_written(
     monkeypatch.setattr("callgate.cli.bundle.examine", lambda *_: [Leak("x.txt", 3, "a secret")])
     result = home.run("bundle", one.request_id, "-o", str(tmp_path / "s.zip"))
     assert result.exit_code == 1
-    assert "the bundle would hold secrets: x.txt: a secret" in result.stderr
+    assert "the bundle would contain secrets: x.txt: a secret" in result.stderr
     assert not (tmp_path / "s.zip").exists()
 
 

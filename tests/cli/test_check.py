@@ -79,11 +79,11 @@ def test_a_key_that_may_call_but_not_list(tmp_path: Path) -> None:
     ("reply", "state", "words"),
     [
         (Reply(404, {}), "warning", "has no list of models"),
-        (Reply(429, {"error": {"message": "slow"}}), "warning", "not give its list now"),
-        (Reply(503, b"away"), "warning", "not give its list now"),
-        (Reply(200, b"<html>a portal</html>"), "problem", "no list of models"),
-        (Reply(200, {"models": 5}), "problem", "no list of models"),
-        (Reply(302, b""), "problem", "no list of models"),
+        (Reply(429, {"error": {"message": "slow"}}), "warning", "cannot give its list right now"),
+        (Reply(503, b"away"), "warning", "cannot give its list right now"),
+        (Reply(200, b"<html>a portal</html>"), "problem", "not a list of models"),
+        (Reply(200, {"models": 5}), "problem", "not a list of models"),
+        (Reply(302, b""), "problem", "not a list of models"),
     ],
 )
 def test_a_reply_that_is_no_list_is_told_by_what_it_is(
@@ -96,7 +96,7 @@ def test_a_reply_that_is_no_list_is_told_by_what_it_is(
     assert words in found["what"]
     assert result.exit_code == (state == "problem")
     told = [one["what"] for one in findings(result) if "gpt-4.1" in one["what"]]
-    assert any("cannot be told" in one for one in told)
+    assert any("it is unknown whether" in one for one in told)
 
 
 def test_a_provider_that_refuses_connections_is_a_problem(tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_problem(home: Home) -> None:
     assert "data_dir" not in parts
     (home.data / "journal").touch(mode=0o600)  # not even root can write into that
     found = of(home.run("check", "--offline", "--json"), "data_dir")
-    assert (found["state"], "may write to" in found["what"]) == ("problem", True)
+    assert (found["state"], "can write to" in found["what"]) == ("problem", True)
     assert str(home.data / "journal") in found["what"]
 
 
@@ -266,6 +266,6 @@ def test_models_of_unknown_price_under_a_budget_are_named(tmp_path: Path) -> Non
     budget = '[accounts."*"]\nbudget_month = 5'
     found = of(run(tmp_path, text + budget, *arguments), "prices")
     assert found["state"] == "warning"
-    assert "used of own:" in found["what"]
+    assert "do not count own:" in found["what"]
     priced = text + "price = { input = 1, output = 2 }\n" + budget
     assert of(run(tmp_path, priced, *arguments), "prices")["state"] == "ok"

@@ -77,14 +77,14 @@ def test_options_reach_the_store_and_the_rest_stays(home: Home) -> None:
     assert "  rate limit of gpt-4.1: - -> 5\n" in told.stdout
     assert "it is expired" in told.stderr
     again = home.run("keys", "change", key_id, "--rate-limit", "gpt-4.1=5", "--name", "batch")
-    assert again.stdout.endswith("was so already.\n")
+    assert again.stdout.endswith("was already set that way.\n")
 
 
 def test_an_unknown_id_offers_what_may_be_meant_and_a_revoked_key_stays(home: Home) -> None:
     key_id = str(make(home)["id"])
     unknown = home.run("keys", "change", key_id[:-1], "--budget-day", "5")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
-    assert unknown.stderr.startswith("callgate: there is no key with the id")
+    assert unknown.stderr.startswith("callgate: no key has the id")
     assert key_id in unknown.stderr
     home.run("keys", "revoke", key_id)
     before = home.json("keys", "list")
@@ -99,15 +99,15 @@ def test_an_unknown_id_offers_what_may_be_meant_and_a_revoked_key_stays(home: Ho
     [
         ((), "nothing to change"),
         (("--name", " "), "printable characters"),
-        (("--expires", "never"), "no duration"),
-        (("--rate-limit", "gpt=0"), "at least 1"),
+        (("--expires", "never"), "not a duration"),
+        (("--rate-limit", "gpt=0"), "must be between 1"),
         (("--rate-limit", "=default"), "MODEL=N"),
         (("--rate-limit", "m=default", "--rate-limit", "m=2"), "two limits, default, 2"),
         (("--tokens-per-minute", "0"), "range"),
         (("--budget-day", "-1"), "US dollars"),
         (("--budget-day", "0.0000001"), "0.000001 to 1000000"),
-        (("--any-model", "--model", "gpt-4.1"), "only one can be meant"),
-        (("--model", "gpt-4.1", "--remove-model", "gpt-4o"), "only one can be meant"),
+        (("--any-model", "--model", "gpt-4.1"), "use only one of"),
+        (("--model", "gpt-4.1", "--remove-model", "gpt-4o"), "use only one of"),
     ],
 )
 def test_a_wrong_argument_is_a_line_and_exit_code_2(
@@ -130,7 +130,7 @@ def test_models_are_named_anew_added_removed_and_freed() -> None:
 @pytest.mark.parametrize(
     ("key", "wanted", "told"),
     [
-        (KEY, {"drop": ["c"]}, "may not use model 'c' anyway"),
+        (KEY, {"drop": ["c"]}, "is not allowed model 'c'"),
         (KEY, {"drop": ["a", "b"]}, "no model left"),
         (msgspec.structs.replace(KEY, models=None), {"add": ["c"]}, "may use every model"),
         (msgspec.structs.replace(KEY, revoked=NOW - 1), {"name": "x"}, "it is revoked"),

@@ -146,7 +146,7 @@ def test_revoke_of_an_unknown_id_offers_what_may_be_meant(home: Home) -> None:
     for meant in ("ci", key_id[:-1]):
         result = home.run("keys", "revoke", meant)
         assert result.exit_code == 1
-        assert result.stderr.startswith("callgate: there is no key with the id")
+        assert result.stderr.startswith("callgate: no key has the id")
         assert key_id in result.stderr
     unknown = shape.mint("us", bytes(20))
     result = home.run("keys", "revoke", unknown)
@@ -196,16 +196,16 @@ def test_rotate_refuses_a_dead_key(home: Home) -> None:
         ((), "Missing option '--name'"),
         (("--name", " "), "printable characters"),
         (("--name", "a\x1b[31m"), "printable characters"),
-        (("--name", "a", "--expires", "soon"), "no duration"),
+        (("--name", "a", "--expires", "soon"), "not a duration"),
         (("--name", "a", "--expires", "90000000d"), "hundred years"),
         (("--name", "a", "--model", "gpt=x"), "MODEL=N"),
         (("--name", "a", "--model", ""), "MODEL=N"),
         (("--name", "a", "--rate-limit", "gpt"), "MODEL=N"),
-        (("--name", "a", "--rate-limit", "gpt=0"), "at least 1"),
-        (("--name", "a", "--rate-limit", "gpt=" + "9" * 5000), "at most"),
+        (("--name", "a", "--rate-limit", "gpt=0"), "must be between 1"),
+        (("--name", "a", "--rate-limit", "gpt=" + "9" * 5000), "must be between"),
         (("--name", "a", "--rate-limit", "gpt=²"), "MODEL=N"),
         (("--name", "a", "--model", "m=1", "--rate-limit", "m=2"), "two limits, 1, 2"),
-        (("--name", "a", "--region", "EU!"), "names no region"),
+        (("--name", "a", "--region", "EU!"), "is not a region"),
     ],
 )
 def test_a_wrong_argument_is_a_line_and_exit_code_2(

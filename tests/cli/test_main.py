@@ -147,8 +147,8 @@ def test_every_mistake_of_a_configuration_is_named(home: Home, arguments: tuple[
             for option in options.split()
         ),
         (("logs", "--error", "rate_limit"), "did you mean 'rate_limited'?"),
-        (("keys", "create", "--name", "x", "--expires", "0d"), "no time at all"),
-        (("chaos", "--host", "a..b", "--port", "0"), "cannot listen on a..b port 0: no sound"),
+        (("keys", "create", "--name", "x", "--expires", "0d"), "is zero"),
+        (("chaos", "--host", "a..b", "--port", "0"), "cannot listen on a..b port 0: not a valid"),
     ],
     ids=lambda part: " ".join(part[:-1]) if isinstance(part, tuple) else "",
 )
@@ -199,7 +199,7 @@ def test_a_round_trip_from_a_shell(home: Home) -> None:
             2,
             ("/srv/callgate.db", "user"),
         ),
-        (OSError(28, "No space left on device"), 1, ("No space left", "room")),
+        (OSError(28, "No space left on device"), 1, ("No space left", "free space")),
     ],
 )
 def test_a_failure_of_the_system_is_told_without_a_traceback(

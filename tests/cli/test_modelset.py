@@ -59,7 +59,9 @@ def test_a_reset_takes_all_back(home: Home) -> None:
         "rate_limit": {"from": 60, "to": 30},
     }
     assert stored(home) == []
-    assert home.run("models", "reset", "gpt-4.1").stdout.startswith("Model gpt-4.1 was so already.")
+    assert home.run("models", "reset", "gpt-4.1").stdout.startswith(
+        "Model gpt-4.1 was already set that way."
+    )
 
 
 def test_a_model_is_added_and_removed(home: Home) -> None:
@@ -134,7 +136,7 @@ def test_why_a_model_is_not_served_is_told(home: Home) -> None:
         (("set", "gpt-4.1", "--price", "input=1,output=2,in=3"), 2, "models.gpt-4.1.price.in"),
         (("set", "gpt-4.1", "--price", "input=nan,output=2"), 2, "input=2.50,output=10"),
         (("set", "gpt-4.1", "--fallback", "nil"), 2, "no model 'nil'"),
-        (("set", "gpt-4.1", "--fallback", "none", "--fallback", "gpt-4o"), 2, "stand alone"),
+        (("set", "gpt-4.1", "--fallback", "none", "--fallback", "gpt-4o"), 2, "cannot be combined"),
         (("set", "gpt-4o", "--upstream-model", "x"), 2, "--provider"),
         (("set", "gpt-4o", "--deployment", "openai/x=0"), 2, "PROVIDER/NAME=3"),
         (("set", "gpt-4o", "--deployment", "openai/x=y"), 2, "PROVIDER/NAME=3"),
@@ -146,7 +148,11 @@ def test_why_a_model_is_not_served_is_told(home: Home) -> None:
             2,
             "deployments[1]",
         ),
-        (("set", "gpt-4o", "--deployment", "openai", "--provider", "openai"), 2, "stands without"),
+        (
+            ("set", "gpt-4o", "--deployment", "openai", "--provider", "openai"),
+            2,
+            "cannot be combined",
+        ),
         (("remove", "gpt-4.1"), 1, "--offered no"),
         (("remove", "nil"), 1, "no model 'nil'"),
         (("show", "nil"), 1, "no model 'nil'"),
@@ -170,7 +176,7 @@ def test_what_is_no_longer_sound_is_told_and_can_be_taken_back(home: Home) -> No
     assert why in home.run("models", "show", "mine").stderr
     checked = home.run("check", "--offline")
     assert checked.exit_code == 1
-    assert f"problem  model mine: what is set of it in the store is not in effect: {why}" in (
+    assert f"problem  model mine: its settings in the store are not in effect: {why}" in (
         checked.stdout
     )
     assert home.run("models", "set", "mine", "--hedge", "yes").exit_code == 2
@@ -190,7 +196,7 @@ def test_other_commands_go_by_what_is_in_effect(home: Home) -> None:
     )
     checked = home.run("check", "--offline").stdout
     assert "1 provider, 1 model\n" in checked
-    assert "overrides: in the store, settings of 1 model are in effect" in checked
+    assert "overrides: the store's settings of 1 model are in effect" in checked
 
 
 def test_no_secret_is_stored_or_told(home: Home) -> None:

@@ -15,8 +15,8 @@ from callgate.config import load
 @pytest.mark.parametrize(
     ("host", "told"),
     [
-        ("", "cannot listen on :0: no sound host name"),  # to the system, it is every address
-        ("caf\udce9", "cannot listen on caf\\udce9:0: no sound host name"),
+        ("", "cannot listen on :0: not a valid host name"),  # to the system, it is every address
+        ("caf\udce9", "cannot listen on caf\\udce9:0: not a valid host name"),
         ("192.0.2.1", "cannot listen on 192.0.2.1:0: Cannot assign requested address"),
     ],
 )

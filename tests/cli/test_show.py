@@ -173,9 +173,9 @@ def test_the_beginning_of_an_id_will_do_while_it_is_the_only_one(
 @pytest.mark.parametrize(
     ("wanted", "told"),
     [
-        ("chatcmpl-9Zk", "'chatcmpl-9zk' is no id of a request here"),
-        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", "is no id of a request here"),
-        ("", "'' is no id of a request here"),
+        ("chatcmpl-9Zk", "'chatcmpl-9zk' is not the id of a request"),
+        ("1b4e28ba-2fa1-41d2-883f-0016d3cca427", "is not the id of a request"),
+        ("", "'' is not the id of a request"),
         ("01997c3e", "begins or ends with 01997c3e"),
     ],
 )
@@ -188,7 +188,7 @@ def test_what_is_no_id_is_explained(home: Home, wanted: str, told: str) -> None:
     ("days", "told"),
     [
         (-31, "records are kept for 30 days"),
-        (1, "a future time"),
+        (1, "in the future"),
         (-1, "no record of request"),
     ],
 )
@@ -255,7 +255,7 @@ def test_an_id_that_another_gave_leads_to_the_request(
     put(samples.answered(client_request_id=theirs, ago_ms=DAY))
     result = home.run("show", theirs)
     assert result.exit_code == 1
-    assert "2 requests have such an id" in result.stderr
+    assert "2 requests match this id" in result.stderr
     assert record.request_id in result.stderr
 
 
@@ -267,7 +267,7 @@ def test_of_an_id_with_a_wrong_digit_the_right_one_is_offered(home: Home, at: in
     wrong = right[:at] + ("3" if right[at] != "3" else "4") + right[at + 1 :]
     result = home.run("show", wrong)
     assert result.exit_code == 1
-    assert f"Is {right} meant?" in result.stderr
+    assert f"Did you mean {right}?" in result.stderr
 
 
 def test_another_request_of_the_moment_is_not_offered_for_one_without_a_record(

@@ -81,7 +81,7 @@ def set_account(*, config: Config, name: str, as_json: bool, **given: Said | Non
     """
     wanted = edits(given)
     if not wanted:
-        raise click.UsageError("nothing to change: say what with one of the options")
+        raise click.UsageError("nothing to change: give at least one option")
 
     def edit(was: Overlaid, present: Override | None) -> Given:
         del was
@@ -116,9 +116,13 @@ def _tell(name: str, config: Config, done: Change, what: str, *, as_json: bool) 
     if as_json:
         json_line({"account": name, **told(before, after)})
         return
-    whom = "Whoever has no limits of its own" if name == EVERYONE else f"Account {printable(name)}"
+    whom = (
+        "Every account without limits of its own"
+        if name == EVERYONE
+        else f"Account {printable(name)}"
+    )
     if not done.done:
-        click.echo(f"{whom} was so already.")
+        click.echo(f"{whom} was already set that way.")
     else:
         click.echo(f"{whom} {what}; running gateways follow within 2 s.")
         tell_changes(before, after)

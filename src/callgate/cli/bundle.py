@@ -131,7 +131,7 @@ def bundle(
     leaks = list(examine(packed, redactor))
     if leaks:
         raise Failure(
-            f"the bundle would hold secrets: {leaks[0].file}: {leaks[0].kind}",
+            f"the bundle would contain secrets: {leaks[0].file}: {leaks[0].kind}",
             "Nothing was written. Please report this.",
         )
     _write(output, packed)
@@ -142,7 +142,7 @@ def bundle(
         click.echo(
             f"Wrote {output}: {counted(len(cases), 'request')}, {len(packed)} bytes, {text}."
         )
-        click.echo(f"Look into it before you send it; 'callgate bundle --check {output}' does too.")
+        click.echo(f"Inspect it before you send it; 'callgate bundle --check {output}' does too.")
     return 0
 
 
@@ -161,7 +161,9 @@ def _check(path: Path, redactor: Redactor, *, as_json: bool) -> int:
         else:
             click.echo(f"{printable(leak.file)}:{leak.line}: {leak.kind}")
     if not leaks and not as_json:
-        click.echo(f"{path}: no known secret, nothing that looks like one, every file as listed")
+        click.echo(
+            f"{path}: no known secret, nothing that looks like one, every file matches the manifest"
+        )
     return 1 if leaks else 0
 
 
@@ -187,7 +189,7 @@ def _chosen(
     )
     found = records.find(query, None if status is not None else _failed)
     if not found:
-        raise Failure("no request on record is such a one", "See 'callgate logs'.")
+        raise Failure("no request on record matches", "See 'callgate logs'.")
     return found
 
 
@@ -210,7 +212,7 @@ def _case(config: Config, records: Records, record: Record, *, with_payload: boo
 def _captured(config: Config, record: Record) -> Captured | None:
     path = files.find(config.capture_dir, record.request_id)
     if path is None:
-        why = "it is not on this machine any more" if record.captured else "it was not captured"
+        why = "it is no longer on this machine" if record.captured else "it was not captured"
         click.echo(f"callgate: note: no payload of {record.request_id}: {why}", err=True)
         return None
     try:

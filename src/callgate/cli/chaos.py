@@ -51,13 +51,13 @@ def chaos(host: str, port: int, pace: int, *, toml: bool, as_json: bool) -> None
         try:
             asyncio.run(_serve(Chaos(host, port, pace=pace / 1000)))
         except (OSError, UnicodeError) as error:  # of a name that cannot be one, it is the latter
-            reason = "no sound host name"
+            reason = "not a valid host name"
             if isinstance(error, OSError):
                 number = error.errno or 0  # a resolver's are below
                 reason = os.strerror(number) if number > 0 else error.strerror or str(error)
             raise ConfigFailure(
                 f"cannot listen on {printable(host, 300)} port {port}: {reason}",
-                "Choose another with --host or --port.",
+                "Choose another address with --host or --port.",
             ) from None
 
 
@@ -89,7 +89,7 @@ async def _serve(chaos: Chaos) -> None:
 def _introduce(url: str) -> None:
     table(("MODEL", "WHAT IT DOES"), ((fault.shown, _told(fault)) for fault in FAULTS.values()))
     click.echo(
-        "\nThe number may be left out. What stands before a colon is free: claude-sonnet-4-5:stall"
+        "\nThe number may be left out. Anything may precede a colon: claude-sonnet-4-5:stall"
     )
     click.echo("\nFor callgate.toml (--toml prints one with every model):\n")
     click.echo(snippet(url))

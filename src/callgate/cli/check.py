@@ -34,7 +34,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 @config_option
 @json_option
 def check(*, config: Config, offline: bool, as_json: bool) -> int:
-    """Look at configuration, gateway, providers, models, clock, store, counters, files and disk.
+    """Check configuration, gateway, providers, models, clock, store, counters, files and disk.
 
     Each provider is asked for its list of models, which costs nothing. Exit status: 0, warnings
     included; 1 if there is a problem; 2 if the configuration cannot be used.

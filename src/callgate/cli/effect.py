@@ -21,5 +21,5 @@ def in_effect(config: Config) -> Overlaid:
         with closing(open_store(config.store_url)) as store:
             return overlaid(config, store.overrides.all())
     except StoreError as error:
-        note(f"what is set in the store is not known, this is the configuration alone: {error}")
+        note(f"the settings in the store are unknown, so this is the configuration alone: {error}")
         return Overlaid(config)

@@ -58,14 +58,14 @@ Limits = Sequence[tuple[str, int | Removed | None]]
     type=model_or_limit,
     multiple=True,
     metavar="MODEL[=N]",
-    help="Allow this model besides; N sets a limit, too. Repeatable.",
+    help="Allow this model as well; N also sets a limit. Repeatable.",
 )
 @click.option(
     "--remove-model",
     "drop",
     multiple=True,
     metavar="MODEL",
-    help="Allow this model no more. Repeatable.",
+    help="No longer allow this model. Repeatable.",
 )
 @click.option(
     "--rate-limit",
@@ -130,7 +130,7 @@ def change(
     ways = [bool(only), any_model, bool(add or drop)]
     if sum(ways) > 1:
         raise click.UsageError(
-            "of --model, --any-model, and --add-model with --remove-model only one can be meant"
+            "use only one of: --model; --any-model; --add-model and --remove-model"
         )
     now = now_ms()
     edits = Edits(
@@ -147,7 +147,7 @@ def change(
         capture=REMOVED if capture == "default" else capture,
     )
     if not any(getattr(edits, field) for field in Edits.__struct_fields__):
-        raise click.UsageError("nothing to change: say what with one of the options")
+        raise click.UsageError("nothing to change: give at least one option")
     given = (*edits.limits.items(), *edits.token_limits.items())
     limited = (model for model, limit in given if limit is not REMOVED)
     warn_of_unknown(config, [*(model for model, _ in (*only, *add)), *limited])
@@ -166,7 +166,7 @@ def _tell(before: Key, after: Key, now: int, *, as_json: bool) -> None:
         return
     whose = f"{after.id} ({printable(after.name)}) of account {printable(after.account)}"
     if not differing:
-        click.echo(f"{whose} was so already.")
+        click.echo(f"{whose} was already set that way.")
         return
     click.echo(f"{whose} is changed:")
     for what in differing:

@@ -70,19 +70,19 @@ def _models(key: Key, edits: Edits) -> tuple[str, ...] | None:
         return key.models
     if key.models is None:
         raise Failure(
-            f"{key.id} may use every model", "Name those that it may use from now on with --model."
+            f"{key.id} may use every model", "Name the models it may use from now on with --model."
         )
     for model in edits.drop:
         if model not in key.models:
             raise Failure(
-                f"{key.id} may not use model {printable(model, 60)!r} anyway",
+                f"{key.id} is not allowed model {printable(model, 60)!r} in the first place",
                 f"It may use: {printable(', '.join(key.models), 300)}.",
             )
     left = dict.fromkeys([*key.models, *edits.add])
     kept = tuple(model for model in left if model not in edits.drop)
     if not kept:
         raise Failure(
-            f"{key.id} would have no model left", f"End it with: callgate keys revoke {key.id}"
+            f"{key.id} would have no model left", f"To end it: callgate keys revoke {key.id}"
         )
     return kept
 

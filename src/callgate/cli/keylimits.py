@@ -20,7 +20,7 @@ def overrides(pairs: Iterable[tuple[str, V | None]]) -> dict[str, V]:
     limits: dict[str, V] = {}
     for model, limit in pairs:
         if limit is not None and limits.setdefault(model, limit) != limit:
-            raise click.UsageError(f"model {model!r} is given two limits, {limits[model]}, {limit}")
+            raise click.UsageError(f"model {model!r} has two limits, {limits[model]}, {limit}")
     return limits
 
 

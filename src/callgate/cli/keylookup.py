@@ -27,7 +27,7 @@ def find_key(store: Keys, named: str) -> Key:
     namesakes = [key.id for key in known if key.name == named]
     near = namesakes or difflib.get_close_matches(named, [key.id for key in known], n=3)
     fix = f"Did you mean {' or '.join(near)}?" if near else "See 'callgate keys list'."
-    raise Failure(f"there is no key with the id {printable(redact(named), 60)!r}", fix)
+    raise Failure(f"no key has the id {printable(redact(named), 60)!r}", fix)
 
 
 def id_of_key(config: Config, named: str | None) -> str | None:

@@ -41,7 +41,7 @@ def status_class(text: str) -> int:
     try:
         return status_of(text)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no status; write 404 or 4xx") from None
+        raise click.BadParameter(f"{text!r} is not a status; write 404 or 4xx") from None
 
 
 def error_type(text: str) -> str:
@@ -49,7 +49,7 @@ def error_type(text: str) -> str:
     if text != _ANY and text not in TAXONOMY:
         near = difflib.get_close_matches(text, TAXONOMY, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "; docs/troubleshooting.md has them all"
-        raise click.BadParameter(f"{text!r} is no type of error{hint}")
+        raise click.BadParameter(f"{text!r} is not a type of error{hint}")
     return text
 
 
@@ -97,7 +97,7 @@ def logs(
     """
     in_order(since, until)
     if follow and until is not None:
-        raise click.UsageError("--follow goes on with new requests; leave out --until")
+        raise click.UsageError("--follow waits for new requests; leave out --until")
     query = Query(
         account=account,
         key_id=id_of_key(config, key_id),

@@ -17,10 +17,10 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 
 _MENDING: dict[type[OSError], str] = {
-    PermissionError: "Run this as the user that the gateway runs as, or give this user the file.",
-    FileNotFoundError: "Make its folder first, or name another.",
+    PermissionError: "Run this as the gateway's user, or give this user access to the file.",
+    FileNotFoundError: "Create its folder first, or name another.",
 }
-_MENDING_REST = "Check the disk and the folder that it is on: room, and rights."
+_MENDING_REST = "Check the disk for free space, and the folder for permissions."
 
 
 class Entry(NamedTuple):

@@ -48,12 +48,12 @@ def add(
     """
     wanted = _edits(given)
     if not wanted.keys() & {"provider", "deployments"}:
-        raise click.UsageError("say where it is to be had: --provider, or --deployment")
+        raise click.UsageError("say where it is served: --provider or --deployment")
 
     def edit(was: Overlaid, present: Override | None) -> Given:
         if present is not None or name in was.config.settings.models or name in was.config.models:
             raise Failure(
-                f"model {printable(name)!r} is there already ({state_of(name, was.config)})",
+                f"model {printable(name)!r} already exists ({state_of(name, was.config)})",
                 f"Change it: callgate models set {printable(name)} …",
             )
         return edited(None, wanted)
@@ -73,7 +73,7 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
     """
     wanted = _edits(given)
     if not wanted:
-        raise click.UsageError("nothing to change: say what with one of the options")
+        raise click.UsageError("nothing to change: give at least one option")
 
     def edit(was: Overlaid, present: Override | None) -> Given:
         _demand(name, was.config, present)
@@ -81,7 +81,7 @@ def set_model(*, config: Config, name: str, as_json: bool, **given: Options) -> 
         table = config.settings.models.get(name)
         if "upstream_model" in fresh and not (fresh.get("provider") or (table and table.provider)):
             raise click.UsageError(
-                f"--upstream-model: model {name!r} has no one provider; name it with --provider"
+                f"--upstream-model: model {name!r} has no single provider; name it with --provider"
             )
         return fresh
 
@@ -112,8 +112,8 @@ def remove(*, config: Config, name: str, as_json: bool) -> None:
         _demand(name, was.config, present)
         if present is None or name in config.settings.models or name in config.models:
             raise Failure(
-                f"model {printable(name)!r} was not added: it is the configuration's",
-                f"To offer it no more: callgate models set {printable(name)} --offered no",
+                f"model {printable(name)!r} was not added here: it is in the configuration file",
+                f"To stop offering it: callgate models set {printable(name)} --offered no",
             )
 
     _tell(name, config, change(config, "model", name, edit), "is removed", as_json=as_json)
@@ -142,10 +142,12 @@ def show(*, config: Config, name: str, as_json: bool) -> None:
 
 
 def _edits(given: Mapping[str, Options]) -> Given:
-    """What is to be set. Ways that are named take the place of all others."""
+    """What to set. Deployments or a provider given here replace all the present ones."""
     wanted = edits(given)
     if "deployments" in wanted and not wanted.keys().isdisjoint(("provider", "upstream_model")):
-        raise click.UsageError("--deployment stands without --provider and --upstream-model")
+        raise click.UsageError(
+            "--deployment cannot be combined with --provider or --upstream-model"
+        )
     if not wanted.keys().isdisjoint(("deployments", "provider")):
         return {**dict.fromkeys((one.field for one in WAYS), REMOVED), **wanted}
     return wanted
@@ -175,7 +177,7 @@ def _tell(name: str, config: Config, done: Change, what: str, *, as_json: bool) 
         json_line({"model": name, "state": state, **told(before, after)})
         return
     if not done.done:
-        click.echo(f"Model {printable(name)} was so already.")
+        click.echo(f"Model {printable(name)} was already set that way.")
     else:
         click.echo(f"Model {printable(name)} {what}; running gateways follow within 2 s.")
         tell_changes(before, after)

@@ -62,17 +62,17 @@ def duration(text: str) -> int:
     """A span such as `30s`, `15m`, `12h` or `90d` in milliseconds."""
     found = span(text.strip().lower())
     if found is None:
-        raise click.BadParameter(f"{text!r} is no duration; write 30s, 15m, 12h or 90d")
+        raise click.BadParameter(f"{text!r} is not a duration; write 30s, 15m, 12h or 90d")
     if found > _LONGEST:
         raise click.BadParameter(f"{text!r} is longer than a hundred years")
     return found
 
 
 def lifetime(text: str) -> int:
-    """A duration that is more than none."""
+    """A duration above zero."""
     found = duration(text)
     if not found:
-        raise click.BadParameter(f"{text!r} is no time at all; write 30s, 15m, 12h or 90d")
+        raise click.BadParameter(f"{text!r} is zero; write 30s, 15m, 12h or 90d")
     return found
 
 
@@ -85,7 +85,7 @@ def moment_of(text: str) -> int:
 
 
 def sought(text: str) -> str:
-    """What records are looked for by: any text that one may hold."""
+    """A text to look for in records: anything that is UTF-8."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -104,14 +104,14 @@ def label(text: str) -> str:
     """A name or account: printable, not empty, at most 100 characters."""
     text = text.strip()
     if not text or len(text) > _NAME_LENGTH or not text.isprintable():
-        raise click.BadParameter("give 1 to 100 printable characters")
+        raise click.BadParameter("expected 1 to 100 printable characters")
     return text
 
 
 def region_name(text: str) -> str:
     """A region's name, such as `us`."""
     if not is_region(text):
-        raise click.BadParameter(f"{text!r} names no region; regions look like 'us' or 'eu-west'")
+        raise click.BadParameter(f"{text!r} is not a region; regions look like 'us' or 'eu-west'")
     return text
 
 
@@ -121,9 +121,9 @@ def _limited(text: str, *, needed: bool) -> tuple[str, int | None]:
     if not equals and not needed and text:
         return text, None
     if not model or not number.isascii() or not number.isdigit():
-        raise click.BadParameter(f"{text!r}: write MODEL=N, N being requests per 60 seconds")
+        raise click.BadParameter(f"{text!r}: write MODEL=N, where N is requests per 60 seconds")
     if not 1 <= int(number[:12]) <= _MAX_LIMIT:
-        raise click.BadParameter(f"{text!r}: a limit is at least 1 and at most {_MAX_LIMIT}")
+        raise click.BadParameter(f"{text!r}: a limit must be between 1 and {_MAX_LIMIT}")
     return model, int(number)
 
 
@@ -178,7 +178,7 @@ def time_options(what: str) -> Callable[[F], F]:
             "--since",
             type=moment_of,
             metavar="TIME",
-            help=f"Only {what} from then on: 15m or 1h ago, 2026-01-31T12:00:00Z, …",
+            help=f"Only {what} since then: 15m or 1h ago, 2026-01-31T12:00:00Z, …",
         )
         return since(until(function))
 
@@ -186,7 +186,7 @@ def time_options(what: str) -> Callable[[F], F]:
 
 
 def in_order(since: int | None, until: int | None) -> None:
-    """Raises click.BadParameter where nothing can lie between the two."""
+    """Raises click.BadParameter if the interval is empty."""
     if since is not None and until is not None and until <= since:
         raise click.BadParameter("is not after --since", param_hint="--until")
 
@@ -199,7 +199,7 @@ def limit_option(default: int | None, what: str) -> Callable[[F], F]:
         metavar="N",
         default=default,
         show_default=default is not None,
-        help=f"At most so many {what}.",
+        help=f"At most this many {what}.",
     )
 
 

@@ -70,9 +70,10 @@ def _sound(override: Override) -> Given:
     given, mistakes = given_in(override)
     if mistakes:
         raise Failure(
-            f"what is set of {override.kind} {printable(override.name)!r} is not sound: "
+            f"the settings of {override.kind} {printable(override.name)!r} in the store are "
+            "invalid: "
             f"{', '.join(mistakes)}",
-            f"Take it back first: callgate {override.kind}s reset {printable(override.name)}",
+            f"Remove them first: callgate {override.kind}s reset {printable(override.name)}",
         )
     return given
 
@@ -83,5 +84,5 @@ def _allowed(config: Config, mistakes: Sequence[str]) -> str:
         names = ", ".join(config.providers.names) or "none"
         return f"The configured providers are: {printable(names)}."
     if any(".fallbacks[" in one for one in mistakes):
-        return "See 'callgate models --all' for the models that there are."
+        return "See 'callgate models --all' for all models."
     return "Nothing was changed."

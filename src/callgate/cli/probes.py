@@ -146,9 +146,9 @@ def files(config: Config) -> Iterator[Finding]:
         if not os.access(one, os.W_OK | os.X_OK):
             yield problem(
                 "data_dir",
-                f"{one} is no folder that this user may write to",
-                "Run this as the user that the gateway runs as, give that user the folder, or "
-                "correct `data_dir`.",
+                f"{one} is not a folder that this user can write to",
+                "Run this as the gateway's user, give that user access to the folder, or correct "
+                "`data_dir`.",
             )
     try:
         waiting = backlog(config.journal_dir, time.time())
@@ -156,7 +156,7 @@ def files(config: Config) -> Iterator[Finding]:
         yield problem(
             "journal",
             f"{config.journal_dir} cannot be read: {error.strerror}",
-            "Run this as the user that the gateway runs as, or give that user the folder.",
+            "Run this as the gateway's user, or give that user access to the folder.",
         )
     else:
         yield doctor.of_backlog(waiting.bytes, waiting.oldest_age)

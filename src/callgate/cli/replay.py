@@ -40,7 +40,7 @@ class _Answer(NamedTuple):
 
 @click.command()
 @click.argument("request_id", metavar="ID")
-@click.option("--recorded", is_flag=True, help="Ask nobody: use the providers' recorded bytes.")
+@click.option("--recorded", is_flag=True, help="Contact nobody: use the providers' recorded bytes.")
 @click.option("--as-test", is_flag=True, help="Write a pytest file that replays these bytes.")
 @click.option(
     "--directory",
@@ -83,13 +83,15 @@ def replay(
         raise Failure(str(error)) from None
     if recorded or as_test:
         if model or url:
-            raise click.UsageError("--model and --url need a gateway that is asked")
+            raise click.UsageError(
+                "--model and --url cannot be combined with --recorded or --as-test"
+            )
         told = _rerun(captured)
         if as_test:
             _write_test(captured, path, directory, as_json=as_json)
         return _tell_rerun(captured, told, as_json=as_json)
     if not key:
-        raise click.UsageError("a key is needed: --key or CALLGATE_KEY; or use --recorded")
+        raise click.UsageError("a key is needed: --key or CALLGATE_KEY; or replay with --recorded")
     answer = _ask(captured, url or gateway_url(config), key, model)
     return _tell_live(captured, answer, as_json=as_json)
 
@@ -153,7 +155,7 @@ def _tell_rerun(captured: Captured, told: Sequence[str], *, as_json: bool) -> in
     if as_json:
         json_line({"request_id": captured.request_id, "same": not told, "differences": told})
     elif told:
-        click.echo(f"{captured.request_id}: another outcome than recorded:")
+        click.echo(f"{captured.request_id}: the outcome differs from the record:")
         for line in told:
             click.echo(f"  {printable(line)}")
     else:
@@ -175,7 +177,7 @@ def _ask(captured: Captured, url: str, key: str, model: str | None) -> _Answer:
     where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"  # without a password
     kinds = {"http": HTTPConnection, "https": HTTPSConnection}
     if parts.scheme not in kinds or not parts.hostname:
-        raise click.UsageError(f"{where!r} is no URL of a gateway")
+        raise click.UsageError(f"{where!r} is not a gateway's URL")
     headers = {"Authorization": key, "Content-Type": "application/json"}
     path = parts.path.rstrip("/") + captured.path
     try:
@@ -220,7 +222,7 @@ def _tell_both(captured: Captured, answer: _Answer, before: Outcome, after: Outc
         f"{answer.request_id or 'a request without an id'}"
     )
     if CREDENTIALS.search(captured.body):
-        click.echo("note: secrets were blotted out of the request; it is sent without them")
+        click.echo("note: secrets were redacted from the request; it is sent without them")
     rows = []
     for name in Outcome.__struct_fields__:
         old, new = (_cell(getattr(one, name)) for one in (before, after))

@@ -59,8 +59,8 @@ def _only(found: list[Record]) -> Record:
     if len(found) > 1:
         some = ", ".join(record.request_id for record in found[:3])
         raise Failure(
-            f"{len(found)} requests have such an id, such as {some}",
-            "Give one of these, or more of the id.",
+            f"{len(found)} requests match this id, such as {some}",
+            "Give one of these ids, or more characters of it.",
         )
     return found[0]
 
@@ -76,22 +76,22 @@ def _canonical(text: str) -> str:
 
 
 def _beginning(records: Records, digits: str) -> list[Record]:
-    """The requests whose id begins so."""
+    """The requests whose id begins with these digits."""
     near = _of_the_time(records, digits)
     found = [one for one in near if one.request_id.replace("-", "").startswith(digits)]
     if not found and len(near) == _SCANNED:
-        raise Failure("too many requests were made at the time of this id", "Give the whole id.")
+        raise Failure("too many requests have an id that begins so", "Give the whole id.")
     return found
 
 
 def _of_the_time(records: Records, digits: str) -> list[Record]:
-    """The requests of the moment with which an id begins, or of the time that this may be."""
+    """The requests made at the time that these first digits of an id stand for."""
     first, last = (int(digits[:_IN_TIME].ljust(_IN_TIME, fill), 16) for fill in "0f")
     return records.find(Query(since=first - _CLOCKS, until=last + _CLOCKS, limit=_SCANNED))
 
 
 def _elsewhere(config: Config, records: Records, text: str, wanted: str) -> list[Record]:
-    """The newest requests to which another than the gateway gave this id, or whose own ends so."""
+    """The newest requests that someone else gave this id, or whose own id ends with it."""
     if not _PART.fullmatch(wanted.replace("-", "")):
         page = _borne(config, records, text, {text}, _PATIENCE)
     else:
@@ -111,8 +111,9 @@ def _elsewhere(config: Config, records: Records, text: str, wanted: str) -> list
 def _borne(
     config: Config, records: Records, tail: str, whole: Collection[str], patience: float
 ) -> Page:
-    """The requests that bear one of the ids `whole`, which end with `tail`; if that is a part of an
-    id of the gateway's, those as well whose own ends with it.
+    """The requests that carry one of the ids `whole`, which all end with `tail`.
+
+    If `tail` may be part of a gateway's id, also those whose own id ends with it.
     """
     own = _PART.fullmatch(tail.replace("-", "")) is not None
 
@@ -128,10 +129,10 @@ def _borne(
 
 
 def _another(config: Config, records: Records, text: str, wanted: str) -> Record:
-    """The request to which another gave an id of the gateway's form, as of 64 trace ids one has.
+    """The request that someone else gave an id which looks like the gateway's.
 
-    Raises Failure where there is none: the id may be another gateway's, or have been copied
-    wrongly. What is wrong with it is in its time or behind that, hardly in both.
+    One in 64 trace ids does. Raises Failure if there is none: the id may be another gateway's, or
+    mistyped, either in its time or after it, but hardly in both.
     """
     near = _of_the_time(records, wanted.replace("-", ""))
     like = [one for one in near if _alike(one.request_id, wanted)]
@@ -142,7 +143,7 @@ def _another(config: Config, records: Records, text: str, wanted: str) -> Record
         if theirs := [one for one in like if not one.request_id.endswith(tail)]:
             return _only(theirs)
     if len(like) == 1:
-        raise Failure(f"no record of request {wanted}", f"Is {like[0].request_id} meant?")
+        raise Failure(f"no record of request {wanted}", f"Did you mean {like[0].request_id}?")
     raise _dated(config, wanted)
 
 
@@ -152,7 +153,7 @@ def _alike(one: str, other: str) -> bool:
 
 
 def _unknown(wanted: str) -> Failure:
-    """What is the matter with what is no whole id and leads to none."""
+    """Why a text that is not a whole id leads to no request."""
     if _PART.fullmatch(wanted.replace("-", "")):
         return Failure(
             f"no request on record has an id that begins or ends with {wanted}",
@@ -161,10 +162,10 @@ def _unknown(wanted: str) -> Failure:
     if _SHORT.fullmatch(wanted.replace("-", "")):
         return Failure(
             f"{wanted} is too short to tell requests apart",
-            "Give eight characters of the id, or more.",
+            "Give at least eight characters of the id.",
         )
     return Failure(
-        f"{printable(redact(wanted), 80)!r} is no id of a request here: neither this gateway's "
+        f"{printable(redact(wanted), 80)!r} is not the id of a request: neither this gateway's "
         "nor a caller's, a provider's or a trace's",
         "An id looks like 01997c3e-7d3a-7c12-9a41-5c1f0c6f2b7e; every response carries it as "
         "X-Request-Id and request_id.",
@@ -181,15 +182,15 @@ def _dated(config: Config, wanted: str) -> Failure:
         )
     if made > now + _CLOCKS:
         return Failure(
-            f"request {wanted} has a future time, {moment(made)}: this gateway did not make it",
+            f"request {wanted} is dated {moment(made)}, in the future: not made by this gateway",
             "Check the id, and the clock of the machine that made it.",
         )
     return Failure(
         f"no record of request {wanted}, made at {moment(made)}, in {_place(config)}",
-        "Check that --config is the one of the gateway that answered: of its region, its store. "
-        "There is no record yet while the answer goes on or a full disk keeps records in memory "
-        "(/ready says so), and there never will be if the worker was killed before the answer had "
-        "ended: the gateway's log says when one ended.",
+        "Check that --config belongs to the gateway that answered, with its region and store. "
+        "There is no record yet while the answer is under way or a full disk keeps records in "
+        "memory (/ready says so), and there never will be if the worker was killed before the "
+        "answer had ended: the gateway's log says when a worker ended.",
     )
 
 

@@ -93,7 +93,7 @@ def _no_model(config: Config) -> ConfigFailure:
         return ConfigFailure(
             f"no model can be served: {config.file} leads to none",
             "Add a provider, such as [providers.openai] with its api_key, or [providers.local] "
-            'with dialect = "local"; for one that is not in the catalogue, a [models."…"], too.',
+            'with dialect = "local"; for a model not in the catalogue, also a [models."…"].',
         )
     return ConfigFailure(
         "no model can be served: no provider is configured",
@@ -171,9 +171,9 @@ def listen(config: Config) -> socket.socket:
         if not server.host:  # which would be every address
             raise ValueError
         listener.bind((server.host, server.port))
-    except (OSError, ValueError, TypeError) as error:  # what is no name of a host is one of these
+    except (OSError, ValueError, TypeError) as error:  # an invalid host name may raise any of these
         listener.close()
-        why, number = "no sound host name", None
+        why, number = "not a valid host name", None
         if isinstance(error, OSError):
             why, number = error.strerror or str(error), error.errno
         raise ConfigFailure(

@@ -48,7 +48,7 @@ def yes_or_no(given: str) -> bool:
     """`yes` or `no`."""
     known = {"yes": True, "no": False}
     if given.strip().lower() not in known:
-        raise click.BadParameter(f"{given!r}: write yes or no")
+        raise click.BadParameter(f"{given!r}: expected yes or no")
     return known[given.strip().lower()]
 
 
@@ -57,7 +57,7 @@ def calendar_day(given: str) -> str:
     try:
         return date.fromisoformat(given.strip()).isoformat()
     except ValueError:
-        raise click.BadParameter(f"{given!r} is no date; write 2027-01-31") from None
+        raise click.BadParameter(f"{given!r} is not a date; write 2027-01-31") from None
 
 
 def rates(given: str) -> dict[str, float]:
@@ -140,11 +140,11 @@ OF_MODELS = (
     ),
     Setting("offered", "--offered", yes_or_no, "yes|no", "Whether it can be called at all."),
     Setting(
-        "retirement_date", "--retirement-date", calendar_day, "DATE", "From when it is refused."
+        "retirement_date", "--retirement-date", calendar_day, "DATE", "The day it is refused from."
     ),
     Setting("successor", "--successor", label, "NAME", "What its callers are told to use then."),
     Setting("hedge", "--hedge", yes_or_no, "yes|no", "Whether to ask a second target if slow."),
-    Setting("display_name", "--display-name", text, "TEXT", "The name for people."),
+    Setting("display_name", "--display-name", text, "TEXT", "The name that people see."),
     Setting("description", "--description", text, "TEXT", "One sentence."),
     Setting("context_length", "--context-length", _SIZE, "N", "Tokens of prompt and answer."),
     Setting("max_output_tokens", "--max-output-tokens", _SIZE, "N", "Tokens of the answer."),
@@ -184,7 +184,9 @@ def edits(given: Mapping[str, Said | Sequence[Said] | None]) -> dict[str, Any]:
             found[name] = values
             if None in values or REMOVED in values:
                 if len(values) > 1:
-                    raise click.UsageError(f"{name}: 'none' and 'default' stand alone")
+                    raise click.UsageError(
+                        f"{name}: 'none' and 'default' cannot be combined with other values"
+                    )
                 found[name] = [] if values[0] is None else REMOVED
     return found
 

@@ -47,7 +47,7 @@ def _by(text: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in _DIMENSIONS]
     if unknown:
         known = ", ".join(_DIMENSIONS)
-        raise click.BadParameter(f"{unknown[0]!r} is none of {known}")
+        raise click.BadParameter(f"{unknown[0]!r} is not one of {known}")
     return tuple(_DIMENSIONS[name] for name in names)
 
 
@@ -62,14 +62,14 @@ def _day(text: str) -> date:
         return named[text] if text in named else date.fromisoformat(text)
     except (ValueError, OverflowError):
         raise click.BadParameter(
-            f"{text!r} is no day; write 2026-01-31, today, yesterday or 30d"
+            f"{text!r} is not a day; write 2026-01-31, today, yesterday or 30d"
         ) from None
 
 
 @click.command()
 @click.option(
     "--by", type=_by, default="account,model", metavar="WORDS", show_default=True,
-    help="One line for each: account, key, model, served, provider, day; joined by commas.",
+    help="What to group by: account, key, model, served, provider, day; comma-separated.",
 )  # fmt: skip
 @click.option("--since", type=_day, metavar="DAY", help="The first day: 2026-01-31, today, 30d, …")
 @click.option("--until", type=_day, metavar="DAY", help="The last day; it is included.")
@@ -82,7 +82,7 @@ def _day(text: str) -> date:
     help="Only those made with this key, by its id or itself.",
 )
 @click.option("--model", type=sought, metavar="NAME", help="Only those that asked for this model.")
-@click.option("--budgets", is_flag=True, help="Show instead how much of each budget is spent.")
+@click.option("--budgets", is_flag=True, help="Show how much of each budget is spent instead.")
 @config_option
 @json_option
 @limit_option(None, "lines")
@@ -143,7 +143,7 @@ def _budgets(
     context = click.get_current_context()
     for name in ("by", "since", "until"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise click.UsageError(f"--budgets is of the present day and month; leave out --{name}")
+            raise click.UsageError(f"--budgets shows the current day and month; leave out --{name}")
     with opened(config) as store:
         effect = overlaid(config, store.overrides.all()).config
         found = standings(effect, store, time.time())

@@ -41,7 +41,8 @@ class Passed(Struct, frozen=True):
     why: tuple[str, ...]
 
     def __str__(self) -> str:
-        return f"what is set of {self.kind} {self.name!r} is not in effect: {', '.join(self.why)}"
+        why = ", ".join(self.why)
+        return f"the store's settings of {self.kind} {self.name!r} are not in effect: {why}"
 
 
 class Overlaid(NamedTuple):

@@ -23,24 +23,24 @@ class _Row(NamedTuple):
 
 _BARRED = _Row(
     "warning",
-    "takes the key, but does not let it list models: {detail}",
-    "Nothing, if calls succeed; else allow the key to list models.",
+    "accepts the key, but does not let it list models: {detail}",
+    "Nothing, if calls succeed; otherwise allow the key to list models.",
 )
 _REFUSED = _Row(
     "problem",
     "the provider refuses the key: {detail}",
-    "Correct the credentials in [providers.{provider}]: make a new key at the provider if this one "
-    "has been revoked, and check whose account it is.",
+    "Correct the credentials in [providers.{provider}]: create a new key at the provider if this "
+    "one has been revoked, and check which account it belongs to.",
 )
 _DISTRUSTED = _Row(
     "problem",
     "TLS cannot be set up: {detail}",
-    "Let SSL_CERT_FILE or SSL_CERT_DIR name the certificate authorities to trust, that of a proxy "
-    "which opens TLS among them; check `base_url` and this machine's clock.",
+    "Point SSL_CERT_FILE or SSL_CERT_DIR at the certificate authorities to trust, including that "
+    "of any proxy that intercepts TLS; check `base_url` and this machine's clock.",
 )
 _SENSELESS = _Row(
     "problem",
-    "answers with something that is no list of models: {detail}",
+    "answers with something that is not a list of models: {detail}",
     "Check `base_url` and `dialect` in [providers.{provider}].",
 )
 _SILENT = _Row(
@@ -49,11 +49,11 @@ _SILENT = _Row(
     "Check `base_url` in [providers.{provider}], DNS, firewall and the proxy variables "
     "(HTTPS_PROXY, NO_PROXY).",
 )
-_BUSY = _Row("warning", "does not give its list now: {detail}", "Try again later.")
+_BUSY = _Row("warning", "cannot give its list right now: {detail}", "Try again later.")
 _LISTLESS = _Row(
     "warning",
     "has no list of models at {host}: {detail}",
-    "Nothing, if calls succeed: many servers have none. Else check `base_url`.",
+    "Nothing, if calls succeed: many servers have none. Otherwise check `base_url`.",
 )
 _LEAVE_IT = (
     "Ask the provider for access, or leave it: only calls of {these} fail. `catalogue = false` "
@@ -72,14 +72,15 @@ _BY_KIND: Mapping[str, _Row] = MappingProxyType(
 
 
 def of_answer(answer: Answer, named: Collection[str]) -> Iterator[Finding]:
-    """Of one provider and its models; `named` are the models that the operator configured by name,
-    all others come from the catalogue.
+    """The findings on one provider and its models.
+
+    `named` are the models that the operator configured by name; all others are the catalogue's.
     """
     part = f"provider {answer.provider}"
     if answer.error is not None:
         yield _failed(part, answer, answer.error)
     elif answer.asked:
-        yield ok(part, f"{answer.host} takes the key and lists {counted(answer.listed, 'model')}")
+        yield ok(part, f"{answer.host} accepts the key and lists {counted(answer.listed, 'model')}")
     else:
         yield ok(part, "has no list of models to ask for; the key has not been tried")
     missing = [
@@ -87,7 +88,7 @@ def of_answer(answer: Answer, named: Collection[str]) -> Iterator[Finding]:
         for one in answer.standings
         if one.verdict not in ("served", "unknown") and one.model not in named
     ]
-    if len(missing) > 1:  # a page of the same words would hide what else is to be said
+    if len(missing) > 1:  # a page of identical findings would hide the others
         yield _of_missing(missing, answer.provider)
     for standing in sorted(answer.standings, key=lambda one: one.model):
         if len(missing) > 1 and standing in missing:
@@ -98,8 +99,8 @@ def of_answer(answer: Answer, named: Collection[str]) -> Iterator[Finding]:
     if untold and answer.error is not None:
         yield warning(
             f"models at {answer.provider}",
-            f"whether these are served cannot be told: {', '.join(sorted(untold))}",
-            f"Correct what is said of {part}, or try one call.",
+            f"it is unknown whether these are served: {', '.join(sorted(untold))}",
+            f"Fix what is reported of {part}, or try one call.",
         )
 
 
@@ -110,7 +111,7 @@ def _failed(part: str, answer: Answer, error: GatewayError) -> Finding:
     elif answer.status in (401, 403):
         row = _REFUSED
     elif answer.status is None and error.kind.type == "provider_credentials":
-        return problem(part, f"there are no credentials to ask with: {detail}", error.fix)
+        return problem(part, f"no credentials are available: {detail}", error.fix)
     elif error.kind.type == "upstream_unreachable" and any(word in detail for word in _UNTRUSTED):
         row = _DISTRUSTED
     else:
@@ -128,12 +129,12 @@ def _of_standing(standing: Standing, provider: str, named: bool) -> Finding:
         shown = f", listed as {standing.listed_as}" if alias else ""
         return ok(part, f"{provider} serves {upstream}{shown}")
     if standing.verdict == "unknown":
-        what = f"whether {provider} serves {upstream} cannot be told: {standing.why}"
+        what = f"it is unknown whether {provider} serves {upstream}: {standing.why}"
         return warning(part, what, "Try one call.")
-    what = f"{provider} does not serve {upstream}, or not to this key"
+    what = f"{provider} does not serve {upstream}, at least not to this key"
     if named:
         fix = (
-            f'Correct `upstream_model` in [models."{standing.model}"], or by `callgate models '
+            f'Correct `upstream_model` in [models."{standing.model}"] or with `callgate models '
             "set`, or remove the model."
         )
         return problem(part, what, fix)
@@ -147,23 +148,24 @@ def _of_missing(missing: Sequence[Standing], provider: str) -> Finding:
     )
     return warning(
         f"models at {provider}",
-        f"{provider} does not serve these of the catalogue, or not to this key: {names}",
+        f"{provider} does not serve these models of the catalogue, at least not to this key: "
+        f"{names}",
         _LEAVE_IT.format(these="these models"),
     )
 
 
 def of_clock(answers: Iterable[Answer]) -> Finding:
-    """Of this machine's clock, held against the providers'."""
+    """The finding on this machine's clock, compared with the providers'."""
     skews = sorted(answer.skew for answer in answers if answer.skew is not None)
     if not skews:
         return warning(
-            "clock", "no provider told the time, so it cannot be checked", "Run a time service."
+            "clock", "no provider reported its time, so it cannot be checked", "Run a time service."
         )
     skew = skews[len(skews) // 2]
     if abs(skew) <= _SKEW_WARNING:
         return ok("clock", f"agrees with that of {counted(len(skews), 'provider')}")
     what = f"is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} the providers' clocks"
-    fix = "Set the clock and keep it by a time service, such as chrony or systemd-timesyncd."
+    fix = "Set the clock, and keep it right with a time service, such as chrony."
     if abs(skew) < _SKEW_PROBLEM:
         return warning("clock", what, fix)
-    return problem("clock", f"{what}: signatures and certificates are judged wrongly", fix)
+    return problem("clock", f"{what}: signatures and certificates will be judged wrongly", fix)

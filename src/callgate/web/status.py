@@ -101,7 +101,7 @@ def _look(check: Check) -> Finding:
             part=getattr(check, "__name__", "check"),
             state="down",
             why=f"The check itself failed with {type(error).__name__}.",
-            fix="Look into the gateway's log.",
+            fix="See the gateway's log.",
         )
 
 
