@@ -59,6 +59,7 @@ def test_a_timeout_beyond_the_total_is_named_once_with_what_ends_it(
         ("store = { url = 'mysql://h/d' }", "store.url: "),
         ("counters = { url = 'redis://h:99999999/0' }", "counters.url: "),
         ("traces = { endpoint = 'ftp://h:4318' }", "traces.endpoint: "),
+        ("server = { hang_timeout = 1.9 }", "server.hang_timeout: "),
     ],
 )
 def test_settings_that_cannot_be_stop_the_start(tmp_path: Path, table: str, key: str) -> None:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from callgate.server.supervisor import manner
-from gateway import until
+from gateway import children, until
 from patience import PATIENCE
 
 PROGRAM = """
 import os, signal, time
-from callgate.server.supervisor import Role, Supervisor
+from callgate.server.child import Role
+from callgate.server.supervisor import Supervisor
 
-def slow(ready):
+def slow(signs):
     print(os.getpid(), flush=True)
     time.sleep(600)
 
-def quick(ready):
-    ready()
+def quick(signs):
+    signs.alive()
     print(os.getpid(), flush=True)
     signal.pause()
 
@@ -54,12 +53,13 @@ def test_a_worker_that_is_not_ready_yet_does_not_outlive_a_change_of_configurati
 
 FAILING = """
 import logging, sys
-from callgate.server.supervisor import Role, Supervisor
+from callgate.server.child import Role
+from callgate.server.supervisor import Supervisor
 from callgate.store.base import StoreError
 
 logging.basicConfig(format="%(message)s: %(detail)s")
 
-def cannot(ready):
+def cannot(signs):
     raise StoreError("the disk is gone; bring it back")
 
 Supervisor([Role("worker 1", cannot)], grace=10, reload=list).run()
@@ -81,7 +81,8 @@ def test_what_keeps_a_process_from_starting_is_told_in_a_line() -> None:
 FORKING = """
 import errno, os, signal
 from callgate.server import supervisor
-from callgate.server.supervisor import Role, Supervisor
+from callgate.server.child import Role
+from callgate.server.supervisor import Supervisor
 
 supervisor._CRASH_PAUSE = supervisor._TICK = 0.05
 fork, failures = os.fork, iter([0, 1, 1, 0, 1, 0, 0, 1])
@@ -91,8 +92,8 @@ def scarce():
         raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
     return fork()
 
-def work(ready):
-    ready()
+def work(signs):
+    signs.alive()
     print(os.getpid(), flush=True)
     signal.pause()
 
@@ -124,18 +125,108 @@ def test_a_machine_without_room_for_a_process_is_waited_for() -> None:
             process.kill()
 
 
-@pytest.mark.parametrize(
-    ("code", "told"),
-    [
-        (1, "ended with status 1"),
-        (-signal.SIGKILL, "was killed by SIGKILL, by hand or by the kernel for lack of memory"),
-        (
-            -signal.SIGBUS,
-            "was killed by SIGBUS: a mapped file was made shorter, or its disk failed",
+HANGING = """
+import os, signal, threading
+from callgate.server import logs, supervisor
+from callgate.server.child import Role
+from callgate.server.supervisor import Supervisor
+
+supervisor._TICK = 0.05
+logs.set_up(())
+
+def never_comes():
+    threading.Event().wait()
+
+def work(signs):
+    signal.alarm(60)  # should the supervisor be gone
+    signs.alive()
+    os.write(1, b"%d\\n" % os.getpid())
+    never_comes()
+
+roles = [Role(f"worker {number}", work, retires=True, patience=0.2) for number in (1, 2)]
+Supervisor([*roles, Role("quiet", work)], grace=10).run()
+"""
+
+
+def test_those_that_hang_are_told_of_and_replaced_each_time() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            # Three to begin with, and twice those that are watched.
+            pids = [int(process.stdout.readline()) for _ in range(7)]
+            lines = [json.loads(process.stderr.readline()) for _ in range(8)]
+            hung = [line for line in lines if "hangs" in line["message"]]
+            process.terminate()
+            process.stderr.close()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    assert len(set(pids)) == 7
+    assert sorted(line["message"] for line in lines) == [
+        *(f"restarting worker {number}" for number in (1, 1, 2, 2)),
+        *(
+            f"worker {number} hangs: it has shown no life for 0.2 s, and is killed"
+            for number in (1, 1, 2, 2)
         ),
-        (-signal.SIGSEGV, "was killed by SIGSEGV"),
-        (-40, "was killed by signal 40"),
-    ],
-)
-def test_how_a_process_ended_is_told_in_words(code: int, told: str) -> None:
-    assert manner(code) == told
+    ]
+    assert {line["pid"] for line in hung} < set(pids)
+    for line in hung:
+        assert line["state"] == "waiting"
+        assert "in never_comes" in line["stacks"]
+
+
+RETIRING = """
+import os, signal, threading
+from callgate.server import supervisor
+from callgate.server.child import Role
+from callgate.server.supervisor import RETIRE, Supervisor
+
+supervisor._TICK = 0.05
+
+def work(signs):
+    signal.signal(RETIRE, lambda *_: None)  # it never ends
+    signal.alarm(60)  # should the supervisor be gone
+    signs.alive()
+    os.write(1, b"%d\\n" % os.getpid())
+    while True:
+        if os.path.exists("hang"):
+            threading.Event().wait()
+        signs.alive()
+        supervisor.time.sleep(0.02)
+
+def new():
+    return [Role("worker 1", work, retires=True, patience=patience.pop())]
+
+patience = [0.2, 600, 0.2]
+Supervisor(new(), grace=10, reload=new).run()
+"""
+
+
+def test_a_worker_that_hangs_while_it_retires_is_killed_and_has_no_second_successor(
+    tmp_path: Path,
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", RETIRING],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            old = int(process.stdout.readline())
+            process.send_signal(signal.SIGHUP)
+            new = int(process.stdout.readline())
+            (tmp_path / "hang").touch()  # both, of which one has ten minutes to do so
+            until(lambda: not Path(f"/proc/{old}").exists())
+            assert children(process.pid) == [new]
+            process.terminate()
+            told = process.stderr.read()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+    assert told == "worker 1 hangs: it has shown no life for 0.2 s, and is killed\n"

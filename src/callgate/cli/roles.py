@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from callgate.config import Config
 from callgate.core.secret import Secret
-from callgate.server.supervisor import Ready, Role
+from callgate.server.child import Role, Signs
 
 if TYPE_CHECKING:
     from callgate.server.clerk import Traces
+
+_CLERK_PATIENCE = 5  # times a worker's: its database may take minutes to say that it takes nothing
 
 
 def roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role]:
@@ -31,17 +33,18 @@ def roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role
         traces=_traces(config),
     )
 
-    def serve(ready: Ready) -> None:
-        worker.serve(config, listener, supervisor, ready)
+    def serve(signs: Signs) -> None:
+        worker.serve(config, listener, supervisor, signs)
 
-    def keep_books(ready: Ready) -> None:
+    def keep_books(signs: Signs) -> None:
         listener.close()  # whoever holds it and serves nobody lets callers wait in vain
-        clerk.keep_books(books, supervisor, ready)
+        clerk.keep_books(books, supervisor, signs)
 
+    patience = settings.server.hang_timeout
     numbers = range(1, settings.server.workers + 1)
     return [
-        *(Role(f"worker {number}", serve, retires=True) for number in numbers),
-        Role("clerk", keep_books, ends_last=True),
+        *(Role(f"worker {number}", serve, retires=True, patience=patience) for number in numbers),
+        Role("clerk", keep_books, ends_last=True, patience=patience * _CLERK_PATIENCE),
     ]
 
 

@@ -11,6 +11,7 @@ from callgate.config.settings import RetryTable, Settings, TracesTable, Upstream
 from callgate.core.forwarded import networks_of
 from callgate.extras import install
 
+_SHORTEST_HANG = 2.0  # workers show life twice a second
 _PAGE = re.compile(r"https?://\S{1,2000}")
 
 
@@ -26,6 +27,11 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield (
             "counters.url: expected 'memory:', 'redis://host:6379/0', 'rediss://host:6379/0' or "
             "'unix:///path/to/redis.sock'"
+        )
+    if 0 < settings.server.hang_timeout < _SHORTEST_HANG:
+        yield (
+            f"server.hang_timeout: {settings.server.hang_timeout:g} s would end workers that are "
+            f"only busy; give {_SHORTEST_HANG:g} s or more, or 0 to end none"
         )
     yield from _pages(settings)
     yield from _proxies(settings.server.trusted_proxies)

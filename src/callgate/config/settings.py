@@ -48,6 +48,7 @@ class ServerTable(_Table, frozen=True):
     write_timeout: Seconds = 60.0
     keep_alive: Seconds = 75.0
     drain: Seconds = 30.0
+    hang_timeout: Annotated[float, Meta(ge=0, le=86400)] = 60.0
     access_log: bool = False
     trusted_proxies: list[str] = []
 

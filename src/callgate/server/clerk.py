@@ -16,10 +16,11 @@ from typing import NamedTuple
 from callgate.capture.files import CaptureError, find, prune, read
 from callgate.core.captured import Captured
 from callgate.core.secret import Secret
+from callgate.server.child import Signs
 from callgate.server.counting import Counting
 from callgate.server.retention import Calendar, steady
 from callgate.server.signals import wait_for
-from callgate.server.supervisor import Ready, orphaned
+from callgate.server.supervisor import orphaned
 from callgate.store.journal.shipper import Shipper
 from callgate.store.journal.watch import Observer, Watch
 from callgate.store.opening import open_store_or_wait
@@ -62,11 +63,11 @@ class Books(NamedTuple):
     traces: Traces | None
 
 
-def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
+def keep_books(books: Books, supervisor: int, signs: Signs) -> None:
     """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
 
-    `ready` is called when the store is open. The workers go first: whoever answers callers has the
-    right to the processor.
+    `signs` of life are given from when the store is open. The workers go first: whoever answers
+    callers has the right to the processor.
     """
     os.nice(5)
     end = _End(supervisor)
@@ -93,8 +94,8 @@ def keep_books(books: Books, supervisor: int, ready: Ready) -> None:
         watch = Watch(books.journal_dir, observers) if observers else None
         shipper = Shipper(books.journal_dir, store.requests, time.time, watch)
         gc.freeze()  # what there is by now stays: no collection has to look at it again
-        ready()
-        _work(shipper, end, books, duties)
+        signs.alive()
+        _work(shipper, end, books, duties, signs)
 
 
 class _End:
@@ -136,7 +137,13 @@ def _capture(folder: Path, request_id: str) -> Captured | None:
         return None
 
 
-def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[], None]]) -> None:
+def _work(
+    shipper: Shipper,
+    end: _End,
+    books: Books,
+    duties: Sequence[Callable[[], None]],
+    signs: Signs,
+) -> None:
     next_prune = 0.0
     calendar = Calendar(time.time(), steady())
     told: tuple[str | None, int] = (None, 0)
@@ -144,8 +151,9 @@ def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[
     while True:
         last_round = end.within(pause)
         pause = _PAUSE_SECONDS
+        signs.alive()
         while shipper.ship(_BATCH) >= _BATCH:
-            pass
+            signs.alive()
         for duty in duties:
             duty()
         if (shipper.trouble, shipper.damaged) != told:
@@ -156,6 +164,7 @@ def _work(shipper: Shipper, end: _End, books: Books, duties: Sequence[Callable[[
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
             now = calendar.now(time.time(), steady())
+            signs.busy()  # a database may take long to drop a large day
             _prune(books, now)
             oldest = int(now * 1000) - books.retention_days * _DAY_MS
             while shipper.prune(oldest, _PRUNE_BATCH) >= _PRUNE_BATCH and not end.within(0):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from callgate.server.supervisor import Child, Role
+    from callgate.server.child import Child, Role
 
 TRIAL_SECONDS = 30.0
 

@@ -12,10 +12,9 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
-from typing import NamedTuple
 
+from callgate.server.child import TELL, Child, Role, Signs, manner
+from callgate.server.liveness import Step
 from callgate.server.rollout import Rollout
 from callgate.server.signals import wait_for
 from callgate.store.base import StoreError
@@ -26,52 +25,11 @@ RETIRE = signal.SIGUSR2
 _TICK, _BRISK_TICK = 0.5, 0.02
 _CRASH_PAUSE = 1.0
 _STOPPERS = (signal.SIGTERM, signal.SIGINT)
-_HINTS = {
-    "SIGKILL": ", by hand or by the kernel for lack of memory",
-    "SIGBUS": ": a mapped file was made shorter, or its disk failed",
-}
 _log = logging.getLogger("callgate.supervisor")
-
-Ready = Callable[[], None]
 
 
 class ReloadError(Exception):
     """A new set of roles cannot be had; the message says why, for the operator's log."""
-
-
-class Role(NamedTuple):
-    """Work for one process. `run` is given what to call once it does its work, and returns when it
-    was told to stop. `ends_last`: it ends after the others; `retires`: it knows `RETIRE`.
-    """
-
-    name: str
-    run: Callable[[Ready], None]
-    ends_last: bool = False
-    retires: bool = False
-
-
-class Child:
-    """A running process: `ready` once it has said so, `retiring` once it was told to end."""
-
-    def __init__(self, role: Role, pid: int, said: int) -> None:
-        self.role = role
-        self.pid = pid
-        self.retiring = False
-        self.gone = False
-        self._ready = False
-        self._said = said
-
-    def is_ready(self) -> bool:
-        """Whether it does its work by now."""
-        if not self._ready:
-            with suppress(BlockingIOError):
-                self._ready = os.read(self._said, 1) != b""
-        return self._ready
-
-    def forget(self) -> None:
-        """Note that it has ended."""
-        self.gone = True
-        os.close(self._said)
 
 
 class Supervisor:
@@ -117,6 +75,7 @@ class Supervisor:
                 break
             if got == signal.SIGHUP:
                 self._asked = True
+            self._end_hung()
             self._replace_fallen()
             self._change()
             self._tick()
@@ -144,7 +103,6 @@ class Supervisor:
             raise
         if pid:
             os.close(said)
-            os.set_blocking(heard, False)
             child = self._children[pid] = Child(role, pid, heard)
             return child
         code = 1
@@ -155,7 +113,7 @@ class Supervisor:
             for number in (signal.SIGHUP, RETIRE):  # lest a closed terminal end what it began
                 signal.signal(number, signal.SIG_IGN)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
-            role.run(partial(_say_ready, said))
+            role.run(Signs(said))
             code = 0
         except KeyboardInterrupt:
             code = 0
@@ -180,9 +138,29 @@ class Supervisor:
                 ended.append((child, os.waitstatus_to_exitcode(status)))
         return ended
 
+    def _end_hung(self) -> None:
+        """Kill who has shown no life for too long, once it could tell what it does."""
+        now = time.monotonic()
+        for child in self._children.values():
+            name, patience = child.role.name, child.role.patience
+            match child.look(now):
+                case Step.ASK:
+                    child.kill(TELL)
+                case Step.BACK:
+                    told = "%s showed no life for %g s, but does now"
+                    _log.warning(told, name, patience, extra=child.doings())
+                case Step.END:
+                    told = "%s hangs: it has shown no life for %g s, and is killed"
+                    _log.error(told, name, patience, extra=child.doings())
+                    child.doomed = True
+                    child.kill(signal.SIGKILL)
+                case Step.STUCK:
+                    told = "%s cannot be killed yet, and is replaced when it is gone"
+                    _log.error(told, name, extra=child.doings())
+
     def _replace_fallen(self) -> None:
         for child, code in self._reap():
-            if not child.retiring:
+            if not child.retiring and not child.doomed:
                 _log.error("%s %s", child.role.name, manner(code))
         running = {child.role for child in self._children.values() if not child.retiring}
         for role in self._roles.values():
@@ -244,9 +222,7 @@ class Supervisor:
 
     def _fail(self, rollout: Rollout, child: Child) -> None:
         child.retiring = True
-        with suppress(ProcessLookupError):
-            if not child.gone:
-                os.kill(child.pid, signal.SIGKILL)
+        child.kill(signal.SIGKILL)
         if rollout.proven:
             self._exchange(rollout, child)  # it is restarted until it stands
         else:
@@ -273,8 +249,7 @@ class Supervisor:
             child.retiring = True
             # Who is not ready yet serves nobody, and would not hear `RETIRE`.
             retires = child.role.retires and child.is_ready()
-            with suppress(ProcessLookupError):
-                os.kill(child.pid, RETIRE if retires else signal.SIGTERM)
+            child.kill(RETIRE if retires else signal.SIGTERM)
 
     # --- the end --------------------------------------------------------------------------------
 
@@ -282,36 +257,18 @@ class Supervisor:
         self._at_stop()
         deadline = time.monotonic() + self._grace
         for last in (False, True):
-            for pid, child in list(self._children.items()):
+            for child in self._children.values():
                 if child.role.ends_last is last:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGTERM)
+                    child.kill(signal.SIGTERM)
             while any(child.role.ends_last is last for child in self._children.values()):
                 left = deadline - time.monotonic() + (1.0 if last else 0.0)
                 if left <= 0:
                     break
                 wait_for((signal.SIGCHLD,), min(left, _TICK))
                 self._reap()
-        for pid in self._children:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        for child in self._children.values():
+            child.kill(signal.SIGKILL)
         return 0
-
-
-def _say_ready(said: int) -> None:
-    os.write(said, b"!")
-    os.close(said)
-
-
-def manner(code: int) -> str:
-    """How a process ended, by its exit code; a signal's is negative, as `subprocess` has it."""
-    if code >= 0:
-        return f"ended with status {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:  # of the real-time signals, only two have names
-        name = f"signal {-code}"
-    return f"was killed by {name}{_HINTS.get(name, '')}"
 
 
 def orphaned(parent: int) -> bool:

@@ -20,12 +20,13 @@ from callgate.config import Config
 from callgate.metrics.sheets import Sheet
 from callgate.server import filewatch
 from callgate.server.allocator import keep_freed
-from callgate.server.supervisor import RETIRE, Ready, orphaned
+from callgate.server.child import Signs
+from callgate.server.supervisor import RETIRE, orphaned
 from callgate.web.door import Door
 from callgate.web.protocol import GateProtocol
 from callgate.web.settings import Bounds
 
-_ORPHAN_CHECK = 0.5
+_FOLLOW_EVERY = 0.5
 _TELL_EVERY = 1.0
 _SYNC_EVERY = 1.0
 _SAVE_AGAIN = 0.5
@@ -34,13 +35,14 @@ _LAST_WORDS, _FLUSH = 0.5, 0.05
 _GC_YOUNG, _GC_MIDDLE, _GC_OLD = 20_000, 20, 50
 
 
-def serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
+def serve(config: Config, listener: socket.socket, supervisor: int, signs: Signs) -> None:
     """Answer callers on a listening socket until SIGTERM or the end of `supervisor`; blocks.
 
-    `ready` is called when callers can be answered. Requests in progress have `server.drain` seconds
-    to finish; on `RETIRE` they have all the time that their own timeouts leave them.
+    `signs` of life are given from when callers can be answered. Requests in progress have
+    `server.drain` seconds to finish; on `RETIRE` they have all the time that their own timeouts
+    leave them.
     """
-    uvloop.run(_serve(config, listener, supervisor, ready))
+    uvloop.run(_serve(config, listener, supervisor, signs))
 
 
 class _Server(uvicorn.Server):
@@ -86,7 +88,7 @@ class _Server(uvicorn.Server):
             task.cancel()
 
 
-async def _serve(config: Config, listener: socket.socket, supervisor: int, ready: Ready) -> None:
+async def _serve(config: Config, listener: socket.socket, supervisor: int, signs: Signs) -> None:
     with build_worker(config) as worker:
         # What start-up made stays: the collector need not look at it again and again.
         gc.collect()
@@ -95,8 +97,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
         await worker.counters.start()
         await worker.seeding.prime(worker.budgets())
         server = _server(config, worker)
-        work = (*_beside(config, worker, server), _follow(supervisor, server))
-        tasks = [asyncio.create_task(one) for one in work]
+        tasks = [asyncio.create_task(one) for one in _beside(config, worker, server)]
         # uvicorn raises the signal that ended it once more when it has ended, for these handlers;
         # by the default one, the process would end before the last words and records are out.
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,7 +109,8 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
 
         asyncio.get_running_loop().add_signal_handler(RETIRE, retire)
         # Whoever connects from here on waits in the listening socket until it is asked.
-        ready()
+        signs.alive()
+        following = asyncio.create_task(_follow(supervisor, server, signs))
         keep_freed()
         try:
             await server.serve(sockets=[listener])
@@ -123,6 +125,7 @@ async def _serve(config: Config, listener: socket.socket, supervisor: int, ready
                 final=orphaned(supervisor) or not server.may_stay()
             ):
                 await asyncio.sleep(_SAVE_AGAIN)
+            following.cancel()  # last of all: whoever takes long to end is to be seen alive
 
 
 def _server(config: Config, worker: Worker) -> _Server:
@@ -196,8 +199,11 @@ async def _say_last_words(server: uvicorn.Server) -> None:
         await asyncio.sleep(_FLUSH)
 
 
-async def _follow(supervisor: int, server: uvicorn.Server) -> None:
-    """Drain and end when the supervisor is gone, so that nobody holds the port in its place."""
+async def _follow(supervisor: int, server: uvicorn.Server, signs: Signs) -> None:
+    """Show life while there is a supervisor to see it. When it is gone, drain and end, so that
+    nobody holds the port in its place.
+    """
     while not orphaned(supervisor):
-        await asyncio.sleep(_ORPHAN_CHECK)
+        signs.alive()
+        await asyncio.sleep(_FOLLOW_EVERY)
     server.should_exit = True
