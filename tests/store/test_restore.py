@@ -45,7 +45,7 @@ class Window:
         return Command(DRAW, (self._key,), (NOW, 0, began, 2**53 - 1, amount))
 
     def seed_day(self, amount: int) -> Command:
-        return Command(SEED, (self._key,), (DAY, amount, 0))
+        return Command(SEED, (self._key,), (0, DAY, amount, 0))
 
     def draw(self, amount: int, now: int = NOW) -> Command:
         return Command(DRAW, (self._key,), (now, 0, 0, 2**53 - 1, amount))

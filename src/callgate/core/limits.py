@@ -3,7 +3,7 @@
 A counter is three integers: `opened`, Unix microseconds (0: never opened), `used`, what has been
 taken since, and, for budgets, `birth`. Back-ends of `store.base.Counters` keep them wherever they
 like and make the step atomic; what the step is, is said here once. Redis has it in Lua
-(`store.counters.scripts`), but for clocks that were ahead: its counters expire.
+(`store.counters.scripts`), where days and months are judged by the server's clock.
 
 A window lasts 60 seconds from the first request in it. A calendar counter lasts a day or a month
 of UTC; its beginning is told with each draw, so it needs no clock of its own.

@@ -51,9 +51,12 @@ class Commands:
         said = tuple(part for one in corrections for part in (one.opened, one.delta))
         return Command(SETTLE, keys, said)
 
-    def seed(self, account: str, name: str, begins: int, amount: int, *, again: bool) -> Command:
+    def seed(
+        self, account: str, name: str, begins: int, amount: int, now: float, *, again: bool
+    ) -> Command:
         """Tell a calendar counter what was spent before its birth."""
-        return Command(SEED, (self._key(account, name),), (begins, amount, int(again)))
+        said = (self._time(now), begins, amount, int(again))
+        return Command(SEED, (self._key(account, name),), said)
 
     def restore(self, known: Standing, now: float, mark: str) -> Command:
         """Tell how a counter stood; the server's `mark` is the one that it has now."""

@@ -197,7 +197,7 @@ class RemoteCounters:
         again: bool = False,
     ) -> bool:
         """Tell a calendar counter what was spent before its birth; False where it knows already."""
-        command = self._commands.seed(account, name, begins, amount, again=again)
+        command = self._commands.seed(account, name, begins, amount, now, again=again)
         return bool(await self._pipeline.ask(command))
 
     async def start(self) -> None:

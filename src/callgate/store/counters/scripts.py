@@ -54,10 +54,21 @@ local function keep(key, begins, opened, used, birth)
 end
 """
 
+# Days and months are told by the gateways. Of two that differ, the one is right that agrees with
+# the server's clock: should that be wrong, it agrees with neither, and the later one counts.
+_TURNS = """
+local function turns(begins, opened)
+  local soon = now + 3600000000
+  if begins > opened then return opened == 0 or begins <= soon or opened > soon end
+  return begins < opened and begins <= soon and opened > soon
+end
+"""
+
 DRAW = _script(
     _NOW
     + _LEVEL
     + _KEEP
+    + _TURNS
     + """
 local look, refused, levels, answer = ARGV[2] == '1', 0, {}, {}
 for i, key in ipairs(KEYS) do
@@ -71,9 +82,9 @@ for i, key in ipairs(KEYS) do
     elseif now < opened then
       opened = now
     end
-  elseif begins > opened then
-    birth = (opened == 0 or begins > opened + 32 * 86400000000) and now or 0
-    opened, used = begins, 0
+  elseif turns(begins, opened) then
+    local known = opened > 0 and begins > opened and begins <= opened + 32 * 86400000000
+    opened, used, birth = begins, 0, known and 0 or now
   end
   if amount > limit then amount = limit end
   if refused == 0 and not (used < limit and used + amount <= limit) then refused = i end
@@ -116,23 +127,25 @@ return 0
 """KEYS: the counters. ARGV: of each, when its period began and what to add to it."""
 
 SEED = _script(
-    _LEVEL
+    _NOW
+    + _LEVEL
     + _KEEP
+    + _TURNS
     + """
-local key, begins, amount = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local key, begins, amount = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local opened, used, birth = level(key)
-if opened > begins then return 0 end
+if opened ~= begins and not turns(begins, opened) then return 0 end
 if opened == begins and birth == 0 then
-  if ARGV[3] == '0' or used >= amount then return 0 end
+  if ARGV[4] == '0' or used >= amount then return 0 end
   used = 0
 end
-if opened < begins then used = 0 end
+if opened ~= begins then used = 0 end
 keep(key, begins, begins, math.min(used + amount, 9007199254740991), 0)
 return 1
 """
 )
-"""KEYS: one calendar counter. ARGV: where its period begins, what was spent before its birth, 1
-where one that knows that already is to have counted at least so much.
+"""KEYS: one calendar counter. ARGV: now or 0, where its period begins, what was spent before its
+birth, 1 where one that knows that already is to have counted at least so much.
 """
 
 RESTORE = _script(
