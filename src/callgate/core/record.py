@@ -1,12 +1,15 @@
 """The record of one request: the whole story that its `request_id` leads to.
 
 Nothing here can refer to what it is a part of, so the garbage collector need not look at it.
+
+Records outlive the version that wrote them, and an older one may read them beside it. So a field
+keeps its name and type, a new one has a default, and words such as `error` are any text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -86,7 +89,7 @@ class Splice(Struct, kw_only=True):
 
     characters: int
     attempt: int
-    way: Literal["prefill", "match"]
+    way: str
 
 
 class OmittedParameters(Struct, kw_only=True):

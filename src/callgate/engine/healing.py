@@ -216,7 +216,7 @@ class HealingStream:
 
     def _note(self, text: str, way: str) -> None:
         attempt = len(self._call.attempts) - 1
-        self._way = Place(characters=len(text), attempt=attempt, way=way)  # type: ignore[arg-type]
+        self._way = Place(characters=len(text), attempt=attempt, way=way)
 
     def _may_continue(self, error: GatewayError, candidate: Candidate) -> bool:
         return (

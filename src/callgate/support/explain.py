@@ -323,7 +323,7 @@ def _finish(record: Record) -> str:
 def _remarks(record: Record) -> list[str]:
     remarks = [
         f"The answer broke off after {splice.characters} characters; attempt {splice.attempt + 1} "
-        f"{_WAYS[splice.way]}."
+        f"{_WAYS.get(splice.way) or f'went on ({splice.way})'}."
         for splice in record.splices
     ]
     remark = _FINISHES.get(record.finish_reason or "")
