@@ -321,7 +321,7 @@ class GatewayError(Exception):
         self.kind = TAXONOMY[type]
         self.message = message
         self.param = param
-        self.errors = tuple(errors) or (message,)
+        self.errors = tuple(errors) or (message.removeprefix("Invalid request: "),)
         self.cause = cause or self.kind.cause
         self.fix = fix or self.kind.fix
         self.retry_after = retry_after

@@ -86,6 +86,7 @@ def test_an_invalid_schema_is_refused_by_the_path_in_it(schema: Any, path: str) 
     error = refused(schema)
     assert error.kind.type == "invalid_field"
     assert error.param == f"{PATH}.{path}"
+    assert error.errors[0].startswith(f"{PATH}.{path}: ")
 
 
 @pytest.mark.parametrize(
