@@ -89,6 +89,14 @@ def test_an_invalid_schema_is_refused_by_the_path_in_it(schema: Any, path: str) 
     assert error.errors[0].startswith(f"{PATH}.{path}: ")
 
 
+@pytest.mark.parametrize("name", ["objekt", "any", "String", ["string", "nil"], 5, None, []])
+@pytest.mark.parametrize("draft", [{}, {"$schema": "http://json-schema.org/draft-04/schema#"}])
+def test_who_misspells_a_type_is_told_which_there_are(name: object, draft: dict[str, Any]) -> None:
+    error = refused({**draft, "properties": {"type": {"type": name}}})
+    assert error.param == f"{PATH}.properties.type.type"
+    assert "expected 'array', 'boolean', 'integer', 'null', 'number', " in error.message
+
+
 @pytest.mark.parametrize(
     ("value", "same", "others"),
     [

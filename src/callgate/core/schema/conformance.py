@@ -34,6 +34,11 @@ _MANY = 16 * 1024
 """Bytes from which on only the first violation is looked for: finding all takes long."""
 _PATTERN_BYTES = 1_000_000
 _TOP = "the answer"
+_TYPES = (
+    "expected 'array', 'boolean', 'integer', 'null', 'number', 'object' or 'string', or a list of "
+    "these"
+)
+"""In place of the metaschema's words about `type`, which say that no schema in its `anyOf` fits."""
 _DRAFTS: Mapping[str, str] = MappingProxyType(
     {
         "http://json-schema.org/draft-04/schema": "Draft4Validator",
@@ -145,6 +150,8 @@ def _compiled(schema: Json, path: str) -> Any:
         steps = getattr(error, "instance_path", [])
         where = _path(steps, path)
         words = str(getattr(error, "message", error)).partition("\n")[0][:300]
+        if steps and steps[-1] == "type" and "'anyOf'" in words:
+            words = _TYPES
         if steps and steps[-1] in ("pattern", "patternProperties") and _is_sound(build):
             raise GatewayError(
                 "unsupported_field",
