@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
+from socket import socket
+from typing import cast
+
 import pytest
 
+from callgate.cli.roles import roles
+from callgate.server import clerk
+from callgate.server.child import Signs
 from callgate.server.retention import Calendar
+from configured import OPENAI, loaded
 
 START = 1_800_000_000.0
 DAY = 86_400.0
@@ -47,6 +56,23 @@ def test_a_further_jump_ahead_is_not_believed_with_the_first(calendar: Calendar)
     calendar.now(START + DAY + 400 * DAY, DAY + 50.0)
     assert calendar.now(START + DAY + 60 + 400 * DAY, DAY + 110.0) == START + DAY + 60
     assert calendar.now(START + 402 * DAY, 2 * DAY + 50.0) == START + 402 * DAY
+
+
+def test_every_clerk_of_a_gateway_goes_by_the_time_at_which_that_began(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, calendar: Calendar
+) -> None:
+    """One that begins after a jump, as on a reload, would delete by it at once."""
+    told: list[Calendar] = []
+    monkeypatch.setattr(clerk, "keep_books", lambda books, *_: told.append(books.calendar))
+    for _ in range(2):
+        with closing(socket()) as listener:
+            (role,) = (
+                one
+                for one in roles(loaded(tmp_path, OPENAI), listener, 1, calendar)
+                if one.name == "clerk"
+            )
+            role.run(cast("Signs", None))
+    assert told[0] is told[1] is calendar
 
 
 def test_time_that_the_machine_slept_is_no_jump(calendar: Calendar) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from callgate.config import Config
 from callgate.core.secret import Secret
 from callgate.server.child import Role, Signs
+from callgate.server.retention import Calendar
 
 if TYPE_CHECKING:
     from callgate.server.clerk import Traces
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 _CLERK_PATIENCE = 5  # times a worker's: its database may take minutes to say that it takes nothing
 
 
-def roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role]:
-    """The roles; `supervisor` is the process that runs them."""
+def roles(
+    config: Config, listener: socket.socket, supervisor: int, calendar: Calendar
+) -> list[Role]:
+    """The roles; `supervisor` is the process that runs them, `calendar` begun when it did."""
     # Heavy: after the first line of a mistake.
     from callgate.server import clerk, worker
 
@@ -31,6 +34,7 @@ def roles(config: Config, listener: socket.socket, supervisor: int) -> list[Role
         capture_bytes=settings.capture.max_total_bytes,
         metrics_dir=config.metrics_dir,
         traces=_traces(config),
+        calendar=calendar,
     )
 
     def serve(signs: Signs) -> None:

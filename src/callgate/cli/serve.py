@@ -35,6 +35,7 @@ from callgate.local.watchdog import Watchdog
 from callgate.local.weights import find
 from callgate.server import logs
 from callgate.server.folderlock import FolderLock
+from callgate.server.retention import Calendar, steady
 from callgate.server.supervisor import Supervisor
 from callgate.store.base import Key, Keys, StoreError
 
@@ -151,11 +152,12 @@ def _supervise(
             lock.take_again()
 
     own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
+    calendar = Calendar(time.time(), steady())  # for each clerk: a jump is one after a reload too
     config = reloading.config
     return Supervisor(
-        roles(config, listener, own),
+        roles(config, listener, own, calendar),
         grace=config.settings.server.drain + 1.0,
-        reload=lambda: roles(reloading.again(), listener, own),
+        reload=lambda: roles(reloading.again(), listener, own, calendar),
         tick=tick,
         at_stop=listener.close,
     ).run()

@@ -50,7 +50,8 @@ class Traces(NamedTuple):
 
 class Books(NamedTuple):
     """What there is to do: for how many days records and captures are kept, and of captures how
-    many bytes at most. Records are counted for `metrics_dir`, and told to `traces`, if given.
+    many bytes at most, and `calendar` says by what time. Records are counted for `metrics_dir`, and
+    told to `traces`, if given.
     """
 
     store_url: str
@@ -61,6 +62,7 @@ class Books(NamedTuple):
     capture_bytes: int
     metrics_dir: Path | None
     traces: Traces | None
+    calendar: Calendar
 
 
 def keep_books(books: Books, supervisor: int, signs: Signs) -> None:
@@ -145,7 +147,6 @@ def _work(
     signs: Signs,
 ) -> None:
     next_prune = 0.0
-    calendar = Calendar(time.time(), steady())
     told: tuple[str | None, int] = (None, 0)
     pause = 0.0
     while True:
@@ -163,7 +164,7 @@ def _work(
             return
         if time.monotonic() >= next_prune:
             next_prune = time.monotonic() + _PRUNE_EVERY
-            now = calendar.now(time.time(), steady())
+            now = books.calendar.now(time.time(), steady())
             signs.busy()  # a database may take long to drop a large day
             _prune(books, now)
             oldest = int(now * 1000) - books.retention_days * _DAY_MS
