@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -61,6 +62,24 @@ async def test_prices_that_no_longer_hold_are_loaded_again(
     keeper = PriceKeeper(PriceBook(), Models(directory("a")), tmp_path / "prices.json")
     keeping = asyncio.create_task(keeper.keep())
     assert [await listed.asked.get() for _ in range(2)] == [[("openai", "a")]] * 2
+    keeping.cancel()
+
+
+@pytest.mark.parametrize("step", [-86_400, 86_400])
+async def test_prices_are_loaded_again_where_the_clock_is_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, step: int
+) -> None:
+    listed, now = Listed(timedelta(hours=12)), time.time()
+    monkeypatch.setattr(prices, "load", listed.load)
+    monkeypatch.setattr("callgate.pricekeeper._LOOK_EVERY", 0.001)
+    monkeypatch.setattr("callgate.pricekeeper.time", lambda: now)
+    keeper = PriceKeeper(PriceBook(), Models(directory("a")), tmp_path / "prices.json")
+    keeping = asyncio.create_task(keeper.keep())
+    await listed.asked.get()
+    await asyncio.sleep(0.02)
+    assert listed.asked.empty()
+    now += step
+    assert await listed.asked.get() == [("openai", "a")]
     keeping.cancel()
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from time import time
 
 from callgate import prices
 from callgate.engine.pricebook import PriceBook
 from callgate.web.models import Models
 
 _AT_MOST_EVERY = 0.1  # seconds, should the list's end be past already
+_LOOK_EVERY = 60.0  # timers know nothing of a clock that is set, or of a machine that slept
 
 
 class PriceKeeper:
@@ -32,10 +33,12 @@ class PriceKeeper:
         """Load prices when others come to hold and when the models change, until cancelled."""
         while True:
             self.changed.clear()
-            until = await self.load()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(max(_AT_MOST_EVERY, until.timestamp() - time.time())):
-                    await self.changed.wait()
+            begun = time()
+            until = max((await self.load()).timestamp(), begun + _AT_MOST_EVERY)
+            while not self.changed.is_set() and begun <= (now := time()) < until:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(min(until - now, _LOOK_EVERY)):
+                        await self.changed.wait()
 
     async def load(self) -> datetime:
         """Load the prices that hold now, in a thread: no request waits. Until when they hold."""
