@@ -79,7 +79,7 @@ def test_of_whom_what_is_kept(capturing: Gateway) -> None:
         found = [kept(capturing, one.headers["x-request-id"]) is not None for one in answers]
         assert found == [good, bad, asked], mode
     record = capturing.record(answers[-1].headers["x-request-id"])
-    assert record["notes"] == ["capture was asked for by header, and the key forbids it"]
+    assert record["notes"] == ["capture was requested by header, but the key forbids it"]
 
 
 @pytest.mark.parametrize("wrong", [{}, {"temperature": "hot"}, {"model": 5}])

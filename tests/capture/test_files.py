@@ -80,7 +80,7 @@ def test_damage_is_told(tmp_path: Path) -> None:
     whole = path.read_bytes()
     for broken in (whole[:-9], b"", b"no gzip", whole[:40] + b"\x00" + whole[41:]):
         path.write_bytes(broken)
-        with pytest.raises(files.CaptureError, match=r"cannot be read|is no capture"):
+        with pytest.raises(files.CaptureError, match=r"cannot be read|is not a capture"):
             files.read(path)
     path.unlink()
     with pytest.raises(files.CaptureError, match="there is no file"):
@@ -96,14 +96,14 @@ def test_a_stranger_s_capture_names_no_other_file(tmp_path: Path, request_id: st
     path = written(tmp_path, 1_795_000_000)
     forged = msgspec.msgpack.encode(captured(request_id))
     path.write_bytes(gzip.compress(forged))
-    with pytest.raises(files.CaptureError, match="its request id is none"):
+    with pytest.raises(files.CaptureError, match="its request id is invalid"):
         files.read(path)
 
 
 def test_a_capture_nested_without_end_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "deep.capture"
     path.write_bytes(gzip.compress(b"\x81\xa6format" + b"\x91" * 200_000 + b"\x01"))
-    with pytest.raises(files.CaptureError, match="is no capture"):
+    with pytest.raises(files.CaptureError, match="is not a capture"):
         files.read(path)
 
 

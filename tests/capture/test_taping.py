@@ -58,7 +58,7 @@ def test_an_operator_can_forbid_it_and_the_record_says_so(
 ) -> None:
     call = begun("none", key, b"full", header=header)
     assert call.tape is None
-    assert call.notes == [f"capture was asked for by header, and the {by} forbids it"]
+    assert call.notes == [f"capture was requested by header, but the {by} forbids it"]
 
 
 def test_without_the_header_the_configuration_holds() -> None:
@@ -71,7 +71,7 @@ def test_without_the_header_the_configuration_holds() -> None:
 def test_another_value_is_told() -> None:
     call = begun("none", None, b"some")
     assert call.tape is None
-    assert call.notes == ["X-Callgate-Capture has no meaning but for the value 'full'"]
+    assert call.notes == ["X-Callgate-Capture is ignored unless its value is 'full'"]
 
 
 def test_what_is_too_much_is_left_out_and_told() -> None:

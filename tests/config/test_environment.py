@@ -40,7 +40,9 @@ def test_white_space_around_a_variable_is_left_out(
 
 def test_a_credential_that_no_header_can_bear_is_told_and_not_shown(tmp_path: Path) -> None:
     (told,) = mistakes(tmp_path, "[providers.openai]\napi_key = 'sk-hid\u2026den'\n")
-    assert told.endswith("providers.openai.api_key: holds a character that no HTTP header may have")
+    assert told.endswith(
+        "providers.openai.api_key: contains a character that is not allowed in HTTP headers"
+    )
 
 
 def test_a_variable_that_is_missing_is_named_and_no_secret_is_shown(tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_certificates_come_from_the_environment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("SSL_CERT_FILE", "cannot be read"), ("SSL_CERT_DIR", "is no folder")]
+    ("name", "told"), [("SSL_CERT_FILE", "cannot be read"), ("SSL_CERT_DIR", "is not a folder")]
 )
 def test_certificate_authorities_that_are_missing_stop_who_needs_them(
     tmp_path: Path, name: str, told: str
@@ -166,7 +168,7 @@ def test_a_provider_s_own_authority_that_is_missing_stops_the_start(tmp_path: Pa
 )
 def test_an_own_authority_that_is_none_stops_the_start(tmp_path: Path, content: str) -> None:
     (tmp_path / "own.pem").write_text(content)
-    with pytest.raises(ConfigError, match=r"own\.pem holds no certificate in PEM form"):
+    with pytest.raises(ConfigError, match=r"own\.pem contains no valid certificate in PEM format"):
         loaded(tmp_path, f'{OPENAI}ca_file = "own.pem"\n')
 
 

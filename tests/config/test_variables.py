@@ -78,7 +78,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(file, {})
     assert caught.value.mistakes == [
-        f"providers.openai.api_key: the file {pipe} cannot be read: it is no regular file"
+        f"providers.openai.api_key: the file {pipe} cannot be read: it is not a regular file"
     ]
 
 

@@ -39,7 +39,12 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("body", "what"),
-    [(b"", "not JSON"), (b"<p>", "not JSON"), (b"[{}]", "no object"), (b"null", "no object")],
+    [
+        (b"", "not JSON"),
+        (b"<p>", "not JSON"),
+        (b"[{}]", "not an object"),
+        (b"null", "not an object"),
+    ],
 )
 def test_a_body_that_is_no_object_is_told_by_what_it_is(body: bytes, what: str) -> None:
     assert parse_object(b' {"a": "\xff"}') == {"a": "\ufffd"}

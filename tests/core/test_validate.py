@@ -276,7 +276,7 @@ INVALID = [
     (chat(post_processing_steps=[{"type": 1}]),
      "post_processing_steps[0].type: expected a string"),
     (chat(post_processing_steps=[{"type": "json-repair", "strict": True}]),
-     "post_processing_steps[0].strict: is no field of a step"),
+     "post_processing_steps[0].strict: is not a field of a step"),
     (chat(post_processing_steps=[{"type": "json-repair"}] * 17),
      "post_processing_steps: must have at most 16 items, has 17"),
     (chat(post_processing_steps=[5]),

@@ -95,14 +95,14 @@ def test_an_answer_has_as_many_blocks_and_thoughts_as_can_be_held(target: Target
     begun = b'data: {"type":"content_block_start","index":%d,"content_block":{"type":"text"}}\n\n'
     decoder = Anthropic().decoder(target)
     decoder.feed(wire(START) + b"".join(begun % at for at in range(10_000)))
-    with pytest.raises(GatewayError, match="more content blocks"):
+    with pytest.raises(GatewayError, match="too many content blocks"):
         decoder.feed(begun % 10_000)
     decoder = Anthropic().decoder(target)
     decoder.feed(wire(START, begin(0, "thinking", thinking="", signature="")))
     piece = wire(delta(0, "thinking_delta", thinking="x" * (1 << 20)))
     for _ in range(16):
         assert len(decoder.feed(piece)) == 1
-    with pytest.raises(GatewayError, match="longer thoughts"):
+    with pytest.raises(GatewayError, match="too much reasoning"):
         decoder.feed(piece)
 
 

@@ -159,7 +159,7 @@ def test_a_second_file_of_a_name_hides_nothing() -> None:
         again.writestr("notes.txt", f"Bearer {PLANTED[1]}")
         for name, content in files.items():
             again.writestr(name, content)
-    with pytest.raises(BundleError, match="two files of one name"):
+    with pytest.raises(BundleError, match="two files of the same name"):
         list(examine(doubled.getvalue(), REDACTOR))
 
 
@@ -188,7 +188,7 @@ def test_what_is_no_bundle_is_refused(data: bytes) -> None:
 
 def test_a_manifest_that_nests_without_end_is_refused() -> None:
     deep = b'{"x":' + b"[" * 100_000
-    with pytest.raises(BundleError, match=r"no sound manifest\.json"):
+    with pytest.raises(BundleError, match=r"no valid manifest\.json"):
         list(examine(repacked(packed({}), {"manifest.json": deep}), REDACTOR))
 
 

@@ -58,7 +58,7 @@ async def test_a_server_that_answers_twice_is_told_of_once_a_minute(
         for _ in range(3):
             assert await caller.read(server.origin) == b"x"
     assert [one.message for one in caplog.records] == [
-        "a provider sends what was not asked for; its connections are used once each"
+        "a provider sends bytes nobody asked for; its connections are used only once"
     ] * told
     assert server.origin.netloc in caplog.records[0].__dict__["detail"]
 

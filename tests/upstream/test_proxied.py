@@ -135,7 +135,7 @@ async def test_proxy_that_wants_other_credentials_is_not_taken_for_the_provider(
         origin = Origin("http", "api.example.com", 80)
         error = await caller.error(origin)
         assert error.kind.type == "upstream_unreachable"
-        assert "refused the way to api.example.com with status 407" in str(error.detail)
+        assert "refused the tunnel to api.example.com with status 407" in str(error.detail)
         assert caller.client.stats()[origin] == (0, 0, 0)
 
 

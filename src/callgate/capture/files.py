@@ -92,9 +92,9 @@ def read(path: Path) -> Captured:
             )
         captured = msgspec.msgpack.decode(data, type=Captured)
     except (ValueError, RecursionError) as error:
-        raise CaptureError(f"{path} is no capture: {error}") from None
+        raise CaptureError(f"{path} is not a capture: {error}") from None
     if not is_request_id(captured.request_id):  # it becomes a part of files' names
-        raise CaptureError(f"{path} is no capture: its request id is none")
+        raise CaptureError(f"{path} is not a capture: its request id is invalid")
     return captured
 
 

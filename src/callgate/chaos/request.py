@@ -47,7 +47,7 @@ class Request(NamedTuple):
         """The body's object. Raises ValueError where it is none."""
         value = parse(self.body)
         if not isinstance(value, dict):
-            raise ValueError("the body is no JSON object")
+            raise ValueError("the body is not a JSON object")
         return value
 
 
@@ -68,7 +68,7 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or name != name.strip():
-            raise Malformed("a line that is no header")
+            raise Malformed("a line that is not a header")
         headers[name.lower()] = value.strip()
     if headers.get("expect", "").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -136,7 +136,7 @@ class Providers:
             return _keyed(known, table)
         if table.dialect is None:
             self.mistakes.append(
-                f"providers.{name}.dialect: needed, because {name!r} is no known vendor"
+                f"providers.{name}.dialect: needed, because {name!r} is not a known vendor"
                 f"{nearest(name, VENDORS)}"
             )
             return None
@@ -193,7 +193,7 @@ def _credentials(table: ProviderTable) -> tuple[str, ...]:
 def _unsendable(name: str, table: ProviderTable) -> list[str]:
     """What is wrong with credentials that no header can carry (RFC 9110, 5.5)."""
     return [
-        f"providers.{name}.{field}: holds a character that no HTTP header may have"
+        f"providers.{name}.{field}: contains a character that is not allowed in HTTP headers"
         for field in ("api_key", "session_token", "access_key_id")
         if _UNSENDABLE.search(getattr(table, field)) is not None
     ]

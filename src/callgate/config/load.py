@@ -178,7 +178,7 @@ def _why_not_trusted(file: Path) -> str:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
     except OSError:
-        return "holds no certificate in PEM form, or one that is damaged"
+        return "contains no valid certificate in PEM format"
     return ""
 
 
@@ -201,7 +201,7 @@ def _trusting(config: Config, *, wanted: bool) -> Config:
     if network.ca_file is not None and not os.access(network.ca_file, os.R_OK):
         mistakes.append(f"SSL_CERT_FILE: {network.ca_file} cannot be read")
     if network.ca_dir is not None and not Path(network.ca_dir).is_dir():
-        mistakes.append(f"SSL_CERT_DIR: {network.ca_dir} is no folder")
+        mistakes.append(f"SSL_CERT_DIR: {network.ca_dir} is not a folder")
     if mistakes:
         raise ConfigError("environment", mistakes)
     return config

@@ -72,6 +72,6 @@ def _too_long(made: dict[str, _Limit], total: _Limit) -> Iterator[str]:
         if limit.seconds > total.seconds:
             bound = total.key or f"the default of {limit.key.removesuffix(phase)}total"
             yield (
-                f"{limit.key}: {limit.seconds:g} s could never pass, because {bound} ends the "
+                f"{limit.key}: {limit.seconds:g} s could never elapse, because {bound} ends the "
                 f"attempt after {total.seconds:g} s; raise that, or lower this"
             )

@@ -65,7 +65,7 @@ class Variables:
                 regular = stat.S_ISREG(os.fstat(opened.fileno()).st_mode)
                 data = opened.read(_MAX_BYTES + 1) if regular else b""
             if not regular:
-                why = "it is no regular file"
+                why = "it is not a regular file"
             elif len(data) > _MAX_BYTES:
                 why = "it is larger than 64 KiB"
             elif text := data.decode("utf-8-sig").strip():  # Windows' editors begin with a mark

@@ -43,9 +43,9 @@ def split_url(url: str) -> tuple[Origin, str]:
     if not parts.hostname:
         raise ValueError(f"expected a URL with a host, got {url!r}")
     if not _HOST.fullmatch(parts.hostname):
-        raise ValueError(f"expected a URL with a sound host name, got {url!r}")
+        raise ValueError(f"expected a URL with a valid host name, got {url!r}")
     if parts.username or parts.password:
-        raise ValueError("credentials do not belong into a URL")
+        raise ValueError("credentials do not belong in a URL")
     if parts.query or parts.fragment:
         raise ValueError(f"expected a URL without query and fragment, got {url!r}")
     port = parts.port or _PORTS[parts.scheme]

@@ -35,7 +35,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     except ValueError:
         raise ValueError("a body that is not JSON") from None
     if not isinstance(value, dict):
-        raise ValueError("JSON that is no object")
+        raise ValueError("JSON that is not an object")
     return value
 
 

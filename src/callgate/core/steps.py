@@ -192,4 +192,4 @@ def check_steps(body: ChatBody, found: Findings) -> None:
             found.fault(f"{path}.type", f"unknown step {name[:_SHOWN]!r}; known steps: {known}")
         for field in step:
             if field != "type":
-                found.fault(f"{path}.{field[:_SHOWN]}", "is no field of a step")
+                found.fault(f"{path}.{field[:_SHOWN]}", "is not a field of a step")

@@ -43,7 +43,7 @@ _CLASS: Mapping[int, str] = MappingProxyType({4: "provider_rejected", 5: "provid
 _MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "provider_rejected": "{provider} rejected the request: {text}",
-        "unsupported_field": "{provider} does not take a field of the request: {text}",
+        "unsupported_field": "{provider} does not accept a field of the request: {text}",
         "context_too_long": "The request does not fit into the context of {model}: {text}",
         "content_filtered": "{provider} refused the content of the request: {text}",
         "provider_request_too_large": "The request is too large for {provider}: {text}",
@@ -53,7 +53,7 @@ _MESSAGES: Mapping[str, str] = MappingProxyType(
         "provider_rate_limited": "{provider} is limiting the configured account's requests.",
         "provider_unavailable": "{provider} is unavailable or overloaded ({where}).",
         "upstream_timeout": "{provider} ran out of time (status {status}).",
-        "bad_upstream_reply": "{provider} answered with status {status} and no sound answer.",
+        "bad_upstream_reply": "{provider} answered with status {status} and no valid body.",
     }
 )
 """`{text}`, the provider's own words, is in those alone that the caller has to act on: it may hold

@@ -62,7 +62,7 @@ class List(NamedTuple):
         body = parse(response.body)
         items = body.get(self.items) if isinstance(body, dict) else body  # Together: a bare list
         if not isinstance(items, list):
-            raise ValueError(f"no list of models under {self.items!r}")
+            raise ValueError(f"there is no list of models under {self.items!r}")
         ids = dict.fromkeys(
             name
             for item in items

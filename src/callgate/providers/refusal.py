@@ -32,7 +32,7 @@ def refuse_fields(
         if value is not None and value not in values:
             paths.append(name)
     if paths:
-        faults = [f"{path}: {provider} has no place for this field" for path in paths]
+        faults = [f"{path}: {provider} does not support this field" for path in paths]
         raise GatewayError(
             "unsupported_field", f"Invalid request: {faults[0]}", param=paths[0], errors=faults
         )

@@ -159,7 +159,7 @@ class EventStream:
             refusal = None
         if refusal is not None:
             return refusal
-        return self._bad("a body that is no stream", body)
+        return self._bad("a body that is not a stream", body)
 
     def _bad(self, what: str, body: bytes = b"") -> GatewayError:
         return bad_reply(what, body, self._target)

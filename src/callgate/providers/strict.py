@@ -14,7 +14,7 @@ class Malformed(ValueError):  # noqa: N818 - said of the answer
 def string(value: object) -> str:
     """The text. Raises Malformed for anything else."""
     if not isinstance(value, str):
-        raise Malformed("no text where text has to be")
+        raise Malformed("a field that is not text")
     return value
 
 
@@ -23,12 +23,12 @@ def listed(value: object) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise Malformed("no list where one has to be")
+        raise Malformed("a field that is not a list")
     return value
 
 
 def inner(value: object) -> Json:
     """The object. Raises Malformed for anything else."""
     if not isinstance(value, dict):
-        raise Malformed("no object where one has to be")
+        raise Malformed("a field that is not an object")
     return value

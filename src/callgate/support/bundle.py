@@ -123,7 +123,7 @@ def examine(data: bytes, redactor: Redactor) -> Iterator[Leak]:
     try:
         manifest = msgspec.json.decode(files.get(MANIFEST, b""), type=Manifest)
     except (ValueError, RecursionError):
-        raise BundleError("it has no sound manifest.json") from None
+        raise BundleError("it has no valid manifest.json") from None
     listed = {entry.name: entry for entry in manifest.files}
     for name in sorted(listed.keys() | files.keys() - {MANIFEST}):
         found, entry = files.get(name), listed.get(name)
@@ -186,9 +186,9 @@ def _unpacked(data: bytes) -> dict[str, bytes]:
             infos = zipped.infolist()
             names = {one.filename for one in infos}
             if len(names) < len(infos):  # who unpacks it may see another one than was examined
-                raise BundleError("it holds two files of one name")
+                raise BundleError("it contains two files of the same name")
             if len(infos) > _MAX_FILES or sum(one.file_size for one in infos) > _MAX_BYTES:
-                raise BundleError("it holds more than a bundle does")
+                raise BundleError("it contains more than a bundle may")
             return {one.filename: zipped.read(one) for one in infos if not one.is_dir()}
     except _UNSOUND as error:
-        raise BundleError(f"it is no sound zip archive: {error}") from None
+        raise BundleError(f"it is not a valid zip archive: {error}") from None

@@ -17,8 +17,8 @@ from callgate.files import SHORTAGE, shortage
 _PROVIDER = "the provider "
 _PROXY = "the proxy "
 _TIMEOUTS = {
-    "connect": "could not be connected to within {seconds:g} s (connect timeout)",
-    "request": "did not take the request within {seconds:g} s (request body timeout)",
+    "connect": "could not be reached within {seconds:g} s (connect timeout)",
+    "request": "did not accept the request within {seconds:g} s (request body timeout)",
     "headers": "sent no response headers within {seconds:g} s (response headers timeout)",
     "first_token": "sent no piece of an answer within {seconds:g} s (first token timeout)",
     "silence": "fell silent during the body for {seconds:g} s (silence timeout)",
@@ -28,8 +28,8 @@ _TIMEOUTS = {
 _RAISE = "the operator can raise `timeouts.{phase}`."
 _UNMADE = "Retry; if it persists, the operator has to check `base_url`, DNS, proxy and firewall."
 _UNTRUSTED = (
-    "The operator has to check `base_url` and the machine's clock or, if a proxy opens TLS, have "
-    "SSL_CERT_FILE or SSL_CERT_DIR name the authority to trust."
+    "The operator has to check `base_url` and the machine's clock or, if a proxy intercepts TLS, "
+    "point SSL_CERT_FILE or SSL_CERT_DIR at the authority to trust."
 )
 _FIXES = {
     "connect": _UNMADE,
@@ -69,12 +69,12 @@ def _reason(exc: Exception) -> str:
     if isinstance(exc, ConnectionRefusedError):
         return "refused the connection"
     if isinstance(exc, ConnectionError):
-        return "broke the connection off while it was being made"
-    return f"could not be connected to: {getattr(exc, 'strerror', None) or 'network error'}"
+        return "dropped the connection while it was being made"
+    return f"could not be reached: {getattr(exc, 'strerror', None) or 'network error'}"
 
 
 def exhausted(host: str, connections: int, seconds: float) -> GatewayError:
-    """Every connection that the cap allows stayed busy for the whole connect timeout."""
+    """All connections that the limit allows stayed busy for the whole connect timeout."""
     return GatewayError(
         "upstream_unreachable",
         f"all {connections} connections to the provider stayed busy for {seconds:g} s",
@@ -84,11 +84,11 @@ def exhausted(host: str, connections: int, seconds: float) -> GatewayError:
 
 
 def proxy_refused(proxy: Origin, host: str, status: int) -> GatewayError:
-    """The proxy answered CONNECT with something else than 2xx; status 0 for no HTTP at all."""
-    answer = f"refused the way to {host} with status {status}" if status else "made no sense"
+    """The proxy did not answer CONNECT with a 2xx; status 0 if it did not answer in HTTP."""
+    answer = f"refused the tunnel to {host} with status {status}" if status else "made no sense"
     return GatewayError(
         "upstream_unreachable",
-        "the proxy on the way to the provider refused to go on",
+        "the proxy on the way to the provider refused the connection",
         detail=f"the proxy {proxy.netloc} {answer}",
     )
 
@@ -109,7 +109,7 @@ def closed() -> GatewayError:
 
 
 def named(error: GatewayError, provider: str) -> None:
-    """Have what callers read of such an error say which provider it was."""
+    """Put the provider's name into the error's message, in place of "the provider"."""
     said = error.message
     if said.startswith(_PROVIDER):
         error.message = f"{provider} {said.removeprefix(_PROVIDER)}"

@@ -122,7 +122,7 @@ class Pool:
         """
         if not self._distrusted or monotonic() >= self._distrusted:
             _log.warning(
-                "a provider sends what was not asked for; its connections are used once each",
+                "a provider sends bytes nobody asked for; its connections are used only once",
                 extra={"detail": f"{self.host}, for {_WARY:g} s"},
             )
         self._distrusted = monotonic() + _WARY

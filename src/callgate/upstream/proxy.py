@@ -80,7 +80,7 @@ def _proxy(url: str) -> Proxy | None:
     if parts.scheme not in _PORTS:
         raise ValueError(f"a proxy's URL starts with http:// or https://, not {parts.scheme}://")
     if not parts.hostname:
-        raise ValueError("a proxy's URL lacks the host")
+        raise ValueError("a proxy's URL has no host")
     origin = Origin(parts.scheme, parts.hostname, port or _PORTS[parts.scheme])
     if parts.username is None:
         return Proxy(origin, Secret(""))

@@ -46,7 +46,7 @@ _MISTAKES = tuple(
         (r"bearer|undefined|null|none", _NO_KEY),
         (
             r"(basic|token|key|apikey|digest)( .*)?",
-            "The scheme '{0}' is not known; send `Authorization: <key>` or `Bearer <key>`.",
+            "The scheme '{0}' is unknown; send `Authorization: <key>` or `Bearer <key>`.",
         ),
         (
             r"[$%{](?!.*cg_).*",
@@ -63,11 +63,11 @@ _MISTAKES = tuple(
         ),
         (
             r".*cg_.*",
-            "More than the key was sent: it is `Authorization: <key>`, and nothing beside it.",
+            "More than the key was sent; send `Authorization: <key>` and nothing else.",
         ),
         (
             r".*",
-            "This is no key of this gateway: they begin with 'cg_'. Send `Authorization: <key>`.",
+            "This is not a key of this gateway, whose keys begin with 'cg_'. Send one of those.",
         ),
     )
 )

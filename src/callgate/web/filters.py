@@ -109,4 +109,4 @@ _READERS: Mapping[str, Callable[[str, int], dict[str, Any]]] = MappingProxyType(
 def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, _READERS, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"is no parameter of this list{hint}"
+    return f"is not a parameter of this list{hint}"

@@ -128,7 +128,7 @@ class Gate:
     def _abandon(self, call: Call, *, unread: bool) -> None:
         """The caller left, or reads nothing: the record is kept all the same."""
         if call.error is None:
-            why = "The caller read nothing of the answer" if unread else _LEFT
+            why = "The caller read none of the answer" if unread else _LEFT
             call.error = GatewayError("client_disconnected", why)
         call.status = call.error.kind.status
         note_left(call)

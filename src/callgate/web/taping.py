@@ -37,12 +37,12 @@ class Taping:
         value = headers.get(HEADER)
         asked = value is not None and value.strip().lower() == _FULL
         if value is not None and not asked:
-            call.notes.append("X-Callgate-Capture has no meaning but for the value 'full'")
+            call.notes.append("X-Callgate-Capture is ignored unless its value is 'full'")
         allowed = asked and self._header
         mode = chosen(self._default, key.capture, asked=allowed)
         if asked and (not allowed or key.capture == "never"):
             by = "key" if key.capture == "never" else "configuration"
-            call.notes.append(f"capture was asked for by header, and the {by} forbids it")
+            call.notes.append(f"capture was requested by header, but the {by} forbids it")
         if mode == "none":
             return send
         call.tape = tape = self._keeper.tape(call.request_id, mode, call.started)

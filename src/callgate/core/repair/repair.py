@@ -114,7 +114,7 @@ def _mend(text: str) -> tuple[str, list[str]]:
     if fence >= 0 and (first is None or _is_prose(body, first.start(), fence)):
         mended, more = _fenced(body, fence, meter)
     elif first is None:
-        raise UnclearError("it holds no object and no array")
+        raise UnclearError("it contains no object or array")
     else:
         mended, more = _among_prose(body, first.start(), meter)
     return mended, notes + more
@@ -141,7 +141,7 @@ def _fenced(text: str, fence: int, meter: Meter) -> tuple[str, list[str]]:
         return body.strip(), notes
     body = body.lstrip()
     if not _BRACKET.match(body):
-        raise UnclearError("it holds no object and no array")
+        raise UnclearError("it contains no object or array")
     mended, more = _read(body, meter)
     return mended, notes + more
 
@@ -172,7 +172,7 @@ def _unwrapped(before: str, mended: str, after: str) -> list[str]:
     apart = not before.strip() or before.rstrip(" ").endswith((":", "\n"))
     apart = apart and (not after.strip() or after.lstrip(" ").startswith("\n"))
     if not mended.strip("[]{} \n") or (mended.startswith("[") and not apart):
-        raise UnclearError("it holds no object and no array of its own")
+        raise UnclearError("it contains no object or array of its own")
     return ["prose removed"]
 
 

@@ -187,7 +187,9 @@ def _outermost(node: Json, rules: Rules, path: str, *, strict: bool) -> Json:
                 raise refused(where, f"{key} at the top", "Put it into a property.")
     if rules.object_root:
         if node.get("type", "object") not in ("object", ["object"]):
-            raise refused(join(path, "type"), "a top that is no object", "Wrap it in an object.")
+            raise refused(
+                join(path, "type"), "a top level that is not an object", "Wrap it in an object."
+            )
         if node.get("type") != "object":
             node = {**node, "type": "object"}
     if rules.root is not None:

@@ -212,7 +212,7 @@ RULES: Mapping[Target, Rules] = MappingProxyType(
             acyclic=True,
         ),
         # https://github.com/ggml-org/llama.cpp/blob/master/grammars/README.md#json-schemas--gbnf:
-        # what it does not know it ignores, but for schemas that are no objects
+        # what it does not know it ignores, but for schemas that are not objects
         "llama.cpp": Rules(keeps=None, rewrites=("tuple_items", "object_schemas")),
     }
 )

@@ -53,7 +53,7 @@ def call_of(block: Json) -> Json:
     id_, name, given = block.get("id"), block.get("name"), block.get("input")
     given = {} if given is None else given
     if not (isinstance(id_, str) and id_ and isinstance(name, str) and isinstance(given, dict)):
-        raise ValueError("a tool call without id or name, or with an input that is no object")
+        raise ValueError("a tool call without id or name, or with an input that is not an object")
     arguments = _ENCODE(given).decode()
     return {"id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
 

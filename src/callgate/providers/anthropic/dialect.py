@@ -129,7 +129,7 @@ def _message(content: list[object]) -> tuple[Json, list[Json]]:
     others: list[Json] = []
     for block in content:
         if not isinstance(block, dict):
-            raise ValueError("content that is no block")
+            raise ValueError("content that is not a block")
         kind = block.get("type")
         if kind == "text":
             said = block.get("text")

@@ -90,7 +90,7 @@ class Events:
         index, delta = event.get("index"), event.get("delta")
         block = self._blocks.get(index) if type(index) is int else None
         if block is None or type(delta) is not dict:
-            raise ValueError("a delta of no block")
+            raise ValueError("a delta outside of any block")
         kind = delta.get("type")
         if kind == "text_delta":
             text = _string(delta, "text")
@@ -143,11 +143,11 @@ class Events:
     def _block_start(self, event: Json, chunks: list[Chunk]) -> None:
         index, given = event.get("index"), event.get("content_block")
         if not self.begun or type(index) is not int or type(given) is not dict:
-            raise ValueError("a block of no answer")
+            raise ValueError("a block outside of any answer")
         kind = _string(given, "type")
         self._count += 1
         if self._count > MAX_BLOCKS:
-            raise _too_much("more content blocks")
+            raise _too_much("too many content blocks")
         block = self._blocks[index] = _Block(given, kind, self._length, self._calls)
         if kind == "tool_use":
             name = _string(given, "name")
@@ -170,7 +170,7 @@ class Events:
         index = event.get("index")
         block = self._blocks.pop(index, None) if type(index) is int else None
         if block is None:
-            raise ValueError("the end of no block")
+            raise ValueError("the end of a block that had not begun")
         kind, given = block.kind, block.given
         if kind == "text":
             annotations = [
@@ -242,7 +242,7 @@ class Events:
     def _hold(self, block: _Block, text: str) -> None:
         self._held += len(text)
         if self._held > MAX_HELD:
-            raise _too_much("longer thoughts")
+            raise _too_much("too much reasoning")
         block.pieces.append(text)
 
     _HANDLERS: ClassVar[Mapping[str, Callable[[Events, Json, list[Chunk]], None]]] = {
@@ -256,7 +256,7 @@ class Events:
 
 
 def _too_much(what: str) -> GatewayError:
-    return GatewayError("bad_upstream_reply", f"The provider sent {what} than can be.")
+    return GatewayError("bad_upstream_reply", f"The provider sent {what}.")
 
 
 def _string(holder: Json, name: str) -> str:

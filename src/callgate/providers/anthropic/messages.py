@@ -105,7 +105,7 @@ class Conversation:
     def _function(self, message: Message, path: str) -> None:
         id_ = self._legacy_ids.get(message.name or "")
         if id_ is None:
-            self._found.fault(f"{path}.name", "answers no function_call before it")
+            self._found.fault(f"{path}.name", "does not answer an earlier function_call")
         else:
             self._result(id_, message, path)
 

@@ -24,7 +24,7 @@ from callgate.providers.anthropic.tools import tools_of
 from callgate.providers.echo import strange
 
 FILES_BETA = "files-api-2025-04-14"
-_FIX = "Change what `metadata.errors` lists, or choose a model that takes it."
+_FIX = "Change what `metadata.errors` lists, or choose a model that supports it."
 _MAX_TOLD = 50
 
 _REFUSED: Mapping[str, tuple[Any, ...]] = MappingProxyType(
@@ -117,7 +117,7 @@ class _Encoder:
         if not conversation.turns and not any(
             one.path.startswith("messages") for one in found.faults
         ):
-            found.fault("messages", "must say something besides the system prompt")
+            found.fault("messages", "must contain something besides the system prompt")
         if self._is_unled(thinking.thinking, conversation.turns):
             limit = body.max_completion_tokens or body.max_tokens or DEFAULT_MAX_TOKENS
             thinking = Thinking(None, None, limit)
@@ -183,7 +183,7 @@ class _Encoder:
             return
         schema, description = form.json_schema.schema, form.json_schema.description
         if schema is None:
-            self._found.fault("response_format.json_schema.schema", "needed by this provider")
+            self._found.fault("response_format.json_schema.schema", "required by this provider")
             return
         if description is not None and "description" not in schema:
             schema = {**schema, "description": description}

@@ -61,4 +61,4 @@ def _one(given: dict[str, float], found: Findings) -> None:
         if given[name] == _DEFAULTS[name]:
             del given[name]
             return
-    found.fault("top_p", "this model takes either temperature or top_p")
+    found.fault("top_p", "this model accepts temperature or top_p, not both")

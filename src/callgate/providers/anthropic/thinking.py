@@ -155,7 +155,7 @@ def _from_reasoning(reasoning: Json, other: _Ask | None, found: Findings) -> _As
         path = "reasoning.effort" if effort is not None else "reasoning.enabled"
         return _Ask(path, effort or "medium", None, exclude)
     elif exclude:
-        found.fault("reasoning.exclude", "needs an effort beside it")
+        found.fault("reasoning.exclude", "needs an effort as well")
     return other
 
 
@@ -163,7 +163,7 @@ def _off(ask: _Ask, family: Family, limit: int, found: Findings) -> Thinking:
     if family.thinking == "none":
         return Thinking(None, None, limit)
     if family.off is None:
-        found.fault(ask.path, "this model always thinks; the least is 'low'")
+        found.fault(ask.path, "this model always thinks; the lowest effort is 'low'")
         return Thinking(None, None, limit)
     return Thinking({"type": family.off}, None, limit)
 
@@ -180,8 +180,8 @@ def _adaptive(ask: _Ask, family: Family, limit: int, found: Findings) -> Thinkin
 def _effort(ask: _Ask, family: Family, found: Findings) -> str | None:
     effort = _EFFORTS.get(ask.effort or "")
     if effort not in family.efforts:
-        levels = ", ".join(family.efforts) or "no effort beside `thinking`"
-        found.fault(ask.path, f"this model takes {levels}")
+        levels = ", ".join(family.efforts) or "an effort cannot be combined with `thinking`"
+        found.fault(ask.path, f"this model accepts {levels}")
         return None
     return effort
 
@@ -191,7 +191,7 @@ def _budgeted(
 ) -> Thinking:
     budget = ask.budget
     if family.thinking == "adaptive":
-        found.fault(ask.path, "this model takes an effort, not a number of tokens")
+        found.fault(ask.path, "this model accepts an effort, not a number of tokens")
     elif budget is None:
         room = limit - DEFAULT_MAX_TOKENS if given is None else limit * 4 // 5
         budget = max(MIN_BUDGET, min(ROOM[ask.effort or "medium"], room))

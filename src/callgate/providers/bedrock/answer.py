@@ -31,8 +31,8 @@ FINISH_REASONS: Mapping[str, str] = MappingProxyType(
 
 _FAILURES: Mapping[str, str] = MappingProxyType(
     {
-        "malformed_model_output": "The model's output made no sense to its provider.",
-        "malformed_tool_use": "The model called a tool in a way that made no sense.",
+        "malformed_model_output": "The provider could not make sense of its model's output.",
+        "malformed_tool_use": "The model called a tool in an invalid way.",
     }
 )
 

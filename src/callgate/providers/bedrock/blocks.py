@@ -101,7 +101,7 @@ class Blocks:
     def _begin(self, index: int) -> _Block:
         self._count += 1
         if self._count > MAX_BLOCKS:
-            raise Malformed("more blocks than can be")
+            raise Malformed("too many blocks")
         block = self._blocks[index] = _Block(self._length, self._calls)
         return block
 
@@ -111,7 +111,7 @@ class Blocks:
             block.text.append(text)
             return {}
         if block.call < 0:
-            raise Malformed("the arguments of no call")
+            raise Malformed("arguments without a call")
         if not text:
             return {}
         block.arguments = True
@@ -137,7 +137,7 @@ class Blocks:
     def _hold(self, text: str) -> None:
         self._held += len(text)
         if self._held > MAX_HELD:
-            raise Malformed("more reasoning than can be")
+            raise Malformed("too much reasoning")
 
 
 def _arguments(call: int, text: str) -> Json:

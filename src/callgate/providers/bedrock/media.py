@@ -79,7 +79,7 @@ def image(part: Part, path: str) -> Json:
         raise invalid(path, "must be text")
     detail = given.get("detail") if isinstance(given, dict) else None
     if detail not in (None, "auto"):
-        raise unsupported(path.removesuffix("url") + "detail", "Bedrock knows only `auto`")
+        raise unsupported(path.removesuffix("url") + "detail", "Bedrock supports only `auto`")
     if _S3.fullmatch(url):
         kind = _IMAGES.get(url.rpartition(".")[2].lower())
         if kind is None:
@@ -97,7 +97,7 @@ def sound(part: Part, path: str) -> Json:
         raise invalid(f"{path}.input_audio.data", "must be text")
     named = _SOUNDS.get(kind) if isinstance(kind, str) else None
     if named is None:
-        raise unsupported(f"{path}.input_audio.format", "Bedrock takes no such sound")
+        raise unsupported(f"{path}.input_audio.format", "Bedrock does not accept this audio format")
     source = {"bytes": _base64(data, f"{path}.input_audio.data")}
     return {"audio": {"format": named, "source": source}}
 
@@ -106,7 +106,7 @@ def file(part: Part, path: str, documents: Documents) -> Json:
     """The block of a `file` part: a document, an image, sound or film, as its data say."""
     given = part.file or {}
     if given.get("file_id") is not None:
-        raise unsupported(f"{path}.file.file_id", "Bedrock keeps no files; send `file_data`")
+        raise unsupported(f"{path}.file.file_id", "Bedrock does not store files; send `file_data`")
     data, filename = given.get("file_data"), given.get("filename")
     if not isinstance(data, str):
         raise invalid(f"{path}.file.file_data", "must be text")
@@ -117,7 +117,9 @@ def file(part: Part, path: str, documents: Documents) -> Json:
     ending = filename.rpartition(".")[2].lower()
     kind = _DOCUMENTS.get(mime) or (ending if ending in _EXTENSIONS else None)
     if kind is None:
-        raise unsupported(f"{path}.file.file_data", f"Bedrock takes no document of type {mime}")
+        raise unsupported(
+            f"{path}.file.file_data", f"Bedrock does not accept documents of type {mime}"
+        )
     name = documents.name(filename)
     return {"document": {"format": kind, "name": name, "source": {"bytes": data}}}
 
@@ -126,7 +128,9 @@ def _medium(mime: str, data: str, path: str, only: str = "") -> Json:
     group, _, kind = mime.partition("/")
     block, formats = _GROUPS.get(group, ("", {}))
     if kind not in formats or (only and group != only):
-        raise unsupported(path, f"Bedrock takes no {only or group} of type {mime[:100] or '?'}")
+        raise unsupported(
+            path, f"Bedrock does not accept {only or group} of type {mime[:100] or '?'}"
+        )
     return {block: {"format": formats[kind], "source": {"bytes": data}}}
 
 
@@ -136,7 +140,7 @@ def _data_url(url: str, path: str, *, bare: bool = False) -> tuple[str, str]:
     if head is not None:
         return (head[1] or "").lower(), _base64(url[head.end() :], path)
     if not bare or url[:5].lower() in ("data:", "http:", "https"):
-        raise unsupported(path, "Bedrock fetches nothing; send a data URL with base64")
+        raise unsupported(path, "Bedrock does not fetch URLs; send a base64 data URL")
     return "", _base64(url, path)
 
 

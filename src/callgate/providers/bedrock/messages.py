@@ -76,7 +76,7 @@ class Conversation:
         for number, part in enumerate(_parts(message)):
             where = f"{path}.content[{number}]"
             if part.type != "text":
-                raise unsupported(f"{where}.type", "Bedrock takes only text in a system message")
+                raise unsupported(f"{where}.type", "Bedrock accepts only text in a system message")
             self.system.extend(_text(part.text))
             self.system.extend(cache_point(part, where))
         self.system.extend(cache_point(message, path))
@@ -84,11 +84,13 @@ class Conversation:
     def _answer(self, message: Message, path: str, *, last: bool) -> None:
         message = spoken(message)
         if message.audio is not None:
-            raise unsupported(f"{path}.audio", "Bedrock keeps no sound of earlier turns")
+            raise unsupported(f"{path}.audio", "Bedrock does not accept audio of earlier turns")
         if message.function_call is not None:
             raise unsupported(f"{path}.function_call", "Bedrock has tools instead of functions")
         if message.prefix and not last:
-            raise unsupported(f"{path}.prefix", "only the last message can be a beginning")
+            raise unsupported(
+                f"{path}.prefix", "only the last message can be the beginning of an answer"
+            )
         self._ids.turn()
         calls = [
             _call(call, self._ids, f"{path}.tool_calls[{number}]")
@@ -142,7 +144,7 @@ class Conversation:
             elif part.type == "file":
                 yield file(part, where, self._documents)
             else:
-                raise unsupported(f"{where}.type", "Bedrock takes no such part")
+                raise unsupported(f"{where}.type", "Bedrock does not accept such a part")
             yield from cache_point(part, where)
 
 
@@ -196,12 +198,12 @@ def cache_point(value: object, path: str) -> list[Json]:
         return []
     where = join(path, "cache_control")
     if control.get("type") != "ephemeral":
-        raise unsupported(f"{where}.type", "Bedrock knows only `ephemeral`")
+        raise unsupported(f"{where}.type", "Bedrock supports only `ephemeral`")
     point: Json = {"type": "default"}
     ttl = control.get("ttl")
     if ttl is not None:
         if ttl not in _TTLS:
-            raise unsupported(f"{where}.ttl", "Bedrock knows only 5m and 1h")
+            raise unsupported(f"{where}.ttl", "Bedrock supports only 5m and 1h")
         point["ttl"] = ttl
     return [{"cachePoint": point}]
 
@@ -226,7 +228,7 @@ def _parts(message: Message) -> list[Part]:
 
 def _call(call: ToolCall, ids: CallIds, path: str) -> Json:
     if call.function is None:
-        raise unsupported(f"{path}.type", "Bedrock has only functions")
+        raise unsupported(f"{path}.type", "Bedrock supports only functions")
     arguments = call.function.arguments
     try:
         value = parse(arguments.encode("utf-8", "replace")) if arguments.strip() else {}
@@ -271,7 +273,7 @@ def _reasoning(message: Message, path: str) -> Iterator[Thought]:
             kind, text = _KINDS.get(kind, ""), detail.get("text") or ""
         if kind == "thinking" and isinstance(signature, str) and signature:
             if not isinstance(text, str):
-                raise invalid(where, "must have the text that the signature is of")
+                raise invalid(where, "must have the text that was signed")
             block: Json = {"reasoningText": {"text": text, "signature": signature}}
             yield *_place(detail), {"reasoningContent": block}
         elif kind == "redacted_thinking":

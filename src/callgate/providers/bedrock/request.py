@@ -173,7 +173,7 @@ def _thinking(body: ChatBody, family: Family) -> Json:
         if body.thinking.get("type") == "disabled":
             return thinking_fields(family, "none", None) or {}
         if family.thinking not in ("budget", "adaptive", "veiled"):
-            raise unsupported("thinking", "the model does not take this object")
+            raise unsupported("thinking", "the model does not accept this object")
         fields: Json = {"thinking": body.thinking}
         if body.reasoning_effort is not None and family.thinking != "budget":
             fields["output_config"] = {"effort": body.reasoning_effort}
@@ -183,7 +183,7 @@ def _thinking(body: ChatBody, family: Family) -> Json:
         effort, path, budget = _reasoning(body.reasoning)
     if budget is not None:
         if family.thinking != "budget":
-            raise unsupported(path, "the model takes a level of effort, not a number of tokens")
+            raise unsupported(path, "the model accepts a level of effort, not a number of tokens")
         return {"thinking": {"type": "enabled", "budget_tokens": budget}}
     if effort is None:
         return {}
@@ -203,7 +203,7 @@ def _reasoning(given: Json) -> tuple[str | None, str, int | None]:
     """
     for name in given:
         if name not in ("effort", "max_tokens", "enabled"):
-            raise unsupported(f"reasoning.{name}", "Bedrock has no place for this field")
+            raise unsupported(f"reasoning.{name}", "not supported by Bedrock")
     effort, budget, enabled = (given.get(name) for name in ("effort", "max_tokens", "enabled"))
     if type(budget) is int and budget > 0:
         return None, "reasoning.max_tokens", budget
@@ -212,7 +212,7 @@ def _reasoning(given: Json) -> tuple[str | None, str, int | None]:
     if enabled is not None:
         return "medium" if enabled else "none", "reasoning.enabled", None
     if effort is not None or budget is not None:
-        raise invalid("reasoning", "must have a level as `effort` or a number as `max_tokens`")
+        raise invalid("reasoning", "must have an `effort` level or a number of `max_tokens`")
     return None, "reasoning", None
 
 
@@ -221,7 +221,7 @@ def _tier(body: ChatBody) -> str | None:
     if tier is None:
         return None
     if tier not in _TIERS:
-        raise unsupported("service_tier", f"Bedrock knows {', '.join(_TIERS)}")
+        raise unsupported("service_tier", f"expected one of {', '.join(_TIERS)}")
     return _TIERS[tier]
 
 
@@ -230,15 +230,15 @@ def _metadata(body: ChatBody) -> dict[str, Any]:
     tags: dict[str, Any] = dict(body.metadata or {})
     for key, value in tags.items():
         if not _METADATA_KEY.fullmatch(key) or not _fits(value):
-            raise unsupported(f"metadata.{key}"[:200], "Bedrock takes short plain text only")
+            raise unsupported(f"metadata.{key}"[:200], "Bedrock accepts only short plain text")
     for name in ("user", "safety_identifier"):
         value = getattr(body, name)
         if value is not None:
             if not _fits(value):
-                raise unsupported(name, "Bedrock takes short plain text only")
+                raise unsupported(name, "Bedrock accepts only short plain text")
             tags.setdefault(name, value)
     if len(tags) > _MAX_METADATA:
-        raise unsupported("metadata", f"Bedrock takes {_MAX_METADATA} tags at most")
+        raise unsupported("metadata", f"Bedrock accepts at most {_MAX_METADATA} tags")
     return tags
 
 

@@ -21,7 +21,7 @@ def sampling_of(body: ChatBody, family: Family, thinking: Json) -> dict[str, flo
         if value is not None and value > 1:
             raise invalid(name, f"must be between 0 and 1 for Bedrock, got {value:g}")
         if family.sampling == "none" and value not in (None, 1):
-            raise unsupported(name, "the model takes no other than 1")
+            raise unsupported(name, "the model accepts only 1")
     if family.sampling == "none":
         return {}
     if thinking.get("type") in ("enabled", "adaptive"):
@@ -30,13 +30,13 @@ def sampling_of(body: ChatBody, family: Family, thinking: Json) -> dict[str, flo
         if top_p is not None and top_p < _LEAST_BESIDE_THOUGHTS:
             raise unsupported("top_p", "must be 0.95 to 1 while the model thinks")
         if body.top_k is not None:
-            raise unsupported("top_k", "not together with thinking")
+            raise unsupported("top_k", "cannot be combined with thinking")
     if family.sampling == "one" and temperature is not None and top_p is not None:
         if top_p == 1:
             top_p = None
         elif temperature == 1:
             temperature = None
         else:
-            raise unsupported("top_p", "the model takes either temperature or top_p")
+            raise unsupported("top_p", "the model accepts temperature or top_p, not both")
     given = {"temperature": temperature, "topP": top_p}
     return {name: value for name, value in given.items() if value is not None}

@@ -63,7 +63,7 @@ class StreamDecoder:
         if self._finish is not None:
             return [self._end(self._finish)]
         if self._head and self._head.lstrip()[:1] in (b"{", b"[", b"<"):
-            raise self._bad("a body that is no event stream")
+            raise self._bad("a body that is not an event stream")
         raise GatewayError("upstream_cut", "The provider's stream ended before the answer did.")
 
     def _chunks(self, messages: Sequence[Message], failure: GatewayError | None) -> Sequence[Chunk]:
@@ -164,7 +164,7 @@ class StreamDecoder:
             chunks.append(self._end(self._finish))
             return
         if self._head:
-            raise self._bad("a body that is no event stream")
+            raise self._bad("a body that is not an event stream")
         raise failure
 
     def _bad(self, what: str) -> GatewayError:

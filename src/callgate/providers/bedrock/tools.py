@@ -27,7 +27,7 @@ def tool_config(body: ChatBody, family: Family) -> Json | None:
             tools.extend(points)
     if body.web_search_options is not None:
         if not family.web or body.web_search_options:
-            raise unsupported("web_search_options", "the model takes no such options")
+            raise unsupported("web_search_options", "the model does not support these options")
         tools.append({"systemTool": {"name": "nova_grounding"}})
     choice = body.tool_choice
     if not tools and choice in ("required", "any"):
@@ -45,7 +45,7 @@ def tool_config(body: ChatBody, family: Family) -> Json | None:
 def _spec(tool: Tool, path: str, family: Family) -> Json:
     function = tool.function
     if tool.type != "function" or function is None:
-        raise unsupported(f"{path}.type", "Bedrock has only functions")
+        raise unsupported(f"{path}.type", "Bedrock supports only functions")
     schema = function.parameters or {"type": "object", "properties": {}}
     spec: Json = {"name": function.name}
     if function.description:
@@ -75,7 +75,9 @@ def output_config(body: ChatBody) -> Json | None:
         return None
     given = wanted.json_schema
     if given is None or given.schema is None:
-        raise unsupported("response_format.type", "Bedrock takes a schema or nothing")
+        raise unsupported(
+            "response_format.type", "Bedrock supports only `json_schema` with a schema"
+        )
     schema = adapt(given.schema, "bedrock", "response_format.json_schema.schema", strict=True)
     structure: Json = {"schema": _text(schema).decode(), "name": given.name}
     if given.description:

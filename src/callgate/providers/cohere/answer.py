@@ -108,7 +108,7 @@ def logprobs_of(pieces: object) -> Json | None:
     for piece in pieces:
         text, values = string(inner(piece).get("text", "")), piece.get("logprobs")
         if not isinstance(values, list) or not all(type(one) in (int, float) for one in values):
-            raise Malformed("log probabilities that are no numbers")
+            raise Malformed("log probabilities that are not numbers")
         content.append(
             {
                 "token": text,

@@ -40,7 +40,7 @@ _WORDINGS = tuple(
         (r".{0,200}\bblocked\b.{0,200}\b(?:safety|content|harm)", "content_filtered"),
     )
 )
-_UNSOUND = "{provider} gave no sound answer: {text}"
+_UNSOUND = "{provider} gave no valid answer: {text}"
 
 
 def from_response(response: HttpResponse, target: Target) -> GatewayError:

@@ -14,9 +14,9 @@ def message_of(message: Message, path: str) -> Json:
     """One message. Raises GatewayError with the path of what Cohere has no place for."""
     for name in ("audio", "function_call", "cache_control"):
         if getattr(message, name) is not None:
-            raise unsupported(f"{path}.{name}", "Cohere has no place for this field")
+            raise unsupported(f"{path}.{name}", "not supported by Cohere")
     if message.is_error:
-        raise unsupported(f"{path}.is_error", "Cohere has no mark for a failed tool")
+        raise unsupported(f"{path}.is_error", "Cohere cannot mark a tool's result as failed")
     if message.role == "tool":
         content = message.content
         told = content if isinstance(content, str) else _texts(content or [], path)
@@ -36,7 +36,7 @@ def message_of(message: Message, path: str) -> Json:
 
 def _answer(message: Message, path: str) -> Json:
     if message.prefix:
-        raise unsupported(f"{path}.prefix", "Cohere goes on from no beginning")
+        raise unsupported(f"{path}.prefix", "Cohere cannot continue an answer")
     given = message.content
     parts = [Part(type="text", text=given)] if isinstance(given, str) else given or []
     said = _texts(parts, path)
@@ -64,7 +64,7 @@ def _answer(message: Message, path: str) -> Json:
 def _call(id_: str, function: object, path: str) -> Json:
     name, arguments = getattr(function, "name", None), getattr(function, "arguments", "")
     if name is None:
-        raise unsupported(f"{path}.type", "Cohere has only functions")
+        raise unsupported(f"{path}.type", "Cohere supports only functions")
     call = {"name": name, "arguments": arguments or "{}"}
     return {"id": id_, "type": "function", "function": call}
 
@@ -77,12 +77,12 @@ def _parts(parts: list[Part], path: str) -> list[Json]:
             told += _texts([part], path, number)
             continue
         if part.cache_control is not None:
-            raise unsupported(f"{where}.cache_control", "Cohere has no place for this field")
+            raise unsupported(f"{where}.cache_control", "not supported by Cohere")
         image = part.image_url
         image = {"url": image} if isinstance(image, str) else image or {}
         for key in image:
             if key not in ("url", "detail"):
-                raise unsupported(f"{where}.image_url.{key}", "Cohere has no place for this")
+                raise unsupported(f"{where}.image_url.{key}", "not supported by Cohere")
         told.append({"type": "image_url", "image_url": image})
     return told
 
@@ -92,8 +92,8 @@ def _texts(parts: list[Part], path: str, start: int = 0) -> list[Json]:
     for number, part in enumerate(parts, start):
         where = f"{path}.content[{number}]"
         if part.cache_control is not None:
-            raise unsupported(f"{where}.cache_control", "Cohere has no place for this field")
+            raise unsupported(f"{where}.cache_control", "not supported by Cohere")
         if part.type not in ("text", "refusal"):
-            raise unsupported(f"{where}.type", "Cohere takes no such part here")
+            raise unsupported(f"{where}.type", "Cohere does not accept such a part here")
         told.append({"type": "text", "text": part.text or part.refusal or ""})
     return told

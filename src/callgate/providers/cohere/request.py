@@ -109,7 +109,7 @@ def _thinking(body: ChatBody) -> Json | None:
         if given.keys() - {"type", "token_budget"} or given.get("type") not in (
             "enabled", "disabled",
         ):  # fmt: skip
-            raise unsupported("thinking", "Cohere takes `type` and `token_budget`")
+            raise unsupported("thinking", "Cohere accepts only `type` and `token_budget`")
         if type(given.get("token_budget", 1)) is not int:
             raise invalid("thinking.token_budget", "must be a number")
         return given
@@ -117,7 +117,7 @@ def _thinking(body: ChatBody) -> Json | None:
     if effort is None and body.reasoning is not None:
         path = "reasoning"
         for name in body.reasoning.keys() - {"effort", "max_tokens", "enabled"}:
-            raise unsupported(f"reasoning.{name}", "Cohere has no place for this field")
+            raise unsupported(f"reasoning.{name}", "not supported by Cohere")
         budget, effort = body.reasoning.get("max_tokens"), body.reasoning.get("effort")
         if type(budget) is int and budget > 0:
             return {"type": "enabled", "token_budget": budget}
@@ -128,7 +128,7 @@ def _thinking(body: ChatBody) -> Json | None:
     if effort == "none":
         return {"type": "disabled"}
     if not isinstance(effort, str) or effort not in _BUDGETS:
-        raise unsupported(path, f"Cohere knows none, {', '.join(_BUDGETS)}")
+        raise unsupported(path, f"expected one of none, {', '.join(_BUDGETS)}")
     return {"type": "enabled", "token_budget": _BUDGETS[effort]}
 
 
@@ -156,9 +156,9 @@ def _tools(body: ChatBody) -> Json:
 def _tool(tool: Tool, path: str) -> Json:
     function = tool.function
     if tool.type != "function" or function is None:
-        raise unsupported(f"{path}.type", "Cohere has only functions")
+        raise unsupported(f"{path}.type", "Cohere supports only functions")
     if tool.cache_control is not None:
-        raise unsupported(f"{path}.cache_control", "Cohere has no place for this field")
+        raise unsupported(f"{path}.cache_control", "not supported by Cohere")
     told: Json = {"name": function.name}
     if function.description is not None:
         told["description"] = function.description

@@ -121,7 +121,7 @@ class StreamDecoder(EventStream):
         text = string(inner(fragment.get("function")).get("arguments") or "")
         call = self._calls.get(_index(event))
         if call is None:
-            raise Malformed("the arguments of no call")
+            raise Malformed("arguments without a call")
         if not text:
             return None
         call[1] = True

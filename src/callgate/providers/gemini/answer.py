@@ -70,7 +70,7 @@ def finish_reason(candidate: Json, target: Target, *, called: bool) -> tuple[str
         told = candidate.get("finishMessage")
         raise GatewayError(
             "bad_upstream_reply",
-            f"{target.deployment.provider} made an answer that is not well-formed ({word}).",
+            f"{target.deployment.provider} produced a malformed answer ({word}).",
             detail=told[:500] if isinstance(told, str) else None,
         )
     reason = _FINISH.get(word, _BROKEN_OFF)
@@ -111,7 +111,7 @@ class Gathered:
             raise ValueError("no list of parts")
         for part in parts:
             if type(part) is not dict:
-                raise ValueError("a part that is no object")
+                raise ValueError("a part that is not an object")
             text = part.get("text")
             sign = part.get("thoughtSignature")
             sign = sign if type(sign) is str else ""
@@ -147,10 +147,10 @@ class Gathered:
             raise ValueError("a call without a name")
         arguments = call.get("args")
         if arguments is not None and type(arguments) is not dict:
-            raise ValueError("a call whose arguments are no object")
+            raise ValueError("a call whose arguments are not an object")
         at = self._calls
         if at >= MAX_CALLS:
-            raise ValueError("more calls than can be")
+            raise ValueError("too many tool calls")
         self._calls += 1
         id_ = call.get("id")
         made: Json = {
@@ -168,7 +168,7 @@ class Gathered:
 
     def _media(self, out: Json, blob: Any, sign: str) -> None:
         if type(blob) is not dict:
-            raise ValueError("media that are no object")
+            raise ValueError("media that are not an object")
         kind, data = blob.get("mimeType"), blob.get("data")
         if type(kind) is not str or type(data) is not str:
             raise ValueError("media without a type or data")

@@ -72,7 +72,7 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
     for name, idle in _FOREIGN.items():
         value = getattr(body, name)
         if value is not None and value not in idle:
-            raise unsupported(name, "Gemini has no such parameter")
+            raise unsupported(name, "not supported by Gemini")
     thinking = _thinking(body, target)
     most, room = target.model.max_output_tokens, _room(thinking)
     out: Json = {"maxOutputTokens": output_limit(request, most, room)}
@@ -81,7 +81,7 @@ def generation_config(request: ChatRequest, target: Target) -> Json:
         if value is not None:
             out[theirs] = value
     if body.seed is not None and not -_INT32 <= body.seed < _INT32:
-        raise invalid("seed", "Gemini takes 32 bits")
+        raise invalid("seed", "must fit into 32 bits for Gemini")
     if body.n is not None and body.n > MAX_CANDIDATES:
         raise unsupported("n", f"Gemini gives at most {MAX_CANDIDATES} answers")
     out.update(_stops(body))
@@ -116,7 +116,7 @@ def safety_settings(body: ChatBody) -> list[Json]:
                 raise invalid(f"safety_settings[{at}].{name}", "must be a string")
         for name in setting:
             if name not in ("category", "threshold", "method"):
-                raise unsupported(f"safety_settings[{at}].{name}"[:300], "Gemini has no such thing")
+                raise unsupported(f"safety_settings[{at}].{name}"[:300], "not supported by Gemini")
     return body.safety_settings or []
 
 
@@ -125,7 +125,7 @@ def _modalities(body: ChatBody) -> Json:
     wanted = []
     for at, name in enumerate(body.modalities or ()):
         if name not in _MODALITIES:
-            raise unsupported(f"modalities[{at}]", f"Gemini gives {', '.join(_MODALITIES)}")
+            raise unsupported(f"modalities[{at}]", f"expected one of {', '.join(_MODALITIES)}")
         wanted.append(_MODALITIES[name])
     if wanted:
         out["responseModalities"] = wanted
@@ -136,7 +136,7 @@ def _modalities(body: ChatBody) -> Json:
             raise unsupported("audio.format", "Gemini gives pcm16")
         voice = body.audio.get("voice")
         if not isinstance(voice, str):
-            raise invalid("audio.voice", "must be the name of a voice of Gemini")
+            raise invalid("audio.voice", "must be the name of a Gemini voice")
         out["speechConfig"] = {"voiceConfig": {"prebuiltVoiceConfig": {"voiceName": voice}}}
     return out
 
@@ -163,7 +163,7 @@ def _room(thinking: Json) -> int:
 def _openrouter(given: Json, target: Target) -> Json:
     for name in given:
         if name not in ("effort", "max_tokens", "exclude", "enabled"):
-            raise unsupported(f"reasoning.{name}"[:300], "Gemini has no such thing")
+            raise unsupported(f"reasoning.{name}"[:300], "not supported by Gemini")
     out: Json = {}
     if given.get("enabled") is False:
         return _effort("none", "reasoning.enabled", target)
@@ -196,7 +196,7 @@ def _budget(tokens: object, path: str, target: Target) -> Json:
     if tokens is None:
         return {"includeThoughts": True}
     if not family.budgets:
-        raise unsupported(path, "the model takes an effort, not a number of tokens")
+        raise unsupported(path, "the model accepts an effort, not a number of tokens")
     if type(tokens) is not int or not 0 < tokens < _INT32:
         raise invalid(path, "must be a count of tokens")
     return {"thinkingBudget": tokens, "includeThoughts": True}
@@ -217,5 +217,5 @@ def _effort(effort: object, path: str, target: Target) -> Json:
         if "gemini-3-pro" in target.deployment.upstream_model:
             table = _FIRST_PRO_LEVELS
     if not isinstance(effort, str) or effort not in table:
-        raise unsupported(path, f"the model knows {', '.join(table)}")
+        raise unsupported(path, f"the model accepts {', '.join(table)}")
     return {name: table[effort], "includeThoughts": True}

@@ -58,7 +58,7 @@ class Gemini:
             talk.add(message, f"messages[{at}]", pictures.get(at))
         talk.end()
         if not talk.contents:
-            raise invalid("messages", "Gemini needs a message that is no instruction")
+            raise invalid("messages", "Gemini needs a message besides the system messages")
         fields: Json = {"contents": talk.contents}
         if talk.system:
             fields["systemInstruction"] = {"parts": talk.system}
@@ -86,7 +86,7 @@ class Gemini:
         if isinstance(body, list) and body and isinstance(body[0], dict) and "error" in body[0]:
             raise gemini_errors.from_object(body, target)
         if not isinstance(body, dict):
-            raise bad_reply("JSON that is no object", data, target)
+            raise bad_reply("JSON that is not an object", data, target)
         if body.get("error"):
             raise gemini_errors.from_object(body, target)
         candidates = body.get("candidates")
@@ -119,12 +119,12 @@ class Gemini:
 def _choice(candidate: Any, at: int, id_: str, target: Target) -> Json:
     """OpenAI's choice. Raises ValueError where the candidate is none."""
     if not isinstance(candidate, dict):
-        raise ValueError("a candidate that is no object")
+        raise ValueError("a candidate that is not an object")
     index = candidate.get("index")
     index = index if type(index) is int else at
     content = candidate.get("content")
     if content is not None and not isinstance(content, dict):
-        raise ValueError("content that is no object")
+        raise ValueError("content that is not an object")
     gathered = Gathered(f"{id_}_{index}" if index else id_)
     message: Json = {"role": "assistant", "content": None}
     message.update(gathered.take((content or {}).get("parts")))
@@ -158,12 +158,12 @@ def _pictures(request: ChatRequest) -> dict[int, list[Json]]:
         match = _IMAGES.fullmatch(path)
         at = int(match[1]) if match else -1
         if not 0 <= at < len(request.messages) or request.messages[at].role != "assistant":
-            raise unsupported(path, "Gemini has no such thing")
+            raise unsupported(path, "not supported by Gemini")
         if messages is None:
             messages = msgspec.json.decode(request.raw["messages"])
         images = messages[at]["images"]
         if not isinstance(images, list) or not all(isinstance(one, dict) for one in images):
-            raise invalid(path, "must be the images as the answer bore them")
+            raise invalid(path, "must be the images as they came in the answer")
         found[at] = images
     return found
 

@@ -67,9 +67,11 @@ def part_of(part: Part, path: str, target: Target) -> Json:
     """One part; see `parts_of`."""
     make = _PARTS.get(part.type)
     if make is None:
-        raise unsupported(f"{path}.type", f"Gemini takes no part of type '{part.type[:100]}'")
+        raise unsupported(
+            f"{path}.type", f"Gemini does not accept a part of type '{part.type[:100]}'"
+        )
     if part.cache_control is not None:
-        raise unsupported(f"{path}.cache_control", "Gemini caches on its own")
+        raise unsupported(f"{path}.cache_control", "Gemini caches automatically")
     return make(part, path, target)
 
 
@@ -109,7 +111,7 @@ def resolution_of(messages: Iterable[Message]) -> str:
             wanted = RESOLUTIONS.get(detail, "") if isinstance(detail, str) else ""
             if found and wanted and wanted != found:
                 path = f"messages[{index}].content[{at}].image_url.detail"
-                raise unsupported(path, "Gemini takes one resolution for all pictures")
+                raise unsupported(path, "Gemini uses one resolution for all images")
             found = wanted or found
     return found
 
@@ -134,7 +136,7 @@ def _image(part: Part, path: str, target: Target) -> Json:
         return media_of(image, where, target)
     _only(image, where, ("url", "detail", "format", "mime_type"))
     if image.get("detail") not in (None, "auto", *RESOLUTIONS):
-        raise unsupported(f"{where}.detail", f"Gemini knows auto, {', '.join(RESOLUTIONS)}")
+        raise unsupported(f"{where}.detail", f"expected one of auto,  {', '.join(RESOLUTIONS)}")
     mime = image.get("format") or image.get("mime_type") or ""
     return media_of(_string(image, "url", where), f"{where}.url", target, str(mime))
 
@@ -149,7 +151,7 @@ def _sound(part: Part, path: str, target: Target) -> Json:
     name = sound.get("format", "wav")
     mime = _AUDIO.get(name) if isinstance(name, str) else None
     if mime is None:
-        raise unsupported(f"{where}.format", f"Gemini takes {', '.join(_AUDIO)}")
+        raise unsupported(f"{where}.format", f"expected one of {', '.join(_AUDIO)}")
     return {"inlineData": {"mimeType": mime, "data": data}}
 
 
@@ -183,7 +185,7 @@ def _only(given: Any, path: str, names: tuple[str, ...]) -> None:
         raise invalid(path, "must be an object")
     for name in given:
         if name not in names:
-            raise unsupported(f"{path}.{name}"[:300], "Gemini has no such thing")
+            raise unsupported(f"{path}.{name}"[:300], "not supported by Gemini")
 
 
 def _string(given: Json, name: str, path: str) -> str:

@@ -55,7 +55,7 @@ class Conversation:
             self.end()
         for name in ("cache_control", "function_call", "audio"):
             if getattr(message, name) is not None:
-                raise unsupported(f"{path}.{name}", "Gemini has no such thing")
+                raise unsupported(f"{path}.{name}", "not supported by Gemini")
         if message.role not in ("tool", "function"):
             message = spoken(message)
         self._roles[message.role](message, path, media or [])
@@ -72,7 +72,7 @@ class Conversation:
         parts = parts_of(message.content, path, self._target)
         for at, part in enumerate(parts):
             if "text" not in part:
-                raise unsupported(f"{path}.content[{at}]", "a system instruction is text")
+                raise unsupported(f"{path}.content[{at}]", "a system message may contain only text")
         self.system += [part for part in parts if part != NOTHING]
 
     def _user(self, message: Message, path: str, media: list[Json]) -> None:
@@ -105,7 +105,7 @@ class Conversation:
         inner = image.get("image_url")
         url = inner.get("url") if isinstance(inner, dict) else None
         if not isinstance(url, str):
-            raise invalid(path, "must be an image as the answer bore it")
+            raise invalid(path, "must be an image as it came in the answer")
         part = media_of(url, f"{path}.image_url.url", self._target)
         extra = image.get("extra_content")
         sign = signature.on_call(extra if isinstance(extra, dict) else None)
@@ -119,7 +119,7 @@ class Conversation:
         for at, call in enumerate(message.tool_calls or ()):
             where = f"{path}.tool_calls[{at}]"
             if call.function is None:
-                raise unsupported(f"{where}.type", "Gemini calls functions only")
+                raise unsupported(f"{where}.type", "Gemini can call only functions")
             name = told_name(call.function.name)
             made: Json = {"name": name, "args": self._arguments(call, where)}
             id_ = self._ids.call(call.id)
@@ -147,7 +147,7 @@ class Conversation:
         if arguments is None:  # Groq says `null` for no arguments
             arguments = {}
         if not isinstance(arguments, dict):
-            raise invalid(f"{path}.function.arguments", "Gemini takes a JSON object only")
+            raise invalid(f"{path}.function.arguments", "Gemini accepts only a JSON object")
         return arguments
 
     def _tool(self, message: Message, path: str, media: list[Json]) -> None:
@@ -170,7 +170,7 @@ class Conversation:
             elif "inlineData" in made and self._family.media_results:
                 files.append(made)
             else:
-                raise unsupported(where, "the model takes no such result of a tool")
+                raise unsupported(where, "the model does not accept this in a tool's result")
         told = content if isinstance(content, str) else "".join(text)
         result["response"] = _response(told, failed=bool(message.is_error))
         if files:

@@ -121,7 +121,7 @@ class StreamDecoder:
                 raise ValueError("no candidates")
             return None
         if type(candidates) is not list:
-            raise ValueError("candidates that are no list")
+            raise ValueError("candidates that are not a list")
         seed = text_of(body.get("responseId"))
         choices = self._listed(candidates, seed)
         if not choices:
@@ -153,17 +153,17 @@ class StreamDecoder:
 
     def _choice(self, candidate: Any, at: int, seed: str) -> Json | None:
         if type(candidate) is not dict:
-            raise ValueError("a candidate that is no object")
+            raise ValueError("a candidate that is not an object")
         index = candidate.get("index")
         index = index if type(index) is int else at
         content = candidate.get("content")
         if content is not None and type(content) is not dict:
-            raise ValueError("content that is no object")
+            raise ValueError("content that is not an object")
         delta: Json = {}
         state = self._choices.get(index)
         if state is None:
             if len(self._choices) >= MAX_CHOICES:
-                raise bad_reply("more candidates than can be", b"", self._target)
+                raise bad_reply("too many candidates", b"", self._target)
             state = self._choices[index] = _Choice(f"{seed}_{index}" if index else seed)
             delta["role"] = "assistant"
         if content:
@@ -199,7 +199,9 @@ class StreamDecoder:
         if self._body or head[:1] in (b"{", b"[", b"<"):
             self._body += data
             if len(self._body) > MAX_ARRAY_BYTES:
-                raise bad_reply("a body that is no stream", bytes(self._body[:200]), self._target)
+                raise bad_reply(
+                    "a body that is not a stream", bytes(self._body[:200]), self._target
+                )
             return b""
         self._opened = bool(head)
         return data
@@ -213,13 +215,13 @@ class StreamDecoder:
                 raise GatewayError(
                     "upstream_cut", "The provider's stream ended before the answer did."
                 ) from None
-            raise bad_reply("a body that is no stream", data, self._target) from None
+            raise bad_reply("a body that is not a stream", data, self._target) from None
         chunks: list[Chunk] = []
         for one in body if isinstance(body, list) else [body]:
             try:
                 chunk = self._read(one)
             except ValueError:
-                raise bad_reply("a body that is no stream", data, self._target) from None
+                raise bad_reply("a body that is not a stream", data, self._target) from None
             if chunk is not None:
                 chunks.append(chunk)
         return chunks

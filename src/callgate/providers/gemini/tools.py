@@ -26,7 +26,7 @@ def tools_of(body: ChatBody) -> Json:
             raise unsupported(f"web_search_options.{name}"[:300], "Gemini's search has no options")
         out.setdefault("tools", []).append({"googleSearch": {}})
     if body.parallel_tool_calls is False:
-        raise unsupported("parallel_tool_calls", "Gemini decides on its own")
+        raise unsupported("parallel_tool_calls", "Gemini always decides by itself")
     strict = any(tool.function and tool.function.strict for tool in body.tools or ())
     config = _calling(body.tool_choice, bool(declared), strict=strict)
     if config:
@@ -51,9 +51,9 @@ def answer_form(form: ResponseFormat | None) -> Json:
 
 def _declaration(tool: Tool, path: str) -> Json:
     if tool.type != "function" or tool.function is None:
-        raise unsupported(f"{path}.type", "Gemini's tools are functions")
+        raise unsupported(f"{path}.type", "Gemini supports only functions as tools")
     if tool.cache_control is not None:
-        raise unsupported(f"{path}.cache_control", "Gemini caches on its own")
+        raise unsupported(f"{path}.cache_control", "Gemini caches automatically")
     function = tool.function
     out: Json = {"name": told_name(function.name)}
     if function.description is not None:
@@ -104,7 +104,7 @@ def _named(choice: NamedTool) -> Json:
         return {"mode": "ANY", "allowedFunctionNames": [told_name(choice.function.name)]}
     allowed: Any = choice.allowed_tools
     if choice.type != "allowed_tools" or not isinstance(allowed, dict):
-        raise unsupported("tool_choice.type", "Gemini's tools are functions")
+        raise unsupported("tool_choice.type", "Gemini supports only functions as tools")
     names: list[str] = []
     listed = allowed.get("tools")
     for at, tool in enumerate(listed if isinstance(listed, list) else ()):

@@ -46,7 +46,7 @@ _FAILURES: Mapping[str, tuple[str, str]] = MappingProxyType(
         "abort": ("upstream_cut", "The provider broke the answer off."),  # vLLM, SGLang
         "insufficient_system_resource": (  # DeepSeek
             "provider_unavailable",
-            "The provider broke the answer off for want of capacity.",
+            "The provider broke the answer off because of a lack of capacity.",
         ),
     }
 )

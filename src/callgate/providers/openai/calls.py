@@ -33,10 +33,10 @@ class ToolCalls:
         a list of fragments.
         """
         if type(fragments) is not list:
-            raise ValueError("tool calls that are no list")
+            raise ValueError("tool calls that are not a list")
         for fragment in fragments:
             if type(fragment) is not dict:
-                raise ValueError("a tool call that is no object")
+                raise ValueError("a tool call that is not an object")
             self._place(fragment, seed)
         if len(fragments) > 1:
             _unite(fragments)
@@ -61,7 +61,7 @@ class ToolCalls:
         if at is None:
             at = len(self._begun)
             if at >= MAX_CALLS:
-                raise ValueError("more tool calls than can be")
+                raise ValueError("too many tool calls")
             if id_ and any(id_ == one for one, _ in self._begun):
                 fragment["id"] = f"{id_}_{at}"  # Xinference gives all calls of an answer one id
             complete_call(fragment, f"call_{seed}_{at}")

@@ -153,7 +153,7 @@ def _is_usual(choice: Any, at: int) -> bool:
 def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     """Make one choice uniform; what is wrong with it, if anything."""
     if not isinstance(choice, dict):
-        return "a choice that is no object"
+        return "a choice that is not an object"
     if choice.get("error"):  # OpenRouter: the answer failed midway
         raise openai_errors.from_object(choice, target)
     if choice.get("finish_reason") == "content_filter":
@@ -169,7 +169,7 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
     if not message.get("role"):
         message["role"] = "assistant"
     if not _textual(message):
-        return "a message whose content is no text"
+        return "a message whose content is not text"
     calls: object = message.get("tool_calls")
     if calls is None or calls == []:  # an empty list is vLLM's; OpenAI refuses to have it back
         message.pop("tool_calls", None)
@@ -177,7 +177,7 @@ def _choice(choice: object, at: int, answer_id: str, target: Target) -> str:
             message["content"] = ""  # null, it could not be sent back: OpenAI refuses that too
         return ""
     if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
-        return "tool calls that are no list of objects"
+        return "tool calls that are not a list of objects"
     _complete(calls, choice, answer_id)
     if choice["finish_reason"] == "stop" and not target.deployment.vendor.stops_at_calls:
         choice["finish_reason"] = "tool_calls"

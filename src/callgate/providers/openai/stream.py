@@ -148,7 +148,7 @@ class StreamDecoder(EventStream):
         ending = False
         for choice in choices:
             if type(choice) is not dict:
-                raise ValueError("a choice that is no object")
+                raise ValueError("a choice that is not an object")
             index, delta = choice.get("index"), choice.get("delta")
             if (
                 type(index) is not int
@@ -207,7 +207,7 @@ class StreamDecoder(EventStream):
             delta = choice["delta"] = whole if type(whole) is dict else {}
         if index not in self._finished:
             if len(self._finished) >= MAX_CHOICES:
-                raise self._bad("more choices than can be")
+                raise self._bad("too many choices")
             self._finished[index] = self.finished = False
             if not delta.get("role"):  # null, or empty (MiniMax, GLM)
                 delta["role"] = "assistant"
