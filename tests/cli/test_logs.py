@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any, cast
 import pytest
 
 import samples
+from callgate.cli import logs as command
 from callgate.cli.following import Follower
 from callgate.cli.liverecords import LiveRecords
 from callgate.core import keys
@@ -71,6 +73,11 @@ def test_the_limit_takes_the_newest(home: Home, journal: Callable[..., None]) ->
         (("--until", "1h"), "old"),
         (("--since", "3h", "--until", "1m"), "old answered refused"),
         (("--status", "5xx", "--account", "other"), "cut"),
+        (("--min-duration", "2700ms"), "failed"),
+        (("--min-duration", "1s", "--status", "200"), "old answered"),
+        (("--min-duration", "1s", "--status", "200", "--limit", "1"), "answered"),
+        (("--min-cost", "0.50"), "old"),
+        (("--min-cost", "0.51"), ""),
     ],
     ids=" ".join,
 )
@@ -78,7 +85,7 @@ def test_filters_find_records_in_store_and_journal(
     home: Home, journal: Callable[..., None], place: str, arguments: tuple[str, ...], expected: str
 ) -> None:
     records = {
-        "old": samples.answered(ago_ms=7_200_000, model="gpt-4o"),
+        "old": samples.answered(ago_ms=7_200_000, model="gpt-4o", cost_usd=0.5),
         "answered": samples.answered(ago_ms=240_000),
         "refused": samples.refused(ago_ms=180_000),
         "failed": samples.failed(ago_ms=2000),
@@ -107,6 +114,38 @@ def test_a_key_that_leaked_leads_to_what_was_done_with_it(home: Home) -> None:
     unknown = home.run("logs", "--key", another)
     assert (unknown.exit_code, unknown.stdout) == (1, "")
     assert another not in unknown.stderr
+
+
+def test_what_was_dear_is_listed_with_its_cost(home: Home) -> None:
+    home.ship(samples.answered(cost_usd=1234.5), samples.answered())
+    (line,) = home.run("logs", "--min-cost", "0.50").stdout.splitlines()
+    assert " $1,234.500000 " in line
+    assert "$" not in home.run("logs").stdout
+
+
+def test_a_search_that_time_ends_tells_where_to_go_on(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "_SEARCH_SECONDS", 0.0)
+    old, new = (samples.answered(ago_ms=ago) for ago in (7_200_000, 1000))
+    home.ship(old, new)
+    result = home.run("logs", "--min-duration", "1s")
+    assert new.request_id in result.stdout
+    assert old.request_id not in result.stdout
+    found = re.search(r"there was time to read back to (\S+); .* add --until \1\n", result.stderr)
+    assert found
+    monkeypatch.undo()
+    assert listed(home, "--min-duration", "1s", "--until", found[1]) == [old.request_id]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--min-duration", "10"), ("--min-duration", "0s"), ("--min-cost", "0"), ("--min-cost", "x")],
+)
+def test_bounds_that_make_no_sense_are_refused(home: Home, option: str, value: str) -> None:
+    result = home.run("logs", option, value)
+    assert result.exit_code == 2
+    assert f"{value!r} must be " in result.stderr
 
 
 def test_a_line_tells_what_matters(home: Home) -> None:

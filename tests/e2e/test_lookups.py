@@ -121,6 +121,9 @@ def test_a_list_is_of_the_account_alone_newest_first(gateway: Gateway) -> None:
         assert ids_of(error="provider_unavailable") == [asked[3]]
         assert ids_of(since="1h", model="test-none") == [asked[4]]
         assert ids_of(until="1h") == []
+        took = [id_ for id_ in asked[::-1] if gateway.record(id_)["total_us"] >= 2000]
+        assert ids_of(min_duration="2ms") == took
+        assert ids_of(min_cost="0.50") == []
         record = gateway.record(asked[2])
         assert ids_of(since=str(record["time"])) == asked[:1:-1]
         pages, cursor = [], None

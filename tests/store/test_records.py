@@ -122,6 +122,40 @@ def test_a_search_for_what_few_hold_ends_in_time_however_many_are_of_one_moment(
     assert (page.records, page.cursor) == ([], made[-5].request_id)
 
 
+def test_the_slow_and_the_dear_are_found_wherever_they_are_and_nothing_else(place: Place) -> None:
+    slow = [answered(ago_ms=age, total_us=10_000_000) for age in (40, 20)]
+    dear = [answered(ago_ms=age, cost_usd=0.5) for age in (30, 10)]
+    place.ship(answered(ago_ms=60), slow[0], dear[0], answered(ago_ms=25))
+    place.write(slow[1], answered(ago_ms=15), dear[1])
+    for query, wanted in (
+        (Query(min_us=10_000_000), slow),
+        (Query(min_cost=0.5), dear),
+        (Query(min_us=10_000_000, min_cost=0.5), []),
+        (Query(min_us=10_000_000, limit=1), slow[1:]),
+    ):
+        expected = [one.request_id for one in wanted[::-1]]
+        assert [one.request_id for one in place.records.find(query)] == expected
+        page = place.records.page(query, dear[0].time - DAY, PATIENCE)
+        assert [one.request_id for one in page.records] == expected
+        assert (page.cursor is None) == (query.limit > 1)
+
+
+def test_a_search_for_what_was_slow_goes_on_from_its_cursor(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "_PAGE_READ_FOR", 5)
+    made = [answered(ago_ms=100 - age, total_us=age % 8) for age in range(40)]
+    place.ship(*made)
+    found: list[str] = []
+    cursor, pages = None, 0
+    while pages == 0 or cursor is not None:
+        ids, cursor = place.page(seconds=0.0, min_us=7, before=cursor)
+        found += ids
+        pages += 1
+    assert found == [one.request_id for one in made[::-1] if one.total_us == 7]
+    assert pages > 8
+
+
 def test_counts_are_of_both(place: Place) -> None:
     place.ship(answered(), failed())
     place.write(answered(), answered(account="other"))

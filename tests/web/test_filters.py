@@ -30,6 +30,9 @@ def test_without_parameters_it_is_the_newest_of_the_account() -> None:
         ("status", "5XX", {"status": 5}),
         ("error", "any", {"failed": True}),
         ("error", "rate_limited", {"error": "rate_limited"}),
+        ("min_duration", "10s", {"min_us": 10_000_000}),
+        ("min_duration", "500ms", {"min_us": 500_000}),
+        ("min_cost", "0.50", {"min_cost": 0.5}),
         ("limit", "100", {"limit": 100}),
         ("cursor", ID, {"before": ID}),
         ("since", "15m", {"since": NOW - 900_000}),
@@ -55,7 +58,8 @@ def test_each_parameter_is_read(name: str, value: str, wanted: dict[str, Any]) -
         ("status", "99"), ("status", "0"), ("status", "xx"), ("status", ""),
         ("error", "rate_limit"), ("cursor", "x"), ("since", "soon"), ("since", "1y"),
         ("until", "99999-01-01"), ("since", "9" * 30), ("model", "m" * 257), ("account", "other"),
-        ("key", "k"), ("x" * 1000, "y"),
+        ("key", "k"), ("x" * 1000, "y"), ("min_duration", "10"), ("min_duration", "0s"),
+        ("min_cost", "-1"), ("min_cost", "nan"), ("min_cost", "0"), ("min_cost", "1e3"),
     ],
 )  # fmt: skip
 def test_what_makes_no_sense_is_named(name: str, value: str) -> None:

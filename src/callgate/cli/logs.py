@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import partial
 
 import click
 import msgspec
@@ -13,6 +14,7 @@ from callgate.cli.following import Follower
 from callgate.cli.keylookup import id_of_key
 from callgate.cli.options import (
     config_option,
+    dollars,
     in_order,
     json_option,
     limit_option,
@@ -23,9 +25,12 @@ from callgate.cli.options import (
 from callgate.cli.output import json_line, moment, note, printable, status_style
 from callgate.cli.records import following, reading
 from callgate.config import Config
+from callgate.core import filters
+from callgate.core.ids import unix_ms
 from callgate.core.record import Record
 from callgate.errors import TAXONOMY
-from callgate.store.base import Query, status_of
+from callgate.store.base import Page, Query
+from callgate.store.records import Records
 from callgate.support.timeline import duration as spelt
 
 _NONE = (
@@ -33,15 +38,26 @@ _NONE = (
     "gateway that answered."
 )
 _POLL_SECONDS = 0.5
+_SEARCH_SECONDS = 15.0
+_FOLLOWED_MS = 15 * 60_000
+_DAY_MS = 86_400_000
 _ANY = "any"
 
 
 def status_class(text: str) -> int:
     """A status such as 404, or a class such as 4xx as its first digit."""
     try:
-        return status_of(text)
+        return filters.status(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is not a status; write 404 or 4xx") from None
+
+
+def least_duration(text: str) -> int:
+    """A span of time such as 10s, in microseconds."""
+    try:
+        return filters.duration(text.strip().lower())
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from None
 
 
 def error_type(text: str) -> str:
@@ -73,6 +89,19 @@ def error_type(text: str) -> str:
     metavar="[TYPE]",
     help="Only failures, or only those of a type such as rate_limited.",
 )
+@click.option(
+    "--min-duration",
+    "min_us",
+    type=least_duration,
+    metavar="SPAN",
+    help="Only requests that took so long or longer: 500ms, 10s, 2m, …",
+)
+@click.option(
+    "--min-cost",
+    type=dollars,
+    metavar="USD",
+    help="Only requests that cost so much or more, such as 0.50; shows what each cost.",
+)
 @time_options("requests")
 @config_option
 @json_option
@@ -86,6 +115,8 @@ def logs(
     account: str | None,
     key_id: str | None,
     error: str | None,
+    min_us: int | None,
+    min_cost: float | None,
     since: int | None,
     until: int | None,
     limit: int,
@@ -105,42 +136,67 @@ def logs(
         status=status,
         error=None if error == _ANY else error,
         failed=error == _ANY,
+        min_us=min_us,
+        min_cost=min_cost,
         since=since,
         until=until,
         limit=limit,
     )
+    show = partial(_print, as_json=as_json, cost=min_cost is not None)
     if not follow:
         with reading(config) as records:
-            found = records.find(msgspec.structs.replace(query, limit=limit + 1))
-            _print(reversed(found[:limit]), as_json=as_json)
-            if not found:
-                note(_NONE)
-            if len(found) > limit:
-                note(f"these are the newest {limit:,}, not all: see --limit, --since, --until")
+            page = _newest(records, query, config.settings.store.retention_days)
+            show(reversed(page.records))
+            for told in _notes(page, query):
+                note(told)
         return
+    if query.searches() and since is None:
+        query = msgspec.structs.replace(query, since=now_ms() - _FOLLOWED_MS)
     with following(config) as live:
         follower = Follower(live, query)
-        _print(follower.begin(now_ms()), as_json=as_json)
+        show(follower.begin(now_ms()))
         while True:
             time.sleep(_POLL_SECONDS)
-            _print(follower.poll(now_ms()), as_json=as_json)
+            show(follower.poll(now_ms()))
 
 
-def _print(records: Iterable[Record], *, as_json: bool) -> None:
+def _newest(records: Records, query: Query, days: int) -> Page:
+    """The newest that match; as many as time allows where records themselves are read for it."""
+    if query.searches():
+        return records.page(query, now_ms() - days * _DAY_MS, _SEARCH_SECONDS)
+    found = records.find(msgspec.structs.replace(query, limit=query.limit + 1))
+    more = len(found) > query.limit
+    return Page(found[: query.limit], found[query.limit - 1].request_id if more else None)
+
+
+def _notes(page: Page, query: Query) -> Iterator[str]:
+    """What else there is to say of a list."""
+    if page.cursor is None:
+        if not page.records:
+            yield _NONE
+    elif len(page.records) == query.limit:
+        yield f"these are the newest {query.limit:,}, not all: see --limit, --since, --until"
+    else:
+        read = moment(unix_ms(page.cursor)).replace(" ", "T")
+        yield f"there was time to read back to {read}; for older ones, add --until {read}"
+
+
+def _print(records: Iterable[Record], *, as_json: bool, cost: bool) -> None:
     for record in records:
         if as_json:
             json_line(record)
         else:
-            click.echo(line(record))
+            click.echo(line(record, cost=cost))
 
 
-def line(record: Record) -> str:
-    """A record as one line."""
+def line(record: Record, *, cost: bool = False) -> str:
+    """A record as one line, with its `cost` if that is wanted."""
     usage = record.usage
     tokens = f"{usage.input_tokens}+{usage.output_tokens}" if usage else "-"
     model = record.model or "-"
     if record.model_served and record.model_served != record.model:
         model += f" > {record.model_served}"
+    costs = (f"${record.cost_usd or 0:,.6f}",) if cost else ()
     columns = (
         moment(record.time),
         record.request_id,
@@ -148,6 +204,7 @@ def line(record: Record) -> str:
         f"{spelt(record.total_us):>8}",
         f"{printable(model, 60):<24}",
         f"{tokens:>9}",
+        *costs,
         printable(record.account or "-", 40),
     )
     text = "  ".join(columns)

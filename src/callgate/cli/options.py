@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable
 from enum import Enum
@@ -14,6 +13,7 @@ import click
 
 from callgate.cli.listgroup import TOLD
 from callgate.config import Config, ConfigError, load
+from callgate.core import filters
 from callgate.core.instant import instant, span
 from callgate.core.keys import is_region
 
@@ -94,10 +94,11 @@ def sought(text: str) -> str:
 
 
 def dollars(text: str) -> float:
-    """A budget in US dollars, from a millionth to a million, such as `12.50`."""
-    if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) is None or not 0 < float(text) <= 1e6:
-        raise click.BadParameter(f"{text!r}: write US dollars, 0.000001 to 1000000, such as 12.50")
-    return float(text)
+    """US dollars, from a millionth to a million, such as `12.50`."""
+    try:
+        return filters.dollars(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} {error}") from None
 
 
 def label(text: str) -> str:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple, Protocol
@@ -147,9 +146,12 @@ class Query(Struct, frozen=True, kw_only=True):
     """Which records to list, newest first. Times are Unix milliseconds, `before` an id (cursor).
 
     `status` is one code (404) or a class (4 for 4xx); `failed` leaves out what went well; `since`
-    is included, `until` is not. `holding` is what the JSON of a record that is wanted holds, byte
-    for byte: most that do not are left out, and all that match otherwise are read for it. No tally
-    looks at it.
+    is included, `until` is not.
+
+    The rest is not in the columns: all records that match otherwise are read for it, and a store
+    leaves out most that do not match in this, not all. `holding` is what the JSON of a record
+    holds, byte for byte; `min_us` and `min_cost` what it took and cost (US dollars) at least. No
+    tally looks at these.
     """
 
     account: str | None = None
@@ -162,18 +164,19 @@ class Query(Struct, frozen=True, kw_only=True):
     until: int | None = None
     before: str | None = None
     holding: bytes = b""
+    min_us: int | None = None
+    min_cost: float | None = None
     limit: int = 50
 
+    def searches(self) -> bool:
+        """Whether the records themselves are read to tell which match."""
+        return bool(self.holding) or self.min_us is not None or self.min_cost is not None
 
-_STATUS = re.compile(r"([1-5])xx|([1-5][0-9][0-9])", re.IGNORECASE)
-
-
-def status_of(text: str) -> int:
-    """The `status` of a query, said as 404 or 4xx. Raises ValueError for anything else."""
-    match = _STATUS.fullmatch(text)
-    if match is None:
-        raise ValueError("must be a status such as 404, or a class such as 4xx")
-    return int(match[1] or match[2])
+    def reached_by(self, record: Record) -> bool:
+        """Whether a record took as long and cost as much as is asked for."""
+        if self.min_us is not None and record.total_us < self.min_us:
+            return False
+        return self.min_cost is None or (record.cost_usd or 0.0) >= self.min_cost
 
 
 class Tally(NamedTuple):

@@ -130,10 +130,11 @@ class Records:
         left = query.limit
         if self._log is None or not left:
             return
-        if keep is not None:
-            query = msgspec.structs.replace(query, limit=2**31)
-        for record in self._log.find(query):
-            kept = keep is None or keep(record)
+        wanted = query
+        if keep is not None or query.searches():
+            wanted = msgspec.structs.replace(query, limit=2**31)
+        for record in self._log.find(wanted):
+            kept = query.reached_by(record) and (keep is None or keep(record))
             yield record, kept
             left -= kept
             if not left:
@@ -171,11 +172,12 @@ def matches(record: Record, query: Query) -> bool:
         return False
     if query.failed and record.error is None and record.status < 400:
         return False
-    if query.since is not None and record.time < query.since:
+    since, until = query.since, query.until
+    if (since is not None and record.time < since) or (until is not None and record.time >= until):
         return False
-    if query.until is not None and record.time >= query.until:
+    if query.before is not None and record.request_id >= query.before:
         return False
-    return query.before is None or record.request_id < query.before
+    return query.reached_by(record)
 
 
 def _id(record: Record) -> str:

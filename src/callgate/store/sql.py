@@ -233,7 +233,7 @@ class SqlRequestLog(ABC):
         cursor = None if query.before is None else _id(query.before)
         left = query.limit
         while left > 0:
-            size = _PAGE_READ_FOR if query.holding else min(left, _PAGE)
+            size = _PAGE_READ_FOR if query.searches() else min(left, _PAGE)
             matching = select(records.c.id).where(*wanted)
             if cursor is not None:
                 matching = matching.where(records.c.id < cursor)
@@ -245,13 +245,19 @@ class SqlRequestLog(ABC):
             )
             with reading(self._engine) as connection:
                 rows = connection.execute(page).all()
-            # The last of them in any case, so that whoever reads can stop after each page.
-            held = [row.body for row in rows if query.holding in row.body or row is rows[-1]]
-            for body in held[:left]:
-                yield self._record.decode(body)
+            for row in rows:
+                # The last of them in any case, so that whoever reads can stop after each page.
+                last = row is rows[-1]
+                if not last and query.holding not in row.body:
+                    continue
+                record = self._record.decode(row.body)
+                if last or query.reached_by(record):
+                    yield record
+                    left -= 1
+                    if not left:
+                        return
             if len(rows) < size:
                 return
-            left -= len(held)
             cursor = rows[-1].id
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from callgate.core import filters
 from callgate.core.ids import is_request_id
 from callgate.core.instant import instant
 from callgate.errors import TAXONOMY, GatewayError
-from callgate.store.base import Query, status_of
+from callgate.store.base import Query
 
 ANY = "any"
 MOST = 100
@@ -60,7 +61,7 @@ def _model(value: str, _now: int) -> dict[str, Any]:
 
 
 def _status(value: str, _now: int) -> dict[str, Any]:
-    return {"status": status_of(value)}
+    return {"status": filters.status(value)}
 
 
 def _error(value: str, _now: int) -> dict[str, Any]:
@@ -71,6 +72,14 @@ def _error(value: str, _now: int) -> dict[str, Any]:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"must be a type of error as /errors lists it, or {ANY!r}{hint}")
     return {"error": value}
+
+
+def _min_duration(value: str, _now: int) -> dict[str, Any]:
+    return {"min_us": filters.duration(value)}
+
+
+def _min_cost(value: str, _now: int) -> dict[str, Any]:
+    return {"min_cost": filters.dollars(value)}
 
 
 def _since(value: str, now: int) -> dict[str, Any]:
@@ -98,6 +107,8 @@ _READERS: Mapping[str, Callable[[str, int], dict[str, Any]]] = MappingProxyType(
         "model": _model,
         "status": _status,
         "error": _error,
+        "min_duration": _min_duration,
+        "min_cost": _min_cost,
         "since": _since,
         "until": _until,
         "limit": _limit,

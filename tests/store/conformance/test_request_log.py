@@ -141,6 +141,36 @@ def test_those_that_hold_something_are_found_among_many_and_a_few_others(log: Re
     assert ids(log.find(Query(holding=holding, limit=2))) == ids(rare[:2])
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ({"min_us": 10_000_000}, {"slow", "both"}),
+        ({"min_us": 10_000_001}, {"both"}),
+        ({"min_cost": 0.5}, {"dear", "both"}),
+        ({"min_cost": 0.500001}, {"both"}),
+        ({"min_us": 1, "min_cost": 0.000001}, {"slow", "dear", "both", "usual"}),
+        ({"min_us": 10_000_000, "min_cost": 0.5}, {"both"}),
+        ({"min_us": 1, "account": "other"}, {"slow"}),
+        ({"min_cost": 0.5, "holding": b'"client_request_id":"x"'}, {"both"}),
+    ],
+)
+def test_the_slow_and_the_dear_are_found_among_a_few_others(
+    log: RequestLog, query: dict[str, Any], wanted: set[str]
+) -> None:
+    made = {
+        "slow": answered(total_us=10_000_000, account="other"),
+        "dear": answered(cost_usd=0.5),
+        "both": answered(total_us=60_000_000, cost_usd=2.0, client_request_id="x"),
+        "unpriced": answered(cost_usd=None, account="none"),
+        "usual": answered(),
+    }
+    put(log, *made.values(), *(answered(ago_ms=90_000, total_us=0, cost_usd=0.0) for _ in "12"))
+    found = list(log.find(Query(**query)))
+    asked = {name for name, one in made.items() if one.request_id in set(ids(found))}
+    assert wanted <= asked
+    assert len(found) <= len(wanted) + 1  # the last of a page, so that a reader can stop there
+
+
 def test_a_span_of_time_includes_its_beginning_and_not_its_end(log: RequestLog) -> None:
     old, middle, new = (answered(ago_ms=ago) for ago in (2 * HOUR, HOUR, 0))
     put(log, old, middle, new)

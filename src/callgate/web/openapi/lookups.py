@@ -34,6 +34,14 @@ def request_list() -> Json:
             _filter("model", "The model that was asked for.", _WORD),
             _filter("status", "A status such as `404`, or a class such as `4xx`.", _WORD, "4xx"),
             _filter("error", f"A type of error, or `{ANY}` for all that failed.", _WORD, ANY),
+            _filter(
+                "min_duration",
+                "Only those that took so long or longer, to the end of the response: a span such "
+                "as `500ms`, `10s` or `2m`.",
+                _WORD,
+                "10s",
+            ),
+            _filter("min_cost", "Only those that cost so many US dollars or more.", _WORD, "0.50"),
             _filter("since", f"From then on. {_INSTANT}", _WORD, "24h"),
             _filter("until", f"Before then. {_INSTANT}", _WORD, "1s"),
             _filter(
