@@ -53,13 +53,14 @@ def test_a_file_that_a_killed_process_left_unfinished_is_finished(path: Path, le
 
 @pytest.mark.parametrize(("at", "word"), [(8, 99), (16, 17), (16, 15), (16, 0)])
 def test_a_table_of_another_layout_or_size_is_replaced_under_who_still_uses_it(
-    path: Path, at: int, word: int
+    path: Path, at: int, word: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     old = MappedCounters(path, slots=16)
     with path.open("r+b") as file:
         file.seek(at)
         file.write(struct.pack("=Q", word))
     new = MappedCounters(path, slots=16)
+    assert "windows start again: their table has another layout or size" in caplog.messages
     assert [reserve(new, "acme", "m", 1, NOW).admitted for _ in range(2)] == [True, False]
     assert reserve(old, "acme", "m", 1, NOW).admitted
     old.close()

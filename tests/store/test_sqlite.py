@@ -1,4 +1,4 @@
-"""SQLite as a store, and the schema's revisions."""
+"""SQLite as a store."""
 
 from __future__ import annotations
 
@@ -13,26 +13,17 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
+from sqlalchemy import event
 
-from callgate.core.chat import Usage
-from callgate.store import schema, tables
 from callgate.store.base import (
-    USAGE_DIMENSIONS,
     Key,
     Query,
     RequestLog,
     StoreAwayError,
     StoreError,
-    UsageQuery,
 )
 from callgate.store.opening import open_store, open_store_or_wait
-from samples import answered, booked, failed, refused
-from sockets import seen
+from samples import answered, booked
 from store.children import child
 
 # Opens fresh stores, one after the other, whenever it is told to.
@@ -125,24 +116,6 @@ def test_alembic_and_another_dialect_are_imported_by_a_migration_only(url: str) 
     assert [bool(names.split()) for names in told] == [True, False]
 
 
-def test_a_migration_is_all_or_nothing(
-    path: Path, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from alembic import op
-
-    def fail(*_arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(op, "create_index", fail)
-        with pytest.raises(KeyboardInterrupt):
-            open_store(url)
-    assert path not in seen(os.getpid()).files
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-    open_store(url).close()
-
-
 def test_a_file_that_cannot_be_opened_just_now_is_waited_for_by_who_begins_later(
     path: Path, url: str
 ) -> None:
@@ -156,16 +129,6 @@ def test_a_file_that_cannot_be_opened_just_now_is_waited_for_by_who_begins_later
             waiting.keys.all()
         in_the_way.rmdir()
         assert waiting.keys.all() == []
-
-
-def test_a_newer_schema_is_refused(path: Path, url: str) -> None:
-    open_store(url).close()
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'callgate_9999'")
-    with pytest.raises(StoreError, match=r"callgate_9999.*newer.*store\.url"):
-        open_store(url)
-    with closing(open_store_or_wait(url)) as begun:  # a worker of a gateway that began before
-        assert begun.keys.all() == []
 
 
 def test_another_programs_database_is_refused_and_untouched(path: Path, url: str) -> None:
@@ -245,6 +208,25 @@ def test_a_failure_tells_nothing_of_the_values(path: Path, url: str) -> None:
     store.close()
 
 
+def test_the_backup_that_the_docs_describe_is_whole_and_for_its_owner_alone(
+    tmp_path: Path,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    (commands,) = re.findall(r"```\n(umask [^`]*VACUUM INTO[^`]*)```", page)
+    data = tmp_path / "callgate-data"
+    record = answered()
+    with closing(open_store(f"sqlite:///{data}/callgate.db")) as store:
+        store.keys.add(_key(1))
+        store.requests.append_many(booked(record))
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env={"PATH": path}, check=True)
+    backup = tmp_path / "backup.db"
+    assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+    with closing(open_store(f"sqlite:///{backup}")) as restored:
+        assert restored.keys.all() == [_key(1)]
+        assert restored.requests.get(record.request_id) == record
+
+
 def _key(number: int) -> Key:
     return Key(
         id=f"key_{number}", digest=bytes([number]) * 32, hint="", name="", account="a",
@@ -265,48 +247,6 @@ def test_keys_that_became_different_never_have_one_version(path: Path, url: str)
         assert restored.keys.version() < seen
         restored.keys.revoke("key_1", 5)
         assert restored.keys.version() != seen
-
-
-def test_the_revisions_lead_to_the_tables_that_the_queries_know(path: Path, url: str) -> None:
-    open_store(url).close()
-    engine = create_engine(url)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), tables.metadata) == []
-    engine.dispose()
-
-
-def test_records_from_before_the_totals_are_counted_by_the_migration(path: Path, url: str) -> None:
-    tokens = Usage(
-        input_tokens=10, output_tokens=5, total_tokens=15, input_details={"cached_tokens": 4}
-    )
-    records = [
-        answered(usage=tokens, cost_usd=0.5),
-        answered(ago_ms=3 * 86_400_000, usage=tokens, cost_usd=None, model_served="other"),
-        answered(status=404, error="model_not_found", model="made up", model_served=None),
-        refused(),
-        failed(),
-    ]
-    query = UsageQuery(by=("day", *USAGE_DIMENSIONS))
-    with closing(open_store(url)) as store:
-        store.requests.append_many(booked(*records))
-        counted = store.requests.usage(query)
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP TABLE usage")
-        connection.execute("DROP TABLE overrides")
-        connection.execute("ALTER TABLE keys DROP COLUMN allowance")
-        connection.execute("UPDATE alembic_version SET version_num = 'callgate_0002'")
-    with closing(open_store(url)) as store:
-        assert store.requests.usage(query) == counted
-    assert len(counted) == 5
-
-
-def test_every_revision_is_known(url: str) -> None:
-    config = Config()
-    config.set_main_option("path_separator", "os")
-    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
-    scripts = ScriptDirectory.from_config(config)
-    newest_first = [script.revision for script in scripts.walk_revisions()]
-    assert tuple(reversed(newest_first)) == schema.REVISIONS
 
 
 @pytest.mark.parametrize(

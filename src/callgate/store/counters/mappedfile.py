@@ -81,6 +81,7 @@ def _lay_out(fd: int, path: Path, slots: int) -> bool:
         _log.error("windows start again: their table is damaged", extra={"detail": f"see {aside}"})
         return False
     # Another version of Callgate may still have it mapped, so it is replaced, not rewritten.
+    _log.warning("windows start again: their table has another layout or size")
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     new = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
