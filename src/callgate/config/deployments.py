@@ -28,6 +28,7 @@ _OPTIONS = (
     "prefill",
 )  # fmt: skip
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+_VARIABLE = re.compile(r"\$[A-Za-z_]\w*|%\w+%")
 _UNBOUND = Origin("http", "127.0.0.1", 0)
 """The local model's server has no port before it runs; `config.bound` puts it in."""
 
@@ -48,7 +49,7 @@ class Providers:
         self._local = local
         self._told: set[str] = set()
         for name, table in tables.items():
-            self.mistakes += _unsendable(name, table)
+            self.mistakes += _unusable(name, table)
             vendor = self._vendor(name, table)
             if vendor is not None:
                 self._place(name, table, vendor)
@@ -137,7 +138,7 @@ class Providers:
         if table.dialect is None:
             self.mistakes.append(
                 f"providers.{name}.dialect: needed, because {name!r} is not a known vendor"
-                f"{nearest(name, VENDORS)}"
+                f"{_instead(name, table)}"
             )
             return None
         if table.dialect not in DIALECTS:
@@ -186,17 +187,30 @@ class Providers:
         self._made[name] = (vendor, origin, prefix, table)
 
 
+def _instead(name: str, table: ProviderTable) -> str:
+    """What whoever names a vendor that is none may want."""
+    if table.base_url:
+        return "; for a server that speaks OpenAI's API it is 'openai'"
+    return nearest(name.lower(), VENDORS) or f"; known are {', '.join(sorted(VENDORS))}"
+
+
 def _credentials(table: ProviderTable) -> tuple[str, ...]:
     return table.api_key, table.session_token, table.access_key_id
 
 
-def _unsendable(name: str, table: ProviderTable) -> list[str]:
-    """What is wrong with credentials that no header can carry (RFC 9110, 5.5)."""
-    return [
-        f"providers.{name}.{field}: contains a character that is not allowed in HTTP headers"
-        for field in ("api_key", "session_token", "access_key_id")
-        if _UNSENDABLE.search(getattr(table, field)) is not None
-    ]
+def _unusable(name: str, table: ProviderTable) -> list[str]:
+    """What is wrong with credentials that no header can carry (RFC 9110, 5.5), or that are none."""
+    mistakes = []
+    for field in ("api_key", "session_token", "access_key_id"):
+        value = getattr(table, field)
+        if _UNSENDABLE.search(value) is not None:
+            why = "contains a character that is not allowed in HTTP headers"
+        elif _VARIABLE.fullmatch(value) is not None:
+            why = "is the name of a variable, whose value is written `${NAME}`, with braces"
+        else:
+            continue
+        mistakes.append(f"providers.{name}.{field}: {why}")
+    return mistakes
 
 
 def _keyed(vendor: Vendor, table: ProviderTable) -> Vendor:

@@ -156,7 +156,8 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     mistakes, unset = variables.mistakes, variables.unset
     mistakes += [told for path, told in unset.items() if secrets or path in _PLACES]
     report = shape.inspect(table, Settings)
-    mistakes += [f"{fault.path}: {fault.message}" for fault in report.faults]
+    for fault in report.faults:  # JSON's objects are TOML's tables
+        mistakes.append(f"{fault.path}: {fault.message.replace('an object', 'a table')}")
     mistakes += [f"{key}: no such setting{hint(key, table)}" for key in report.unknown]
     if mistakes:
         raise ConfigError(str(file), _blamed(mistakes, unset))

@@ -25,12 +25,16 @@ def hint(key: str, table: Mapping[str, Any]) -> str:
             name, value = f"{name}.{next(iter(value))}", only
         return f'; a name with a dot is written in quotes: [{room}."{name}"]'
     parent, _, last = key.rpartition(".")
+    here = _keys_of(parent)
+    number = next((one for one in (f"{last}s", last.removesuffix("s")) if one in here), None)
+    if number is not None:  # [provider.openai], before there is a `provider` in other tables
+        return f"; did you mean {number!r}?"
     elsewhere = [
         f"{table}.{last}" for table in _keys_of("") if last in _keys_of(table) and table != parent
     ]
     if not parent and elsewhere:
         return f"; did you mean {' or '.join(map(repr, elsewhere))}?"
-    near = nearest(last, _keys_of(parent))
+    near = nearest(last, here)
     return near or (
         f"; it is known as {' and as '.join(map(repr, elsewhere))}" if elsewhere else ""
     )
