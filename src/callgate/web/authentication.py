@@ -1,4 +1,4 @@
-"""Whose request it is: from the headers to the live key."""
+"""Authentication: from a request's headers to the valid key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from callgate.web.keyring import Keyring
 
 
 class Authenticator:
-    """Finds callers' keys. `region_endpoints` are told to those who bring another region's."""
+    """Finds callers' keys. Errors for keys of other regions name their `region_endpoints`."""
 
     def __init__(self, keyring: Keyring, region: str, region_endpoints: Mapping[str, str]) -> None:
         self._keyring = keyring
@@ -23,8 +23,8 @@ class Authenticator:
     async def key(self, call: Call, headers: dict[bytes, bytes], query: bytes) -> Key:
         """The live key of a request, noted on its call.
 
-        Raises GatewayError `unauthorized`, `wrong_region_key` or `keys_unavailable`. A key that
-        has died is noted too: its account may look up what it was refused.
+        Raises GatewayError `unauthorized`, `wrong_region_key` or `keys_unavailable`. An expired or
+        revoked key is noted, too, so that the record has its account.
         """
         header = headers.get(b"authorization", b"")
         known = self._keyring.known(header)

@@ -15,7 +15,7 @@ Send = Callable[[Message], Awaitable[None]]
 async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
     """The whole body, at most `limit` bytes.
 
-    Raises GatewayError `request_too_large` (before reading, where the length is declared),
+    Raises GatewayError `request_too_large` (before reading, if the length is declared),
     `client_disconnected`, and what `receive` raises.
     """
     declared = headers.get(b"content-length")

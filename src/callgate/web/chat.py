@@ -67,10 +67,10 @@ class Chat:
         self.queue = Queue(settings.max_requests, settings.max_queue, settings.queue_timeout)
 
     async def serve(self, call: Call, head: Head, exchange: Incoming) -> None:
-        """Answer one request, or raise GatewayError while nothing has been sent.
+        """Answer one request, or raise GatewayError as long as nothing has been sent.
 
-        Where all places are taken it waits in line; where the line is full it is turned away at
-        the door, before its key is looked at.
+        If all places are taken it waits in the queue; if that is full it is refused at once, before
+        its key is looked at.
         """
         queue = self.queue
         if queue.taken < queue.places:
@@ -83,7 +83,7 @@ class Chat:
             queue.leave()
 
     async def _wait(self, call: Call, head: Head) -> None:
-        """Wait for a place, which only callers with a key may do."""
+        """Wait for a place in the queue, which only callers with a valid key may do."""
         self.queue.check()
         note_client(call, head.headers)
         await self._authenticator.key(call, head.headers, head.query)
@@ -133,12 +133,12 @@ class Chat:
             try:
                 await self.engine.admission.look(call, call.key, call.model)
             except GatewayError:
-                return  # an error about limits must not hide the one that is being told
+                return  # an error about limits must not hide the original one
 
     async def _admit(self, call: Call, key: Key, body: bytes) -> list[Candidate]:
         admission = self.engine.admission
         try:
-            if len(body) > _LARGE:  # it may take long, and others are waiting
+            if len(body) > _LARGE:  # this may take long: keep it off the event loop
                 request = await asyncio.to_thread(parse_chat, body)
             else:
                 request = parse_chat(body)
@@ -150,14 +150,14 @@ class Chat:
             call.unkept = request.raw.get("zero_data_retention") == _TRUE
         model = admission.choose(call, key, request.body.model)
         if len(body) > _LARGE and (request.body.fallbacks or model.fallbacks):
-            # Each may be read anew, as above.
+            # Each fallback may parse the body again, which may take as long.
             found = await asyncio.to_thread(admission.candidates, key, request, model)
         else:
             found = admission.candidates(key, request, model)
         return await admission.enter(call, key, found)
 
     def _note(self, call: Call, key: Key, body: bytes) -> None:
-        """A body with mistakes may still name its model: limits can then be told."""
+        """Note the model of a body with mistakes, if it names one, so that limits are reported."""
         try:
             named = msgspec.json.decode(body, type=Named)
             call.unkept = named.zero_data_retention is True
@@ -252,8 +252,9 @@ class Chat:
 
 
 def stopping(call: Call) -> GatewayError:
-    """What a caller is told whose request outlasts the end of the process; no attempt says that it
-    was the caller who left.
+    """The error for a request that the process's end cuts off.
+
+    Its attempts are corrected to say so, rather than that the caller left.
     """
     for attempt in call.attempts:
         if attempt.reason == CUT_OFF:
@@ -262,7 +263,7 @@ def stopping(call: Call) -> GatewayError:
 
 
 def note_left(call: Call) -> None:
-    """Say of the attempt that was under way that it was the caller who ended it."""
+    """Have the attempt that was cut off say that the caller left."""
     for attempt in call.attempts:
         if attempt.reason == CUT_OFF:
             attempt.reason = "the caller left"

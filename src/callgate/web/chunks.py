@@ -28,7 +28,7 @@ class ChunkWriter:
         return b"".join([self._write(chunk) for chunk in chunks])
 
     def again(self, run: Run) -> bytes:
-        """What a run has taken: chunks like its own but for the text."""
+        """The events that a run has matched: chunks like its first but for the text."""
         if run is not self._run:
             self._run, self._template = run, template_of(self._write(run.chunk))
         template = self._template

@@ -21,14 +21,14 @@ from callgate.web.strays import is_geminis, unknown_path
 
 
 class _Routes(Starlette):
-    """Without the layer that answers for defects: the gate does that, in the contract's shape."""
+    """Starlette without its handler of unexpected exceptions: the gate answers those itself."""
 
     def build_middleware_stack(self) -> ASGIApp:
         return ExceptionMiddleware(self.router, handlers=self.exception_handlers)
 
 
 class Cold:
-    """The cold side. Failures are told by `errors`."""
+    """The Starlette application; `errors` writes the bodies of failures."""
 
     def __init__(self, routes: Sequence[Route], errors: ErrorWriter) -> None:
         self._errors = errors
@@ -40,7 +40,7 @@ class Cold:
         self.app.router.redirect_slashes = False
 
     async def _http(self, request: Request, error: Exception) -> Response:
-        """Starlette's own refusals, in the words of the taxonomy."""
+        """Starlette's own errors as those of the taxonomy."""
         assert isinstance(error, HTTPException)
         if error.status_code == 405 and not is_geminis(request.url.path):
             allowed = (error.headers or {}).get("Allow", "GET")

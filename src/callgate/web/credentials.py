@@ -13,10 +13,10 @@ from callgate.errors import GatewayError
 UNAUTHORIZED = "Unauthorized - Invalid or missing API key"
 
 SEVERAL = b","
-"""Stands for `Authorization` where a request carries more than one: none of them counts.
+"""The value of `Authorization` for a request that has more than one: none of them counts.
 
-Servers differ in which of two they take, so that whoever looks at requests on their way may have
-seen another key than the one that would be charged.
+Servers differ in which of two they use, so a proxy on the way may have checked another key than
+the one that would be charged.
 """
 
 _NEAR_MISSES = (
@@ -71,7 +71,7 @@ _MISTAKES = tuple(
         ),
     )
 )
-"""What is sent in place of a key, and what to do about it; the first that fits counts."""
+"""What callers send instead of a key, and the fix; the first match counts."""
 _QUERY_NAMES = ("key", "api_key", "apikey", "api-key", "token", "access_token", "authorization")
 
 
@@ -91,7 +91,7 @@ def read_key(headers: Mapping[bytes, bytes], query: bytes) -> str:
 
 
 def check_region(key: str, region: str, endpoints: Mapping[str, str]) -> None:
-    """Refuse what cannot be a key of this region, by its form alone.
+    """Refuse whatever cannot be a key of this region, judging by its form alone.
 
     Raises GatewayError `unauthorized` (malformed) or `wrong_region_key`.
     """
@@ -110,14 +110,14 @@ def check_region(key: str, region: str, endpoints: Mapping[str, str]) -> None:
 
 
 def invalid(why: str) -> GatewayError:
-    """The answer to a key of the right form; only the operator is told `why`."""
+    """The error for a well-formed key that is not valid; only the operator is told `why`."""
     return refusal(
         "The key is unknown here, has expired or was revoked: ask the operator for a new one.", why
     )
 
 
 def refusal(fix: str | None = None, detail: str | None = None) -> GatewayError:
-    """The one message for every key that is not taken."""
+    """The error for a key that is not accepted; its message is always the same."""
     return GatewayError("unauthorized", UNAUTHORIZED, fix=fix, detail=detail)
 
 

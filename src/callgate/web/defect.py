@@ -1,4 +1,4 @@
-"""A bug of ours: told to the log in full and to the caller hardly at all."""
+"""A bug of ours: the log gets all of it, the caller hardly anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _log = logging.getLogger("callgate.gate")
 
 
 def internal_error(call: Call, defect: Exception) -> GatewayError:
-    """Note the defect for the call's line in the log; give what the caller may know of it."""
+    """Note the defect for the call's line in the log; returns the error for the caller."""
     call.defect = defect
-    if call.settled:  # its line has been written: this one is of what went wrong afterwards
+    if call.settled:  # its line has been written already, before this defect
         _log.error("defect", exc_info=defect, extra={"request_id": call.request_id})
     return GatewayError(
         "internal_error",

@@ -1,4 +1,4 @@
-"""What the connections of a worker share, and how each of them begins."""
+"""What the connections of a worker share, and the factory that makes them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from callgate.web.settings import Bounds
 
 
 class Door:
-    """Makes the protocol of each connection, as uvicorn wants it of a class.
+    """Makes the protocol of each connection; uvicorn calls it in place of a class.
 
-    `retiring`: the process takes no more connections, and ends those it has. `proxies` are believed
-    when they tell whom they ask for; None: nobody is.
+    `retiring`: the process accepts no more connections, and ends those it has. `proxies` are those
+    trusted to name the caller; None: no proxy is.
     """
 
     __slots__ = ("_lines", "_told", "bounds", "files", "gate", "proxies", "retiring")
@@ -46,7 +46,7 @@ class Door:
         return GateProtocol(self, server_state, _loop or asyncio.get_running_loop())
 
     def default_lines(self, state: ServerState) -> bytes:
-        """The headers of every response, as lines. uvicorn makes a new list each second."""
+        """The lines of the headers of every response. uvicorn makes a new list each second."""
         headers = state.default_headers
         if headers is not self._told:
             self._lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in headers])

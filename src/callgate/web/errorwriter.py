@@ -1,4 +1,4 @@
-"""How failures are told: the error body, with the operator's own words woven in."""
+"""Error bodies, with the operator's own contact and links in them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HOST = re.compile(rb"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 
 
 class ErrorWriter(Struct, frozen=True, kw_only=True):
-    """What errors say beside the failure. `docs_url` empty: this gateway's own page on the type.
+    """What errors say besides the failure. An empty `docs_url` links to this gateway's own pages.
 
-    The link to that is made from the `Host` that the caller itself has named, and from
-    `X-Forwarded-Proto` where a proxy that opens TLS says so; nobody else gets to see it.
+    That link is built from the `Host` that the caller itself sent, and from `X-Forwarded-Proto` if
+    a proxy that terminates TLS sends it; only that caller sees it.
     """
 
     contact: str = ""

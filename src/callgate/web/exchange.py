@@ -1,8 +1,8 @@
 """One request and its response on a connection: the ASGI side of `web.protocol`.
 
-Differs from uvicorn's own cycle in what costs time per request: the head of a response waits for
-the first piece of its body, so that both are one write, and header values, which are all our own,
-are not searched for what cannot be in them.
+It is cheaper per request than uvicorn's own cycle: the head of a response waits for the first piece
+of its body, so that both go out in one write, and header values, all of them our own, are not
+searched for illegal characters.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _BODYLESS: Final = (204, 304)
 class Incoming(Protocol):
     """A request on its way in and its response on its way out, as the gate sees them.
 
-    `gone`: the caller has hung up; `unread`: the gateway has, because the caller takes nothing of
-    the response.
+    `gone`: the caller has hung up; `unread`: the gateway has, because the caller does not read the
+    response.
     """
 
     gone: bool
@@ -42,28 +42,28 @@ class Incoming(Protocol):
         ...
 
     def arrived(self, limit: int, /) -> bytes | None:
-        """The request's whole body, where all of it is here already and within the limit."""
+        """The request's whole body if it has arrived already and is within the limit."""
         ...
 
     def push(self, body: bytes) -> bool:
-        """Write a further piece of a streamed body at once; whether another may follow so."""
+        """Write a further piece of a streamed body at once; whether the next may follow so."""
         ...
 
     def respond(self, status: int, lines: bytes, body: bytes) -> bool:
-        """Write a whole response at once, with its length; False where `send` has to do it."""
+        """Write a whole response at once, with its length; False if `send` has to be used."""
         ...
 
     def start(self, status: int, lines: bytes) -> bool:
-        """Begin a streamed response, of which `send` sends more; False where `send` has to."""
+        """Begin a streamed response, continued by `send`; False if `send` has to begin it, too."""
         ...
 
 
 class Exchange:
     """One request and its response; implements `Incoming`.
 
-    `complete`: the response has been written to its end; `more`: the request's body has not
-    arrived to its end yet; `keep_alive`: the connection may serve another request; `begun`: since
-    when its body may arrive, on the event loop's clock.
+    `complete`: the whole response has been written; `more`: part of the request's body has yet to
+    arrive; `keep_alive`: the connection may serve another request; `begun`: when the wait for the
+    body began, on the event loop's clock.
     """
 
     __slots__ = (
@@ -91,7 +91,7 @@ class Exchange:
         self._expects_continue = (
             expected is not None
             and expected.lower() == b"100-continue"
-            and head.version != "1.0"  # which knows of no such thing (RFC 9110, 10.1.1)
+            and head.version != "1.0"  # which does not have it (RFC 9110, 10.1.1)
         )
         self._head = b""
         self._head_only = head.method == "HEAD"
@@ -100,7 +100,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._error: GatewayError | None = None
 
-    # --- what the protocol tells --------------------------------------------------------------
+    # --- called by the protocol ---------------------------------------------------------------
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of the request's body."""
@@ -112,7 +112,7 @@ class Exchange:
             self.wake()
 
     def wake(self) -> None:
-        """Let `receive` look at what has changed."""
+        """Wake `receive`: something has changed."""
         waiter = self._waiter
         if waiter is not None:
             self._waiter = None
@@ -124,10 +124,10 @@ class Exchange:
         self._error = error
         self.wake()
 
-    # --- what the application calls -----------------------------------------------------------
+    # --- called by the application ------------------------------------------------------------
 
     def arrived(self, limit: int) -> bytes | None:
-        """The request's whole body, where all of it is here already and within `limit` bytes."""
+        """The request's whole body if it has arrived already and is within `limit` bytes."""
         if self.more or self.gone or self.complete or self._buffered > limit:
             return None
         if self._error is not None:
@@ -137,7 +137,7 @@ class Exchange:
     async def receive(self) -> Message:
         """The next piece of the request's body, as soon as there is one.
 
-        Raises the GatewayError that `fail` was told.
+        Raises the GatewayError that `fail` was given.
         """
         if self._expects_continue and self.more and not self.started:
             self._expects_continue = False
@@ -188,9 +188,9 @@ class Exchange:
             self._connection.completed(self)
 
     def push(self, body: bytes) -> bool:
-        """Write a further piece of a streamed body, of which `send` has sent the first, at once.
+        """Write a further piece of a streamed body, which `send` has begun, at once.
 
-        Whether another may follow so; where not, the caller reads too slowly, and `send` waits.
+        Whether the next may follow likewise; if not, the caller reads too slowly, and `send` waits.
         """
         if self.gone:
             return False
@@ -200,7 +200,7 @@ class Exchange:
     def start(self, status: int, lines: bytes) -> bool:
         """Begin a streamed response with these headers; they wait for the first piece of its body.
 
-        False where the caller has left or reads too slowly: `send` waits for him.
+        False if the caller has left or reads too slowly: use `send`, which waits.
         """
         if self._flow.write_paused or self.gone:
             return False
@@ -211,7 +211,7 @@ class Exchange:
     def respond(self, status: int, lines: bytes, body: bytes) -> bool:
         """Write a whole response at once, with its length.
 
-        False where the caller has left or reads too slowly: `send` waits for him.
+        False if the caller has left or reads too slowly: use `send`, which waits.
         """
         if self._flow.write_paused or self.gone:
             return False
@@ -222,7 +222,7 @@ class Exchange:
             self._transport.write(head)
         elif len(body) <= HIGH_WATER:
             self._transport.write(head + body)
-        else:  # the transport gathers both into one write: a large body need not be copied for it
+        else:  # the transport gathers both into one write, without copying a large body
             self._transport.write(head)
             self._transport.write(body)
         self._connection.completed(self)
@@ -245,7 +245,7 @@ class Exchange:
                 self.chunked = True
                 lines += b"transfer-encoding: chunked\r\n"
         if self.more:
-            self.keep_alive = False  # what is left of the request is only thrown away
+            self.keep_alive = False  # the rest of the request will only be discarded
         if not self.keep_alive:
             lines += b"connection: close\r\n"
         return b"%b%b%b\r\n" % (STATUS_LINE[status], self._connection.default_lines(), lines)

@@ -1,4 +1,4 @@
-"""Back-pressure on a caller's connection in both directions, and callers who closed only one."""
+"""Back-pressure on a caller's connection in both directions, and half-closed connections."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Flow:
-    """What a transport has been asked to hold back, and what it has asked to be held back.
+    """Which directions of a transport are paused.
 
-    `write_paused`: the caller reads too slowly, so whoever writes first awaits `drain`.
+    `write_paused`: the caller reads too slowly, so await `drain` before writing more.
     """
 
     __slots__ = ("_drained", "_read_paused", "_taken_at", "_transport", "_unsent", "write_paused")
@@ -28,7 +28,7 @@ class Flow:
         self._taken_at = 0.0
 
     def pause_reading(self) -> None:
-        """Let the caller wait with what it sends."""
+        """Make the caller wait before sending more."""
         if not self._read_paused:
             self._read_paused = True
             self._transport.pause_reading()
@@ -58,9 +58,9 @@ class Flow:
             await self._drained.wait()
 
     def stalled(self, now: float) -> float:
-        """For how many seconds the caller has taken nothing of what waits to be sent.
+        """For how many seconds the caller has read nothing of what waits to be sent.
 
-        As far as this has been looked at now and then. 0 where nothing waits.
+        Measured from call to call, so call it regularly. 0 if nothing waits.
         """
         unsent = self._transport.get_write_buffer_size()
         if unsent:
@@ -70,10 +70,11 @@ class Flow:
         return now - self._taken_at
 
     def ask_whether_there(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Break off where the caller who sends no more does not listen either.
+        """Close if the caller, who sends no more, does not receive any more either.
 
-        Whoever has closed both ways resets the connection when anything comes, and the system then
-        knows; whoever waits for the answer skips an interim response (RFC 9110, 15.2).
+        A caller that has closed both directions answers anything it is sent with a reset, which the
+        kernel then knows of; one that waits for the answer skips an interim response (RFC 9110,
+        15.2).
         """
         self._transport.write(_INTERIM)
         loop.call_later(_FIRST_LOOK, self._look, loop, _FIRST_LOOK)
@@ -83,7 +84,7 @@ class Flow:
             return
         if self._hung_up():
             self._transport.abort()
-        elif waited < _LAST_LOOK:  # a reset that has not come by then will not come
+        elif waited < _LAST_LOOK:  # a reset that has not arrived by then never will
             loop.call_later(waited, self._look, loop, 2 * waited)
 
     def _hung_up(self) -> bool:
@@ -91,11 +92,11 @@ class Flow:
         if socket is None:
             return False
         poll = select.poll()
-        poll.register(socket.fileno(), 0)  # of what is never asked for, and told all the same
+        poll.register(socket.fileno(), 0)  # POLLHUP and POLLERR are reported unasked
         return bool(poll.poll(0))
 
     def _handed_over(self) -> int:
-        """What the system holds of it. It asks for more only when it has got rid of megabytes.
+        """The bytes that the kernel holds; it takes more only once it has sent megabytes of these.
 
         https://man7.org/linux/man-pages/man7/tcp.7.html (SIOCOUTQ)
         """
@@ -104,6 +105,6 @@ class Flow:
             return 0
         try:
             size = fcntl.ioctl(socket.fileno(), termios.TIOCOUTQ, bytes(4))
-        except OSError:  # elsewhere than on Linux it may not be known
+        except OSError:  # other systems than Linux may not know it
             return 0
         return int.from_bytes(size, sys.byteorder)

@@ -35,7 +35,7 @@ _LEFT = "The caller closed the connection"
 
 
 class Gate:
-    """The ASGI application. Failures are told by `errors`."""
+    """Serves every request; `errors` writes the bodies of failures."""
 
     def __init__(self, chat: Chat, cold: App, keeper: Keeper, errors: ErrorWriter) -> None:
         self._keeper = keeper
@@ -65,22 +65,22 @@ class Gate:
         except GatewayError as error:
             await self._refuse(call, error, exchange)
         except asyncio.CancelledError:
-            if not exchange.gone:  # the process ends
+            if not exchange.gone:  # the process is ending
                 await self._refuse(call, stopping(call), exchange)
                 raise
             self._abandon(call, unread=exchange.unread)
-        except Exception as defect:  # whatever it is, the caller gets an answer
+        except Exception as defect:  # the caller gets an answer in any case
             await self._refuse(call, internal_error(call, defect), exchange)
         finally:
             if call.tape is not None:
                 self._keeper.keep(call)
             if call.error is not None:
-                # It was raised through frames that refer to the call: without this, each failed
+                # Its traceback has frames that refer to the call: without this, every failed
                 # request would be left to the garbage collector.
                 call.error.__traceback__ = call.error.__context__ = None
 
     def refuse_unparsed(self, error: GatewayError, client: str | None) -> tuple[str, bytes]:
-        """Record a request that never became one; gives its id and the body to answer with."""
+        """Record bytes that never became a request; returns an id and the body to answer with."""
         call = Call(self._request_id(), time(), "", "")
         call.client = client
         call.error, call.status = error, error.kind.status
@@ -91,7 +91,7 @@ class Gate:
         return uuid7(time_ns() // 1_000_000, self._chance.getrandbits(80))
 
     async def _serve_cold(self, call: Call, head: Head, exchange: Incoming) -> None:
-        call.path = redact(call.path[:_MAX_PATH])  # a key may have got into it
+        call.path = redact(call.path[:_MAX_PATH])  # it may contain a key
         scope = {**head.scope(), "state": {"call": call}}
         request_id = (b"x-request-id", call.request_id.encode())
 
@@ -111,12 +111,12 @@ class Gate:
     async def _refuse(self, call: Call, error: GatewayError, exchange: Incoming) -> None:
         begun = call.status != 0
         call.error, call.status = error, error.kind.status
-        if begun:  # the server breaks off a response that is left incomplete
+        if begun:  # the connection cuts off a response that is left incomplete
             self._engine.settle(call)
             return
         try:
             await self._chat.look_at_quota(call)
-        except asyncio.CancelledError:  # the caller left meanwhile
+        except asyncio.CancelledError:  # the caller has left meanwhile
             self._engine.settle(call)
             raise
         body = self._errors.body(call, error)
@@ -126,7 +126,7 @@ class Gate:
         await send_whole(send, call.status, error_headers(call, error), body)
 
     def _abandon(self, call: Call, *, unread: bool) -> None:
-        """The caller left, or reads nothing: the record is kept all the same."""
+        """The caller has left, or reads nothing; the record is kept all the same."""
         if call.error is None:
             why = "The caller read none of the answer" if unread else _LEFT
             call.error = GatewayError("client_disconnected", why)

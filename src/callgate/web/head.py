@@ -1,4 +1,4 @@
-"""What a request says before its body."""
+"""The head of a request: its request line and headers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 class Head:
     """The names of `headers` are in lower case, `path` is percent-decoded, `raw_path` as sent.
 
-    `version` is that of HTTP, as `1.1`; `client` and `server` are the ends of the connection, or
-    whom a proxy that is believed asks for.
+    `version` is that of HTTP, such as `1.1`; `client` and `server` are the ends of the connection,
+    or the caller that a trusted proxy names.
     """
 
     __slots__ = (
@@ -39,7 +39,7 @@ class Head:
         self.server = server
 
     def scope(self) -> dict[str, Any]:
-        """The same as ASGI has it.
+        """The head as an ASGI scope.
 
         https://asgi.readthedocs.io/en/latest/specs/www.html#http-connection-scope
         """

@@ -1,4 +1,4 @@
-"""What a request's headers say besides its key: who calls, its trace, what the body is."""
+"""What a request's headers say besides its key: the caller, the trace, the body's media type."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MAX_NOTED: Final = 256
 
 
 def note_client(call: Call, headers: dict[bytes, bytes]) -> None:
-    """Note who is calling, as far as the headers say it; bounded, for the record."""
+    """Note for the record what the headers say of the caller, at bounded length."""
     agent = headers.get(b"user-agent")
     if agent is not None:
         call.user_agent = _noted(agent)
@@ -30,7 +30,7 @@ def trace_of(call: Call, headers: dict[bytes, bytes], share: float) -> TraceCont
 
 
 def check_media_type(headers: dict[bytes, bytes]) -> None:
-    """Raise GatewayError where the body is said to be anything but plain JSON."""
+    """Raise GatewayError if the body is declared to be anything but plain JSON."""
     coding = headers.get(b"content-encoding")
     if coding is not None and coding.lower() != b"identity":
         raise GatewayError(
@@ -51,6 +51,6 @@ def check_media_type(headers: dict[bytes, bytes]) -> None:
 
 
 def _noted(value: bytes) -> str:
-    """A header's value as it may be kept: a key in the wrong place is not."""
+    """A header's value for the record, without any key that was put there by mistake."""
     text = value[:_MAX_NOTED].decode("latin-1")
     return redact(text) if "cg_" in text else text

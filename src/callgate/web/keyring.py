@@ -1,9 +1,9 @@
 """Callers' keys in memory, kept in step with the store.
 
-The hot path asks a dict. Once a second the store's version number is asked in a thread, and the
-keys are read again when it changed. A key that is not in memory is asked for once: all such
-questions share one query at a time and a budget per second, and what was not found is remembered
-for a moment, so a flood of unknown keys stays a flood of dict look-ups.
+The hot path looks a key up in a dict. Once a second a thread asks the store for its version number,
+and reads all keys again if it has changed. A key that is not in memory is looked up in the store:
+one query at a time, with a limit per second, and misses are remembered for a moment, so a flood of
+unknown keys remains a flood of dict look-ups.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _LONGEST_HEADER = 256  # a key may stand behind as much white space as a head ha
 _MAX_TOLD = 20
 _QUERIES_PER_SECOND = 20
 _PATIENCE = 2.0
-_LOOK_UP_PATIENCE = 0.5  # a caller waits for it, and a healthy store needs milliseconds
+_LOOK_UP_PATIENCE = 0.5  # a caller is waiting, and a healthy store needs milliseconds
 _UNKNOWN = "the store has no such key"
 _NOT_ASKED = (
     f"the key is not in memory, and the store was not asked: {_QUERIES_PER_SECOND} others had "
@@ -39,22 +39,22 @@ _log = logging.getLogger("callgate.keys")
 
 
 class Companion(Protocol):
-    """What changes under the version that keys have, and is looked at in the same look."""
+    """Something else under the keys' version number, read again together with them."""
 
     def read(self) -> None:
         """Read it again. Blocks, runs in a thread; raises only what the store raises."""
         ...
 
     def apply(self) -> None:
-        """Put what was read last into effect, in the loop. Never raises."""
+        """Put what was last read into effect, in the event loop. Never raises."""
         ...
 
 
 class Keyring:
     """The keys of one process. `trouble` says why the store does not answer, if it does not.
 
-    `remember` is given all keys whenever they have been read again. `on_change` is called in the
-    loop when they, or what is read with them, may have changed.
+    `remember` is called with all keys whenever they have been read again. `on_change` is called in
+    the event loop when they, or what is read with them, may have changed.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Keyring:
                 self._remember(found.values())
 
     def restore(self, keys: Iterable[Key]) -> None:
-        """Begin with keys that were remembered, because the store is away; it is asked again."""
+        """Start with remembered keys because the store is away; it will be asked again."""
         self._by_digest = {key.digest: key for key in keys}
         self.trouble = "the store was away at the start"
 
@@ -105,7 +105,7 @@ class Keyring:
         loading: asyncio.Task[None] | None = None
         while True:
             await asyncio.sleep(REFRESH_SECONDS)
-            # A store that hangs keeps one thread, not one more each second.
+            # A store that hangs blocks one thread, not another one each second.
             if loading is None:
                 loading = asyncio.create_task(asyncio.to_thread(self.load))
             await asyncio.wait({loading}, timeout=_PATIENCE)
@@ -115,7 +115,7 @@ class Keyring:
                 continue
             error = loading.exception()
             loading = None
-            # Whatever ails the store, keys stay in memory.
+            # Whatever is wrong with the store, the keys stay in memory.
             self.trouble = None if error is None else f"{type(error).__name__} while reading keys"
             self._log_change(str(error) if isinstance(error, StoreError) else self.trouble)
             if self._companion is not None and error is None:
@@ -153,7 +153,7 @@ class Keyring:
         if len(header) > _LONGEST_HEADER:
             return
         by_header = self._by_header
-        # Taken before the keys are looked at: `load` exchanges them first, in a thread of its own.
+        # Fetched before checking the keys: `load` replaces those first, in another thread.
         if len(by_header) < _MAX_HEADERS and self._by_digest.get(key.digest) is key:
             dead_at = key.dead_at()
             by_header[header] = (key, dead_at / 1000 if dead_at is not None else math.inf)
@@ -172,7 +172,7 @@ class Keyring:
         return key
 
     def dead(self, digest: bytes) -> Key | None:
-        """The key of this digest, where it is in memory though it is not valid any more."""
+        """The key of this digest if it is in memory, even if it is no longer valid."""
         return self._by_digest.get(digest)
 
     async def find(self, digest: bytes) -> Key:
@@ -183,12 +183,12 @@ class Keyring:
         key = self.cached(digest)
         if key is not None:
             return key
-        if self.trouble is not None:  # `keep_fresh` knows when it is over, and reads every key
+        if self.trouble is not None:  # `keep_fresh` notices when it is over, and reads every key
             raise self._unavailable()
         try:
             async with asyncio.timeout(_LOOK_UP_PATIENCE):
                 return await self._ask(digest)
-        except TimeoutError:  # whoever waits behind this one is refused with it
+        except TimeoutError:  # those waiting behind this one are refused with it
             self.trouble = f"no answer for {_LOOK_UP_PATIENCE:g} s while looking up a key"
             raise self._unavailable() from None
 
@@ -202,10 +202,10 @@ class Keyring:
             if self._misses.get(digest, 0) > now:
                 raise invalid(_UNKNOWN)
             if now - asked > _LOOK_UP_PATIENCE or self.trouble is not None:
-                raise self._unavailable()  # the store is slow, or has failed who came first
+                raise self._unavailable()  # the store is slow, or failed for an earlier caller
             if not self._within_budget(now):
                 raise invalid(_NOT_ASKED)
-            known = self._by_digest  # what `load` reads in the meantime is newer than the answer
+            known = self._by_digest  # `load` may replace it, by something newer than the answer
             try:
                 key = await asyncio.to_thread(self._keys.find, digest)
             except Exception as error:
@@ -238,7 +238,7 @@ class Keyring:
 
 
 def _death(key: Key, at: int) -> str:
-    """Since when a key is refused, and why, by its id."""
+    """Why and since when a key is refused, for the operator."""
     if key.unreadable:
         return f"key {key.id} holds what this version does not understand: {key.unreadable}"
     what = "was revoked" if at == key.revoked else "expired"

@@ -1,8 +1,8 @@
 """One connection of a caller: the I/O around `RequestReader`, and the task that serves it.
 
-uvicorn accepts connections and tells when to stop. Here refusals get a request id, a caller who
-hangs up is told to the application at once, and a response that was given before the request had
-been read is left time to arrive. What takes too long is ended by `timer`.
+uvicorn accepts connections and says when to stop. This class gives refusals a request id, tells
+the application at once when the caller hangs up, and leaves an early response time to arrive while
+the request is still being sent. `timer` ends whatever takes too long.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _MAX_PIPELINED: Final = 100
 
 
 class GateProtocol(RequestReader):
-    """A transport, the request in progress on it, and those that were sent ahead."""
+    """A transport, the request in progress on it, and the pipelined ones behind it."""
 
     __slots__ = (
         "_client", "_host", "_idle", "_loop", "_proxies", "_refused", "_scarce", "_server",
@@ -56,21 +56,21 @@ class GateProtocol(RequestReader):
         self._state = state
         self._loop = loop
         self._client: tuple[str, int] | None = None
-        self._proxies: TrustedProxies | None = None  # only where the other end is one of them
+        self._proxies: TrustedProxies | None = None  # only if the peer is one of them
         self._server: tuple[str, int | None] | None = None
-        self.exchange: Exchange | None = None  # which is being answered, or was last
+        self.exchange: Exchange | None = None  # the current one, or the last
         self._waiting: deque[Exchange] = deque()
         self._task: asyncio.Task[None] | None = None
         self._idle: asyncio.Future[None] | None = None
         self._refused: GatewayError | None = None
-        self._host: bytes | None = b""  # the last one that was found sound
+        self._host: bytes | None = b""  # the last one found valid: it need not be checked again
         self._timer = ConnectionTimer(self, door.bounds, loop)
         self._scarce = False
 
     # --- the event loop's callbacks, and the server's -------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to read."""
+        """Start reading."""
         self._state.connections.add(self)  # type: ignore[arg-type]
         self.transport = transport
         self.flow = Flow(transport)
@@ -85,7 +85,7 @@ class GateProtocol(RequestReader):
         self._timer.start()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The caller is gone: so is what was begun for him."""
+        """The caller has left: end what was in progress for it."""
         self._state.connections.discard(self)
         self._timer.stop()
         self._waiting.clear()
@@ -95,15 +95,15 @@ class GateProtocol(RequestReader):
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        self.parser = None  # which refers to this
+        self.parser = None  # break the reference cycle
 
     def data_received(self, data: bytes) -> None:
-        """Take what has been read, unless nothing of it will be answered."""
+        """Parse what has been read, unless the connection has been refused."""
         if self._refused is None:
             self.feed(data)
 
     def eof_received(self) -> bool:
-        """The caller sends no more: whether there is an answer for which he may still listen."""
+        """The caller sends no more; true keeps the connection open for an answer still due."""
         exchange = self.exchange
         if exchange is None or exchange.started or exchange.head.version == "1.0":
             return False
@@ -123,11 +123,11 @@ class GateProtocol(RequestReader):
         self.flow.resume_writing()
 
     def shutdown(self) -> None:
-        """Called by the server when it stops: finish what is being done and close.
+        """Called by the server when it stops: finish the request in progress and close.
 
-        A caller may just be sending on an idle connection, or will be once a stream has ended whose
-        head does not announce the end of the connection. A worker that retires has the time to
-        answer that, and ends the connection with the answer.
+        A caller may be about to send another request: on an idle connection, or after a stream
+        whose head, already sent, did not announce the close. A retiring worker has time to answer
+        it, and closes the connection with that answer.
         """
         exchange = self.exchange
         if exchange is None or exchange.complete:
@@ -139,20 +139,20 @@ class GateProtocol(RequestReader):
             exchange.keep_alive = False
 
     def make_way(self) -> None:
-        """Close if it has been idle for a while: its descriptor is needed elsewhere."""
+        """Close if idle for a while: its file descriptor is needed elsewhere."""
         idle = self.is_free() and not self.amid_head
         if idle and self._timer.quiet_for() > _IDLE_ENOUGH:
             self.transport.close()
 
-    # --- what the reader tells ------------------------------------------------------------------
+    # --- called by the reader -------------------------------------------------------------------
 
     def head_begun(self) -> None:
-        """A connection that begins to ask is not idle."""
+        """A connection on which a request begins is not idle."""
         if self.is_free():
             self._timer.quiet_since = self._loop.time()
 
     def head_read(self) -> GatewayError | None:
-        """Serve the request, or let it wait for those before it."""
+        """Serve the request, or queue it behind those before it."""
         if len(self._waiting) >= _MAX_PIPELINED:
             return GatewayError("bad_http", "Too many requests were sent ahead")
         headers, repeated = self.headers, self.repeated
@@ -170,7 +170,7 @@ class GateProtocol(RequestReader):
             if fault is not None:
                 return fault
         exchange = self._new_exchange(headers)
-        if self._scarce:  # what it holds is kept back for those who look after the gateway
+        if self._scarce:  # its descriptor is reserved for the gateway's operators
             exchange.keep_alive = False
             exchange.fail(shortage())
         if self.is_free():
@@ -181,30 +181,30 @@ class GateProtocol(RequestReader):
         return None
 
     def body_read(self, body: bytes) -> None:
-        """Hand a piece of the newest request's body to who serves it."""
+        """Pass a piece of the newest request's body on to its exchange."""
         exchange = self._newest()
         if exchange.complete:
-            self._timer.quiet_since = self._loop.time()  # he is still at it
+            self._timer.quiet_since = self._loop.time()  # the caller is still sending
         else:
             exchange.feed(body)
 
     def request_read(self) -> None:
-        """The newest request has arrived to its end."""
+        """The newest request has arrived completely."""
         exchange = self._newest()
         exchange.more = False
         exchange.wake()
-        if exchange.complete:  # it was answered early: now the caller has said all it had to
+        if exchange.complete:  # it was answered early; only now has the caller finished sending
             self.transport.close()
-            raise ValueError("answered")  # ends the parser's work: what follows is for nobody
+            raise ValueError("answered")  # stops the parser: whatever follows is ignored
 
     def upgraded(self) -> None:
-        """Only this request is served."""
+        """Close after this request."""
         self._newest().keep_alive = False
 
     def refused(self, error: GatewayError) -> None:
-        """Read no further, and say why once the responses that are due have been given."""
+        """Stop reading, and say why once the responses already due have been sent."""
         self._refused = error
-        if self.amid_body:  # then it is that request which is refused
+        if self.amid_body:  # then the error belongs to that request
             exchange = self._newest()
             if exchange.complete:
                 self.transport.close()
@@ -221,7 +221,7 @@ class GateProtocol(RequestReader):
         return exchange is None or exchange.complete
 
     def is_refused(self) -> bool:
-        """Whether nothing that comes is read any more."""
+        """Whether reading has stopped for good."""
         return self._refused is not None
 
     def _newest(self) -> Exchange:
@@ -243,8 +243,8 @@ class GateProtocol(RequestReader):
             keep = not self.door.retiring and parser.should_keep_alive()
         elif version == "1.0":
             keep = False
-        else:  # the parser knows more of them
-            raise ValueError("no version that is spoken here")
+        else:  # the parser accepts other versions, too
+            raise ValueError("unsupported HTTP version")
         method: bytes = parser.get_method()
         head = Head(
             method.decode("ascii"),
@@ -284,17 +284,17 @@ class GateProtocol(RequestReader):
                     await idle
                     self._idle = None
         finally:
-            # The task remembers how it was cancelled, hence this frame: without this, each
-            # connection would be left to the garbage collector.
+            # A cancelled task keeps its exception, whose traceback refers to this frame: without
+            # this, every connection would be left to the garbage collector.
             self.exchange = None
-            self.transport.close()  # what was begun and cannot be ended is broken off
+            self.transport.close()  # a response that cannot be completed is cut off
 
     def default_lines(self) -> bytes:
         """The headers that every response carries, as lines."""
         return self.door.default_lines(self._state)
 
     def body_taken(self) -> None:
-        """Read on after the end of a large body, or nobody would learn that the caller left."""
+        """Resume reading after a large body, in order to notice if the caller leaves."""
         if not self._waiting:
             self.flow.resume_reading()
 
@@ -311,7 +311,7 @@ class GateProtocol(RequestReader):
             transport.close()
         elif self._waiting:
             following = self._waiting.popleft()
-            following.begun = self._loop.time()  # until now the caller was kept from sending it
+            following.begun = self._loop.time()  # reading was paused until now
             self._begin(following)
         elif self._refused is not None:
             self._tell(self._refused)
@@ -321,7 +321,7 @@ class GateProtocol(RequestReader):
                 self._timer.close_soon()
 
     def _tell(self, error: GatewayError) -> None:
-        """Answer what never became a request, and say nothing more."""
+        """Answer bytes that never became a request, and close."""
         if self.transport.is_closing():
             return
         client = self._client[0] if self._client else None
@@ -338,8 +338,8 @@ class GateProtocol(RequestReader):
                 body,
             )
         )
-        # What else he has sent is not read: closing now could reset the connection before he has
-        # read this.
+        # Whatever else the caller has sent stays unread: closing at once could reset the
+        # connection before this answer has been read.
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._loop.call_later(LINGER, self.transport.close)

@@ -1,4 +1,4 @@
-"""How many requests a worker carries at once, and the line of those that wait for a place."""
+"""How many requests a worker serves at once, and the queue of those that wait for a place."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _LEAST_WAIT = 1.0
 
 
 class Queue:
-    """`places` requests at once, `length` more in line for `seconds` at most, first come first.
+    """`places` requests at once; up to `length` more wait, in order, for `seconds` at most.
 
-    While there is a place, whoever comes adds one to `taken`; otherwise `enter` waits for one.
-    Each place is given back by `leave`, and goes then to the first in line and to nobody else, so
-    that nobody is overtaken. For one event loop.
+    While there is a free place, a request just adds one to `taken`; otherwise it waits in `enter`.
+    `leave` hands its place to the first in the queue, so that nobody is overtaken. For one event
+    loop.
     """
 
     __slots__ = ("_length", "_line", "_seconds", "places", "taken")
@@ -30,18 +30,18 @@ class Queue:
 
     @property
     def waiting(self) -> int:
-        """How many stand in line."""
+        """How many are queued."""
         return len(self._line)
 
     def check(self) -> None:
-        """Raise GatewayError `overloaded` where the line is full."""
+        """Raise GatewayError `overloaded` if the queue is full."""
         if self.taken >= self.places and len(self._line) >= self._length:
             raise self._refusal(f"{self.taken} requests are in progress")
 
     async def enter(self) -> None:
-        """Take a place, as soon as there is one.
+        """Take a place as soon as there is one.
 
-        Raises GatewayError `overloaded` where the line is full, or where the wait is too long.
+        Raises GatewayError `overloaded` if the queue is full or the wait too long.
         """
         if self.taken < self.places:
             self.taken += 1
@@ -54,7 +54,7 @@ class Queue:
                 await turn
         except BaseException as error:
             self._line.pop(turn, None)
-            if turn.done() and not turn.cancelled():  # it was called up in the same moment
+            if turn.done() and not turn.cancelled():  # it was given a place at the same moment
                 self.leave()
             if isinstance(error, TimeoutError):
                 raise self._refusal(f"No place was free within {self._seconds:g} s") from None
@@ -64,13 +64,13 @@ class Queue:
         """Give a place back."""
         while self._line:
             turn, _ = self._line.popitem(last=False)
-            if not turn.done():  # else whoever it was has just left
+            if not turn.done():  # else that request has just ended
                 turn.set_result(None)
                 return
         self.taken -= 1
 
     def _refusal(self, why: str) -> GatewayError:
-        """Whoever is sent away may come back when the present line will have moved on."""
+        """The error; its `retry_after` is how long the first in the queue has been waiting."""
         wait = _LEAST_WAIT
         if self._line:
             wait = max(wait, monotonic() - next(iter(self._line.values())))

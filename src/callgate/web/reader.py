@@ -1,4 +1,4 @@
-"""What a caller sends on one connection, request after request: the parser and the bounds of heads.
+"""The requests on one connection, one after another: the parser, and the limits on heads.
 
 httptools parses (https://github.com/MagicStack/httptools); its callbacks are here. No I/O.
 """
@@ -15,19 +15,19 @@ from callgate.errors import GatewayError
 from callgate.web.malformed import malformed
 
 _END: Final = b"\r\n\r\n"
-# Up to here a read costs less to look through than the end of the head in it to find.
+# A read of up to this size is cheaper to search whole than to search for the end of its head.
 _SHORT: Final = 1024
 _PART: Final = len("\r\nupgrade")
 _UPGRADE: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 
 
 class RequestReader:
-    """Tells of requests by the methods at its end, which the connection fills in.
+    """Reports requests by calling the methods at its end, which the connection implements.
 
-    `url` and `headers` are those of the head that is being read, names in lower case; `amid_head`
-    and `amid_body` say what the next bytes belong to. `header_bytes` bounds a head, and what stands
-    between the pieces of a body. Of a header that comes more than once, whose name is among the
-    `repeated`, the last counts; with `joins`, all the lines of `X-Forwarded-For` do.
+    `url` and `headers` are those of the head being read, names in lower case; `amid_head` and
+    `amid_body` say what the next bytes belong to. `header_bytes` limits a head, and also whatever
+    comes between the pieces of a body. If a header is sent more than once, its name is in
+    `repeated` and the last value counts; with `joins`, those of `X-Forwarded-For` are joined.
     """
 
     __slots__ = (
@@ -43,15 +43,15 @@ class RequestReader:
         self.amid_head = self.amid_body = self._read_began_amid = False
         self._header_bytes = header_bytes
         self._joins = joins
-        self._head_data = b""  # the reads that the head which is being read lies in
+        self._head_data = b""  # everything read since the current head began
         self._read_bytes = self._first_bytes = self._later_bytes = 0
         self._refusal: GatewayError | None = None
         self.parser: Any = HttpRequestParser(self)
-        # After the last request of a connection more may come; it is for nobody.
+        # More may arrive after the last request of a connection; it is ignored.
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def feed(self, data: bytes) -> None:
-        """Take what has been read."""
+        """Parse what has been read."""
         size = len(data)
         self._read_bytes = size
         self._later_bytes += size
@@ -62,7 +62,7 @@ class RequestReader:
         else:
             self._head_data = data
         try:
-            # A head has carriage returns, and few bodies that go on here have.
+            # A head has carriage returns; the rest of a body rarely does.
             if before or ((not self.amid_body or data.find(b"\r") >= 0) and _may_offer(data)):
                 self._feed_without_upgrade(before, data)
             else:
@@ -83,17 +83,18 @@ class RequestReader:
             self.refused(self._too_large())  # endless trailers, or a chunk's extensions
 
     def _feed_without_upgrade(self, before: bytes, data: bytes) -> None:
-        """Misspell `Upgrade` in heads: the parser would take the body for another protocol's.
+        """Misspell `Upgrade` in heads, or the parser would treat the body as another protocol.
 
         Java's HttpClient offers h2c with every request; a server may ignore that (RFC 9110, 7.8).
-        `before` is what was read last of a head that goes on here: the name may begin in it.
+        `before` is the end of the previous read if the head continues from it: the name may begin
+        there.
         """
         fed = 0
         for offer in _UPGRADE.finditer(before + data):
             name = max(0, offer.start() + 2 - len(before))
             self.parser.feed_data(data[fed:name])
             fed = name
-            if self.amid_head:  # what is a body's stays as it is
+            if self.amid_head:  # leave bodies alone
                 self.parser.feed_data(b"x")
         self.parser.feed_data(data[fed:])
 
@@ -106,7 +107,7 @@ class RequestReader:
         if self.repeated:
             self.repeated = set()
         self.amid_head = True
-        # A read may end one request and begin the next: then its bytes are not this head's.
+        # A read may end one request and begin the next: then not all its bytes are this head's.
         self._first_bytes = 0 if self._read_began_amid else self._read_bytes
         self._later_bytes = 0
         self._read_began_amid = True
@@ -117,7 +118,7 @@ class RequestReader:
         self.url = self.url + url if self.url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or behind a body in chunks a trailer, which nobody has use for."""
+        """A header, or after a chunked body a trailer, which is ignored."""
         if not self.amid_head:
             return
         headers, name = self.headers, name.lower()
@@ -136,7 +137,7 @@ class RequestReader:
             self._later_bytes = 0
             self._refusal = self.head_read()
         if self._refusal is not None:
-            raise ValueError("refused")  # ends the parser's work
+            raise ValueError("refused")  # stops the parser
         self.amid_body = True
 
     def on_body(self, body: bytes) -> None:
@@ -145,7 +146,7 @@ class RequestReader:
         self.body_read(body)
 
     def on_message_complete(self) -> None:
-        """A request has arrived to its end."""
+        """A request has arrived completely."""
         self.amid_body = False
         self.request_read()
 
@@ -179,7 +180,7 @@ class RequestReader:
         raise NotImplementedError
 
     def request_read(self) -> None:
-        """The request has come to its end."""
+        """The request has arrived completely."""
         raise NotImplementedError
 
     def upgraded(self) -> None:
@@ -192,10 +193,10 @@ class RequestReader:
 
 
 def _may_offer(data: bytes) -> bool:
-    """Whether a read in which a head begins may hold an offer to upgrade.
+    """Whether a read in which a head begins may contain an offer to upgrade.
 
-    Behind that head there is no other one without a carriage return, which a body of JSON has none
-    of: to find that out costs next to nothing, and to look through a large body does not.
+    Another head can only follow in this read if there is a further carriage return, and JSON bodies
+    have none: looking for one is cheap, while searching a large body is not.
     """
     if len(data) > _SHORT:
         end = data.find(_END)

@@ -17,11 +17,11 @@ EVENT_STREAM: Final = b"text/event-stream; charset=utf-8"
 DEFAULT_RETRY_AFTER = 1.0
 _WINDOW: Final = WINDOW_US // 1_000_000
 DEGRADED = (b"x-callgate-degraded", b"counters")
-"""Stands on every response while limits are not exact."""
+"""Sent with every response while limits are not exact."""
 
 
 def head_lines(call: Call, content_type: bytes) -> bytes:
-    """The headers of a response to a call as they are on the wire, without its length.
+    """The header lines of a response to a call, without its length.
 
     `X-RateLimit-Reset` is in whole seconds from now until the window resets.
     """
@@ -60,7 +60,7 @@ def _whole(left: float) -> int:
 
 
 def headers_of(lines: bytes) -> HeaderList:
-    """The headers of such lines, as ASGI has them."""
+    """Header lines as ASGI's list of headers."""
     parts = [line.partition(b": ") for line in lines.split(b"\r\n")[:-1]]
     return [(name, value) for name, _, value in parts]
 
@@ -74,9 +74,9 @@ def error_headers(call: Call, error: GatewayError) -> HeaderList:
 
 
 def advice(error: GatewayError) -> HeaderList:
-    """What the headers of an error tell a client to do: to wait, not to repeat, or to show a key.
+    """The headers that tell a client what to do about an error: wait, not retry, or authenticate.
 
-    The SDKs of OpenAI and Anthropic repeat every 429 and 5xx unless `x-should-retry` is false:
+    The SDKs of OpenAI and Anthropic retry every 429 and 5xx unless `x-should-retry` is false:
     https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py
     """
     status, wait = error.kind.status, error.retry_after
@@ -91,7 +91,7 @@ def advice(error: GatewayError) -> HeaderList:
 
 
 async def send_whole(send: Send, status: int, headers: HeaderList, body: bytes) -> None:
-    """Send a response whose body is at hand."""
+    """Send a response whose whole body is known."""
     headers.append((b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

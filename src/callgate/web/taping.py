@@ -1,4 +1,4 @@
-"""Whether a request is taped, and the response on its way past the tape."""
+"""Decides whether a request is taped, and tapes the response as it is sent."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Taping:
         self.always = default != "none"
 
     def begin(self, call: Call, key: Key, headers: Mapping[bytes, bytes], send: Send) -> Send:
-        """Begin a tape for the call, if it is to have one; `send` as it is to be used then."""
+        """Begin a tape for the call if it is to have one; returns the `send` to use from now on."""
         value = headers.get(HEADER)
         asked = value is not None and value.strip().lower() == _FULL
         if value is not None and not asked:
@@ -60,7 +60,7 @@ def _kept(headers: Mapping[bytes, bytes]) -> list[tuple[str, str]]:
 
 
 def taped(send: Send, tape: Tape) -> Send:
-    """`send`, leaving what it sends on the tape."""
+    """A `send` that also records on the tape what it sends."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""The bounds in time of a caller's connection: what strangers leave open is closed."""
+"""The timeouts of a caller's connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from callgate.web.protocol import GateProtocol
 
 LINGER = 2.0
-"""Seconds without a byte from a caller, after which he has read the response that he was given."""
+"""Seconds without a byte from a caller after which it is assumed to have read its response."""
 _LONGEST_LINGER = 30.0
 _LAST_REQUEST = 5.0
 
@@ -55,13 +55,13 @@ class ConnectionTimer:
         return self._loop.time() - self.quiet_since
 
     def close_soon(self) -> None:
-        """Close in some seconds, unless a request is under way by then: he may be sending one."""
+        """Close in some seconds, unless a request, which may be on its way, has begun by then."""
         self._loop.call_later(_LAST_REQUEST, self._close_if_free)
 
     def linger(self, *, briefly: bool) -> None:
         """Close once the caller sends no more of what nobody reads, or after half a minute.
 
-        Closing sooner could reset the connection before he has read the answer (RFC 9112, 9.6).
+        Closing sooner could reset the connection before the answer is read (RFC 9112, 9.6).
         """
         now = self._loop.time()
         self._linger(now if briefly else now + _LONGEST_LINGER)
@@ -74,11 +74,11 @@ class ConnectionTimer:
         if connection.flow.stalled(now) > bounds.write_seconds:
             if exchange is not None:
                 exchange.unread = True
-            transport.abort()  # to close it would be to wait for him
+            transport.abort()  # close() would wait for the caller to read
             return
         free, quiet = connection.is_free(), now - self.quiet_since
         if transport.is_closing() or (connection.is_refused() and free):
-            pass  # nothing but to be rid of what was said
+            pass  # what is left is to be read by the caller, and `stalled` bounds that
         elif exchange is not None and not free:
             if exchange.more and now - exchange.begun > bounds.body_seconds:
                 exchange.fail(late("body", bounds.body_seconds))
