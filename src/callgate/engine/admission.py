@@ -21,7 +21,7 @@ from callgate.store.base import Counters, Key
 class Admission:
     """Checks a call against its key, its model and the account's limit.
 
-    `directory` may be exchanged while calls are under way: each goes on with the models it has.
+    `directory` may be replaced while calls are in progress: each keeps the models it has.
     """
 
     def __init__(
@@ -51,10 +51,10 @@ class Admission:
         return model
 
     def candidates(self, key: Key, request: ChatRequest, model: Model) -> list[Candidate]:
-        """The models that may answer, checked one and all before any upstream is touched.
+        """The models that may answer, all of them checked before any upstream is touched.
 
-        Raises GatewayError for what the model cannot honour; what is wrong with a fallback is
-        named by its place, such as `fallbacks[1].model`.
+        Raises GatewayError for whatever a model cannot honour; the path of a mistake in a fallback
+        begins with its place, such as `fallbacks[1].model`.
         """
         self._check(request, model)
         if model.worldwide:
@@ -93,9 +93,9 @@ class Admission:
     async def enter(self, call: Call, key: Key, candidates: list[Candidate]) -> list[Candidate]:
         """Take one request from the account's window for the first model that has any left.
 
-        Gives the candidates from it on. Raises GatewayError `rate_limited` where none has; the
-        state of the window is on the call either way. Before that, the form that each answer has
-        to take is looked at; raises what `Checkers.of` raises.
+        Returns the candidates from that one on. Raises GatewayError `rate_limited` if no model has
+        any; the state of the window is on the call either way. Before that, prepares the check of
+        each candidate's `response_format`, and raises what `Checkers.of` raises.
         """
         for at, candidate in enumerate(candidates):
             if candidate.request.body.response_format is not None:
@@ -134,7 +134,7 @@ class Admission:
         if not quota.exact:
             note_share(call)
         elif call.degraded and COUNTED_ALONE not in call.notes:
-            call.degraded = False  # the server is back since the request came
+            call.degraded = False  # the server has come back since the request arrived
         if call.tape is not None and not rules:
             call.tape.reserved(model.name, quota)
         if quota.admitted or call.quota is None:

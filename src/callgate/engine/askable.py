@@ -1,4 +1,4 @@
-"""Whether the provider of a fallback can be asked at all what a request asks.
+"""Whether a fallback's provider can express a request at all.
 
 `supported_parameters` tell it of models that are well known. All else comes out only when a
 provider's dialect encodes the request, which for a fallback would be in the middle of a failover.

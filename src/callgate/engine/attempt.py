@@ -29,32 +29,32 @@ from callgate.upstream.transport import Transport, UpstreamResponse
 
 _MAX_ERROR_BYTES = 256 * 1024
 _AT_ONCE: Final = 64 * 1024
-"""Bytes of tools beyond which a request is encoded off the event loop: some dialects take their
-schemas apart, at about a second for each MB."""
+"""Bytes of tools beyond which a request is encoded off the event loop: some dialects rewrite their
+schemas, which takes about a second per MB."""
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 KEPT_BODY = 2048
-"""How many characters of a reply that made no sense are kept."""
+"""How many characters of an unintelligible reply are kept."""
 
 SEEN_BODY = 2 * KEPT_BODY
-"""How many bytes of a reply `Try.keep_body` has use for."""
+"""How many bytes of a reply `Try.keep_body` looks at."""
 
 CUT_OFF = "the caller left, or the gateway ended"
-"""The reason of an attempt that was cancelled; which of the two it was, the door knows."""
+"""The reason given for a cancelled attempt, until the gate says which of the two it was."""
 
 
 def fail(attempt: Attempt, error: GatewayError) -> None:
-    """Have an attempt say what it failed of; if anything more is done, failover says what."""
+    """Record the failure on the attempt; if more is tried, failover changes the decision."""
     attempt.error, attempt.message = error.kind.type, error.detail or error.message
     attempt.decision, attempt.reason = "stop", "no other target"
 
 
 class Try:
-    """One try and the trail it leaves on the call.
+    """One attempt, and its trace on the call.
 
-    Use as a context: whatever goes wrong inside is noted on the attempt, the upstream connection
-    is given back or closed, and the time is counted as the upstream's.
+    Use it as a context manager: whatever goes wrong inside is noted on the attempt, the upstream
+    connection is released or closed, and the time is counted as the upstream's.
     """
 
     __slots__ = (
@@ -128,11 +128,11 @@ class Try:
                 self._note_given_up()
 
     def _note_given_up(self) -> None:
-        """What was asked is paid for by then, even if nobody waits for the answer."""
+        """Note that this is to be paid for, although nobody waits for the answer any longer."""
         request, abandoned = self._request, self._is_sent and self.response is None
         if self._exchange is not None:
             self._exchange.abandoned = abandoned
-        if self.attempt.first_token_us is not None:  # what was said is counted, and by others
+        if self.attempt.first_token_us is not None:  # the stream's own usage is counted elsewhere
             return
         answered = self.response is not None and 200 <= self.response.status < 300
         if request is not None and (abandoned or answered):
@@ -140,9 +140,9 @@ class Try:
             self._call.given_up = (*self._call.given_up, asked)
 
     async def send(self, request: ChatRequest) -> UpstreamResponse:
-        """Send the request in the target's dialect; a 2xx response whose body is yet to come.
+        """Send the request in the target's dialect; returns a 2xx response, its body still unread.
 
-        Raises GatewayError for anything else, with the provider's answer made sense of.
+        Raises GatewayError for anything else, as the dialect interprets it.
         """
         target, attempt = self.target, self.attempt
         deployment = target.deployment
@@ -195,7 +195,7 @@ class Try:
         self._is_sent = True
 
     def _redirected(self, response: UpstreamResponse) -> GatewayError:
-        """A redirect is not followed: it would take prompt and credentials to another address."""
+        """Redirects are not followed: they would send prompt and credentials somewhere else."""
         provider = self.target.deployment.provider
         place = redact(response.headers.get("location") or "nowhere", self._secrets)
         return GatewayError(
@@ -207,7 +207,7 @@ class Try:
         )
 
     async def whole(self, request: ChatRequest) -> ChatResponse:
-        """The whole answer to the request, from beginning to end: the context is entered here."""
+        """The whole answer to the request; enters and leaves the context itself."""
         with self:
             response = await self.send(request)
             body = await response.read()
@@ -226,18 +226,18 @@ class Try:
             return answer
 
     def _keep_unless_json(self, body: bytes) -> None:
-        """An error that is no JSON was not made by the provider itself, but on the way to it."""
+        """Keep an error that is not JSON: most likely a proxy wrote it, not the provider."""
         try:
             parse(body or b"null")
         except ValueError:
             self.keep_body(body)
 
     def count_time(self) -> int:
-        """Count the time since the last count as the upstream's; gives the time (ns)."""
+        """Count the time since the last count as the upstream's; returns now (ns)."""
         return self._call.count_upstream(self._started)
 
     def mark_first_token(self) -> None:
-        """Note the time of the first piece of answer, if it is the first."""
+        """Note the time of the first piece of the answer; later calls have no effect."""
         now = perf_counter_ns()
         if self.attempt.first_token_us is None:
             self.attempt.first_token_us = (now - self._started) // 1000
@@ -245,9 +245,9 @@ class Try:
             self._call.first_token_ns = now - self._call.started
 
     def keep_body(self, body: bytes) -> None:
-        """Keep the beginning of a reply that made no sense, redacted; of none, nothing."""
+        """Keep the beginning of an unintelligible reply, redacted."""
         if not body:
             return
-        # Redacted before it is cut, lest the half of a secret at the cut look like none.
+        # Redacted before it is cut: half a secret would not be recognised.
         text = body[:SEEN_BODY].decode("utf-8", "replace")
         self.attempt.body = redact(text, self._secrets)[:KEPT_BODY]

@@ -44,15 +44,15 @@ class TokenQuota:
 
 
 class Call:
-    """The state of one request, filled in as it walks; in the end it gives the record.
+    """The state of one request, filled in along its way; in the end the record is made from it.
 
     `started` and all other instants are `time.perf_counter_ns`; `arrived` is Unix seconds.
     `headers` are the request's as received, names in lower case; they are not recorded. `parts` are
-    the targets and what each used, where more than one was paid; `given_up` are attempts that were
-    cancelled or took too long, with their targets and what is to be paid for them. `degraded` says
-    that limits were not exact while it was served, `budget_warning` which budget is nearly spent;
-    `reservations` are the tokens and money that were reserved and are to be settled.
-    `listed` counts the entries that were streamed of each list in an answer.
+    the targets and the usage of each, if more than one is paid for; `given_up` are attempts that
+    were cancelled or timed out, with their targets and the usage to pay for. `degraded` says that
+    limits were not exact while the call was served, `budget_warning` which budget is nearly spent;
+    `reservations` are the tokens and money still to be settled. `listed` counts the entries
+    streamed so far of each list in an answer.
     """
 
     __slots__ = (
@@ -144,9 +144,9 @@ class Call:
         self.tape: Tape | None = None
 
     def count_upstream(self, since: int) -> int:
-        """Count the time from `since` until now (ns), which is given back, as the upstream's.
+        """Count the time from `since` until now as spent upstream; returns now (ns).
 
-        What was counted before, `upstream_until`, is not counted again.
+        Time up to `upstream_until` has been counted already and is not counted again.
         """
         now = perf_counter_ns()
         self.upstream_ns += now - max(since, self.upstream_until)
@@ -164,13 +164,13 @@ class Call:
         return time()
 
     def last_at(self, target: Target) -> Attempt:
-        """The latest attempt at a target; another one's may be under way beside it."""
+        """The latest attempt at a target; one at another target may be under way, too."""
         deployment = target.deployment.id
         return next(one for one in reversed(self.attempts) if one.deployment == deployment)
 
     @property
     def private(self) -> bool:
-        """Whether the request, or its key, forbids that anything of what is said be kept."""
+        """Whether the request, or its key, forbids keeping any of the conversation."""
         return self.unkept or (self.key is not None and self.key.capture == "never")
 
     def server_timing(self) -> bytes:
@@ -187,7 +187,7 @@ class Call:
         total_us = self.elapsed_us()
         upstream_us = self.upstream_ns // 1000
         key, error, request, target = self.key, self.error, self.request, self.target
-        # What most calls have is given at once; naming the default of a field costs as much.
+        # Only what most calls have: passing a field's default costs as much as any other value.
         record = Record(
             request_id=self.request_id,
             time=int(self.arrived * 1000),
@@ -233,7 +233,7 @@ class Call:
         return record
 
     def _add_seldom(self, record: Record) -> None:
-        """What few calls have, or not each kind of them."""
+        """Add what only some calls have."""
         if self.cost_usd is not None:
             record.cost_usd = self.cost_usd
         if self.first_token_ns:
@@ -253,7 +253,7 @@ class Call:
 
 
 def _kept(parameters: Mapping[str, Raw]) -> Mapping[str, Raw]:
-    """What is kept of parameters; seldom is one of them long enough to bear a caller's key."""
+    """The parameters to record, without callers' keys; few values are long enough to hold one."""
     for name, raw in parameters.items():
         if len(raw) > _SHORTER_THAN_KEYS or len(name) > _SHORTER_THAN_KEYS:  # noqa: SIM102
             if bytes(raw).find(b"cg_") >= 0 or name.find("cg_") >= 0:
@@ -262,7 +262,7 @@ def _kept(parameters: Mapping[str, Raw]) -> Mapping[str, Raw]:
 
 
 def note_declined(call: Call) -> None:
-    """Note, once, that the model refused: its answer counts as one, and nothing else tells."""
+    """Note, once, that the model refused: nothing else in the record says so."""
     if DECLINED not in call.notes:
         call.notes.append(DECLINED)
 
@@ -270,7 +270,7 @@ def note_declined(call: Call) -> None:
 def _add_error(record: Record, error: GatewayError) -> None:
     record.error, record.origin = error.kind.type, error.kind.origin
     record.message, record.param, record.detail = error.message, error.param, error.detail
-    if len(error.errors) > 1 and error.kind.status == 400:  # of an answer, nothing is kept
+    if len(error.errors) > 1 and error.kind.status == 400:  # others may quote the answer
         record.errors = error.errors[:_ERRORS_KEPT]
     if error.cause is not error.kind.cause:
         record.cause = error.cause
@@ -280,6 +280,6 @@ def _add_error(record: Record, error: GatewayError) -> None:
 
 
 def _ms(ns: int) -> bytes:
-    """Nanoseconds, none below zero, as milliseconds with three digits after the point."""
+    """Nanoseconds (not negative) as milliseconds with three decimals."""
     us = (ns + 500) // 1000
     return b"%d.%b" % (us // 1000, (b"%d" % (us % 1000 + 1000))[1:])

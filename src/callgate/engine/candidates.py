@@ -16,13 +16,13 @@ from callgate.errors import GatewayError
 
 _FIXED = ("stream", "fallbacks", "fallback_config")
 _NOT_THE_MODELS = ("", "response_format")
-"""Where another model is no way out: what is wrong with a schema is the caller's to mend."""
+"""Fields for which another model is no remedy: only the caller can correct a schema."""
 _encode = msgspec.json.Encoder().encode
 
 
 class Candidate:
-    """A model that may answer. `param` is the field that names it; `note` is for the record, once
-    it is asked: how its request differs from what was sent.
+    """A model that may answer. `param` is the field that names it; `note`, recorded once the model
+    is asked, says how its request differs from the caller's.
     """
 
     __slots__ = ("model", "note", "param", "request")
@@ -35,7 +35,7 @@ class Candidate:
 
 
 def entries(request: ChatRequest, model: Model) -> list[Json]:
-    """The fallbacks of a request, or the model's own where it names none; as many as wanted."""
+    """The fallbacks of a request, or else the model's own, up to the depth that it asks for."""
     body = request.body
     if body.fallbacks is None:
         given: list[Json] = [{"model": name} for name in model.fallbacks]
@@ -46,11 +46,11 @@ def entries(request: ChatRequest, model: Model) -> list[Json]:
 
 
 def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
-    """The request as the fallback at position `at` has it: what it does not name is the original's.
+    """The original request with the overrides of the fallback at position `at`.
 
     Raises GatewayError with the path of what is wrong, such as `fallbacks[1].temperature`.
     """
-    if len(entry) == 1:  # another model is asked the same: all else has been checked
+    if len(entry) == 1:  # only the model differs: everything else has been checked
         model = entry["model"]
         raw = {name: value for name, value in request.raw.items() if name != "fallbacks"}
         raw["model"] = msgspec.Raw(_encode(model))
@@ -80,12 +80,12 @@ def overridden(request: ChatRequest, entry: Json, at: int) -> ChatRequest:
 
 
 def at_fallback(error: GatewayError, at: int) -> GatewayError:
-    """The error, with message and path that say it is the fallback's at position `at`."""
+    """The error with a message and path that point to the fallback at position `at`."""
     where = f"fallbacks[{at}]"
     param = f"{where}.{error.param}" if error.param else where
     fix, field = error.fix, root(error.param or "")
     if error.kind.type == "unsupported_field" and field not in _NOT_THE_MODELS:
-        # Mostly the field stands in the request, and not in the entry.
+        # Usually the field is in the request itself rather than in the fallback's entry.
         own = (
             f"Set `{field}` to null in" if field == error.param else f"Give `{field}` of its own to"
         )

@@ -1,4 +1,4 @@
-"""The engine: what happens to a call between the door and the providers."""
+"""The engine: everything that happens to a call between `web` and the providers."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Sink(Protocol):
 
 
 class Stream(Protocol):
-    """What a streamed answer is read from, within its context."""
+    """A streamed answer; enter it as a context manager before reading."""
 
     def __enter__(self) -> Stream: ...
 
@@ -58,15 +58,15 @@ class Stream(Protocol):
         ...
 
     async def pour(self, sink: Outlet, again: Again | None = None) -> None:
-        """Pass chunks to `sink` from the very callbacks in which they arrive; see `Relay.pour`."""
+        """Pass chunks to `sink` in the same callbacks in which they arrive; see `Relay.pour`."""
         ...
 
 
 class Engine:
-    """Takes calls to providers and keeps their books.
+    """Takes calls to providers, and settles them.
 
-    `prices` gives a target's price, or None where none is known; `mid_stream` says what is done
-    with a stream that breaks off, unless the caller does.
+    `prices` gives a target's price, or None if it is unknown; `mid_stream` says what to do about a
+    stream that breaks off, unless the request does.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Engine:
         self._client = client
         self._credentials = Credentials()
         self._journal = journal
-        self._written = bytearray()  # the latest record: memory that has grown need not grow again
+        self._written = bytearray()  # the latest record; reused, so that it need not grow again
         self._region = marked(region)
         self._prices = prices
         self._failover = failover
@@ -99,7 +99,7 @@ class Engine:
 
         async def ask(target: Target, request: ChatRequest) -> ChatResponse:
             body = request.body
-            call.first_token_ns = None  # of an answer that was not taken, if any
+            call.first_token_ns = None  # it may be that of an earlier, rejected answer
             if body.response_format is not None or body.post_processing_steps or body.stream:
                 answer = await self._finished(call, target, request)
             else:
@@ -111,7 +111,7 @@ class Engine:
         answer = await self._failover.run(call, candidates, ask)
         call.usage = with_tier(answer.usage, answer.extra)
         if call.parts and call.usage is not None and call.target is not None:
-            call.parts.append((call.target, call.usage))  # what was refused had its price too
+            call.parts.append((call.target, call.usage))  # rejected answers are paid for, too
         answer.created = answer.created or int(call.arrived)
         first = answer.choices[0]
         if first["message"].get("refusal"):
@@ -141,9 +141,9 @@ class Engine:
         return await Try(call, target, self._client, self._credentials).whole(request)
 
     async def stream(self, call: Call, candidates: Sequence[Candidate]) -> Stream:
-        """The answer to a call that streams, once its first content is here; enter it at once.
+        """The answer to a streaming call, once its first content has arrived; enter it at once.
 
-        If it has to be processed as a whole, all of it is waited for.
+        If it has to be processed as a whole, waits for all of it.
         """
         formed = any(candidate.request.body.response_format is not None for candidate in candidates)
         if needs_whole(candidates) or (formed and any(map(is_held_back, candidates))):
@@ -165,7 +165,7 @@ class Engine:
         return shaped
 
     def settle(self, call: Call) -> None:
-        """Close the books on a call, before its response ends: cost and record. Idempotent."""
+        """Settle a call before its response ends: its cost and its record. Idempotent."""
         if call.settled:
             return
         call.settled = True
@@ -178,7 +178,7 @@ class Engine:
             omit(told)
             _ENCODER.encode_into(told, self._written)
         record = bytes(self._written)
-        if len(record) > _KEPT_BYTES:  # it would stay as large, though few records are
+        if len(record) > _KEPT_BYTES:  # rare: do not keep so much memory for the next one
             self._written = bytearray()
         self._journal.append(record)
         if call.error is not None or self._access_log.access:

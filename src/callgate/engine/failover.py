@@ -32,7 +32,7 @@ _ONWARD = (_NEXT, "fall back to ", "continue the answer ")
 
 
 class _Run(Generic[T]):
-    """What one call asks for. `drawn` names the models in whose windows it has been counted."""
+    """One call on its way through failover. `drawn`: models whose windows have counted it."""
 
     __slots__ = ("call", "candidates", "drawn", "send")
 
@@ -46,8 +46,8 @@ class _Run(Generic[T]):
 
 
 class Failover:
-    """Finds an answer for each call. `reserve` takes a request from a fallback's window,
-    `pause` waits so many seconds.
+    """Finds an answer for each call. `reserve` takes a request from a fallback's window; `pause`
+    sleeps for a number of seconds.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class Failover:
     ) -> T:
         """The first success of `send` at one of the candidates' deployments.
 
-        `entered` says that the account's window for the first model has been drawn on. Each
-        attempt leaves its trail on the call. Raises GatewayError: the last failure.
+        `entered`: the account's window for the first model has counted the call already. Every
+        attempt is noted on the call. Raises GatewayError: the last failure that says anything.
         """
         run = _Run(call, candidates, send, {candidates[0].model.name} if entered else set())
         failure: GatewayError | None = None
-        window = 0  # tokens that are known not to be enough
+        window = 0  # a context length that is known to be too short
         try:
             for at, candidate in enumerate(candidates):
                 if window and not _is_wider(candidate.model, window):
@@ -84,7 +84,7 @@ class Failover:
                         f"{candidate.model.context_length} tokens is not larger"
                     )
                     continue
-                # Into the first model the request has been let already.
+                # The first model's window has usually counted the request already.
                 if (at or not run.drawn) and not await self._enter(run, candidate):
                     failure = failure or _nobody_left(candidate.model)
                     continue
@@ -154,7 +154,7 @@ class Failover:
             await self.wait(call, decision.wait)
 
     async def wait(self, call: Call, seconds: float) -> None:
-        """Pause before a call's next attempt; its times tell for how long."""
+        """Pause before a call's next attempt, and add the pause to its times."""
         began = perf_counter_ns()
         try:
             await self._pause(seconds)
@@ -162,7 +162,7 @@ class Failover:
             call.paused_ns += perf_counter_ns() - began
 
     async def _attempt(self, run: _Run[T], candidate: Candidate, deployment: Deployment) -> T:
-        """One attempt, with the deployment's health kept."""
+        """One attempt; updates the deployment's health."""
         health, notes = self.health_table[deployment.id], run.call.notes
         if candidate.note and candidate.note not in notes:
             notes.append(candidate.note)
@@ -179,7 +179,7 @@ class Failover:
     async def _race(
         self, run: _Run[T], at: int, deployment: Deployment, rest: Sequence[Deployment]
     ) -> T:
-        """One attempt and, where it takes longer than most have, a second one elsewhere."""
+        """One attempt and, if it takes longer than most, a second one elsewhere."""
         call, candidate = run.call, run.candidates[at]
         pace = self.health_table[deployment.id].pace(stream=bool(candidate.request.body.stream))
         delay = pace.quantile(SHARE)
@@ -194,7 +194,7 @@ class Failover:
             beside, other = found
 
             async def go() -> T:
-                # Said here: the first may have answered while the fallback's window was drawn on.
+                # Not noted earlier: the first may answer while the fallback's window is drawn on.
                 call.notes.append(
                     f"{HEDGED}{deployment.id} took longer than {delay:.3f} s, "
                     f"so {other.id} was asked too"
@@ -217,17 +217,17 @@ class Failover:
         try:
             return await race.run()
         finally:
-            if race.winner is not race.second:  # what the caller is told is of who answered
+            if race.winner is not race.second:  # report the limits of the model that answered
                 call.quota, call.model, call.token_quota = quota, model, tokens
             if race.broken_off is race.first:
-                pace.add(monotonic() - started)  # it would have taken this long at least
+                pace.add(monotonic() - started)  # it would have taken at least this long
             for error, target in race.unheard():
                 self.learn(call, target.deployment, error)
 
     async def _rival(
         self, run: _Run[T], at: int, first: Deployment, rest: Sequence[Deployment]
     ) -> tuple[Candidate, Deployment] | None:
-        """Who is asked beside the first; a fallback's window is drawn on for it."""
+        """The target to race against the first; if a fallback's, its window counts the call."""
         call, now = run.call, monotonic()
         if len(call.attempts) + 1 >= self._budget.attempts:
             return None
@@ -254,11 +254,11 @@ class Failover:
         beside: bool = False,
         broken: Attempt | None = None,
     ) -> Decision:
-        """What follows the failure of the latest attempt; noted on it and on the deployment.
+        """Decide what follows the failure of the latest attempt, and note it.
 
-        Every attempt of the call at the deployment counts, whatever came between. `beside` says
-        that another deployment of the model is asked next, `broken` is an attempt whose answer
-        broke off, in place of the latest: nobody has waited for another until now.
+        All of the call's attempts at the deployment count, even if others came in between.
+        `beside`: another deployment of the model comes next. `broken` is the attempt, in place of
+        the latest, whose stream broke off; time spent streaming does not count as waiting.
         """
         if self.learn(call, deployment, error):
             call.notes.append(f"the circuit of {deployment.id} opened")
@@ -276,7 +276,7 @@ class Failover:
         return decision
 
     async def _enter(self, run: _Run[T], candidate: Candidate) -> bool:
-        """Take a request for a model from the account's window; whether there was one left."""
+        """Take a request from the account's window for a fallback; whether one was left."""
         call = run.call
         refusal = await self._refusal(run, candidate)
         if refusal is not None:
@@ -289,7 +289,7 @@ class Failover:
         return True
 
     async def _refusal(self, run: _Run[T], candidate: Candidate) -> GatewayError | None:
-        """Draw on the account's window for a model, once per call; the refusal, if it is empty."""
+        """Draw on the account's window for a model, once per call; the refusal, if any."""
         call = run.call
         assert call.key is not None
         if candidate.model.name not in run.drawn:
@@ -304,13 +304,13 @@ class Failover:
         return len(call.attempts) >= self._budget.attempts
 
     def learn(self, call: Call, deployment: Deployment, error: GatewayError) -> bool:
-        """Take a failure into account for the deployment; whether it has opened its circuit."""
+        """Count a failure against the deployment's health; whether it opened the circuit."""
         return self.health_table.failed(deployment, error, private=call.private)
 
 
 _SAME_FOR_ALL = ("context_too_long", "content_filtered")
 _TELLS_LITTLE = ("circuit_open", "unsupported_field")
-"""What is no reason for a failure if there was another before."""
+"""These do not replace an earlier failure, which says more."""
 _LAST = MappingProxyType(
     {
         "context_too_long": "no target with a larger window remains",
@@ -331,7 +331,7 @@ def _wants_hedge(candidate: Candidate) -> bool:
 def may_leave(error: GatewayError, candidate: Candidate) -> bool:
     """Whether another model could fare better."""
     kind = error.kind.type
-    if kind == "unsupported_field":  # the caller's own choice of model has to be told
+    if kind == "unsupported_field":  # the model that the caller chose must not hide it
         return candidate.param != "model"
     if kind == "content_filtered":
         config = candidate.request.body.fallback_config
@@ -340,12 +340,12 @@ def may_leave(error: GatewayError, candidate: Candidate) -> bool:
 
 
 def _is_wider(model: Model, window: int) -> bool:
-    """Whether the model may take what does not fit into `window` tokens."""
+    """Whether the model may accept a request that does not fit into `window` tokens."""
     return not model.context_length or model.context_length > window
 
 
 def _note_end(call: Call, error: GatewayError) -> None:
-    """Have the last attempt say so if, after all, there was no other target to go to."""
+    """Correct the last attempt's decision if, after all, no other target could be asked."""
     attempt = call.attempts[-1] if call.attempts else None
     if attempt is not None and attempt.decision.startswith(_ONWARD):
         attempt.decision = "stop"

@@ -1,4 +1,4 @@
-"""A stream that heals: where it breaks off, another attempt continues the answer."""
+"""A stream that heals: if it breaks off, another attempt continues the answer."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from callgate.providers.prefill import prefill_of
 Connect = Callable[[Target, ChatRequest, Splice | None], Relay]
 
 _REFUSALS = ("provider_rejected", "unsupported_field")
-"""What a target may say to a beginning that it does not take."""
+"""How a target may refuse a beginning that it does not accept."""
 
 
 class HealingStream:
-    """The streamed answer to a call. Open it, then use it as a context, as a `Relay`.
+    """The streamed answer to a call. Open it, then use it as a context manager, like a `Relay`.
 
-    An answer that breaks off is continued by a candidate that is left, or by the same target if
-    there is none, within the failover's rules and budget. A target that can continue a beginning is
-    given it; any other answers from the start, and what it says has to begin with exactly what was
-    delivered. If no target can continue, the failure that broke the answer off is raised.
+    An answer that breaks off is continued by one of the remaining candidates, or by the same target
+    if there is none, within the failover's rules and budget. A target that can continue a beginning
+    is given it; any other answers from the start, and its answer has to begin with exactly what was
+    delivered. If no target can continue, the failure that cut the answer off is raised.
     """
 
     __slots__ = (
@@ -56,8 +56,8 @@ class HealingStream:
         self._failover = failover
         self._connect = connect
         self._continues = continues
-        self._failed: set[str] = set()  # deployments that an answer broke off at
-        self._text: list[str] = []  # what was delivered by attempts that broke off
+        self._failed: set[str] = set()  # deployments whose answer broke off
+        self._text: list[str] = []  # the text delivered by attempts that broke off
         self._plain = True
         self._thought = False
         self._relay: Relay | None = None
@@ -81,12 +81,12 @@ class HealingStream:
         if len(call.parts) > 1:
             call.usage = total(usage for _, usage in call.parts)
         else:
-            call.parts.clear()  # one target alone, which is the call's own
+            call.parts.clear()  # a single target: the call's own usage is enough
 
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunks, at least one; None when the answer is complete.
 
-        Raises GatewayError where the stream fails: what was given so far is then no whole answer.
+        Raises GatewayError if the stream fails: the answer so far is then incomplete.
         """
         while True:
             assert self._relay is not None
@@ -108,7 +108,7 @@ class HealingStream:
         return relay
 
     def _leave(self, relay: Relay) -> None:
-        """Be done with an answer that was withheld before anything of it was delivered."""
+        """Give up an answer that a filter withheld before any of it was delivered."""
         call, error = self._call, filtered(relay.target)
         relay.__exit__(type(error), error, None)
         relay.attempt.usage = relay.usage
@@ -123,7 +123,7 @@ class HealingStream:
         self._probe = health.begin(time.monotonic())
 
     def _detach(self, error: BaseException | None) -> None:
-        """Be done with the attempt, whose share of the answer is kept."""
+        """End the attempt, and keep what it used as a part of the call's usage."""
         call, relay = self._call, self._relay
         assert relay is not None
         self._relay = None
@@ -135,7 +135,7 @@ class HealingStream:
             relay.attempt.usage = call.usage
 
     async def _continue(self, error: GatewayError, relay: Relay) -> None:
-        """Have another attempt go on. Raises the error where none can."""
+        """Continue with another attempt. Raises the error if none can."""
         call, target = self._call, relay.target
         self._text += relay.text
         self._plain = self._plain and relay.plain
@@ -190,7 +190,7 @@ class HealingStream:
         call.splices.append(self._way)
 
     async def _resume(self, target: Target, request: ChatRequest) -> Relay:
-        """An attempt that goes on with what was delivered."""
+        """An attempt that continues what was delivered."""
         text = "".join(self._text)
         way = prefill_of(target) if takes_beginning(request) else None
         beginning = stem(text)
@@ -229,7 +229,7 @@ class HealingStream:
 
 
 def continues(candidates: Sequence[Candidate], default: str) -> bool:
-    """Whether a stream that breaks off is to be continued; `default` where the caller is silent."""
+    """Whether to continue a stream that breaks off; `default` if the request does not say."""
     config = candidates[0].request.body.fallback_config
     wish = config.mid_stream if config is not None else None
     return (wish or default) == "continue"

@@ -1,8 +1,8 @@
-"""Hedging: a second target is asked where the first is slow, and the first answer counts.
+"""Hedging: if the first target is slow a second one is asked, and the first answer counts.
 
 After Dean and Barroso, "The Tail at Scale" (https://doi.org/10.1145/2408776.2408794): the second
-request is sent only when the first has taken longer than 95 % of them do, so that it costs a
-twentieth more and cuts the long tail off.
+request is sent only once the first has taken longer than 95 % of requests do, so it adds 5 % to the
+load and cuts off the long tail.
 """
 
 from __future__ import annotations
@@ -21,15 +21,14 @@ T = TypeVar("T")
 
 SHARE = 0.95
 HEDGED = "hedged: "
-"""How the note of a call begins that was hedged."""
+"""What the note on a hedged call begins with."""
 _OF_THE_WINNER = ("usage", "finish_reason", "native_finish_reason", "first_token_ns")
 
 
 class Runner(Generic[T]):
-    """One of the two in a race: where it goes, how, and what has become of it.
+    """One of the two attempts in a race, and its outcome.
 
-    `result` holds the answer once there is one, which came at `ended` (ns), `error` why there is
-    none.
+    `result` holds the answer once it has come, at `ended` (ns); `error` says why there is none.
     """
 
     __slots__ = ("_go", "_kept", "ended", "error", "result", "target", "task")
@@ -44,7 +43,7 @@ class Runner(Generic[T]):
         self._kept: dict[str, Any] = {}
 
     def start(self, call: Call) -> asyncio.Task[None]:
-        """Start the attempt in a task of its own, which keeps a failure instead of raising it."""
+        """Start the attempt in a task of its own, which stores a failure instead of raising it."""
         self.task = asyncio.create_task(self._run(call))
         return self.task
 
@@ -65,12 +64,12 @@ class Runner(Generic[T]):
         self._kept = {name: getattr(call, name) for name in _OF_THE_WINNER}
 
     def restore(self, call: Call) -> None:
-        """Have the call as this runner left it, whatever the other did to it since."""
+        """Restore the call to what this runner left, undoing what the other has changed since."""
         for name, value in self._kept.items():
             setattr(call, name, value)
 
     async def stop(self) -> None:
-        """Cancel the attempt, or let go of an answer that nobody wants; may be repeated."""
+        """Cancel the attempt, or close an answer that is no longer wanted; may be repeated."""
         task = self.task
         if task is None:
             return
@@ -86,9 +85,9 @@ class Runner(Generic[T]):
 class Race(Generic[T]):
     """One attempt, and a second one at another target unless the first ends within `delay` s.
 
-    `rival` gives the second when it is time, or None where nobody can be asked; `final` says of a
-    failure of the first that no other target may fix it. After `run`, `winner` is whose answer
-    was taken, and `broken_off` who was still at it then.
+    `rival` provides the second when it is time, or None if there is no other target; `final` says
+    that no other target can help with a failure of the first. After `run`, `winner` is the one
+    whose answer was taken, and `broken_off` the one that was still running then.
     """
 
     def __init__(
@@ -110,7 +109,7 @@ class Race(Generic[T]):
         self.broken_off: Runner[T] | None = None
 
     async def run(self) -> T:
-        """The answer that came first. Raises what the first attempt failed of, if both fail."""
+        """The answer that came first. If both fail, raises the first attempt's error."""
         call, first = self._call, self.first
         before, started = call.upstream_ns, time.perf_counter_ns()
         try:
@@ -146,7 +145,7 @@ class Race(Generic[T]):
         return winner.result[0]
 
     def _count_once(self, before: int, started: int, ended: int) -> None:
-        """Count the time until `ended` once, though both were waited for in it."""
+        """Count the time until `ended` only once, although both ran in it."""
         self._call.upstream_ns = before + ended - started
         self._call.upstream_until = ended
 
@@ -161,7 +160,7 @@ class Race(Generic[T]):
         return [self.first] if self.second is None else [self.first, self.second]
 
     def _decided(self) -> Runner[T] | None:
-        """Whose outcome decides the race, once it is decided; if both failed, the first's."""
+        """The runner that decides the race, once it is decided; if both failed, the first."""
         first, second = self.first, self.second
         if first.result or second is None:
             return first if _ended(first) else None
@@ -181,7 +180,7 @@ class Race(Generic[T]):
         attempts[self._mark :] = since
 
     def _tell(self, decider: Runner[T], why: str) -> None:
-        """Have the other's attempts say why nobody waited for their outcome."""
+        """Note on the other's attempts why their outcome no longer mattered."""
         if self.second is None:
             return
         decided = decider.target.deployment.id

@@ -1,4 +1,4 @@
-"""Tokens and money: what a request reserves of them, and what it turns out to have used."""
+"""Tokens and money: what a request reserves, and what it turns out to have used."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OnNewBudget = Callable[[str, Rule, int], None]
 
 
 class Reservation:
-    """What was taken for one candidate of a call; the first draw is the request itself."""
+    """What was reserved for one candidate of a call; the first draw is the request itself."""
 
     __slots__ = ("draws", "grant", "model", "rules")
 
@@ -48,8 +48,8 @@ class Metering:
     """Limits on tokens and money of every account, key and model.
 
     `accounts` are the allowances of accounts by name, `EVERYONE` for all others; `warn_at` is the
-    share of a budget from which on warnings are given; `on_new_budget` is called for each budget
-    whose counter does not know yet what was spent before (account, rule, start of its period).
+    share of a budget at which warnings begin; `on_new_budget` (account, rule, start of the period)
+    is called for each budget whose counter does not yet know what was spent earlier.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class Metering:
         self.follow(accounts, models)
 
     def follow(self, accounts: Mapping[str, Allowance], models: Collection[Model]) -> None:
-        """Go by these from now on. What is counted goes on, and so does what is reserved."""
+        """Apply these from now on. Counters and present reservations are not affected."""
         self.accounts = accounts
         self._models = {model.name: model for model in models}
         self._always = bool(accounts) or any(_is_metered(model) for model in models)
-        self._known = dict.fromkeys(self._known)  # which limits were met is told on
+        self._known = dict.fromkeys(self._known)  # `met` still needs the pairs
 
     def rules(self, key: Key, model: Model) -> tuple[Rule, ...]:
-        """The limits beside that of requests; mostly none, and then this costs next to nothing."""
+        """The limits besides that on requests; usually none, which costs next to nothing."""
         if not self._always and key.allowance is None:
             return ()
         known = self._known.get((key.id, model.name))
@@ -102,9 +102,9 @@ class Metering:
                         yield key.account, rule
 
     def met(self, keys: Iterable[Key], now: float) -> Iterator[tuple[str, Rule]]:
-        """The limits that requests of these keys have met so far, with their account.
+        """The limits that requests of these keys have come under so far, with their account.
 
-        Those that `budgets` has given count as met, those of keys that have ended do not.
+        Includes those that `budgets` has returned, but not those of keys that have ended.
         """
         if not self._known:
             return
@@ -127,10 +127,10 @@ class Metering:
     ) -> Quota:
         """Take one request, its tokens and its price in one step, or nothing.
 
-        A model that is known to cost nothing draws on no budget: it answers where one is spent.
-        Tokens and price are estimates, settled when the answer is known. Raises GatewayError
-        `rate_limited` or `budget_exhausted` where one of these limits refuses; where it is that of
-        requests, the quota says so.
+        A model that is known to be free draws on no budget, so it answers even if one is spent.
+        Tokens and price are estimates, corrected once the answer is known. Raises GatewayError
+        `rate_limited` or `budget_exhausted` if one of these limits refuses; if the limit on
+        requests does, the quota says so.
         """
         expected = _estimate(request, model)
         spend = self._most(model, expected)
@@ -162,12 +162,12 @@ class Metering:
         return window
 
     def settle(self, call: Call) -> None:
-        """Correct what was reserved: only models that have answered, or in part, used anything."""
+        """Correct the reservations: only models that answered, even in part, used anything."""
         key = call.key
         assert key is not None
         used = self._used(call)
         for taken in reversed(call.reservations):
-            # Once for each model, by its name: some attempts have a model with fewer deployments.
+            # Once per model, matched by name: some attempts have it with fewer deployments.
             real = used.pop(taken.model.name, _NOTHING)
             levels = taken.grant.levels
             corrections = []
@@ -184,7 +184,7 @@ class Metering:
         call.reservations = ()
 
     def _used(self, call: Call) -> dict[str, Mapping[str, int | None]]:
-        """What the call has used of each model; None where its price is not known."""
+        """What the call has used of each model; a spend of None means an unknown price."""
         parts: Sequence[tuple[Target, Usage]] = call.parts
         if not parts and call.target is not None and call.usage is not None:
             parts = [(call.target, call.usage)]
@@ -202,9 +202,9 @@ class Metering:
         return used
 
     def _most(self, model: Model, usage: Usage) -> int | None:
-        """What this costs at the dearest of the model's deployments, in billionths of a dollar.
+        """What this costs at the model's most expensive deployment, in billionths of a dollar.
 
-        Where no price is known that is 0; None where it is known to be nothing at each of them.
+        Unknown prices count as 0; None if every deployment is known to be free.
         """
         prices = [self._prices(Target(model, one)) for one in model.deployments]
         if all(price is not None and price.free for price in prices):
@@ -214,7 +214,7 @@ class Metering:
     def _look_after(
         self, call: Call, key: Key, found: Sequence[Rule], levels: Sequence[Level]
     ) -> None:
-        """Warn of budgets nearly spent; report counters that know nothing of what went before."""
+        """Warn of nearly spent budgets; report counters that do not know earlier spending."""
         for at, rule in enumerate(found):
             if rule.measure != "spend":
                 continue
@@ -244,8 +244,8 @@ class Metering:
                 f"Token limit of {rule.limit} tokens per 60 s for {whom} is used up; this request "
                 f"needs about {expected.total_tokens}",
                 retry_after=wait,
-                cause="The tokens of the current 60-second window do not suffice for this request.",
-                fix="Wait the seconds that `Retry-After` says, send shorter prompts or a lower "
+                cause="Too few tokens are left for this request in the current 60-second window.",
+                fix="Wait as long as `Retry-After` says, send shorter prompts or a lower "
                 "`max_tokens`, or ask the operator for a higher limit.",
             )
         return GatewayError(
@@ -257,7 +257,7 @@ class Metering:
 
 
 def note_share(call: Call) -> None:
-    """Note that a limit was counted by this process alone: callers are told, the record too."""
+    """Note on the call, for the response and the record, that this process counted alone."""
     call.degraded = True
     if COUNTED_ALONE not in call.notes:
         call.notes.append(COUNTED_ALONE)
@@ -266,7 +266,7 @@ def note_share(call: Call) -> None:
 def _draws(
     now: float, model: Model, limit: int, found: Sequence[Rule], tokens: int, spend: int
 ) -> list[Draw]:
-    """One request of the model's window, and what it may use of each of these limits."""
+    """One request from the model's window, and the most it may use of each of these limits."""
     at = int(now * 1_000_000)
     amounts = {"tokens": tokens, "spend": spend}
     draws = [Draw(model.name, limit, 1)]
@@ -289,7 +289,7 @@ def _estimate(request: ChatRequest, model: Model) -> Usage:
 def _tightest(
     now: float, found: Sequence[Rule], levels: Sequence[Level], counted: int
 ) -> TokenQuota | None:
-    """The token limit that has the least left; `counted` is the counters' own time."""
+    """The token limit with the least left; `counted` is the time by the counters' clock (µs)."""
     tightest, least = -1, 0
     for at, rule in enumerate(found):
         if rule.measure == "tokens":
@@ -303,7 +303,7 @@ def _tightest(
 
 
 def _dollars(nano: int) -> str:
-    """An amount with two digits for the cents, and more where it has them: `50.00`, `0.0001`."""
+    """Nano-dollars as dollars with at least two decimals: `50.00`, `0.0001`."""
     whole, rest = divmod(nano, NANO)
     return f"{whole}.{f'{rest:09d}'.rstrip('0'):0<2}"
 

@@ -24,25 +24,25 @@ from callgate.upstream.credentials import Credentials
 from callgate.upstream.transport import Transport, UpstreamResponse
 
 Outlet = Callable[[Sequence[Chunk]], bool]
-"""Takes chunks at once; whether it takes more so."""
+"""Takes chunks immediately; returns whether it can take more."""
 Again = Callable[[Run], bool]
-"""Takes at once what a run took: chunks like its own but for the text. Whether it takes more."""
+"""Takes the events that a run has matched, like its first but for the text; likewise."""
 
 _BREAKS = ("upstream_cut", "upstream_timeout")
 _LAST_WAIT = 1.0
-"""Seconds that a whole answer is waited for to be marked as such, or for its usage to be told."""
+"""How many seconds to wait, after the finish reason, for the end mark or the usage."""
 _PLAIN = frozenset({"role", "content", "reasoning_content", "reasoning", "reasoning_details"})
 _CONTENT = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal", "audio")
 
 
 class Relay:
-    """Open it, then use it as a context and take `next()` until it gives None.
+    """Open it, then use it as a context manager and call `next()` until it returns None.
 
-    Opening waits for the first content, so that a failure before it can still be told with a
-    status of its own, or be repaired elsewhere. `usage` is held back and becomes the call's at the
-    end; it is not among the chunks. `text` are the pieces of text that were given; `plain` says
-    that nothing else was but reasoning, `thought` that there was any, `beside` how many characters
-    of reasoning and of calls. A `splice` joins the chunks to an earlier attempt's.
+    Opening waits for the first content, so that an earlier failure can still have a status of its
+    own, or lead to another target. `usage` is held back from the chunks and becomes the call's at
+    the end. `text` are the pieces of text passed on so far; `plain`: besides text there was nothing
+    but reasoning; `thought`: there was reasoning; `beside` counts the characters of reasoning and
+    calls. A `splice` joins the chunks to those of an earlier attempt.
     """
 
     __slots__ = (
@@ -78,8 +78,8 @@ class Relay:
         self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
         self._response: UpstreamResponse | None = None
         self._first: Sequence[Chunk] = ()
-        self._failed: tuple[bytes, Exception] | None = None  # during `pour`, and at which bytes
-        self._start: bytes | None = b""  # what was received before the first content
+        self._failed: tuple[bytes, Exception] | None = None  # in `pour`, with the bytes at fault
+        self._start: bytes | None = b""  # the bytes received before the first content
         self._single = (request.body.n or 1) == 1
         self._splice = splice
         self.usage: Usage | None = None
@@ -90,17 +90,17 @@ class Relay:
 
     @property
     def target(self) -> Target:
-        """Where the answer comes from."""
+        """The target that answers."""
         return self._try.target
 
     @property
     def attempt(self) -> Attempt:
-        """The trail that it leaves."""
+        """The attempt on record."""
         return self._try.attempt
 
     @property
     def filtered(self) -> bool:
-        """Whether its first content is also its end, by a content filter."""
+        """Whether a content filter ended the answer right at its first content."""
         return self._single and any(
             choice.get("finish_reason") == FILTERED
             for chunk in self._first
@@ -141,7 +141,7 @@ class Relay:
     async def next(self) -> Sequence[Chunk] | None:
         """The next chunks, at least one; None when the answer is complete.
 
-        Raises GatewayError where the stream fails: what was given so far is then no whole answer.
+        Raises GatewayError if the stream fails: the answer so far is then incomplete.
         """
         if self._first:
             first, self._first = self._first, ()
@@ -149,17 +149,17 @@ class Relay:
         return await self._more()
 
     async def pour(self, sink: Outlet, again: Again | None = None) -> None:
-        """Give further chunks to `sink` as they arrive, without a task that is woken for them.
+        """Pass further chunks to `sink` as they arrive, without waking a task for each.
 
-        It ends when `sink` gives False, or when `next` has something to tell: the end or a failure.
-        Where there is an `again`, it is given what differs in its text alone from what `sink` had.
+        Returns once `sink` returns False, or `next` has the end or a failure to report. `again`, if
+        given, gets the events that differ only in their text from what `sink` was given.
         """
         response, decoder = self._response, self._decoder
         assert response is not None
         if self._first or decoder.finished or decoder.done or decoder.failure:
             return
         if self._splice is not None:
-            again = None  # nothing is what it was before
+            again = None  # the splice has to see, and may change, every chunk
 
         def take(data: bytes) -> bool:
             try:
@@ -173,7 +173,7 @@ class Relay:
                         return again(run)
                 kept = self._kept(decoder.feed(data))
                 goes_on = not kept or sink(kept)
-            except Exception as error:  # of whatever kind: it is the task's to be told
+            except Exception as error:  # the waiting task raises it, whatever it is
                 self._failed = data, error
                 return False
             return goes_on and not (decoder.finished or decoder.done or decoder.failure)
@@ -181,7 +181,7 @@ class Relay:
         await response.pour(take)
 
     async def _until_content(self) -> Sequence[Chunk]:
-        """All chunks up to the first that says something: what went before is no answer yet."""
+        """All chunks up to the first with content: before that there is no answer yet."""
         chunks: list[Chunk] = []
         while (ready := await self._more()) is not None:
             chunks += ready
@@ -213,7 +213,7 @@ class Relay:
                     with suppress(GatewayError):
                         return self._kept(decoder.close()) or None
                 if error.kind.type == "bad_upstream_reply":
-                    # Once there is an answer, only the piece at fault: its words are the caller's.
+                    # Once content has arrived, only the piece at fault: the rest is the answer.
                     self._try.keep_body(data if self._start is None else self._start)
                 raise
             kept = self._kept(chunks)
@@ -230,7 +230,7 @@ class Relay:
         return error
 
     def _kept(self, chunks: Sequence[Chunk]) -> Sequence[Chunk]:
-        """Take what the record needs from the chunks; give those that have something to say."""
+        """Note what the record needs from the chunks; returns those to pass on."""
         call = self._call
         for chunk in chunks:
             if chunk.usage is not None:
@@ -254,7 +254,7 @@ class Relay:
         return [chunk for chunk in chunks if chunk.choices]
 
     def _note(self, delta: Json, extra: Json) -> None:
-        """Take note of what is not text: what was given, and the provider's own tools at work."""
+        """Note what a delta has besides text: reasoning, calls, the provider's own tools."""
         self.thought = self.thought or "reasoning_content" in delta or "reasoning" in delta
         for name, value in delta.items():
             if value and name not in _PLAIN:
@@ -267,9 +267,9 @@ class Relay:
             self.plain = False
 
     def _number(self, entries: list[Any], where: tuple[int, str]) -> None:
-        """Give each entry of a list its place among those of the whole answer.
+        """Give each entry of a list its `index` within the whole answer.
 
-        OpenAI's SDKs put a list together by `index`, and break off at the second piece without.
+        OpenAI's SDKs assemble a list by `index`, and fail at the second piece without one.
         https://github.com/openai/openai-python/blob/main/src/openai/lib/streaming/_deltas.py
         """
         if self._call.listed is None:
@@ -282,12 +282,12 @@ class Relay:
 
     def _join(self, splice: Splice, chunk: Chunk) -> None:
         if self._response is not None and _says_something(chunk):
-            self._response.answering()  # even where it says what was delivered before
+            self._response.answering()  # even if it only repeats what was delivered before
         splice.join(chunk)
 
 
 async def _last(response: UpstreamResponse) -> bytes:
-    """What may follow a whole answer; nothing for a while is taken for its end."""
+    """The bytes after a complete answer; a short silence counts as the end."""
     response.ending(_LAST_WAIT)
     try:
         return await response.receive()
@@ -298,7 +298,7 @@ async def _last(response: UpstreamResponse) -> bytes:
 
 
 def _says_something(chunk: Chunk) -> bool:
-    """Whether a chunk carries more than the role of who speaks."""
+    """Whether a chunk carries more than a role."""
     return any(
         choice.get("finish_reason") or any(choice["delta"].get(name) for name in _CONTENT)
         for choice in chunk.choices

@@ -1,10 +1,10 @@
-"""Answers in the form that `response_format` asks for, whatever the target has of its own.
+"""Answers in the form that `response_format` asks for, whether or not the target supports it.
 
-`core.structured` says how a target is asked, `core.schema.conformance` whether an answer conforms.
-Under `strict`, and for `json_object`, an answer that was finished conforms or is not given: it is
-repaired, asked for once more with its faults named, and in the end refused with
-`schema_violation`, upon which the failover goes on to other targets. Without `strict` what is
-wrong is noted, in the record and in the answer's `metadata`.
+`core.structured` says how to ask a target, `core.schema.conformance` whether an answer conforms.
+Under `strict`, and for `json_object`, a finished answer either conforms or is not delivered: it is
+repaired, then asked for once more with its faults named, and finally rejected with
+`schema_violation`, after which failover goes on to other targets. Without `strict`, violations are
+noted in the record and in the answer's `metadata`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from callgate.providers.forms import forms_of
 
 Ask = Callable[[Target, ChatRequest], Awaitable[ChatResponse]]
 _FIELD = "response_format"
-UNCHECKED = "the answer was not held against its schema, which cannot be checked here"
+UNCHECKED = "the answer was not checked against its schema: schemas cannot be checked here"
 _AT_ONCE = 1_000_000
 """Work (`Checker.work`) beyond which a check leaves the event loop."""
 _REPAIRED_AT_ONCE = 2_000
@@ -48,7 +48,7 @@ class Fault(NamedTuple):
 
 
 class ShapedAnswer:
-    """The whole answer of one target in the form that the request asks for; `ask` asks a target."""
+    """One target's whole answer in the form that the request asks for; `ask` asks the target."""
 
     def __init__(
         self, call: Call, target: Target, request: ChatRequest, form: Form, ask: Ask
@@ -86,7 +86,7 @@ class ShapedAnswer:
         return answer, await _judge(self._call, answer, form.checker, mends=mends)
 
     async def _again(self, first: ChatResponse, fault: Fault) -> ChatResponse:
-        """One more attempt, which is told what was wrong with the first."""
+        """One more attempt, in which the model is told what was wrong with the first."""
         call, target, request = self._call, self._target, self._request
         refusal = self._refuse(fault, first.usage)
         attempt = call.last_at(target)
@@ -99,7 +99,7 @@ class ShapedAnswer:
             told = corrected(request, fault.text, fault.violations)
         try:
             answer, fault_again = await self._once(told, plainly=plainly)
-        except asyncio.CancelledError:  # what has been answered has its price all the same
+        except asyncio.CancelledError:  # the first answer is paid for all the same
             note_used(call, target, first.usage)
             raise
         except GatewayError as error:
@@ -117,7 +117,7 @@ class ShapedAnswer:
         raise self._refuse(fault_again, own)
 
     def _refuse(self, fault: Fault, usage: Usage | None) -> GatewayError:
-        """Have the last attempt say that its answer was refused; what follows is said by others."""
+        """Record on the last attempt that its answer was rejected; returns the error."""
         model = self._target.model.name
         refusal = GatewayError(
             "schema_violation",
@@ -132,7 +132,7 @@ class ShapedAnswer:
 
 
 def planned(call: Call, target: Target, request: ChatRequest, *, plainly: bool = False) -> Plan:
-    """How the target is asked; noted where it is not by its own parameter."""
+    """How to ask the target; noted on the call unless it is by the target's own parameter."""
     form = request.body.response_format
     if form is None or form.type == "text":
         return Plan("native", request)
@@ -145,7 +145,7 @@ def planned(call: Call, target: Target, request: ChatRequest, *, plainly: bool =
 
 
 def is_held_back(candidate: Candidate) -> bool:
-    """Whether a streamed answer of the candidate is to be seen only when it is whole."""
+    """Whether a streamed answer of the candidate has to be held back until it is complete."""
     form = candidate.request.body.response_format
     if form is None or form.type == "text":
         return False
@@ -158,7 +158,7 @@ def is_held_back(candidate: Candidate) -> bool:
 async def _judge(
     call: Call, answer: ChatResponse, checker: Checker, *, mends: bool
 ) -> Fault | None:
-    """The first finished choice that does not conform; those that can be are repaired."""
+    """The first finished choice that does not conform, after repairing those that can be."""
     for choice in answer.choices:
         message = choice["message"]
         if not _is_finished(choice, message):
@@ -174,13 +174,13 @@ async def _judge(
 
 
 def _is_astray(request: ChatRequest, target: Target, text: str) -> bool:
-    """Whether instructions have led the model to something else altogether."""
+    """Whether the instructions have led the model to answer with something else altogether."""
     form = request.body.response_format
     schema = form.json_schema.schema if form is not None and form.json_schema is not None else None
     if schema is None or plan(request, forms_of(target)).way not in _BY_WORDS:
         return False
     if len(text) > _REPAIRED_AT_ONCE:
-        return False  # whoever says so much is to hear what is wrong with it
+        return False  # a model that says so much is better told what is wrong with it
     try:
         answer = msgspec.json.decode(repair(text).text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, GatewayError):
@@ -189,7 +189,7 @@ def _is_astray(request: ChatRequest, target: Target, text: str) -> bool:
 
 
 _BY_WORDS = ("object", "prompt")
-"""Ways by which a model may say more than the JSON."""
+"""Ways of asking in which a model may say more than the JSON."""
 
 _WAYS = {
     "tool": "a function that it has to call",
@@ -199,7 +199,7 @@ _WAYS = {
 
 
 def _is_finished(choice: Json, message: Json) -> bool:
-    """Whether the choice is an answer, and whole: not cut, refused, filtered or tool calls."""
+    """Whether the choice is a complete answer: not cut, refused, filtered or tool calls."""
     return (
         choice.get("finish_reason") == "stop"
         and not message.get("refusal")
@@ -208,7 +208,7 @@ def _is_finished(choice: Json, message: Json) -> bool:
 
 
 async def checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | None, Sequence[str]]:
-    """The repaired text, if it took that, and what is wrong with it all the same."""
+    """The repaired text, if it needed repair, and its remaining violations."""
     slow = checker.work(text) > _AT_ONCE
     verdict = await asyncio.to_thread(checker.check, text) if slow else checker.check(text)
     if verdict.parsed or not mends:
@@ -221,13 +221,13 @@ async def checked(checker: Checker, text: str, *, mends: bool) -> tuple[str | No
 
 
 def _mended(checker: Checker, text: str) -> tuple[str, Sequence[str]]:
-    """The text repaired, and what is wrong with it. Raises GatewayError where it cannot be."""
+    """The repaired text and its violations. Raises GatewayError if it cannot be repaired."""
     mended = said_once(text) or repair(text).text
     return mended, checker.check(mended).violations
 
 
 def note(call: Call, answer: ChatResponse | Chunk, violations: Sequence[str]) -> None:
-    """Tell in the record and in the answer's `metadata` that an answer does not conform."""
+    """Note in the record and in the answer's `metadata` that an answer does not conform."""
     call.notes.append(f"the answer does not conform to response_format: {violations[0]}")
     given = answer.extra.get("metadata")
     told = {**given} if isinstance(given, dict) else {}
