@@ -100,3 +100,20 @@ def test_a_stream_goes_on_with_the_model_that_it_began_with(
             provider.go_on.set()
         assert answer.status_code == 200
         assert answer.read().endswith(b"data: [DONE]\n\n")
+
+
+def test_who_looks_at_a_model_is_told_that_the_gateway_has_not_loaded_the_file(
+    two: Gateway,
+) -> None:
+    path = two.folder / "callgate.toml"
+    before = path.read_text()
+    assert "SIGHUP" not in two.run("models", "show", "test-ok").stderr
+    try:
+        path.write_text(f"{before}\n[models.later]\nprovider = 'test'\n")
+        told = two.run("models", "show", "later").stderr
+        assert (
+            f"the gateway at {two.url} may go by other values: its configuration is not in " in told
+        )
+        assert "callgate.toml changed since it was read" in told
+    finally:
+        path.write_text(before)

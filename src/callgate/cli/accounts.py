@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import click
 
+from callgate.cli.effect import note_if_unloaded
 from callgate.cli.listgroup import ListGroup
 from callgate.cli.opening import opened
 from callgate.cli.options import (
@@ -43,6 +44,7 @@ def list_accounts(*, config: Config, limit: int | None, as_json: bool) -> None:
     for one in effect.passed:
         if one.kind == "account":
             note(printable(str(one)))
+    note_if_unloaded(config)
     names = sorted(_names(config, effect, keys))[:limit]
     found = {name: of_account(name, config, effect) for name in names}
     owned = {name: sum(key.account == name for key in keys) for name in names}
@@ -113,6 +115,7 @@ def _names(config: Config, effect: Overlaid, keys: Iterable[Key]) -> set[str]:
 
 def _tell(name: str, config: Config, done: Change, what: str, *, as_json: bool) -> None:
     before, after = (of_account(name, config, one) for one in (done.was, done.now))
+    note_if_unloaded(config)
     if as_json:
         json_line({"account": name, **told(before, after)})
         return

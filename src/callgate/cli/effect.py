@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from callgate.cli.output import note
+from callgate.cli.output import note, printable
 from callgate.config import Config
 from callgate.config.overlay import Overlaid, overlaid
 from callgate.store.base import StoreError
@@ -23,3 +23,16 @@ def in_effect(config: Config) -> Overlaid:
     except StoreError as error:
         note(f"the settings in the store are unknown, so this is the configuration alone: {error}")
         return Overlaid(config)
+
+
+def note_if_unloaded(config: Config) -> None:
+    """A note where the gateway that runs from the data folder has not loaded the configuration."""
+    # Imported here, for those commands alone that ask.
+    from callgate.cli.whereabouts import readiness, running_url
+
+    url = running_url(config)
+    answer = None if url is None else readiness(url)
+    for one in (answer or {}).get("findings", ()):
+        if one["part"] == "configuration":
+            why, fix = printable(one["why"], 1000), printable(one["fix"], 300)
+            note(f"the gateway at {url} may go by other values: its configuration is {why}. {fix}")

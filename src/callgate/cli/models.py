@@ -10,7 +10,7 @@ import click
 
 from callgate.catalogue import CatalogueEntry
 from callgate.catalogue import load as load_catalogue
-from callgate.cli.effect import in_effect
+from callgate.cli.effect import in_effect, note_if_unloaded
 from callgate.cli.listgroup import ListGroup
 from callgate.cli.modelset import add, remove, reset, set_model, show
 from callgate.cli.options import config_option, json_option, limit_option, now_ms
@@ -36,6 +36,7 @@ def list_models(*, config: Config, everything: bool, limit: int | None, as_json:
     LIMIT is requests per 60 seconds and account, SET what was set while gateways run, in place of
     the configuration.
     """
+    note_if_unloaded(config)
     _list(in_effect(config), everything=everything, limit=limit, as_json=as_json)
 
 

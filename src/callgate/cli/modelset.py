@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import click
 
 from callgate.catalogue import load as load_catalogue
-from callgate.cli.effect import in_effect
+from callgate.cli.effect import in_effect, note_if_unloaded
 from callgate.cli.options import REMOVED, Failure, config_option, json_option, label
 from callgate.cli.output import json_line, note, printable
 from callgate.cli.overriding import Change, Given, change, edited
@@ -132,6 +132,7 @@ def show(*, config: Config, name: str, as_json: bool) -> None:
         _demand(name, effect.config, None)
     for one in passed:
         note(printable(str(one)))
+    note_if_unloaded(config)
     state = state_of(name, effect.config) if values or not passed else "not in effect"
     if as_json:
         json_line({"model": name, "state": state, **told(values, values)})
@@ -173,6 +174,7 @@ def _tell(name: str, config: Config, done: Change, what: str, *, as_json: bool) 
     before = of_model(name, config, done.was)
     after = of_model(name, config, done.now)
     state = state_of(name, done.now.config) if after else "gone"
+    note_if_unloaded(config)
     if as_json:
         json_line({"model": name, "state": state, **told(before, after)})
         return
