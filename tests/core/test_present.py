@@ -137,9 +137,15 @@ def test_details_are_told_whole_or_not_at_all() -> None:
         "cached_tokens": 0,
         "audio_tokens": 0,
         "cache_write_tokens": 1,
+        "cache_creation": {"ephemeral_5m_input_tokens": 1, "ephemeral_1h_input_tokens": 0},
     }
     assert "completion_tokens_details" not in told
     assert usage.input_details == {"audio_tokens": None, "cache_write_tokens": 1}
+    usage.input_details = {"cache_write_tokens": 9, "cache_write_1h_tokens": 4}
+    assert shown(answer(usage=usage))["usage"]["prompt_tokens_details"]["cache_creation"] == {
+        "ephemeral_5m_input_tokens": 5,
+        "ephemeral_1h_input_tokens": 4,
+    }
 
 
 def test_a_chunk_bears_the_request_id_and_usage_where_it_has_any() -> None:

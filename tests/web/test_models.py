@@ -145,7 +145,7 @@ async def test_prices_appear_once_they_are_given() -> None:
     before = (await get(models, "/v1/models/gpt-4.1")).json()
     models.price(
         lambda target: (
-            Price(input=2, output=8, cached_input=0.5)
+            Price(input=2, output=8, cached_input=0.5, cache_write=2.5, cache_write_1h=4)
             if target.deployment.upstream_model == "gpt-4.1"
             else None
         )
@@ -158,6 +158,8 @@ async def test_prices_appear_once_they_are_given() -> None:
         "prompt": 2.0,
         "completions": 8.0,
         "input_cache_read": 0.5,
+        "input_cache_write": 2.5,
+        "input_cache_write_1h": 4.0,
     }
     assert (await get(models, "/v1/models")).json()["data"][0] == after
 

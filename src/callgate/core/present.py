@@ -145,7 +145,7 @@ def usage_fields(usage: Usage) -> ToldUsage | Json:
     """
     read, written = usage.input_tokens, usage.output_tokens
     given, told_of = usage.input_details, usage.output_details
-    of_input = UNSET if given is None else _completed(_OF_INPUT, given)
+    of_input = UNSET if given is None else _with_creation(_completed(_OF_INPUT, given))
     of_output = UNSET if told_of is None else _completed(_OF_OUTPUT, told_of)
     told = ToldUsage(
         read,
@@ -171,6 +171,21 @@ def _completed(usual: Json, given: Json) -> Json:
         if whole[name] is None:
             whole[name] = 0
     return whole
+
+
+def _with_creation(details: Json) -> Json:
+    """The details of input, with what was written to a cache by how long it is kept there, as
+    AssemblyAI tells it in Anthropic's words.
+    """
+    written = details.get("cache_write_tokens")
+    if type(written) is int:
+        hour = details.get("cache_write_1h_tokens")
+        hour = hour if type(hour) is int else 0
+        details["cache_creation"] = {
+            "ephemeral_5m_input_tokens": max(written - hour, 0),
+            "ephemeral_1h_input_tokens": hour,
+        }
+    return details
 
 
 def _with_tool_calls(choice: Json) -> Json:

@@ -148,6 +148,7 @@ def _rates(price: Price) -> Rates:
         completions=price.output,
         input_cache_read=price.cached_input,
         input_cache_write=price.cache_write,
+        input_cache_write_1h=price.cache_write_1h,
     )
 
 

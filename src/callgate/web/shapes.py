@@ -40,6 +40,7 @@ class Rates(Struct, frozen=True, kw_only=True, omit_defaults=True):
     completions: float
     input_cache_read: float | None = None
     input_cache_write: float | None = None
+    input_cache_write_1h: float | None = None
 
 
 class Pricing(Struct, frozen=True, kw_only=True):
