@@ -9,6 +9,7 @@ TRIM := $(BIN)/python -m pip uninstall -qq --disable-pip-version-check --yes set
 COMPILED := build/compiled
 SOURCES := $(shell find src -name '*.py')
 LINTED := src tests bench docs setup.py
+PYTHONS := $(if $(PYTHON),'$(PYTHON)',python3 python3.14 python3.13 python3.12 python3.11)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -94,12 +95,12 @@ $(COMPILED)/.made: setup.py $(SOURCES) | $(VENV)/.dev
 	@touch $@
 
 $(BIN)/python:
-	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	@for python in $(PYTHONS); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
 	    echo "Making $(VENV) with $$($$python --version) ..."; \
 	    "$$python" -m venv $(VENV) && exit 0; \
 	    rm -rf $(VENV); \
 	    echo "$$python cannot make virtual environments; on Debian, install python3-venv" >&2; \
 	done; \
-	echo "No usable Python 3.11 or newer found; name one: make PYTHON=/path/to/python3" >&2; \
+	echo "No usable Python 3.11 or newer among $(PYTHONS); name one: make PYTHON=/path/to/python3" >&2; \
 	exit 1

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 SHOW = "import conftest, json, os; print(json.dumps(dict(os.environ)))"
 OTHERS = (
@@ -28,6 +31,21 @@ def test_no_proxy_and_no_real_key_reaches_a_test() -> None:
     found = started_with(dict.fromkeys((*OTHERS, *OURS), "set outside"))
     assert not found.keys() & set(OTHERS)
     assert found.keys() >= set(OURS)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not on the PATH")
+def test_a_python_that_was_named_and_cannot_be_used_is_replaced_by_no_other(tmp_path: Path) -> None:
+    made = tmp_path / "environment"
+    done = subprocess.run(
+        ["make", f"VENV={made}", "PYTHON=/no such/python3", f"{made}/bin/python"],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode != 0
+    assert "No usable Python 3.11 or newer among '/no such/python3'" in done.stderr
+    assert not made.exists()
 
 
 def started_with(given: dict[str, str]) -> dict[str, str]:
