@@ -18,6 +18,7 @@ from callgate.errors import GatewayError
 from callgate.replay.regression import write_test
 
 _DAY = 86400
+_NOW = 1_795_000_000
 
 
 def captured(request_id: str, body: bytes = b"{}") -> Captured:
@@ -141,6 +142,16 @@ def test_beyond_the_bound_the_oldest_go(tmp_path: Path) -> None:
     held = files.prune(tmp_path, now, 7, 3 * size + size // 2)
     assert held.files == 3
     assert [path.exists() for path in made] == [True, True, True, False, False]
+
+
+def test_what_a_clock_that_was_ahead_has_dated_keeps_no_new_ones_out(tmp_path: Path) -> None:
+    ahead = [written(tmp_path, _NOW + 366 * _DAY + hour * 3600) for hour in range(3)]
+    new = [written(tmp_path, _NOW - hour * 3600) for hour in range(3)]
+    largest = max(one.stat().st_size for one in (*ahead, *new))
+    held = files.prune(tmp_path, _NOW, 30, 4 * largest)
+    assert held.files == 4
+    assert all(one.is_file() for one in new)
+    assert [one.is_file() for one in ahead] == [False, False, True]
 
 
 def test_what_a_killed_writer_left_goes_after_a_while(tmp_path: Path) -> None:

@@ -105,8 +105,11 @@ def prune(folder: Path, now: float, days: float, total: int) -> Held:
     """
     held = size = deleted = 0
     full = False
-    # The newest first: from where the sum is too large on, everything is too much.
-    for hour in sorted(_hours(folder), reverse=True):
+    # The newest first: from where the sum is too large on, everything is too much. What is dated
+    # beyond now comes last: a clock that was ahead has, and it would keep new ones out for as long.
+    soon = f"{datetime.fromtimestamp(now + _ABANDONED, UTC):%Y-%m-%d/%H}"
+    hours = ((f"{hour.parent.name}/{hour.name}", hour) for hour in _hours(folder))
+    for _, _, hour in sorted(((name <= soon, name, hour) for name, hour in hours), reverse=True):
         for path, stat in _files(hour):
             age = now - stat.st_mtime
             opening = path.suffix != SUFFIX
