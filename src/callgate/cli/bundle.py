@@ -110,19 +110,12 @@ def bundle(
     in_order(since, until)
     if not request_ids and since is None and until is None and status is None:
         raise click.UsageError("name requests, or choose them by --since, --until or --status")
+    query = Query(model=model, status=status, since=since, until=until, limit=limit)
     with reading(config) as records:
-        found = _chosen(config, records, request_ids, since, until, status, model, limit)
+        found = _chosen(config, records, request_ids, query)
         cases = [_case(config, records, one, with_payload=with_payload) for one in found]
-    effect = in_effect(config)
-    facts = {
-        "versions": _versions(),
-        "configuration": config.settings,
-        "overrides": {"in_effect": effect.given, "not_in_effect": effect.passed},
-        "health": _health(config),
-    }
-    plain = {name: msgspec.to_builtins(fact) for name, fact in facts.items()}
     packed = pack(
-        files_of(cases, plain, redactor, payloads=with_payload),
+        files_of(cases, _facts(config), redactor, payloads=with_payload),
         gateway=version("callgate"),
         made=datetime.fromtimestamp(now_ms() / 1000, UTC).isoformat(timespec="seconds"),
         payloads=with_payload,
@@ -168,26 +161,12 @@ def _check(path: Path, redactor: Redactor, *, as_json: bool) -> int:
 
 
 def _chosen(
-    config: Config,
-    records: Records,
-    request_ids: Sequence[str],
-    since: int | None,
-    until: int | None,
-    status: int | None,
-    model: str | None,
-    limit: int,
+    config: Config, records: Records, request_ids: Sequence[str], query: Query
 ) -> list[Record]:
     if request_ids:
         found = [looked_up(config, records, one) for one in request_ids]
         return list({one.request_id: one for one in found}.values())
-    query = Query(
-        model=model,
-        status=status,
-        since=since,
-        until=until,
-        limit=limit,
-    )
-    found = records.find(query, None if status is not None else _failed)
+    found = records.find(query, None if query.status is not None else _failed)
     if not found:
         raise Failure("no request on record matches", "See 'callgate logs'.")
     return found
@@ -195,6 +174,17 @@ def _chosen(
 
 def _failed(record: Record) -> bool:
     return record.error is not None
+
+
+def _facts(config: Config) -> dict[str, Any]:
+    effect = in_effect(config)
+    facts = {
+        "versions": _versions(),
+        "configuration": config.settings,
+        "overrides": {"in_effect": effect.given, "not_in_effect": effect.passed},
+        "health": _health(config),
+    }
+    return {name: msgspec.to_builtins(fact) for name, fact in facts.items()}
 
 
 def _case(config: Config, records: Records, record: Record, *, with_payload: bool) -> Case:
