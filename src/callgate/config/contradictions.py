@@ -98,16 +98,13 @@ def _retry(retry: RetryTable) -> Iterator[str]:
             f"retry.per_target: {retry.per_target} attempts at one target are more than "
             f"retry.attempts allows in all, {retry.attempts}"
         )
-    if retry.retry_after > retry.seconds and retry.retry_after != usual.retry_after:
-        yield (
-            f"retry.retry_after: a wait of {retry.retry_after:g} s never begins, because "
-            f"retry.seconds ends all waiting after {retry.seconds:g} s"
-        )
-    if retry.longest > retry.seconds and retry.longest != usual.longest:
-        yield (
-            f"retry.longest: a wait of {retry.longest:g} s never begins, because "
-            f"retry.seconds ends all waiting after {retry.seconds:g} s"
-        )
+    for name in ("retry_after", "longest"):
+        wait = getattr(retry, name)
+        if wait > retry.seconds and wait != getattr(usual, name):
+            yield (
+                f"retry.{name}: a wait of {wait:g} s never begins, because "
+                f"retry.seconds ends all waiting after {retry.seconds:g} s"
+            )
 
 
 def _upstream(upstream: UpstreamTable) -> Iterator[str]:
