@@ -63,7 +63,7 @@ def overrides_check(effect: Effect) -> Check:
             part="overrides",
             state="degraded",
             why="; ".join(map(str, effect.passed[:_MOST_TOLD])),
-            fix="Take it back with `callgate models reset NAME` or `callgate accounts reset NAME`, "
+            fix="Remove them with `callgate models reset NAME` or `callgate accounts reset NAME`, "
             "or correct the configuration.",
         )
 
@@ -83,7 +83,7 @@ def counters_check(counters: Counters) -> Check:
             part="counters",
             state="degraded",
             why=f"{counters.trouble}; each process admits its share of every limit",
-            fix="Look at the server that `counters.url` names; exact counting resumes by itself.",
+            fix="Check the server that `counters.url` names; exact counting resumes by itself.",
         )
 
     return count
@@ -97,13 +97,11 @@ def provider_check(health_table: HealthTable) -> Check:
         table = sorted(health_table.items())
         if out := [name for name, health in table if health.circuit(now) != "closed"]:
             told.append(f"the circuit is open for: {', '.join(out)}")
-            fixes.append(
-                "Look at the provider's status page, and at the errors in `callgate logs`."
-            )
+            fixes.append("Check the provider's status page, and the errors in `callgate logs`.")
         if refusing := [name for name, health in table if health.refuses(now)]:
             # While others answer, callers notice nothing of it.
             told.append(f"the key, its account or the model is refused by: {', '.join(refusing)}")
-            fixes.append("Let `callgate check` ask the providers what they refuse.")
+            fixes.append("Run `callgate check`, which asks the providers what they refuse.")
         if not told:
             return Finding(part="providers")
         return Finding(part="providers", state="degraded", why="; ".join(told), fix=" ".join(fixes))
@@ -120,7 +118,7 @@ def journal_check(journal: Journal, folder: Path) -> Check:
                 part="journal",
                 state="degraded",
                 why=journal.degraded,
-                fix=f"Make room on the disk that holds {folder}, and check its permissions.",
+                fix=f"Free space on the disk that holds {folder}, and check its permissions.",
             )
         waiting = backlog(folder, time.time())
         if waiting.oldest_age is not None and waiting.oldest_age > _BACKLOG_ALARM_SECONDS:
@@ -129,8 +127,8 @@ def journal_check(journal: Journal, folder: Path) -> Check:
                 state="degraded",
                 why=f"{waiting.bytes:,} bytes of records wait for the store, the oldest for "
                 f"{waiting.oldest_age:.0f} s",
-                fix="Look at the store that `store.url` names, at the disk it is on and at what "
-                "the clerk logs; the records are safe meanwhile.",
+                fix="Check the store that `store.url` names, its disk, and what the clerk logs; "
+                "the records are safe meanwhile.",
             )
         return Finding(part="journal")
 
@@ -146,10 +144,10 @@ def files_check(files: Files) -> Check:
         return Finding(
             part="files",
             state="degraded",
-            why=f"of the {files.limit:,} files that the process may have open all are in use but "
-            f"the {files.limit - files.bound} that are kept back: chat requests are refused",
+            why=f"of the {files.limit:,} files that the process may open, only the "
+            f"{files.limit - files.bound} in reserve are left: chat requests are refused",
             fix="Let it open more (`LimitNOFILE` of the service, `ulimit -n`, `--ulimit nofile` of "
-            "a container): an open stream takes two; or add workers.",
+            "a container; an open stream takes two), or add workers.",
         )
 
     return opened
