@@ -23,7 +23,7 @@ COMPILED = {
         "anthropic/answer", "anthropic/messages", "anthropic/parts", "anthropic/request",
         "anthropic/sampling", "anthropic/stream", "auth", "azure",
         "cohere/stream", "openai/answer", "openai/calls", "openai/dialect", "openai/stream",
-        "streaming",
+        "responses/stream", "streaming",
     ),
     "store": (
         "counters/handover", "counters/memory", "journal/appender", "journal/framing",

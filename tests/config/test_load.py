@@ -69,6 +69,11 @@ from configured import ENVIRON, LOCAL_VENDOR, OPENAI, loaded, mistakes
         (LOCAL_VENDOR.replace("/v1", "/v1?a=b"), ["providers.mine.base_url: expected a URL"]),
         (LOCAL_VENDOR.replace("/v1", "/v1/chat/completions/"), ["leave out '/chat/completions'"]),
         (OPENAI + "[models.gpt-4.1]\nrate_limit = 5", ['in quotes: [models."gpt-4.1"]']),
+        ("[providers.anthropic]\napi_key = 'x'\nresponses = true", ["anthropic.responses: only"]),
+        (
+            "[providers.azure]\napi_key = 'x'\nbase_url = 'https://a.example'\nresponses = true",
+            ["providers.azure.responses: only for"],
+        ),
         (LOCAL_VENDOR + "timeouts = { connect = 0 }", ["providers.mine.timeouts.connect: "]),
         (LOCAL_VENDOR + "timeouts = { conect = 1 }", ["did you mean 'connect'"]),
         ("[models.m]\nprovider = 'nix'", ["models.m.provider: no provider 'nix'"]),
@@ -213,6 +218,35 @@ def test_google_cloud_with_a_key_of_its_own_fetches_none(tmp_path: Path, provide
     )
     (found,) = loaded(tmp_path, text).models["m"].deployments
     assert found.vendor.auth == "x-goog-api-key"
+
+
+_AZURE = "dialect = 'azure'\nbase_url = 'https://a.openai.azure.com"
+
+
+@pytest.mark.parametrize(
+    ("provider", "responses"),
+    [
+        ("[providers.openai]", True),
+        ("[providers.openai]\nresponses = false", False),
+        ("[providers.openai]\nbase_url = 'https://eu.api.openai.com/v1'", True),
+        ("[providers.openai]\nbase_url = 'https://proxy.example/v1'", False),
+        ("[providers.openai]\nbase_url = 'https://proxy.example/v1'\nresponses = true", True),
+        ("[providers.openai]\nbase_url = 'https://notapi.openai.com/v1'", False),
+        ("[providers.us]\ndialect = 'openai'\nbase_url = 'https://us.api.openai.com/v1'", True),
+        (f"[providers.azure]\n{_AZURE}/openai/v1'", True),
+        (f"[providers.azure]\n{_AZURE}'", False),
+        (f"[providers.mine]\n{_AZURE}/openai/v1'", True),
+        ("[providers.groq]", False),
+        ("[providers.anthropic]", False),
+    ],
+)
+def test_openais_responses_api_is_used_at_openai_and_azure(
+    tmp_path: Path, provider: str, *, responses: bool
+) -> None:
+    name = provider.partition(".")[2].partition("]")[0]
+    text = f"{provider}\napi_key = 'x'\n[models.m]\nprovider = '{name}'\n"
+    (found,) = loaded(tmp_path, text).models["m"].deployments
+    assert found.vendor.responses is responses
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

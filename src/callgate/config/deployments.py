@@ -20,7 +20,9 @@ from callgate.providers.registry import DIALECTS, VENDORS
 LOCAL = "local"
 _LIKE = {"openai": "openai-compatible"}
 """By whose quirks a server of a name unknown to the registry is treated."""
-_ROUTES = {"openai": "/chat/completions", "anthropic": "/messages"}
+_ROUTES = {
+    "openai": "/chat/completions", "responses": "/responses", "anthropic": "/messages",
+}  # fmt: skip
 """What a dialect adds to a base URL, and what is often copied with it."""
 _OPTIONS = (
     "region", "access_key_id", "api_version", "project", "location",
@@ -29,6 +31,8 @@ _OPTIONS = (
 )  # fmt: skip
 _UNSENDABLE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 _VARIABLE = re.compile(r"\$[A-Za-z_]\w*|%\w+%")
+_OPENAI_HOST = ".api.openai.com"
+"""https://developers.openai.com/api/docs/guides/your-data: a region has its own host below it."""
 _UNBOUND = Origin("http", "127.0.0.1", 0)
 """The local model's server has no port before it runs; `config.bound` puts it in."""
 
@@ -184,6 +188,17 @@ class Providers:
                 f"providers.{name}.base_url: leave out {route!r}, which is added to it"
             )
             return
+        responses = table.responses
+        if responses is None:
+            responses = _is_openai(vendor, origin, prefix)
+        elif responses and not _may_have_responses(vendor, prefix):
+            self.mistakes.append(
+                f"providers.{name}.responses: only for a server that speaks OpenAI's dialect, and "
+                "for Azure with a base_url that ends in /v1"
+            )
+            return
+        if responses != vendor.responses:
+            vendor = replace(vendor, responses=responses)
         self._made[name] = (vendor, origin, prefix, table)
 
 
@@ -192,6 +207,17 @@ def _instead(name: str, table: ProviderTable) -> str:
     if table.base_url:
         return "; for a server that speaks OpenAI's API it is 'openai'"
     return nearest(name.lower(), VENDORS) or f"; known are {', '.join(sorted(VENDORS))}"
+
+
+def _is_openai(vendor: Vendor, origin: Origin, prefix: str) -> bool:
+    """Whether it is OpenAI's own server or Azure's, and not one that stands before it."""
+    own = vendor.dialect == "azure" or f".{origin.host}".endswith(_OPENAI_HOST)
+    return own and _may_have_responses(vendor, prefix)
+
+
+def _may_have_responses(vendor: Vendor, prefix: str) -> bool:
+    """https://learn.microsoft.com/azure/ai-foundry/openai/how-to/responses: below `/openai/v1`."""
+    return vendor.dialect == "openai" or (vendor.dialect == "azure" and prefix.endswith("/v1"))
 
 
 def _credentials(table: ProviderTable) -> tuple[str, ...]:

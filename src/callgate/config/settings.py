@@ -183,6 +183,7 @@ class ProviderTable(_Table, frozen=True):
     ca_file: str = ""
     price_factor: Annotated[float, Meta(gt=0, le=100)] = 1.0
     prefill: Literal["", "none", "assistant", "prefix", "partial", "continue_final_message"] = ""
+    responses: bool | None = None
     timeouts: TimeoutsTable = TimeoutsTable()
 
 

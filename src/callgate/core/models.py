@@ -31,7 +31,8 @@ class Vendor:
     while thinking it wants a thought with every earlier call; `stops_at_calls` that `stop` is what
     it says, as OpenAI does, where a call was forced by name; `gives_reason` that its streams end
     with a finish reason or with what they have used, if they are not cut; `bill` is the form in
-    which its usage tells what it has charged, see `core.pricing`.
+    which its usage tells what it has charged, see `core.pricing`; `responses` says that
+    OpenAI's Responses API is beside Chat Completions, for what that does not serve.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Vendor:
     stops_at_calls: bool = False
     gives_reason: bool = False
     bill: str = ""
+    responses: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

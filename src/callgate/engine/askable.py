@@ -15,7 +15,7 @@ from callgate.core.request import ChatRequest
 from callgate.core.target import Target
 from callgate.core.validate import prompt_bytes
 from callgate.errors import GatewayError
-from callgate.providers.registry import dialect
+from callgate.providers.registry import dialect_of
 
 _FORM: Final = "response_format"
 _MAX_TOOLS: Final = 64 * 1024
@@ -39,8 +39,9 @@ def check_askable(request: ChatRequest, model: Model) -> None:
         request = request.replace(body=body, raw=raw)
     refusal: GatewayError | None = None
     for deployment in model.deployments:
+        target = Target(model, deployment)
         try:
-            dialect(deployment.vendor.dialect).encode(request, Target(model, deployment))
+            dialect_of(request, target).encode(request, target)
         except GatewayError as error:
             refusal = refusal or error
         else:

@@ -22,7 +22,7 @@ from callgate.engine.estimate import PER_TOKEN, estimate, written_in
 from callgate.errors import GatewayError
 from callgate.providers.auth import authorize
 from callgate.providers.base import Dialect
-from callgate.providers.registry import DIALECTS
+from callgate.providers.registry import DIALECTS, dialect_of
 from callgate.upstream.credentials import FETCHED, Credentials
 from callgate.upstream.failure import named
 from callgate.upstream.transport import Transport, UpstreamResponse
@@ -39,6 +39,9 @@ KEPT_BODY = 2048
 
 SEEN_BODY = 2 * KEPT_BODY
 """How many bytes of a reply `Try.keep_body` looks at."""
+
+BESIDE = "asked by the Responses API: Chat Completions does not serve this request"
+"""A note on the call."""
 
 CUT_OFF = "the caller left, or the gateway ended"
 """The reason given for a cancelled attempt, until the gate says which of the two it was."""
@@ -148,6 +151,8 @@ class Try:
         deployment = target.deployment
         scheme = deployment.vendor.auth
         tools = request.raw.get("tools")
+        if deployment.vendor.responses:
+            self._choose(request)
         try:
             if tools is not None and len(tools) > _AT_ONCE:
                 unsigned = await asyncio.to_thread(self.dialect.encode, request, target)
@@ -190,6 +195,12 @@ class Try:
                 raise self._redirected(response)
             raise self.dialect.error(HttpResponse(response.status, response.headers, body), target)
         return response
+
+    def _choose(self, request: ChatRequest) -> None:
+        """Take the API that serves the request, and have the record say so if it is not the one."""
+        usual, self.dialect = self.dialect, dialect_of(request, self.target)
+        if self.dialect is not usual and BESIDE not in self._call.notes:
+            self._call.notes.append(BESIDE)
 
     def _sent(self) -> None:
         self._is_sent = True

@@ -20,6 +20,7 @@ from callgate.engine.contentfilter import FILTERED
 from callgate.engine.estimate import PER_TOKEN, characters, estimate
 from callgate.errors import GatewayError
 from callgate.providers.base import ChunkDecoder
+from callgate.providers.registry import dialect_of
 from callgate.upstream.credentials import Credentials
 from callgate.upstream.transport import Transport, UpstreamResponse
 
@@ -75,7 +76,7 @@ class Relay:
         self._call = call
         self._request = request
         self._try = Try(call, target, client, credentials)
-        self._decoder: ChunkDecoder = self._try.dialect.decoder(target)
+        self._decoder: ChunkDecoder = dialect_of(request, target).decoder(target)
         self._response: UpstreamResponse | None = None
         self._first: Sequence[Chunk] = ()
         self._failed: tuple[bytes, Exception] | None = None  # in `pour`, with the bytes at fault

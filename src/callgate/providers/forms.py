@@ -42,7 +42,7 @@ _ROWS = tuple(
         # https://developers.openai.com/api/docs/guides/structured-outputs: gpt-4o and later
         ("openai", r"^o1-(?:mini|preview)|^chatgpt|^gpt-4(?:-0613|-32k.*)?$", _NONE),
         ("openai", r"^gpt-3\.5|^gpt-4-(?:turbo|1106|0125)|^gpt-4o-2024-05-13", _JSON),
-        ("openai azure", r"", _OPENAI),
+        ("openai azure responses", r"", _OPENAI),
         # https://platform.claude.com/docs/en/build-with-claude/structured-outputs
         ("anthropic", _OLD_CLAUDE, _CLAUDE_TOOLS),
         ("anthropic vertex", _UNFORCED, _CLAUDE._replace(tool="")),

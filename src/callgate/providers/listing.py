@@ -133,6 +133,7 @@ LISTS: Mapping[str, tuple[List, ...]] = MappingProxyType(
     {
         "openai": _OPENAI,
         "local": _OPENAI,
+        "responses": _OPENAI,
         # https://docs.anthropic.com/en/api/models-list
         "anthropic": (
             List(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from callgate.core.models import Vendor
+from callgate.core.request import ChatRequest
+from callgate.core.target import Target
 from callgate.providers.anthropic.dialect import Anthropic
 from callgate.providers.anthropic.vertex import VertexClaude
 from callgate.providers.azure import Azure
@@ -18,6 +20,8 @@ from callgate.providers.bedrock.dialect import Bedrock
 from callgate.providers.cohere.dialect import Cohere
 from callgate.providers.gemini.dialect import Gemini
 from callgate.providers.openai.dialect import OpenAI
+from callgate.providers.responses.choice import needs_responses
+from callgate.providers.responses.dialect import Responses
 from callgate.providers.vertex import Vertex
 
 _ROWS = (
@@ -229,6 +233,7 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType({row.name: row for row in _ROWS
 
 _openai = OpenAI()
 _gemini = Gemini()
+_responses = Responses()
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         "openai": _openai,
@@ -239,6 +244,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
         "azure": Azure(),
         "bedrock": Bedrock(),
         "cohere": Cohere(),
+        "responses": _responses,
     }
 )
 
@@ -246,3 +252,12 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 def dialect(name: str) -> Dialect:
     """The dialect of this name. Raises KeyError where there is none."""
     return DIALECTS[name]
+
+
+def dialect_of(request: ChatRequest, target: Target) -> Dialect:
+    """The dialect in which this request is put to the target."""
+    deployment = target.deployment
+    vendor = deployment.vendor
+    if vendor.responses and needs_responses(request.body, deployment.upstream_model):
+        return _responses
+    return DIALECTS[vendor.dialect]

@@ -32,6 +32,16 @@ _STATUS: Mapping[int, str] = MappingProxyType(
     }
 )
 
+_UNREADABLE = (
+    "invalid_image", "invalid_image_format", "invalid_base64_image", "invalid_image_url",
+    "image_too_large", "image_too_small", "image_parse_error", "invalid_image_mode",
+    "image_file_too_large", "unsupported_image_media_type", "empty_image_file",
+    "failed_to_download_image", "image_file_not_found",
+)  # fmt: skip
+"""What OpenAI's answers of status 200 say of images that it cannot read:
+https://developers.openai.com/api/reference/resources/responses (`ResponseError`).
+"""
+
 _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
     {
         (status, word): kind
@@ -45,6 +55,9 @@ _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
                 (_ANY, "content_policy_violation"),
                 (_ANY, "data_inspection_failed"),  # Alibaba
                 (_ANY, "invalid_prompt"),
+                (_ANY, "bio_policy"),  # these three: OpenAI, within a stream of Responses
+                (_ANY, "misalignment_policy_violation"),
+                (_ANY, "image_content_policy_violation"),
             ),
             "provider_credentials": (
                 (_ANY, "invalid_api_key"),
@@ -87,6 +100,7 @@ _WORDS: Mapping[tuple[int, str], str] = MappingProxyType(
                 (_ANY, "service_unavailable"),
             ),
             "provider_rejected": (
+                *((200, code) for code in _UNREADABLE),
                 (200, "invalid_request_error"),
                 (409, "invalid_request_error"),
                 (403, "invalid_request_error"),
