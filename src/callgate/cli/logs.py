@@ -79,7 +79,7 @@ def error_type(text: str) -> str:
     "key_id",
     type=sought,
     metavar="ID",
-    help="Only requests made with this key, by its id or itself.",
+    help="Only requests made with this key, given by its id or as the key itself.",
 )
 @click.option(
     "--error",
@@ -94,13 +94,13 @@ def error_type(text: str) -> str:
     "min_us",
     type=least_duration,
     metavar="SPAN",
-    help="Only requests that took so long or longer: 500ms, 10s, 2m, …",
+    help="Only requests that took at least this long: 500ms, 10s, 2m, …",
 )
 @click.option(
     "--min-cost",
     type=dollars,
     metavar="USD",
-    help="Only requests that cost so much or more, such as 0.50; shows what each cost.",
+    help="Only requests that cost at least this much, such as 0.50; shows each one's cost.",
 )
 @time_options("requests")
 @config_option

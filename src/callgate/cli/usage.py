@@ -79,7 +79,7 @@ def _day(text: str) -> date:
     "key_id",
     type=sought,
     metavar="ID",
-    help="Only those made with this key, by its id or itself.",
+    help="Only those made with this key, given by its id or as the key itself.",
 )
 @click.option("--model", type=sought, metavar="NAME", help="Only those that asked for this model.")
 @click.option("--budgets", is_flag=True, help="Show how much of each budget is spent instead.")

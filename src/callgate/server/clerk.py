@@ -66,7 +66,7 @@ class Books(NamedTuple):
 
 
 def keep_books(books: Books, supervisor: int, signs: Signs) -> None:
-    """Ship until told to stop by SIGTERM, or until the process `supervisor` is gone; blocks.
+    """Ship until SIGTERM, or until the process `supervisor` is gone; blocks.
 
     `signs` of life are given from when the store is open. The workers go first: whoever answers
     callers has the right to the processor.

@@ -25,15 +25,15 @@ __all__ = ["Client", "PoolStats", "Response", "UpstreamSettings"]
 
 _SMALL: Final = 64 * 1024
 _MAX_HEADS = 256
-_PROXY_AUTHENTICATION: Final = 407  # RFC 9110, 15.5.8: a proxy says so, and no provider
+_PROXY_AUTHENTICATION: Final = 407  # RFC 9110, 15.5.8: it comes from a proxy, never a provider
 
 
 class Client:
     """Pools of keep-alive connections, one per origin; belongs to one event loop.
 
-    A request is never written twice: a connection that is known to be dead is passed over before
-    anything is written, and one that dies later fails the request with `upstream_cut`. None is
-    made where the next of `files` is kept back.
+    A request is never written twice: a connection that is known to be dead is skipped before
+    anything is written, and one that dies later fails the request with `upstream_cut`. No
+    connection is made once only reserved `files` are left.
     """
 
     __slots__ = (
@@ -65,11 +65,10 @@ class Client:
         streamed: bool = False,
         sent: Callable[[], None] | None = None,
     ) -> Response:
-        """Send the request; returns when the response's head has arrived.
+        """Send the request; returns when the response's head has arrived. Close the response.
 
-        `sent` is called once the whole request has been written.
-        Where the answer is `streamed`, `Response.answering` has to be called at its first piece:
-        until then `timeouts.first_token` runs. The caller owes the response a `close()`. Raises
+        `sent` is called once the whole request has been written. If the answer is `streamed`, call
+        `Response.answering` at its first piece: until then `timeouts.first_token` runs. Raises
         GatewayError of the types `upstream_unreachable`, `upstream_timeout`, `bad_upstream_reply`,
         `upstream_cut`, and `overloaded` once the client is closed or no file can be spared.
         """
@@ -106,7 +105,7 @@ class Client:
                 connection.abort()
                 raise
         if connection.error is not None and not connection.status:
-            raise connection.surrender()  # by no name of this frame's, to which it refers
+            raise connection.surrender()  # not kept in a local variable: see there
         if connection.status == _PROXY_AUTHENTICATION and pool.forwarder is not None:
             connection.abort()
             raise failure.proxy_refused(pool.forwarder, origin.netloc, connection.status)
@@ -117,7 +116,7 @@ class Client:
         self._closed = True
         for pool in self._pools.values():
             pool.close(failure.closed())
-        # The event loop closes an aborted transport's socket in one of its next rounds.
+        # The event loop closes an aborted transport's socket in one of its next iterations.
         for _ in range(3):
             await asyncio.sleep(0)
 

@@ -1,7 +1,7 @@
 """One connection to an upstream: the I/O around `ResponseReader`.
 
-Everything here runs in callbacks of the event loop; whoever waits does so on one future,
-`waiter`, and looks at the state when it is woken.
+Everything here runs in callbacks of the event loop; a task waits on a single future, `waiter`, and
+inspects the state when it is woken.
 """
 
 from __future__ import annotations
@@ -42,12 +42,11 @@ _DURING = {REQUEST: "during the request", FIRST: "before the body", BODY: "durin
 class Connection(ResponseReader, asyncio.Protocol):
     """A transport and the exchange in progress on it, if any.
 
-    `deadline` is on the clock of `time.monotonic`; `unread` counts bytes that arrived and were
-    not taken; above a bound of them reading pauses. `patient` means that the waiter wants large
-    pieces of the body rather than each as it comes; `fresh`, that no request was sent yet. A
-    `sink` takes pieces of the body in the waiter's place, who is woken when it gives False. No
-    deadline is later than `_latest`: the end of all patience, or the time by which a stream owes
-    its first token.
+    `deadline` is on the clock of `time.monotonic`; `unread` counts bytes that have arrived but were
+    not taken yet; reading pauses if there are too many. `patient`: the waiter wants large pieces of
+    the body rather than each as it comes; `fresh`: no request has been sent yet. A `sink` takes
+    pieces of the body in the waiter's place, which is woken when it returns False. No deadline is
+    later than `_latest`: the total timeout, or the time by which a stream owes its first token.
     """
 
     __slots__ = (
@@ -83,9 +82,9 @@ class Connection(ResponseReader, asyncio.Protocol):
     def start(
         self, timeouts: Timeouts, now: float, total_at: float, head_only: bool, streamed: bool
     ) -> None:
-        """Make ready for one exchange; the request is written next.
+        """Prepare for one exchange; the request is written next.
 
-        What is `streamed` owes its first token in time, as told by `answering`.
+        If the answer is `streamed`, its first token has to come in time; see `answering`.
         """
         self.fresh = False
         self.expect(head_only)
@@ -124,13 +123,13 @@ class Connection(ResponseReader, asyncio.Protocol):
             raise
 
     def answering(self) -> None:
-        """The first token of a stream has come: from now on only silence and the total count."""
+        """A stream's first token has come: from now on only the silence and total timeouts run."""
         self._latest = self._total_at
         if self.phase == BODY:
             self._arm(monotonic() + self._timeouts.silence)
 
     def ending(self, seconds: float) -> None:
-        """All that matters has come: no longer silence than this is waited for from now on."""
+        """All that matters has come: from now on wait for at most so many seconds of silence."""
         if self._timeouts.silence > seconds:
             self._timeouts = replace(self._timeouts, silence=seconds)
         if self.phase == BODY:
@@ -196,9 +195,9 @@ class Connection(ResponseReader, asyncio.Protocol):
         return not self._unsent
 
     def surrender(self) -> GatewayError:
-        """The error that ended the exchange, for its waiter, who gets it once.
+        """The error that ended the exchange, for its waiter; handed over once and not kept.
 
-        It is not kept: raised, it refers to frames that refer to this connection, and such a circle
+        Once raised it refers to frames that refer to this connection, and such a reference cycle
         would be left to the garbage collector.
         """
         error, self.error = self.error, None
@@ -280,14 +279,16 @@ class Connection(ResponseReader, asyncio.Protocol):
     # --- inside ---------------------------------------------------------------------------------
 
     def _await_head(self, now: float) -> None:
-        """The request is on its way: the clocks of its answer run."""
+        """The request is on its way: start the timeouts of its answer."""
         timeouts = self._timeouts
         if self._streamed:
             self._latest = min(self._total_at, now + timeouts.first_token)
         self._arm(now + timeouts.headers)
 
     def _progress(self, before: int, size: int) -> bool:
-        """Look after bounds and deadlines of an unfinished response; whether to wake the waiter."""
+        """Check the bounds and set the deadline of an unfinished response; whether to wake the
+        waiter.
+        """
         phase = self.phase
         if phase <= HEAD:
             return False
@@ -304,8 +305,9 @@ class Connection(ResponseReader, asyncio.Protocol):
             self.phase = BODY
             self._arm(monotonic() + self._timeouts.silence)
         elif before <= HEAD:
-            # What is not streamed has its first token now; some providers send white space until
-            # it is ready. A response within the request has started no clock of a stream's yet.
+            # An answer that is not streamed owes its first byte now; some providers send white
+            # space until it is ready. If the head came before the request had been written, the
+            # stream's first-token timeout starts only here.
             first = monotonic() + self._timeouts.first_token
             if self._streamed:
                 self._latest = min(self._latest, first)
@@ -324,7 +326,8 @@ class Connection(ResponseReader, asyncio.Protocol):
 
     def _unasked(self, phase: int, data: bytes) -> None:
         self.keep = False
-        # Some say why they close an idle connection, and some end a body with a line break.
+        # A 408 may explain why an idle connection is closed, and some servers send a line break
+        # after a body.
         if phase != CLOSED and data.strip(b"\r\n") and data[9:12] != b"408":
             self.pool.distrust()
         if phase == IDLE:

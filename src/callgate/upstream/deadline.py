@@ -17,7 +17,7 @@ class Timed(Protocol):
     deadline: float
 
     def overdue(self, now: float) -> None:
-        """Called when `deadline` has passed; moves it or ends the matter."""
+        """Called when `deadline` has passed; moves it, or ends what it bounds."""
         ...
 
 

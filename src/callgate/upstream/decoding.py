@@ -1,4 +1,4 @@
-"""Content codings that an upstream applied although `identity` was asked for."""
+"""Content codings that an upstream applied although the request asked for `identity`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Inflater:
 
     @property
     def whole(self) -> bool:
-        """Whether the bytes pushed so far end where the encoded data ends."""
+        """Whether the encoded data ends exactly with the bytes pushed so far."""
         return self._at == len(self._input) and (self._zlib is None or self._zlib.eof)
 
     def push(self, data: bytes) -> None:

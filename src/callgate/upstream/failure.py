@@ -1,8 +1,8 @@
-"""What can go wrong towards an upstream, in the words of the taxonomy.
+"""What can go wrong with an upstream connection, as errors of the taxonomy.
 
-What callers read speaks of `the provider`, whose name the engine puts there (`named`); hosts, which
-are the operator's business, stand in `detail`. Neither names a path, a query or a header, which may
-carry secrets.
+Messages for callers say `the provider`, which the engine replaces by its name (`named`); hosts,
+which concern only the operator, are in `detail`. Neither contains a path, a query or a header,
+which may hold secrets.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def timed_out(phase: str, host: str, seconds: float) -> GatewayError:
 
 
 def unreachable(host: str, exc: Exception) -> GatewayError:
-    """A connection that could not be made, from the exception of the event loop.
+    """A connection that could not be made, from the event loop's exception.
 
-    Where this process may open no more, that is not the provider's fault: `overloaded`.
+    If this process may open no more files, the provider is not to blame: `overloaded`.
     """
     if isinstance(exc, OSError) and exc.errno in SHORTAGE:
         return shortage()
@@ -94,7 +94,7 @@ def proxy_refused(proxy: Origin, host: str, status: int) -> GatewayError:
 
 
 def cut(host: str, where: str) -> GatewayError:
-    """The connection ended too early; `where` says at which point."""
+    """The connection ended too early; `where` says at what point."""
     return _error("upstream_cut", host, f"closed the connection {where}")
 
 

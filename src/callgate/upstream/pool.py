@@ -28,9 +28,9 @@ _log = logging.getLogger("callgate.upstream")
 class Pool:
     """Keep-alive connections to one origin, under a cap.
 
-    The connection used last is taken first, so that surplus ones grow old and expire. Where the
-    cap is reached callers wait in line: a connection that becomes free, or the right to make a
-    new one, goes to the first of them and to nobody else.
+    The connection used last is taken first, so that surplus ones grow old and expire. Once the cap
+    is reached callers queue: a connection that becomes free, or the right to make a new one, goes
+    to the first of them.
     """
 
     __slots__ = (
@@ -53,7 +53,7 @@ class Pool:
         self.host = origin.netloc
         self.settings = settings
         self.proxy: Proxy | None = settings.proxies.find(origin)
-        # The proxy that reads the requests themselves; through a tunnel it does not.
+        # The proxy that sees the requests themselves, which it does not through a tunnel.
         self.forwarder = self.proxy.origin if self.proxy and origin.scheme == "http" else None
         self.sweeper = sweeper
         self.names = names
@@ -66,7 +66,7 @@ class Pool:
         self._files = files
         self._members: set[Connection] = set()
         self._dialling = 0
-        self._distrusted = 0.0  # until when no connection is used again
+        self._distrusted = 0.0  # until then, no connection is reused
         # Resolved with a connection to use, or with None for the right to make one.
         self._waiting: deque[asyncio.Future[Connection | None]] = deque()
 
@@ -76,10 +76,10 @@ class Pool:
         return PoolStats(len(self._members) + self._dialling, len(self.idle), waiting)
 
     async def connect(self, timeouts: Timeouts) -> Connection:
-        """A connection, made or waited for, where `idle` has none.
+        """A connection, made or waited for, when `idle` has none.
 
-        Raises GatewayError `upstream_unreachable`, `overloaded` where no file can be spared for
-        it, or `upstream_timeout` after the shorter of the connect and the total timeout.
+        Raises GatewayError `upstream_unreachable`, `overloaded` if no file can be spared for it, or
+        `upstream_timeout` after the shorter of the connect and the total timeout.
         """
         seconds = min(timeouts.connect, timeouts.total)
         limit = monotonic() + seconds
@@ -96,10 +96,10 @@ class Pool:
                 return await self._dial(limit - monotonic(), phase, seconds)
             if connection.usable:
                 return connection
-            first = True  # it died on the way: back to the head of the line
+            first = True  # it died while being handed over: back to the head of the queue
 
     def put_back(self, connection: Connection) -> None:
-        """Take a connection that is ready for another exchange."""
+        """Take back a connection that is ready for another exchange."""
         if self._distrusted and monotonic() < self._distrusted:
             connection.abort()
             return
@@ -114,11 +114,12 @@ class Pool:
             connection.abort()
 
     def distrust(self) -> None:
-        """Bytes came that nobody had asked for: for a while, no connection serves twice.
+        """Unsolicited bytes arrived: for a while, use each connection only once.
 
-        A server that sends two responses to a request does so to many, and had the next request
-        been written already, that one's caller would have had what was meant for another. Nothing
-        tells the two apart, so that it may happen until the first is seen, and not for long after.
+        A server that sends two responses to one request probably does so often, and if the next
+        request has been written by then, its caller gets somebody else's answer. HTTP/1.1 cannot
+        tell the two apart, so this can happen until the first such response is noticed, but not
+        afterwards.
         """
         if not self._distrusted or monotonic() >= self._distrusted:
             _log.warning(
@@ -130,7 +131,7 @@ class Pool:
             connection.abort()
 
     def forget(self, connection: Connection) -> None:
-        """Drop a connection that has ended; its place goes to whoever waits."""
+        """Drop a connection that has ended; its place goes to the first in the queue."""
         if connection in self._members:
             self._members.remove(connection)
             self.sweeper.discard(connection)
@@ -139,7 +140,7 @@ class Pool:
             self._pass_on()
 
     def close(self, error: GatewayError) -> None:
-        """End every connection, and refuse those who wait."""
+        """Close every connection, and fail those who wait."""
         self.closed = True
         for turn in self._waiting:
             if not turn.done():
@@ -198,7 +199,7 @@ class Pool:
             raise
 
     def _decline(self, turn: asyncio.Future[Connection | None]) -> None:
-        """Give away what a turn brought to one who no longer wants it."""
+        """Pass on what a queued caller was given but no longer wants."""
         if not turn.done():
             turn.cancel()
         elif not turn.cancelled() and turn.exception() is None:

@@ -69,6 +69,6 @@ async def _connected(loop: asyncio.AbstractEventLoop, family: int, address: Any)
 
 
 def _let_go(task: asyncio.Task[socket.socket]) -> None:
-    """Be done with one that is no longer wanted; it may just have succeeded."""
+    """Close the socket of an attempt that succeeded although it was no longer wanted."""
     if not task.cancelled() and task.exception() is None:
         task.result().close()

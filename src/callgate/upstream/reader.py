@@ -27,7 +27,7 @@ _CODINGS = ("chunked", "identity")
 
 
 class RefusedError(Exception):
-    """A reply that is no reply; the text completes the sentence `the host sent …`."""
+    """An unacceptable reply; the text completes the sentence `the host sent …`."""
 
 
 class ResponseReader:
@@ -101,12 +101,12 @@ class ResponseReader:
         return self.phase == COMPLETE
 
     def spoil(self) -> None:
-        """What nobody asked for has come: the connection cannot carry another exchange."""
+        """Unsolicited bytes have come: the connection cannot carry another exchange."""
         self.surplus = self.surplus or self.keep
         self.keep = False
 
     def dispose(self) -> None:
-        """Let go of the parser, which refers back here; what is fed from now on is lost."""
+        """Drop the parser, which refers back here; whatever is fed from now on is lost."""
         self._parser = HttpResponseParser(None)
         self._feed = self._parser.feed_data
 

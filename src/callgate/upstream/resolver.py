@@ -15,10 +15,10 @@ Address = tuple[int, Any]
 
 
 class Resolver:
-    """Looks hosts up, each once at a time, or twice if that is late; belongs to one event loop.
+    """Looks hosts up, each once at a time, or twice if that is slow; belongs to one event loop.
 
-    The event loop has a few threads for this. Were each call to look up by itself, those to a host
-    whose name servers are silent would take them all, and the other hosts could not be reached.
+    The event loop has only a few threads for this. If every call did its own look-up, calls to a
+    host whose name servers are silent would occupy them all, and no other host could be reached.
     """
 
     __slots__ = ("_asked",)

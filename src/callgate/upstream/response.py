@@ -101,10 +101,10 @@ class Response:
                 await connection.wait()
 
     async def pour(self, sink: Callable[[bytes], bool]) -> None:
-        """Give the pieces of the body to `sink`, each in the callback in which it arrives.
+        """Pass the pieces of the body to `sink`, each in the callback in which it arrives.
 
-        No task has to be woken for them. It ends when `sink`, which must not raise, gives False, or
-        when there is anything else to tell: what that is, `receive` says.
+        No task has to be woken for them. Returns once `sink`, which must not raise, returns False,
+        or when there is anything else to report, which `receive` then does.
         """
         connection = self._connection
         if (
@@ -120,17 +120,17 @@ class Response:
                 connection.sink = None
 
     def answering(self) -> None:
-        """The first piece of a streamed answer was among the bytes: it is no longer waited for."""
+        """Call when the bytes have included a streamed answer's first piece: ends its timeout."""
         if self._connection is not None:
             self._connection.answering()
 
     def ending(self, seconds: float) -> None:
-        """The answer is whole: no longer silence than this is waited for from now on."""
+        """Call when the answer is complete: from now on wait for at most so much silence."""
         if self._connection is not None:
             self._connection.ending(seconds)
 
     def close(self) -> None:
-        """Be done with the response; harmless when repeated.
+        """Close the response; harmless when repeated.
 
         A connection whose response has fully arrived is kept for the next request; any other is
         closed at once.
@@ -141,7 +141,7 @@ class Response:
             connection.finish()
 
     def release(self) -> None:
-        """Be done with a response whose content is known to have ended, instead of `close()`.
+        """Close a response whose content is known to have ended; use instead of `close()`.
 
         The framing that ends the body often comes in a packet of its own; the connection is kept
         if that happens within 250 ms, and closed otherwise.

@@ -1,4 +1,4 @@
-"""What the operator sets about upstream connections."""
+"""The operator's settings of upstream connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam between the engine and the upstream client: `Client` is one, a recording is another."""
+"""The interface between the engine and the upstream client, or a recording in its place."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ class UpstreamResponse(Protocol):
         ...
 
     async def pour(self, sink: Callable[[bytes], bool]) -> None:
-        """Give the next pieces to `sink` as they arrive, for as long as it takes more."""
+        """Pass the next pieces to `sink` as they arrive, for as long as it takes more."""
         ...
 
     def answering(self) -> None:
-        """The first piece of a streamed answer was among the bytes."""
+        """Call when the bytes have included the first piece of a streamed answer."""
         ...
 
     def ending(self, seconds: float) -> None:
-        """The answer is whole: no longer silence than this is waited for from now on."""
+        """Call when the answer is complete: from now on wait for at most so much silence."""
         ...
 
     def close(self) -> None:
-        """Be done with the response."""
+        """Close the response; harmless when repeated."""
         ...
 
     def release(self) -> None:
-        """Be done with a response whose content is known to have ended."""
+        """Close a response whose content is known to have ended."""
         ...
 
 
