@@ -209,6 +209,25 @@ def test_an_absent_field_is_named(body: bytes, path: str, name: str | None) -> N
     assert error.errors == (error.message.removeprefix("Invalid request: "),)
 
 
+@pytest.mark.parametrize(
+    ("asked", "fix"),
+    [
+        ({"tools": [{"name": "f", "input_schema": {"type": "object"}}]}, "into `function`"),
+        ({"tools": [{"type": "function", "name": "f", "parameters": {}}]}, "into `function`"),
+        ({"tool_choice": {"type": "function", "name": "f"}}, '"function": {"name": "…"}'),
+        ({"response_format": {"type": "json_schema", "schema": {}}}, "into `json_schema`"),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "Give a name"),
+        ({"messages": [{"content": "x"}]}, "Add the field named in `param`."),
+    ],
+)
+def test_who_writes_another_apis_form_is_told_how_it_is_here(
+    asked: dict[str, Any], fix: str
+) -> None:
+    error = refusal(chat(**asked))
+    assert error.kind.type == "missing_field"
+    assert fix in error.fix
+
+
 ROLES = "'assistant', 'developer', 'function', 'system', 'tool', 'user'"
 
 INVALID = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -48,6 +49,20 @@ _CONFIG_FIELDS = ", ".join(sorted(FallbackConfig.__struct_fields__))
 _MODALITIES: Mapping[str, str] = MappingProxyType(
     {"image_url": "image", "input_audio": "audio", "file": "file"}
 )
+_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "tools[].function": "Put a function's `name`, `description` and `parameters` into "
+        "`function`, which is where Chat Completions has them.",
+        "tool_choice.function": "Name the tool as in "
+        '`{"type": "function", "function": {"name": "…"}}`.',
+        "response_format.json_schema": "Put the schema into `json_schema`, as in "
+        '`{"type": "json_schema", "json_schema": {"name": "…", "schema": {…}}}`.',
+        "response_format.json_schema.name": "Give a name beside the schema, as in "
+        '`{"type": "json_schema", "json_schema": {"name": "…", "schema": {…}}}`.',
+    }
+)
+"""What to do about absent fields that other APIs do not have: Anthropic's, OpenAI's Responses."""
+_PLACE = re.compile(r"\[\d+\]")
 
 
 def parse_chat(body: bytes) -> ChatRequest:
@@ -285,6 +300,7 @@ def _refusal(faults: Sequence[Fault], *, complete: bool = True) -> GatewayError:
         f"Invalid request: {first}",
         param=first.path or None,
         errors=_told(ordered, complete=complete),
+        fix=_FORMS.get(_PLACE.sub("[]", first.path)) if first.missing else None,
     )
 
 

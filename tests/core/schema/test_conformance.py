@@ -89,6 +89,11 @@ def test_an_invalid_schema_is_refused_by_the_path_in_it(schema: Any, path: str) 
     assert error.errors[0].startswith(f"{PATH}.{path}: ")
 
 
+def test_what_is_no_schema_is_called_that() -> None:
+    error = refused({"properties": {"city": "string"}})
+    assert error.errors == (f"{PATH}.properties.city: expected a schema: an object, true or false",)
+
+
 @pytest.mark.parametrize("name", ["objekt", "any", "String", ["string", "nil"], 5, None, []])
 @pytest.mark.parametrize("draft", [{}, {"$schema": "http://json-schema.org/draft-04/schema#"}])
 def test_who_misspells_a_type_is_told_which_there_are(name: object, draft: dict[str, Any]) -> None:

@@ -39,6 +39,7 @@ _TYPES = (
     "these"
 )
 """In place of the metaschema's words about `type`, which say that no schema in its `anyOf` fits."""
+_NO_SCHEMA = 'is not of types "boolean", "object"'
 _DRAFTS: Mapping[str, str] = MappingProxyType(
     {
         "http://json-schema.org/draft-04/schema": "Draft4Validator",
@@ -152,6 +153,8 @@ def _compiled(schema: Json, path: str) -> Any:
         words = str(getattr(error, "message", error)).partition("\n")[0][:300]
         if steps and steps[-1] == "type" and "'anyOf'" in words:
             words = _TYPES
+        elif words.endswith(_NO_SCHEMA):
+            words = "expected a schema: an object, true or false"
         if steps and steps[-1] in ("pattern", "patternProperties") and _is_sound(build):
             raise GatewayError(
                 "unsupported_field",
