@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from callgate.core.validate import parse_chat
+from callgate.providers.azure import Azure
 from callgate.providers.openai.dialect import OpenAI
 from callgate.providers.registry import DIALECTS, VENDORS, dialect_of
 from callgate.providers.responses.dialect import Responses
@@ -66,6 +67,24 @@ def test_models_that_chat_completions_does_not_have_go_to_responses(model: str) 
 
 def test_a_field_of_the_responses_api_alone_goes_there_beside_functions() -> None:
     assert chosen("gpt-5.4", tools=[WEATHER], reasoning={"summary": "auto"}) is Responses
+
+
+@pytest.mark.parametrize(
+    ("vendor", "upstream", "name", "api"),
+    [
+        ("azure", "our-own", "gpt-6-astra", Responses),
+        ("azure", "gpt-6-astra", "our-own", Responses),
+        ("azure", "our-own", "our-own", Azure),
+        ("openai", "gpt-4.1", "gpt-6-astra", OpenAI),
+    ],
+)
+def test_azures_deployments_may_have_any_name(
+    vendor: str, upstream: str, name: str, api: type
+) -> None:
+    target = target_of(replace(VENDORS[vendor], responses=True), upstream_model=upstream)
+    target = target.replace(model=replace(target.model, name=name))
+    body = {"model": "m", "messages": HELLO, "tools": [WEATHER]}
+    assert type(dialect_of(parse_chat(json.dumps(body).encode()), target)) is api
 
 
 @pytest.mark.parametrize("vendor", sorted(VENDORS))

@@ -258,6 +258,9 @@ def dialect_of(request: ChatRequest, target: Target) -> Dialect:
     """The dialect in which this request is put to the target."""
     deployment = target.deployment
     vendor = deployment.vendor
-    if vendor.responses and needs_responses(request.body, deployment.upstream_model):
-        return _responses
+    if vendor.responses:
+        names = (deployment.upstream_model, target.model.name)  # Azure's own may be any
+        for name in names if vendor.dialect == "azure" else names[:1]:
+            if needs_responses(request.body, name):
+                return _responses
     return DIALECTS[vendor.dialect]

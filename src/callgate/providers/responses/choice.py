@@ -32,22 +32,25 @@ functions, None for one that is left out; no set where it does not have the mode
 """
 
 
-def needs_responses(body: ChatBody, upstream_model: str) -> bool:
-    """Whether Chat Completions would refuse the request, but the Responses API would not."""
-    row = _row(upstream_model)
+def needs_responses(body: ChatBody, model: str) -> bool:
+    """Whether Chat Completions would refuse the request, but the Responses API would not.
+
+    `model` is OpenAI's id of it.
+    """
+    row = _row(model)
     if row is None:
         return False
     efforts = row[0]
     if efforts is None:
         return True
-    if not any(tool.type == "function" for tool in body.tools or ()):
+    if not body.tools or not any(tool.type == "function" for tool in body.tools):
         return False
     return body.reasoning is not None or body.reasoning_effort not in efforts
 
 
 @lru_cache(maxsize=1024)
-def _row(upstream_model: str) -> tuple[_Efforts | None] | None:
-    name = upstream_model.lower()
+def _row(model: str) -> tuple[_Efforts | None] | None:
+    name = model.lower()
     for pattern, efforts in _ROWS:
         if pattern.search(name):
             return (efforts,)
