@@ -147,6 +147,7 @@ def test_tools_that_openai_wants_asked_for_elsewhere_are_a_field_it_does_not_tak
     assert refused.param == "reasoning_effort"
     assert NO_TOOLS in refused.message
     assert "none" in refused.fix
+    assert "`responses`" in refused.fix
     assert reaction(refused).elsewhere  # Bedrock and OpenRouter give the same model tools
 
 

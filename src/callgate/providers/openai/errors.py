@@ -143,7 +143,8 @@ _WORDINGS = tuple(
 _FIXES: Mapping[str, str] = MappingProxyType(
     {
         "unsupported_field": "Set `reasoning_effort` to `none` where the model takes that; else "
-        "choose another model, or have this one served by a provider that gives it tools.",
+        "choose another model. The operator can have it asked by OpenAI's Responses API "
+        "(`responses` of the provider), or served by a provider that gives it tools.",
     }
 )
 
