@@ -56,7 +56,7 @@ def test_a_model_that_honours_everything_takes_the_request() -> None:
         (parse_chat(parts({"type": "text", "text": "a"},
                           {"type": "image_url", "image_url": "https://x/y.png"})),
          model(input_modalities=("text",)), "unsupported_field", "messages[0].content[1]",
-         "the model 'm' does not take image input"),
+         "the model 'm' does not accept image input"),
     ],
 )  # fmt: skip
 def test_what_a_model_cannot_honour_is_named(

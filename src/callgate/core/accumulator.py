@@ -1,4 +1,4 @@
-"""A streamed answer as a whole one, and a whole one as a stream of a few chunks."""
+"""Turns a streamed answer into a whole one, and a whole one into a few chunks."""
 
 from __future__ import annotations
 

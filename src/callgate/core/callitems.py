@@ -1,7 +1,7 @@
-"""Calls and their results as items of their own in `messages`, as clients of AssemblyAI's LLM
-Gateway wrote them at first: https://www.assemblyai.com/docs/llm-gateway/tool-calling
+"""Calls and their results as items of their own in `messages`: the original form of AssemblyAI's
+LLM Gateway, https://www.assemblyai.com/docs/llm-gateway/tool-calling
 
-They become the assistant's `tool_calls` and `tool` messages, by which they are known today.
+They are turned into the assistant's `tool_calls` and `tool` messages, which are the usual form.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _PATH = re.compile(
 
 
 class Origin(NamedTuple):
-    """A place in the caller's own list; `id_name` is what its item calls the call's id, if it is
-    one.
+    """A place in the caller's own list; `id_name` is the item's own name for the call's id, empty
+    if the entry is an ordinary message.
     """
 
     at: int
@@ -35,13 +35,13 @@ class Origin(NamedTuple):
 
 
 class Turned(NamedTuple):
-    """A request with messages in place of items, and what each of them was made of."""
+    """A request whose items have become messages, and where each message came from."""
 
     body: bytes
     origins: Sequence[Sequence[Origin]]
 
     def renamed(self, error: GatewayError) -> GatewayError:
-        """The error with the paths of the caller's own items in place of the messages'."""
+        """The error, with the messages' paths replaced by those of the caller's own items."""
         error.message = self._own(error.message)
         error.args = (error.message,)
         error.param = None if error.param is None else self._own(error.param)
@@ -65,7 +65,7 @@ class Turned(NamedTuple):
 
 
 def without_items(body: bytes) -> Turned | None:
-    """The request with messages in their place; None where it has no such item, or is not sound."""
+    """The request with messages in place of items; None if it has no items or is malformed."""
     if body.find(_MARK) < 0:
         return None
     try:
@@ -76,7 +76,7 @@ def without_items(body: bytes) -> Turned | None:
         made, origins = _messages(messages)
         return Turned(_encode({**request, "messages": made}), origins)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-        return None  # what is wrong is told of the request as it came
+        return None  # mistakes are reported on the original request
 
 
 def _is_item(message: object) -> bool:
@@ -88,7 +88,7 @@ def _is_item(message: object) -> bool:
 
 
 def _messages(items: list[Any]) -> tuple[list[Any], list[list[Origin]]]:
-    """Calls in a row are one turn of the assistant, as they are answered together."""
+    """Turn items into messages; consecutive calls are one turn, as they are answered together."""
     made: list[Any] = []
     origins: list[list[Origin]] = []
     calls: list[Item] | None = None

@@ -1,4 +1,4 @@
-"""Which names can be called here, and what to say of those that cannot."""
+"""Which models can be called here, and what to say about those that cannot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from callgate.errors import GatewayError
 
 
 class Directory:
-    """The models of one gateway by name. `served` is what callers may use, `absent` what not."""
+    """The models of one gateway by name: those `served`, and known ones that are `absent`."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A record as it is booked: its JSON, and of it what lists, totals and metrics need.
+"""A record as it is shipped: its JSON, and the parts that lists, totals and metrics need.
 
 It is decoded once for all of them, and as little of it as they need: to decode a whole record costs
 more than to store it.

@@ -27,7 +27,7 @@ def absent(path: str) -> Fault:
 
 
 class Full(Exception):  # noqa: N818 - a signal
-    """As much has been found as will be told."""
+    """As many faults have been found as will be reported."""
 
 
 class Findings:

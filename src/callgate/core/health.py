@@ -63,7 +63,7 @@ class Health:
         return now < self._resting
 
     def refuses(self, now: float) -> bool:
-        """Whether it has turned the operator away lately: it is asked after the others."""
+        """Whether it has refused the operator recently: it is then asked after the others."""
         return now < self._refused
 
     def back_in(self, now: float) -> float:
@@ -73,7 +73,7 @@ class Health:
         return max(0.0, self._resting - now, due - now)
 
     def begin(self, now: float) -> bool:
-        """A request goes there; whether it is the one probe of a half-open circuit."""
+        """Count a request that is sent there; whether it is the probe of a half-open circuit."""
         self.outstanding += 1
         if self._opened is None or self.circuit(now) != "half-open" or not self._lacks_probe(now):
             return False
@@ -81,7 +81,7 @@ class Health:
         return True
 
     def end(self, *, probe: bool = False) -> None:
-        """The request is over, however; `probe` is what `begin` said of it.
+        """The request is over, whatever its outcome; `probe` is what `begin` returned.
 
         A request from before the circuit opened may end within the probe, and must not let another
         one through.
@@ -103,13 +103,13 @@ class Health:
         return closed
 
     def pace(self, *, stream: bool) -> Pace:
-        """How long its answers take; kept from the first time on that this is asked."""
+        """How long its answers take; recorded from the first call of this on."""
         if self.paces is None:
             self.paces = Pace(), Pace()
         return self.paces[stream]
 
     def failed(self, now: float) -> bool:
-        """It failed by its own fault; whether that has opened the circuit."""
+        """Count a failure of its own; whether that has opened the circuit."""
         self._count(now, failures=1)
         if self._opened is not None:  # the probe failed, or a request from before it opened
             self._opened = now
@@ -124,11 +124,11 @@ class Health:
         return False
 
     def rest(self, now: float, seconds: float) -> None:
-        """It asked to be left alone for so long."""
+        """It asked not to be called for so many seconds."""
         self._resting = max(self._resting, now + seconds)
 
     def refused(self, now: float, seconds: float) -> None:
-        """It turned the operator away, for a key, an account or a model; that counts so long."""
+        """It refused the operator's key, account or model; remembered for so many seconds."""
         self._refused = now + seconds
 
     def _lacks_probe(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""What callers get: answers, chunks and errors as JSON, in the contract's shapes.
+"""What callers receive: answers, chunks and errors as JSON, in the contract's shapes.
 
 An answer is the union of OpenAI's chat completion
 (https://platform.openai.com/docs/api-reference/chat/object) and of AssemblyAI's
@@ -20,7 +20,7 @@ from callgate.core.response import ChatResponse
 from callgate.errors import GatewayError
 
 DOCS_PATH = "/errors/"
-"""Where a gateway serves what it has to say about a type of error."""
+"""The path under which a gateway explains each type of error."""
 
 _json: Final = msgspec.json.Encoder().encode
 
@@ -72,7 +72,7 @@ def response_json(
 
 
 def chunk_head(*, request_id: str, model: str, id: str, created: int) -> bytes:  # noqa: A002
-    """What all chunks of one stream begin with, up to their choices; encoded once."""
+    """The beginning that all chunks of one stream share, up to `choices`; encoded once."""
     fields = {
         "id": id,
         "object": "chat.completion.chunk",

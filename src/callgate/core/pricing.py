@@ -52,8 +52,8 @@ def cost(usage: Usage, price: Price) -> float:
 def charged(target: Target, usage: Usage, price: Price | None) -> float | None:
     """US dollars that this usage of a target costs, None where that is not known.
 
-    What the provider says that it has charged is the truth, unless the operator has a price of his
-    own for the model.
+    What the provider says that it has charged is the truth, unless the operator has set a price
+    for the model.
     """
     bill = target.deployment.vendor.bill
     if bill and usage.extra is not None and target.model.price is None:

@@ -1,4 +1,4 @@
-"""What counters say of what was asked of them, and what they are told afterwards."""
+"""The results of reservations, and their later corrections."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from callgate.core.value import Value
 
 
 class ChatRequest(Value):
-    """A validated request, beside the untouched original that every attempt encodes from.
+    """A validated request, with the untouched original that every attempt encodes from.
 
     `raw` maps each top-level field to its bytes as received; `unknown` lists the paths of fields
     that have no meaning here (they pass to an OpenAI-dialect upstream and are refused elsewhere);
@@ -37,7 +37,7 @@ class ChatRequest(Value):
 
     @property
     def has_answer(self) -> bool:
-        """Whether an earlier answer stands among the messages."""
+        """Whether the messages contain an earlier answer."""
         return "assistant" in [message.role for message in self.messages]
 
     @property

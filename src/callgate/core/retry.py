@@ -19,7 +19,7 @@ Action = Literal["retry", "next", "stop"]
 
 
 class Reaction(NamedTuple):
-    """What may follow a failure: `again`, the same target; `elsewhere`, another one.
+    """What may follow a failure. `again`: retry the same target; `elsewhere`: try another one.
 
     `last`: the same target only where no other remains. `blames`: it is the provider that failed,
     so its circuit breaker counts it. `refuses`: it turns away whoever comes with these credentials
@@ -39,9 +39,9 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "upstream_unreachable": Reaction(again=True, elsewhere=True, blames=True),
         "upstream_cut": Reaction(again=True, elsewhere=True, blames=True),
         "bad_upstream_reply": Reaction(again=True, elsewhere=True, blames=True),
-        # The same model would most likely say the same again, at the same price.
+        # The same model would most likely give the same answer again, at the same price.
         "unrepairable_json": Reaction(again=False, elsewhere=True),
-        # Who was silent once is not asked again while anybody else can be.
+        # A target that was silent once is not asked again as long as there is another.
         "upstream_timeout": Reaction(again=False, elsewhere=True, blames=True),
         "provider_rate_limited": Reaction(again=True, elsewhere=True, last=True),
         "circuit_open": Reaction(again=False, elsewhere=True),
@@ -57,7 +57,7 @@ REACTIONS: Mapping[str, Reaction] = MappingProxyType(
         "answer_diverged": Reaction(again=False, elsewhere=True),
     }
 )
-"""By error type; whatever is not here ends the request."""
+"""By error type; an error that is not listed ends the request."""
 
 _ENDS = Reaction(again=False, elsewhere=False)
 

@@ -1,4 +1,4 @@
-"""In which order the deployments of a model are tried."""
+"""The order in which the deployments of a model are tried."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def order(
     now: float,
     chance: Callable[[], float],
 ) -> list[Deployment]:
-    """The available deployments, the one to ask first in front; none where all are out.
+    """The available deployments, the first one to ask in front; empty if none is available.
 
     The first is the better of two drawn by weight ("power of two choices"): the one with fewer
     requests outstanding, each counted by the latency that was seen. Those that have refused lately
@@ -33,7 +33,7 @@ def order(
 
 
 def draw(deployments: Sequence[Deployment], chance: float) -> Deployment:
-    """One deployment, each as often as its weight has it; `chance` is in [0, 1)."""
+    """A deployment drawn with probability proportional to its weight; `chance` is in [0, 1)."""
     left = chance * sum(one.weight for one in deployments)
     for deployment in deployments:
         left -= deployment.weight
@@ -43,7 +43,7 @@ def draw(deployments: Sequence[Deployment], chance: float) -> Deployment:
 
 
 def _is_better(one: Health, other: Health) -> bool:
-    """Less to do, each request counted by the latency seen, if it has been seen of both."""
+    """Compares load: outstanding requests, times the observed latency if both have one."""
     known = one.latency > 0 < other.latency
     ours = (one.outstanding + 1) * (one.latency if known else 1.0)
     return ours < (other.outstanding + 1) * (other.latency if known else 1.0)

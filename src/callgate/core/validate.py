@@ -113,7 +113,7 @@ def prompt_bytes(request: ChatRequest) -> Raw:
 
 
 def parameters(request: ChatRequest) -> dict[str, Raw]:
-    """Every top-level field as received, but for what was asked."""
+    """Every top-level field as received, except those that hold the prompt."""
     fields = dict(request.raw)
     for name in _ASKED:
         fields.pop(name, None)
@@ -121,11 +121,10 @@ def parameters(request: ChatRequest) -> dict[str, Raw]:
 
 
 def output_limit(request: ChatRequest, most: int, thoughts: int = 0) -> int:
-    """The most tokens the answer may have: 1000 where the caller says nothing.
+    """The most tokens the answer may have: 1000 if the caller does not say.
 
-    `most` is the model's own maximum, 0 where it is unknown; the default stays within it.
-    `thoughts` is what the thinking that the caller asks for may take: providers count it in, so the
-    default leaves room for it.
+    `most` is the model's own maximum, 0 if unknown; the default stays within it. `thoughts` is how
+    many tokens the requested thinking may take: providers include it, so the default leaves room.
     """
     body = request.body
     room = DEFAULT_MAX_TOKENS + thoughts
@@ -133,7 +132,7 @@ def output_limit(request: ChatRequest, most: int, thoughts: int = 0) -> int:
 
 
 def thoughts_of(body: ChatBody) -> int:
-    """Tokens that the thinking may take that the request asks for; 0 where it asks for none."""
+    """How many tokens the requested thinking may take; 0 if none is requested."""
     if body.reasoning_effort is not None:
         return ROOM.get(body.reasoning_effort, 0)
     given = body.thinking or body.reasoning
@@ -146,10 +145,10 @@ def thoughts_of(body: ChatBody) -> int:
 
 
 def check_model(request: ChatRequest, model: Model) -> None:
-    """Whether the model can honour the request.
+    """Check that the model can honour the request.
 
-    Raises GatewayError `invalid_field` for more tokens than it gives, `unsupported_field` for a
-    parameter or a kind of input that it does not take; `errors` lists all of both.
+    Raises GatewayError `invalid_field` for more tokens than it can produce, `unsupported_field` for
+    a parameter or a kind of input that it does not support; `errors` lists all of both.
     """
     body, most, supported = request.body, model.max_output_tokens, model.supported_parameters
     faults: list[Fault] = []
@@ -200,7 +199,7 @@ def _unsupported_parts(request: ChatRequest, model: Model) -> list[Fault]:
             for number, part in enumerate(message.content):
                 modality = _MODALITIES.get(part.type)
                 if modality is not None and modality not in model.input_modalities:
-                    words = f"the model '{model.name}' does not take {modality} input"
+                    words = f"the model '{model.name}' does not accept {modality} input"
                     faults.append(Fault(f"messages[{index}].content[{number}]", words))
     return faults
 
@@ -211,7 +210,7 @@ def _check_depth(body: bytes, most: int = json_body.MAX_DEPTH) -> None:
 
 
 def _repair(body: bytes, raw: Mapping[str, Raw]) -> tuple[ChatBody, tuple[str, ...]]:
-    """Decode without the unknown fields, whose paths it gives, or raise what is wrong."""
+    """Decode without the unknown fields, whose paths are returned too; raises all mistakes."""
     strange = [name for name in raw if name not in _ORDER]
     if 0 < len(strange) <= MAX_STRANGE:
         try:
@@ -236,13 +235,13 @@ def _repair_all(body: bytes) -> tuple[ChatBody, tuple[str, ...]]:
         raise _refusal(faults + _further(known, faults), complete=report.complete)
     try:
         chat = msgspec.convert(known, ChatBody)
-    except msgspec.ValidationError as error:  # the walk has overlooked something
+    except msgspec.ValidationError as error:  # `inspect` has missed something
         raise _refusal([Fault("", str(error))]) from None
     return chat, tuple(path for path in report.unknown if value_at(value, path) is not None)
 
 
 def _further(value: dict[str, object], faults: Sequence[Fault]) -> list[Fault]:
-    """What the rules find in a body but for its faulty fields and messages."""
+    """What the rules find in the rest of a body that has faulty fields or messages."""
     paths = [fault.path for fault in faults]
     if len(paths) > MAX_TOLD:
         return []
@@ -263,12 +262,12 @@ def _further(value: dict[str, object], faults: Sequence[Fault]) -> list[Fault]:
 
 
 def _within(paths: Iterable[str]) -> list[str]:
-    """The paths that lead into messages, from there on."""
+    """Those of the paths that lead into messages, relative to these."""
     return [path.removeprefix("messages") for path in paths if path.startswith("messages[")]
 
 
 def _sound(message: object) -> Message:
-    """A message whose faulty fields were left out, or one that says nothing wrong in its place."""
+    """A message without its faulty fields, or a harmless one in its place."""
     try:
         return msgspec.convert(message, Message)
     except msgspec.ValidationError:
@@ -276,7 +275,7 @@ def _sound(message: object) -> Message:
 
 
 def _check_own(unknown: Sequence[str]) -> None:
-    """Refuse an unknown field of an object that nobody but Callgate reads."""
+    """Refuse an unknown field of an object that only Callgate reads."""
     faults = [
         Fault(path, f"unknown field; there are {_CONFIG_FIELDS}")
         for path in unknown
@@ -287,7 +286,7 @@ def _check_own(unknown: Sequence[str]) -> None:
 
 
 def _with_types(unknown: tuple[str, ...], types: Sequence[str]) -> tuple[str, ...]:
-    """Unknown fields and types; what belongs to an object of unknown type goes without saying."""
+    """Unknown fields and types, without the fields of objects whose type is unknown."""
     within = tuple(path.removesuffix("type") for path in types)
     return (*(path for path in unknown if not path.startswith(within)), *types)
 

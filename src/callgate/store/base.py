@@ -1,4 +1,4 @@
-"""What the rooms above ask of a store: operations, so that atomicity is the back-end's business.
+"""What the rooms above ask of a store: whole operations, so that each back-end makes them atomic.
 
 `Keys` and `RequestLog` block and are called from threads or from processes that serve nobody;
 `Counters` is awaited in the hot path. `tests/store/conformance` defines each for every back-end.
@@ -29,11 +29,11 @@ class StoreError(Exception):
 
 
 class StoreAwayError(StoreError):
-    """The store's server cannot be reached just now, or its file be opened."""
+    """The store's server cannot be reached at the moment, or its file cannot be opened."""
 
 
 class StoreUnfitError(StoreError):
-    """The store is a standby's, or of a newer version: no reason to end what has begun with it."""
+    """The store is a standby or has a newer schema; processes that already use it keep running."""
 
 
 class Key(Struct, frozen=True, kw_only=True):
@@ -43,11 +43,10 @@ class Key(Struct, frozen=True, kw_only=True):
     `models` lists what it may use (None: everything); `limits` overrides a model's `rate_limit`;
     `allowance` are limits of its own on tokens and money;
     `capture` says whether payloads are kept, in place of the configuration (None: as that says).
-    `revoked` is from when on it is refused, or, below zero, minus when it was refused at once: that
-    holds whatever the clock of a gateway says.
-    `unreadable` is no part of what is stored: it says what of it this version of Callgate does not
-    understand, as a newer one may have written it. Such a key is refused, since nobody knows what
-    it may do; its other fields that can be changed are not filled in.
+    `revoked` is when it begins to be refused or, if negative, minus the time at which it was
+    revoked at once: that holds whatever a gateway's clock says. `unreadable` is not stored: it says
+    what this version of Callgate does not understand, because a newer one wrote it. Such a key is
+    refused, since what it may do is unknown, and its other changeable fields are not filled in.
     """
 
     id: str
@@ -66,7 +65,7 @@ class Key(Struct, frozen=True, kw_only=True):
     unreadable: str = ""
 
     def dead_at(self) -> int | None:
-        """The instant from which the key is refused, if any; below zero: whatever the time is."""
+        """The instant from which the key is refused, if any; negative: at any time."""
         return min(self._ends(), default=None)
 
     def ends(self) -> int | None:
@@ -79,7 +78,7 @@ class Key(Struct, frozen=True, kw_only=True):
 
 
 CHANGEABLE = ("name", "expires", "models", "limits", "capture", "allowance")
-"""The fields of a key that can be changed: what it may do, not which key it is and whose."""
+"""The fields of a key that can be changed: what it may do, not which key it is or whose."""
 
 
 class Keys(Protocol):
@@ -88,7 +87,7 @@ class Keys(Protocol):
     def version(self) -> int:
         """A number that changes with every change of a key or an override; cheap to ask.
 
-        Two histories of changes never come to the same one, such as that of a restored backup.
+        Different histories never lead to the same number, even if a backup is restored.
         """
         ...
 
@@ -101,31 +100,31 @@ class Keys(Protocol):
         ...
 
     def add(self, key: Key) -> None:
-        """Keep a new key. Raises ValueError where its id or digest is taken."""
+        """Store a new key. Raises ValueError if its id or digest is taken."""
         ...
 
     def add_first(self, key: Key) -> bool:
-        """Keep a key if there is none yet; whether it is kept. Of several at once, one is."""
+        """Store a key if there is none yet; whether it was. Of concurrent calls one succeeds."""
         ...
 
     def revoke(self, key_id: str, at: int) -> bool:
-        """Refuse the key from `at` on, unless it ends earlier; False where there is none.
+        """Refuse the key from `at` on, unless it ends earlier; False if there is no such key.
 
-        Below zero, `at` is minus the present time, and the key refused at once.
+        A negative `at` is minus the present time, and the key is refused at once.
         """
         ...
 
     def change(self, key_id: str, edit: Callable[[Key], Key]) -> Key | None:
-        """Put what `edit` makes of the key in its place, in one step; None where there is none.
+        """Replace the key by what `edit` makes of it, atomically; None if there is no such key.
 
-        Only `CHANGEABLE` fields are taken from it. What `edit` raises leaves the key as it was.
-        Returns the key as it is then. Raises StoreError where it is `unreadable`.
+        Only `CHANGEABLE` fields are taken from it. If `edit` raises, the key stays as it was.
+        Returns the key as changed. Raises StoreError if it is `unreadable`.
         """
         ...
 
 
 class Overrides(Protocol):
-    """What operators have set of models and accounts. A change of any changes `Keys.version`."""
+    """Operators' settings of models and accounts. Any change also changes `Keys.version`."""
 
     def all(self) -> Sequence[Override]:
         """Every override, ordered by kind and name."""
@@ -134,10 +133,9 @@ class Overrides(Protocol):
     def change(
         self, kind: Kind, name: str, edit: Callable[[Sequence[Override]], str | None], at: int
     ) -> None:
-        """Set what `edit` makes of all there are as the settings of this one, in one step.
+        """Set the override to what `edit` returns, given all present ones, atomically.
 
-        None takes the override away. What `edit` raises leaves everything as it was. `at` is Unix
-        milliseconds.
+        None removes the override. If `edit` raises, nothing changes. `at` is Unix milliseconds.
         """
         ...
 
@@ -148,10 +146,10 @@ class Query(Struct, frozen=True, kw_only=True):
     `status` is one code (404) or a class (4 for 4xx); `failed` leaves out what went well; `since`
     is included, `until` is not.
 
-    The rest is not in the columns: all records that match otherwise are read for it, and a store
-    leaves out most that do not match in this, not all. `holding` is what the JSON of a record
-    holds, byte for byte; `min_us` and `min_cost` what it took and cost (US dollars) at least. No
-    tally looks at these.
+    The remaining filters have no columns: every record that matches otherwise is read for them, and
+    a store leaves out most of those that do not match, but not all. `holding` is contained in the
+    record's JSON, byte for byte; `min_us` and `min_cost` (US dollars) are the least time and cost.
+    Tallies ignore these.
     """
 
     account: str | None = None
@@ -169,11 +167,11 @@ class Query(Struct, frozen=True, kw_only=True):
     limit: int = 50
 
     def searches(self) -> bool:
-        """Whether the records themselves are read to tell which match."""
+        """Whether the records themselves have to be read to find those that match."""
         return bool(self.holding) or self.min_us is not None or self.min_cost is not None
 
     def reached_by(self, record: Record) -> bool:
-        """Whether a record took as long and cost as much as is asked for."""
+        """Whether a record took and cost at least as much as asked for."""
         if self.min_us is not None and record.total_us < self.min_us:
             return False
         return self.min_cost is None or (record.cost_usd or 0.0) >= self.min_cost
@@ -294,9 +292,9 @@ class Store(NamedTuple):
 
 
 class Caution(NamedTuple):
-    """What may make limits inexact without anybody's noticing, and what to do about it.
+    """Something that may silently make limits inexact, and what to do about it.
 
-    Both for the operator, without secrets.
+    Both texts are for the operator and hold no secret.
     """
 
     what: str
@@ -306,18 +304,18 @@ class Caution(NamedTuple):
 class Counters(Protocol):
     """What an account has used, in windows of 60 seconds and in days and months of UTC.
 
-    The window of requests to a model is the counter of that model's name. `trouble` says why
-    counting is not exact just now, None where it is; `outages` how often it ceased to be.
+    The counter with a model's name is the window of requests to that model. `trouble` says why
+    counting is not exact at the moment, None if it is; `outages` counts how often that happened.
     """
 
     @property
     def caution(self) -> Caution | None:
-        """What may make counting inexact unnoticed, if anything does."""
+        """What may silently make counting inexact, if anything."""
         ...
 
     @property
     def outages(self) -> int:
-        """How often the others could no longer be asked, since the process began."""
+        """How often the shared counters were lost since the process started."""
         ...
 
     @property
@@ -334,7 +332,7 @@ class Counters(Protocol):
         ...
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
-        """Take all of these or none, in one step. Each draw names a counter of its own."""
+        """Take all of these or none, atomically. Each draw names a different counter."""
         ...
 
     async def levels(self, account: str, draws: Sequence[Draw], now: float) -> Sequence[Level]:
@@ -351,8 +349,8 @@ class Counters(Protocol):
     ) -> None:
         """Correct what was drawn, now that the real amount is known. Never waits, never raises.
 
-        `of` is the grant, which says who counted the draw and so gets the correction; without it,
-        that is where counting is exact.
+        `of` is the grant, which says where the draw was counted and is to be corrected; without it,
+        that is wherever counting is exact.
         """
         ...
 
@@ -367,15 +365,15 @@ class Counters(Protocol):
         *,
         again: bool = False,
     ) -> bool:
-        """Tell a calendar counter what was spent before its birth; False where it knows already.
+        """Add to a calendar counter what was spent before its birth; False if it knows already.
 
-        With `again`, one that knows has counted at least the amount afterwards: that is for all
-        that was spent in the period, also while nobody drew on the counter.
+        With `again`, a counter that knows is raised to at least the amount, which then has to be
+        everything spent in the period, also while nobody drew on the counter.
         """
         ...
 
     async def start(self) -> None:
-        """Get ready within a second or two, in the loop that will serve. Never raises."""
+        """Get ready within a second or two, in the event loop that will serve. Never raises."""
         ...
 
     async def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What servers say when they refuse, and what an operator can do about it. Pure."""
+"""Servers' error messages, and what an operator can do about each. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was last read of the store, in files: for a worker that starts while the store is away."""
+"""What was last read from the store, in files, for a worker that starts while the store is away."""
 
 from __future__ import annotations
 

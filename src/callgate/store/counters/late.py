@@ -1,4 +1,4 @@
-"""Reservations that the server has answered too late: counted there and decided here.
+"""Reservations that the server answered too late: counted there, but decided here.
 
 A request waits for the server only so long; then the process decides by its share, while the
 command is still under way. When the answer comes, one place has been dealt with twice, and this is

@@ -1,4 +1,4 @@
-"""Waiting for others in time that this process itself had.
+"""Timeouts that count only time in which this process itself was running.
 
 A process that does not run, because the machine is busy or stands still, hears nobody; when it runs
 again, its timers are due before it has read what arrived meanwhile. So a wait is counted in slots,

@@ -1,8 +1,8 @@
 """The writing end of a segment: room is made ahead and mapped, so that a line costs no system call.
 
-What is stored to a shared mapping is the operating system's from that moment on, as after write(2):
-it survives the end of the process in any way, and `fdatasync` makes the disk have it. The room is
-allocated before it is mapped, hence a full disk is told as OSError, as it would be for a write.
+Whatever is stored in a shared mapping belongs to the operating system from then on, as after
+write(2): it survives the process however that ends, and `fdatasync` writes it to the disk. Space is
+allocated before it is mapped, so a full disk is an OSError, as it would be for a write.
 """
 
 from __future__ import annotations

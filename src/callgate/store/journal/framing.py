@@ -1,4 +1,4 @@
-"""How a record stands in the journal: one line, whole or told apart.
+"""How a record is framed in the journal: one line, so that a damaged one can be recognised.
 
     cg1 <length, 8 hex digits> <CRC-32, 8 hex digits> <the record's JSON>\\n
 

@@ -1,4 +1,4 @@
-"""Records that the journal could not write, on a full disk say: told, tried again, not given up."""
+"""Records that the journal could not write, on a full disk say: reported and tried again."""
 
 from __future__ import annotations
 

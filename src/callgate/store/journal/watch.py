@@ -1,4 +1,4 @@
-"""Telling of every record once, as it is read from the journal, whatever the store does."""
+"""Passes every record to observers once, as it is read from the journal, store or no store."""
 
 from __future__ import annotations
 
