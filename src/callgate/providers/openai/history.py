@@ -1,22 +1,21 @@
-"""Messages for servers that refuse what they do not know: earlier answers, a new role.
+"""Conversation histories for servers that refuse what they do not know.
 
-Most servers of the dialect pass over fields that mean nothing to them, so that an answer can be
-sent back as it came, whoever gave it. Groq, Mistral and Cerebras refuse the whole request
-instead. They get an answer without what only tells how it came about: reasoning that they have no
-field for, signatures, sources, nulls. What the caller has added by itself stays.
+Most servers of the dialect ignore fields that mean nothing to them, so an answer can be sent back
+as it came, whoever gave it. Groq, Mistral and Cerebras refuse the whole request instead. They get
+an answer without the fields that only describe how it came about: reasoning that they have no
+field for, signatures, sources, nulls. Fields that the caller added stay.
 
-Where a server does not know the role `developer`, OpenAI's newer word for `system`, it gets the
-older one.
+A server that does not know the role `developer`, OpenAI's newer name of `system`, gets the older
+one.
 
-Mistral takes only ids of calls in the form of its own; others are hashed into it, the same each
-time.
+Mistral accepts only call ids of its own form; others are hashed into it, deterministically.
 
-OpenAI refuses some of the nulls that its own SDK writes where an answer is made a dictionary.
+OpenAI refuses some of the nulls that its own SDK writes when it turns an answer into a dictionary.
 
-DeepSeek and Kimi refuse, while they think, earlier calls that no thought led to: clients lose the
-thoughts, and other models have none to tell. They get a blank one there.
+While they think, DeepSeek and Kimi refuse earlier calls without a thought: clients drop the
+thoughts, and other models do not reveal any. They get a blank one.
 
-Mistral's own reasoning came as parts of the content and goes back so:
+Mistral's own reasoning comes as parts of the content, and is sent back likewise:
 https://docs.mistral.ai/capabilities/reasoning/
 """
 
@@ -29,8 +28,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from callgate.core.chat import ChatBody, Json
-from callgate.core.models import Deployment
+from callgate.core.chat import ChatBody, Json, Message
+from callgate.core.models import Deployment, Vendor
 from callgate.core.request import ChatRequest
 
 TOLD: Final = frozenset(
@@ -40,7 +39,7 @@ TOLD: Final = frozenset(
         "reasoning_details", "refusal",
     }
 )  # fmt: skip
-"""What answers carry besides content and tool calls."""
+"""Fields of answers besides content and tool calls."""
 
 _NOT_NULL: Final = ("annotations", "function_call", "tool_calls")
 _NULLS: Final = re.compile(rb'"(?:annotations|function_call|tool_calls)"\s*:\s*null')
@@ -48,14 +47,14 @@ _ABOUT_CALLS: Final = ("extra_content", "index")
 _NULL: Final = Raw(b"null")
 _ALWAYS_THINKS: Final = "magistral"
 _NEVER_THINKS: Final = "deepseek-chat"
-_NO_THOUGHT: Final = " "  # DeepSeek V4 Pro takes no empty one
+_NO_THOUGHT: Final = " "  # DeepSeek V4 Pro refuses an empty one
 _objects: Final = msgspec.json.Decoder(list[dict[str, Raw]]).decode
 _encode: Final = msgspec.json.Encoder().encode
 _SHORT: Final = re.compile(r"[A-Za-z0-9]{9}")
 
 
 def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[str, Any]]:
-    """The messages as the deployment's server takes them."""
+    """The messages in the form that the deployment's server accepts."""
     raw, vendor = request.raw["messages"], deployment.vendor
     strict, renamed = vendor.answer_fields is not None, not vendor.developer
     short = vendor.short_ids
@@ -69,44 +68,48 @@ def sent_back(request: ChatRequest, deployment: Deployment) -> Raw | list[dict[s
     ):
         return raw
     in_parts = vendor.thoughts_in_parts and _thinks(request.body, deployment.upstream_model)
-    taken = vendor.answer_fields or frozenset()
     messages: list[dict[str, Any]] = []
     for sent, message in zip(_objects(raw), request.messages, strict=True):
-        given = sent
-        if renamed and message.role == "developer":
-            messages.append({**given, "role": "system"})
-            continue
+        turn: dict[str, Any] = sent
         if nulls and message.role == "assistant":
-            given = _without_nulls(given)
-        if short and message.role == "tool":
-            messages.append({**given, "tool_call_id": short_id(message.tool_call_id or "")})
-            continue
-        if wanted and message.tool_calls and not message.reasoning_content:
-            messages.append({**given, "reasoning_content": message.reasoning or _NO_THOUGHT})
-            continue
-        if not strict or message.role != "assistant":
-            messages.append(given)
-            continue
-        turn: dict[str, Any] = {
-            name: value
-            for name, value in given.items()
-            if name not in TOLD or (name in taken and value != _NULL)
-        }
-        thought = message.reasoning_content or message.reasoning
-        if thought and in_parts:
-            turn["content"] = _with_thought(thought, given.get("content"))
-        elif message.refusal and not message.content:
-            turn["content"] = message.refusal
-        if message.tool_calls:
-            turn["tool_calls"] = [
-                {name: value for name, value in call.items() if name not in _ABOUT_CALLS}
-                for call in _objects(given["tool_calls"])
-            ]
-            if short:
-                for call, known in zip(turn["tool_calls"], message.tool_calls, strict=True):
-                    call["id"] = short_id(known.id)
+            turn = _without_nulls(sent)
+        if renamed and message.role == "developer":
+            turn = {**turn, "role": "system"}
+        elif short and message.role == "tool":
+            turn = {**turn, "tool_call_id": short_id(message.tool_call_id or "")}
+        elif wanted and message.tool_calls and not message.reasoning_content:
+            turn = {**turn, "reasoning_content": message.reasoning or _NO_THOUGHT}
+        elif strict and message.role == "assistant":
+            turn = _plain_answer(turn, message, vendor, in_parts=in_parts)
         messages.append(turn)
     return messages
+
+
+def _plain_answer(
+    given: dict[str, Any], message: Message, vendor: Vendor, *, in_parts: bool
+) -> dict[str, Any]:
+    """An earlier answer with only the fields that the vendor accepts."""
+    accepted = vendor.answer_fields or frozenset()
+    turn = {
+        name: value
+        for name, value in given.items()
+        if name not in TOLD or (name in accepted and value != _NULL)
+    }
+    thought = message.reasoning_content or message.reasoning
+    if thought and in_parts:
+        turn["content"] = _with_thought(thought, given.get("content"))
+    elif message.refusal and not message.content:
+        turn["content"] = message.refusal
+    if message.tool_calls:
+        calls: list[dict[str, Any]] = [
+            {name: value for name, value in call.items() if name not in _ABOUT_CALLS}
+            for call in _objects(given["tool_calls"])
+        ]
+        if vendor.short_ids:
+            for call, known in zip(calls, message.tool_calls, strict=True):
+                call["id"] = short_id(known.id)
+        turn["tool_calls"] = calls
+    return turn
 
 
 def _without_nulls(turn: dict[str, Raw]) -> dict[str, Raw]:
@@ -117,7 +120,7 @@ def _without_nulls(turn: dict[str, Raw]) -> dict[str, Raw]:
 
 
 def short_id(given: str) -> str:
-    """The id of a call as Mistral takes it."""
+    """A call id in the form that Mistral accepts."""
     if _SHORT.fullmatch(given):
         return given
     return hashlib.sha256(given.encode("utf-8", "replace")).hexdigest()[:9]
