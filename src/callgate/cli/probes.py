@@ -112,7 +112,31 @@ def sqlite_file(config: Config) -> Path | None:
 
 
 def files(config: Config) -> Iterator[Finding]:
-    """Permissions, room on the disk, a folder to write to, and what waits in the journal."""
+    """Permissions, space on the disk, a folder to write to, and what waits in the journal."""
+    folder = config.data_dir
+    yield from _permissions(config)
+    yield _disk(folder)
+    for one in {_existing(folder): None, _existing(config.journal_dir): None}:
+        if not os.access(one, os.W_OK | os.X_OK):
+            yield problem(
+                "data_dir",
+                f"{one} is not a folder that this user can write to",
+                "Run this as the gateway's user, give that user access to the folder, or correct "
+                "`data_dir`.",
+            )
+    try:
+        waiting = backlog(config.journal_dir, time.time())
+    except OSError as error:
+        yield problem(
+            "journal",
+            f"{config.journal_dir} cannot be read: {error.strerror}",
+            "Run this as the gateway's user, or give that user access to the folder.",
+        )
+    else:
+        yield doctor.of_backlog(waiting.bytes, waiting.oldest_age)
+
+
+def _permissions(config: Config) -> Iterator[Finding]:
     folder = config.data_dir
     known = {
         folder: _FOLDER,
@@ -134,32 +158,13 @@ def files(config: Config) -> Iterator[Finding]:
             continue
         if (finding := doctor.of_mode(one, mode, wanted)) is not None:
             loose.append(finding)
-    # What is in a closed folder nobody else reaches.
+    # Nobody else reaches the files in a closed folder, whatever their own modes are.
     closed = not any(finding.what.startswith(f"{folder} ") for finding in loose)
     inside = path is None or folder in path.parents
     if loose and not (closed and inside):
         yield from loose
     elif folder.exists():
-        yield ok("permissions", f"only the owner gets into {folder}")
-    yield _disk(folder)
-    for one in {_existing(folder): None, _existing(config.journal_dir): None}:
-        if not os.access(one, os.W_OK | os.X_OK):
-            yield problem(
-                "data_dir",
-                f"{one} is not a folder that this user can write to",
-                "Run this as the gateway's user, give that user access to the folder, or correct "
-                "`data_dir`.",
-            )
-    try:
-        waiting = backlog(config.journal_dir, time.time())
-    except OSError as error:
-        yield problem(
-            "journal",
-            f"{config.journal_dir} cannot be read: {error.strerror}",
-            "Run this as the gateway's user, or give that user access to the folder.",
-        )
-    else:
-        yield doctor.of_backlog(waiting.bytes, waiting.oldest_age)
+        yield ok("permissions", f"only the owner can open {folder}")
 
 
 def _existing(folder: Path) -> Path:
