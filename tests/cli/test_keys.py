@@ -23,7 +23,7 @@ def test_a_new_key_is_alone_on_standard_output(home: Home) -> None:
     result = home.run("keys", "create", "--name", "ci")
     text = result.stdout.rstrip("\n")
     assert shape.region_of(text) == "us"
-    assert "shown this once" in result.stderr
+    assert "shown only this once" in result.stderr
     assert text not in result.stderr
     assert "a new store was made" in result.stderr
     assert "store" not in home.run("keys", "create", "--name", "other").stderr

@@ -27,7 +27,7 @@ def tell_new(text: str, key: Key, *, as_json: bool, replaces: Key | None = None)
     ends = f", until {day(key.expires)}" if key.expires is not None else ""
     click.echo(
         f"This is {key.id} ({printable(key.name)}) of account {printable(key.account)}{ends}.\n"
-        "The key is shown this once; only its hash is kept.",
+        "The key is shown only this once; what is kept is its hash.",
         err=True,
     )
     if replaces is not None:
