@@ -18,16 +18,14 @@ from callgate.server import logs
 from callgate.server.supervisor import ReloadError
 
 _FIXED = ("region", "server.host", "server.port")
-"""What a running gateway cannot change: its socket is open, its region is in its callers' keys, and
-its journals are in the folder.
-"""
+"""What a running gateway cannot change: its socket is open, and its region is in callers' keys."""
 
 
 class Reloading:
-    """Reads the configuration again, as the command line had it.
+    """Reads the configuration again, with the same command-line options.
 
-    `read` reads it from where it was first read; `given` is what the command line says in place of
-    the file's `[server]`; `local` is the running local model.
+    `read` reads it from its original place; `given` are the options that replace settings of
+    `[server]`; `local` is the running local model.
     """
 
     def __init__(
@@ -49,7 +47,7 @@ class Reloading:
         except ConfigError as error:
             raise ReloadError(str(error)) from None
         fixed = [name for name in _FIXED if _setting(fresh, name) != _setting(self.config, name)]
-        if fresh.data_dir != self.config.data_dir:  # also of a file that now lies elsewhere
+        if fresh.data_dir != self.config.data_dir:  # also if the file's link leads elsewhere now
             fixed.append("data_dir")
         if fixed:
             raise ReloadError(f"a change of {', '.join(fixed)} needs a restart")
@@ -65,7 +63,7 @@ class Reloading:
         return fresh
 
     def _try_what_is_new(self, fresh: Config) -> None:
-        """With a store that cannot be opened, workers would go on with the keys of the old one."""
+        """Try a new store and new counters: if unusable, workers would go on with the old keys."""
         try:
             if _setting(fresh, "counters.url") != _setting(self.config, "counters.url"):
                 try_counters(fresh)
@@ -76,7 +74,7 @@ class Reloading:
 
 
 def overridden(config: Config, given: Mapping[str, object | None]) -> Config:
-    """The configuration with what the command line says of `[server]`; None leaves it as it is."""
+    """The configuration with these settings of `[server]`; those that are None stay as they are."""
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     server = msgspec.structs.replace(config.settings.server, **changes)
     settings = msgspec.structs.replace(config.settings, server=server)

@@ -21,7 +21,7 @@ def roles(
     config: Config, listener: socket.socket, supervisor: int, calendar: Calendar
 ) -> list[Role]:
     """The roles; `supervisor` is the process that runs them, `calendar` begun when it did."""
-    # Heavy: after the first line of a mistake.
+    # Slow to import, so not before mistakes in the configuration have been reported.
     from callgate.server import clerk, worker
 
     settings = config.settings
@@ -41,7 +41,7 @@ def roles(
         worker.serve(config, listener, supervisor, signs)
 
     def keep_books(signs: Signs) -> None:
-        listener.close()  # whoever holds it and serves nobody lets callers wait in vain
+        listener.close()  # the clerk accepts nobody: holding it would keep callers waiting
         clerk.keep_books(books, supervisor, signs)
 
     patience = settings.server.hang_timeout

@@ -66,14 +66,14 @@ def serve(
     beside: bool,
 ) -> None:
     """Start the gateway and run until it is told to stop."""
-    # The supervisor answers to it; sent before that, it must wait and not end the process.
+    # The supervisor handles it; sent any earlier, it must wait rather than end the process.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     given = {"host": host, "port": port, "workers": workers}
     config = overridden(config, given)
     if not config.models and not in_effect(config).config.models:
         raise _no_model(config)
     logs.set_up(secrets_of(config))
-    try_counters(config)  # a server of no use from the start is a mistake, not an outage
+    try_counters(config)  # a server that is unusable from the start is a mistake, not an outage
     with ExitStack() as stack:
         listener = stack.enter_context(listen(config))
         lock = _hold(config, _url(listener), stack, beside=beside)
@@ -90,7 +90,7 @@ def serve(
 
 
 def _no_model(config: Config) -> ConfigFailure:
-    if config.file is not None:  # then no variable adds a provider
+    if config.file is not None:  # then variables add no providers
         return ConfigFailure(
             f"no model can be served: {config.file} leads to none",
             "Add a provider, such as [providers.openai] with its api_key, or [providers.local] "
@@ -104,7 +104,7 @@ def _no_model(config: Config) -> ConfigFailure:
 
 
 def _probe_folder(config: Config) -> None:
-    """What workers could not open, they would fall over again and again, their callers waiting."""
+    """Open what workers will open: otherwise they would crash again and again, callers waiting."""
     from callgate.store.journal.journal import Journal
     from callgate.store.leftovers import sweep
     from callgate.world import counters_for
@@ -118,11 +118,11 @@ def _probe_folder(config: Config) -> None:
 
 
 def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> FolderLock | None:
-    """Hold the data folder, which another gateway may have. None where it cannot be written: what
-    needs it says so.
+    """Lock the data folder, which another gateway may hold. None if it cannot be written to:
+    whatever needs it will say so.
     """
     if not config.data_dir.is_dir():
-        try_store(config)  # one that cannot be used is told before there is a folder
+        try_store(config)  # report an unusable store before creating the folder
     try:
         lock = stack.enter_context(closing(FolderLock(config.data_dir)))
     except OSError:
@@ -131,8 +131,8 @@ def _hold(config: Config, url: str, stack: ExitStack, *, beside: bool) -> Folder
     if holder is not None and not beside:
         raise ConfigFailure(
             f"another gateway serves from {config.data_dir}: {holder}",
-            "Stop it, or give this one a `data_dir` of its own: two of them count limits apart. "
-            "To turn callers over from one to the other, start this one with --beside.",
+            "Stop it, or give this one a `data_dir` of its own; the two count limits separately. "
+            "To hand callers over from one to the other, start this one with --beside.",
         )
     return lock
 
@@ -151,7 +151,7 @@ def _supervise(
         if lock is not None:
             lock.take_again()
 
-    own = os.getpid()  # noted before the first fork: whoever is born late still finds it gone
+    own = os.getpid()  # before the first fork, so that even a late child notices that it is gone
     calendar = Calendar(time.time(), steady())  # for each clerk: a jump is one after a reload too
     config = reloading.config
     return Supervisor(
@@ -202,15 +202,15 @@ def _weights(config: Config) -> Path:
         return config.home / config.local_weights
     if find(config.data_dir) is None:
         with opened(config, expected=False):
-            pass  # a store that cannot be used is told before minutes of downloading
+            pass  # report an unusable store before minutes of downloading
     return fetch_shown(config.data_dir)
 
 
 def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]:
-    """A key for the curl line, where the store has none yet or one was asked for; and what is in
-    effect.
+    """A key for the curl line if the store has none or one was asked for, and the configuration
+    in effect.
 
-    All of it is remembered for the workers: the store may be away when they read it.
+    Keys and overrides are saved for the workers: the store may be away when they start.
     """
     from callgate.store.remembered import RememberedKeys, RememberedOverrides
 
@@ -224,7 +224,7 @@ def _store_at_start(config: Config, *, fresh: bool) -> tuple[str | None, Config]
 
 
 def _new_key(keys: Keys, region: str, *, fresh: bool) -> str | None:
-    """One that was asked for, or the very first; None where neither is wanted."""
+    """The key that was asked for, or the very first one; None if neither is needed."""
     if not fresh and keys.all():
         return None
     now = now_ms()
@@ -242,7 +242,7 @@ def _new_key(keys: Keys, region: str, *, fresh: bool) -> str | None:
     )
     if fresh:
         keys.add(key)
-    elif not keys.add_first(key):  # another gateway, which starts at the same moment, has one
+    elif not keys.add_first(key):  # another gateway that starts at the same moment was faster
         return None
     return text
 
@@ -258,7 +258,7 @@ def _served(config: Config) -> str:
 
 
 def _model_to_try(config: Config) -> str:
-    """One that the operator named, else the local one, else any."""
+    """A model that the operator configured, else the local one, else any."""
     named = [name for name in config.settings.models if name in config.models]
     local = [
         name for name, model in config.models.items() if model.deployments[0].provider == LOCAL

@@ -1,9 +1,9 @@
 """Counters on a server that many gateways share.
 
-One round trip a request, in one write for many (`pipeline`). An answer that is not there in time
-counts as none. From the first such moment on nobody waits any more: each process goes on by itself,
-with its share of every limit (`share`), until the server is back (`session`). What it has answered
-too late is put right then (`late`).
+One round trip per request, many of them in one write (`pipeline`). An answer that does not come in
+time counts as none. From then on no request waits: each process goes on by itself, with its share
+of every limit (`share`), until the server is back (`session`). Late answers are then reconciled
+(`late`).
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from callgate.store.counters.share import Share
 class RemoteCounters:
     """`Counters` that are exact for all processes that count on the same server.
 
-    `key` gives the key of a counter from account and name; `process` names this process among
-    `processes`, the key of the set of all; `workers` is how many there are at least, `roster`
-    remembers how many there were. A request waits for `timeout` seconds. With `own_clock` the time
-    is what callers say, else the server's.
+    `key` makes a counter's key from account and name; `process` names this process in the set of
+    all, whose key is `processes`; there are at least `workers` of them, and `roster` remembers how
+    many there were. A request waits for at most `timeout` seconds. With `own_clock` the time is the
+    callers' argument, otherwise the server's.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class RemoteCounters:
 
     @property
     def caution(self) -> Caution | None:
-        """What may make counting inexact unnoticed, if anything does."""
+        """What may silently make counting inexact, if anything."""
         return self._session.caution
 
     @property
@@ -79,7 +79,7 @@ class RemoteCounters:
         """How often the server went away."""
         return self._session.outages
 
-    # What callers ask
+    # Called by the engine
 
     async def reserve(self, account: str, model: str, limit: int, now: float) -> Quota:
         """Take one request from the window, if it has one left. `now` is Unix seconds."""
@@ -90,7 +90,7 @@ class RemoteCounters:
         return await self._one(account, model, limit, now, look=True)
 
     async def draw(self, account: str, draws: Sequence[Draw], now: float) -> Grant:
-        """Take all of these or none, in one step."""
+        """Take all of these or none, atomically."""
         answer = self._pipeline.ask(
             self._commands.draw(account, draws, now, look=False), account, draws
         )
@@ -104,7 +104,7 @@ class RemoteCounters:
     def _decided(self, said: Any, account: str, draws: Sequence[Draw], now: float) -> Grant:
         late = said if isinstance(said, Late) else None
         if late is not None:
-            grant = late.answer  # it may have come after all, before anybody has decided
+            grant = late.answer  # it may have come after all, before this decision
         else:
             grant = None if said is None else granted(said, len(draws))
         if grant is None:
@@ -131,7 +131,7 @@ class RemoteCounters:
     def _left(
         self, account: str, draws: Sequence[Draw], now: float, answer: asyncio.Future[Any]
     ) -> None:
-        """Nobody is there any more for whom this was drawn; the request itself stays counted."""
+        """The caller has left: give back what was drawn, except the request itself."""
         said = None if answer.cancelled() else answer.result()
         if isinstance(said, Late):
             said.abandoned = True
@@ -148,7 +148,7 @@ class RemoteCounters:
         self._follow(late, now)
 
     def _follow(self, late: Late, now: float) -> None:
-        """Do what follows from a late answer, where it is there."""
+        """Reconcile a late answer with the local decision, once both are known."""
         if late.ripe:
             owed, corrections = late.sequel()
             self._share.owe(owed)
@@ -172,7 +172,7 @@ class RemoteCounters:
     def _shared(
         self, account: str, corrections: Sequence[Correction], now: float, of: Grant
     ) -> Sequence[Correction]:
-        """Correct what was drawn of the share; gives what the server has to correct as well."""
+        """Correct what was drawn from the share; returns what the server has to correct, too."""
         late = of.late if isinstance(of.late, Late) else None
         if late is not None and late.taken_over:
             self._share.correct(account, corrections, now)
@@ -196,12 +196,12 @@ class RemoteCounters:
         *,
         again: bool = False,
     ) -> bool:
-        """Tell a calendar counter what was spent before its birth; False where it knows already."""
+        """Add to a calendar counter what was spent before its birth; False if it knows already."""
         command = self._commands.seed(account, name, begins, amount, now, again=again)
         return bool(await self._pipeline.ask(command))
 
     async def start(self) -> None:
-        """Connect, for two seconds at most; go on trying where that fails."""
+        """Connect, for two seconds at most; if that fails, keep trying in the background."""
         await self._session.start()
 
     async def stop(self) -> None:
@@ -209,13 +209,13 @@ class RemoteCounters:
         await self._session.stop()
 
     def retire(self) -> None:
-        """Whoever follows asks the same server."""
+        """Nothing to hand over: the next process asks the same server."""
 
     def close(self) -> None:
         """Forget what was counted alone."""
         self._share.close()
 
-    # What is said to the server, and what it says
+    # Towards the server
 
     async def _one(self, account: str, model: str, limit: int, now: float, *, look: bool) -> Quota:
         draw = Draw(model, limit, 1)
@@ -233,7 +233,7 @@ class RemoteCounters:
                 return quota(not refused, limit, opened, used, exact=False)
         else:
             refused, at, opened, used, _ = said
-        # By the caller's clock, which may differ from the server's.
+        # Converted to the caller's clock, which may differ from the server's.
         until = (opened + WINDOW_US - at) / 1_000_000 + now
         self._share.counted(account, model, used, until, opened)
         reset = (opened + WINDOW_US) / 1_000_000 if self._own_clock else until

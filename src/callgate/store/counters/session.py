@@ -1,8 +1,8 @@
-"""The session of this process with the server that counts: begun, kept, lost and begun again.
+"""This process's session with the server that counts: connected, kept alive, lost, reconnected.
 
-From when the server is lost each process counts alone (`share`), while one task tries to get it
-back. Once it answers, it is told how counters stood, should it have lost them, and is charged with
-what was used meanwhile; then counting is exact again.
+Once the server is lost each process counts alone (`share`), while a task tries to reconnect. When
+the server answers again it is told how its counters stood, in case it has lost them, and is charged
+with what was used meanwhile; then counting is exact again.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from callgate.store.counters.waiting import within
 
 _START_SECONDS = 2.0
 _CONNECT_SECONDS = 2.0
-_HEAR_SECONDS = 1.0  # for what is under way, from when the server answers again
+_HEAR_SECONDS = 1.0  # for answers that are still due, once the server answers again
 _REPAY_SECONDS = 10.0
-_REFUSED_SECONDS = 60.0  # after which one counter that cannot be used holds up no others
+_REFUSED_SECONDS = 60.0  # after which one unusable counter no longer holds up the others
 _BEAT_SECONDS = 2.0
 _TOLD_SECONDS = 1.0  # for a beat
 _LOOK_SECONDS = 10.0
@@ -39,11 +39,11 @@ _log = logging.getLogger("callgate.counters")
 
 
 class Session:
-    """Commands go out by its `pipeline`, which gives `heard` what it hears late.
+    """Sends commands through its `pipeline`, which passes late answers to `heard`.
 
-    `trouble` says why the server does not count for this process, None where it does; `outages`
-    counts how often it was lost, and `caution` is what may make it forget. `timeout` are the
-    seconds that a request waits for it.
+    `trouble` says why the server does not count for this process, None if it does; `outages` counts
+    how often it was lost, and `caution` is what may make it forget. A request waits for it for at
+    most `timeout` seconds.
     """
 
     def __init__(
@@ -69,13 +69,13 @@ class Session:
         self._clock = clock
         self._returning = False
         self._left_at = 0.0
-        self._look_at = 0.0  # when the server is next asked whether it keeps what it counts
-        self._mark: str | None = None  # of the server, as long as it has lost nothing
+        self._look_at = 0.0  # when to ask next whether the server keeps what it counts
+        self._mark: str | None = None  # the server's; a different one means that it has lost data
         self._keeper: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
 
     async def start(self) -> None:
-        """Connect, for two seconds at most; go on trying where that fails."""
+        """Connect, for two seconds at most; if that fails, keep trying in the background."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_SECONDS):
                 await self._connect()
@@ -118,8 +118,8 @@ class Session:
         self.pipeline.close()
 
     async def _keep(self) -> None:
-        """Tell the server that this process is there; get it back when it was away."""
-        pause = 0.0  # the first attempt is made at once: a server that was late is often back
+        """Report to the server that this process is alive; reconnect when it was lost."""
+        pause = 0.0  # the first attempt comes at once: a server that was late is often back
         while True:
             if self.trouble is not None:
                 await asyncio.sleep(pause)
@@ -146,14 +146,14 @@ class Session:
             await self.pipeline.hear(_HEAR_SECONDS)
             if mark != self._mark:
                 await self._restore(mark)
-                if self._mark is not None:  # each of the others knows how other windows stood
+                if self._mark is not None:  # other processes know how other windows stood
                     await self._membership.assembled()
                 self._mark = mark
             await self._repay()
         except (LinkError, TimeoutError) as error:
             self.trouble = str(error) or "the server does not answer"
             return
-        except Exception as defect:  # or nobody would ever try again
+        except Exception as defect:  # the task must not end: nothing else reconnects
             _log.exception("a defect in counting")
             self.trouble = type(defect).__name__
             return
@@ -164,7 +164,7 @@ class Session:
         self.pipeline.resume()
 
     async def _try_again(self) -> None:
-        """A server that has refused to count, one of a cluster perhaps, may go on refusing."""
+        """Raise LinkError while a server that refused to count still does."""
         refused = self.pipeline.refused
         if refused is not None:
             if self._clock() < self._left_at + _REFUSED_SECONDS:
@@ -185,7 +185,7 @@ class Session:
             self.lose(type(defect).__name__)
 
     async def _look(self) -> None:
-        """See now and then whether the server may forget what it counts."""
+        """Check every few seconds whether the server may forget what it counts."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at:
             return
@@ -193,7 +193,7 @@ class Session:
         found = await self._link.caution()
         if found is not None and found != self.caution:
             detail = f"{found.what}. {found.fix}"
-            _log.warning("limits may come to be inexact", extra={"detail": detail})
+            _log.warning("limits may become inexact", extra={"detail": detail})
         self.caution = found
 
     async def _restore(self, mark: str) -> None:
@@ -206,7 +206,7 @@ class Session:
 
     async def _repay(self) -> None:
         """Correct and charge on the server what is known now, as far as it still counts."""
-        while True:  # meanwhile there may be more
+        while True:  # more may arrive meanwhile
             settled = self.pipeline.take_corrections()
             debts = self._share.debts(self._clock())
             if not (settled or debts):
@@ -227,7 +227,7 @@ class Session:
                 settled = []
 
     def _charged(self, debts: Sequence[tuple[Debt, int]], answers: Sequence[Any]) -> None:
-        """What is not known to have been charged is owed on."""
+        """Keep owing whatever is not known to have been charged."""
         now = self._clock()
         for owed, answer in zip_longest(debts, answers):
             if answer is None:
