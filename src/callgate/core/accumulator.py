@@ -50,7 +50,7 @@ class Accumulator:
         """The whole answer. Raises GatewayError `bad_upstream_reply` where nothing came."""
         first = self._first
         if first is None or not self._choices:
-            raise GatewayError("bad_upstream_reply", "The provider's stream held no answer.")
+            raise GatewayError("bad_upstream_reply", "The provider's stream contained no answer.")
         return ChatResponse(
             id=first.id,
             created=first.created,

@@ -31,9 +31,9 @@ _STARTS: Mapping[bytes, str] = MappingProxyType(
 )
 _MARKS: Mapping[bytes, str] = MappingProxyType(
     {
-        b"\xef\xbb\xbf": "it begins with a byte order mark, which JSON has none of",
-        b"\xff\xfe": "it is UTF-16, and has to be UTF-8",
-        b"\xfe\xff": "it is UTF-16, and has to be UTF-8",
+        b"\xef\xbb\xbf": "it begins with a byte order mark, which JSON does not allow",
+        b"\xff\xfe": "it is UTF-16, but has to be UTF-8",
+        b"\xfe\xff": "it is UTF-16, but has to be UTF-8",
         b"\x1f\x8b": "it is compressed by gzip",
     }
 )

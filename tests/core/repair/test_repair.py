@@ -88,12 +88,12 @@ def test_refusal_says_what_and_why() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("[" * 3_000, "it is nested too deeply, or makes no sense"),
+        ("[" * 3_000, "it is nested too deeply, or cannot be understood"),
         ('{"a": ' + "[" * 150 + "]" * 150 + ",}", "it is nested deeper than 64 levels"),
         ("```json\n{'a': 1}\n``` or {'b': 2}", "it may hold more than one value"),
-        ('{b:c"\\"```json```0', "it is nested too deeply, or makes no sense"),
-        (r"{\"a\": \"\ud83d\"}", "its escapes are not clear"),
-        ('{"a": "x\\\ny",}', "an escape is not clear (at character 9 of the value)"),
+        ('{b:c"\\"```json```0', "it is nested too deeply, or cannot be understood"),
+        (r"{\"a\": \"\ud83d\"}", "its escapes are ambiguous"),
+        ('{"a": "x\\\ny",}', "an escape is ambiguous (at character 9 of the value)"),
     ],
 )
 def test_what_is_not_clear_is_refused_in_words(text: str, why: str) -> None:

@@ -206,9 +206,9 @@ def _unescaped(text: str) -> str:
     try:
         plain = json.loads(f'"{text}"', strict=False)
     except ValueError:
-        raise UnclearError("its escapes are not clear") from None
+        raise UnclearError("its escapes are ambiguous") from None
     if not is_json(plain) or SURROGATE.search(plain):
-        raise UnclearError("its escapes are not clear")
+        raise UnclearError("its escapes are ambiguous")
     return str(plain)
 
 
@@ -220,4 +220,4 @@ def _propose(text: str, meter: Meter) -> object:
     except SpentError:
         raise UnclearError("it would take too long") from None
     except ValueError:
-        raise UnclearError("it is nested too deeply, or makes no sense") from None
+        raise UnclearError("it is nested too deeply, or cannot be understood") from None

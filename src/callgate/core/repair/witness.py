@@ -90,7 +90,7 @@ class _Walk:
         elif isinstance(value, int | float):
             self.number()
         else:
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
 
     def members(self, value: dict[Any, Any], depth: int) -> None:
         self.at += 1
@@ -146,7 +146,7 @@ class _Walk:
             return
         rest = CLOSERS.match(self.text, self.at)
         if rest is None or rest.end() != len(self.text):
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
         self.at = len(self.text)
         self.closed = True
         self.notes["brackets closed at the end"] = None
@@ -165,13 +165,13 @@ class _Walk:
 
     def key(self, key: object) -> None:
         if not isinstance(key, str):
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
         if self.peek() in CLOSING:
             self.out.append(_encode(self.quoted(key, "key")))
             return
         found = BARE_KEY.match(self.text, self.at)
         if found is None or found.group() != key:
-            self.refuse("a key is not clear")
+            self.refuse("a key is ambiguous")
         self.at = found.end()
         if self.peek() in ('"', "'"):
             self.at += 1
@@ -190,10 +190,10 @@ class _Walk:
                 at, done = self.escape(at, value, done)
                 continue
             if char != value[done]:
-                self.refuse("a string is not clear" if char else "it ends inside a string", at)
+                self.refuse("a string is ambiguous" if char else "it ends inside a string", at)
             if char == closing:
                 if as_end.match(text, at + 1):
-                    self.refuse("it is not clear where a string ends", at)
+                    self.refuse("it is unclear where a string ends", at)
                 if not (closing in "'\u2019" and _letter(text, at - 1) and _letter(text, at + 1)):
                     odd = self.inner_quote(at, opens=not odd)
                 self.notes["quotes escaped"] = None
@@ -205,10 +205,10 @@ class _Walk:
         value += trailing
         if text[at : at + 1] != closing or odd:
             at_end = at >= len(text)
-            why = "it ends inside a string" if at_end else "it is not clear where a string ends"
+            why = "it ends inside a string" if at_end else "it is unclear where a string ends"
             self.refuse(why, at)
         if self.unknown and self.doubtful:
-            self.refuse("an escape is not clear", at)
+            self.refuse("an escape is ambiguous", at)
         if opening != '"':
             self.notes["quotes replaced"] = None
         self.at = at + 1
@@ -231,7 +231,7 @@ class _Walk:
         """Whether a bare quote inside a string opens a quotation; else it closes one."""
         before, after = self.text[at - 1 : at], self.text[at + 1 : at + 2]
         if (opens and (before.isalnum() or after.isspace())) or (not opens and before.isspace()):
-            self.refuse("it is not clear where a string ends", at)
+            self.refuse("it is unclear where a string ends", at)
         return opens
 
     def escape(self, at: int, value: str, done: int) -> tuple[int, int]:
@@ -241,10 +241,10 @@ class _Walk:
         if letter == "u":
             says, length = unicode_escape(text, at)
             if not says and hex_digits(text, at + 2, 1):
-                self.refuse("an escape is not clear", at)
+                self.refuse("an escape is ambiguous", at)
         self.doubtful |= letter in ("b", "f", "n", "r", "t")
         if letter in ("\n", "\r"):  # JavaScript goes on in the next line, others break it
-            self.refuse("an escape is not clear", at)
+            self.refuse("an escape is ambiguous", at)
         if not says:
             self.notes["escapes mended"] = None
             if letter == "'":
@@ -257,14 +257,14 @@ class _Walk:
         if letter and not value.startswith(says, done):
             says = halves(says)
         if not letter or not value.startswith(says, done):
-            self.refuse("an escape is not clear" if letter else "it ends inside a string", at)
+            self.refuse("an escape is ambiguous" if letter else "it ends inside a string", at)
         return at + length, done + len(says)
 
     def word(self, value: object) -> None:
         """A literal, or a string without quotes."""
         found = WORD.match(self.text, self.at)
         if found is None:
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
         word = found.group().rstrip()
         end = self.at + len(word)
         constant = CONSTANTS.get(word)
@@ -274,9 +274,9 @@ class _Walk:
             if word not in JSON_LITERALS:
                 self.notes["literals replaced"] = None
         elif value != word:
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
         elif end == len(self.text) or _may_be_literal(word):
-            self.refuse("a word is not clear, or cut")
+            self.refuse("a word is ambiguous, or cut off")
         else:
             self.at = end + (self.text[end] == '"')
             self.out.append(_encode(word))
@@ -292,17 +292,17 @@ class _Walk:
             assert found is not None
             number = plain_number(found.group())
             if not number:
-                self.refuse("a number is not clear")
+                self.refuse("a number is ambiguous")
             self.notes["numbers mended"] = None
         self.at = found.end()
         if self.at == len(self.text):
-            self.refuse("it ends with a number that may be cut")
+            self.refuse("it ends with a number that may be cut off")
         self.delimited()
         self.out.append(number)
 
     def delimited(self) -> None:
         if not _ends(self.text, self.at):
-            self.refuse("what stands there is not clear")
+            self.refuse("what is there is ambiguous")
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]

@@ -153,7 +153,7 @@ class _Walk:
                 self._copied += len(msgspec.json.encode(value))
         if self._copied > MAX_COPIED:
             words = f"references to more than {MAX_COPIED} bytes once they are written out"
-            raise refused(path, words, "Make what is referred to smaller.")
+            raise refused(path, words, "Make the referenced schemas smaller.")
 
     def _count(self, path: str) -> None:
         self._nodes += 1
@@ -167,7 +167,7 @@ def _check_closed(node: Json, path: str, *, complete: bool) -> None:
     if not objects and declared is None:
         return
     if node.get("additionalProperties") is not False:
-        raise refused(path, "an object with other properties than declared ones", "Declare them.")
+        raise refused(path, "an object with undeclared properties", "Declare them.")
     required = node.get("required") or []
     if not isinstance(required, list):
         raise malformed(join(path, "required"), "an array")

@@ -54,7 +54,7 @@ def check_bounds(schema: object, size: int, path: str) -> int:
         _check_finite(schema, targets, path)
     weight = _Weights(targets).of(schema)
     if weight > MAX_WEIGHT:
-        words = f"holds a value against {weight} subschemas, which is more than {MAX_WEIGHT}"
+        words = f"checks a value against {weight} subschemas, which is more than {MAX_WEIGHT}"
         raise _fault(path, words)
     return _Weights(targets, compared=True).of(schema)
 
@@ -129,7 +129,7 @@ class _Survey:
             return
         where = join(path, "$ref")
         if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
-            raise _fault(where, "must lead to a part of the same schema, such as '#/$defs/name'")
+            raise _fault(where, "must refer to a part of the same schema, such as '#/$defs/name'")
         self._refs.setdefault(ref, where)
         if len(self._refs) > MAX_REFS:
             raise _fault(where, f"more than {MAX_REFS} different references")
@@ -140,9 +140,9 @@ def pointed(document: Json, ref: str, where: str) -> Any:
     try:
         value = pointer.pointed(document, ref)
     except LookupError:
-        raise _fault(where, f"leads to nothing: {ref[:200]!r}") from None
+        raise _fault(where, f"refers to nothing: {ref[:200]!r}") from None
     if not isinstance(value, dict | bool):
-        raise _fault(where, f"leads to what is no schema: {ref[:200]!r}")
+        raise _fault(where, f"refers to something that is not a schema: {ref[:200]!r}")
     return value
 
 
@@ -225,7 +225,7 @@ def _check_circles(targets: dict[str, _Place]) -> None:
                 if open_:
                     sound.add(open_.pop())
             elif ref in open_:
-                raise _fault(targets[ref].where, "leads in a circle, to itself")
+                raise _fault(targets[ref].where, "refers to itself, in a circle")
             elif ref not in sound:
                 open_.append(ref)
                 steps.append(_in_place(targets[ref].schema))
@@ -264,7 +264,9 @@ def _check_finite(document: Json, targets: dict[str, _Place], path: str) -> None
             waiting += users[ref]
     if not _ends(document, finite):
         where = next((place.where for ref, place in targets.items() if ref not in finite), path)
-        raise _fault(where, "can be satisfied by no finite value: what it requires holds itself")
+        raise _fault(
+            where, "cannot be satisfied by any finite value: what it requires contains itself"
+        )
 
 
 def _needed(node: Any) -> Iterator[str]:

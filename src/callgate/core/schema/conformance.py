@@ -95,7 +95,7 @@ class Checker:
     def check(self, text: str) -> Verdict:
         """Whether a text conforms. Takes time in proportion to `work`."""
         if self.work(text) > MAX_WORK:
-            words = "the answer is too large to be held against the schema"
+            words = "the answer is too large to be checked against the schema"
             return Verdict((words,), parsed=False)
         try:
             value = parse(text.encode("utf-8", "surrogatepass"))

@@ -63,7 +63,7 @@ class Resolver:
             if not isinstance(ref, str) or not (ref == "#" or ref.startswith("#/")):
                 raise refused(where, "a reference out of the schema", "Write it out in place.")
             if ref in used:
-                raise refused(where, "a recursive schema", "Write out the depth that is needed.")
+                raise refused(where, "a recursive schema", "Write out as many levels as needed.")
             self._count(path)
             used |= {ref}
             beside = {key: value for key, value in node.items() if key != "$ref"}
@@ -121,7 +121,7 @@ def check_acyclic(document: Json, path: str) -> None:
         if not isinstance(ref, str) or ref in done:
             return
         if ref in open_:
-            raise refused(path, "a recursive schema", "Write out the depth that is needed.")
+            raise refused(path, "a recursive schema", "Write out as many levels as needed.")
         if len(open_) > MAX_DEPTH:
             raise refused(path, f"more than {MAX_DEPTH} references deep", "Make it flatter.")
         if not (ref == "#" or ref.startswith("#/")):
