@@ -124,11 +124,12 @@ class Drawn(NamedTuple):
 class Captured(Struct, kw_only=True):
     """One request. `record` is its record and `settings` the gateway's, as JSON.
 
-    `models` are those that could have answered, as JSON; `names` all names that were served, where
-    one asked for was not, `absent` what was known of that. `out` lists deployments that were left
-    alone, and whether because they had asked for it. `cut` says that not all bytes were kept, as
-    there were too many; `unread` what kept the body of the request from being read. `gateway` is
-    Callgate's version, `machine` the name of the host.
+    - `models`: those that could have answered, as JSON. If one that was asked for is not served,
+      `names` are all names that are, and `absent` is what is known of that one.
+    - `out`: deployments that were skipped, and whether because they had asked for a rest.
+    - `cut`: there were too many bytes to keep all of them.
+    - `unread`: why the body of the request could not be read.
+    - `gateway` is Callgate's version, `machine` the host's name.
     """
 
     format: int = FORMAT

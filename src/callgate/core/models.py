@@ -18,41 +18,40 @@ _NO_SECRET: Final = Secret("")
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """A row of the provider registry: how one vendor's servers differ from their dialect.
-
-    `env` is the variable that usually holds the key; `max_tokens_field` the field by which the
-    vendor takes the output limit; `stream_usage` whether `stream_options.include_usage` may be
-    sent; `request_id_header` where it puts its own request id; `{region}` in `base_url` stands for
-    the provider's region, `default_region` where none is configured. `answer_fields` are what it
-    takes of an earlier answer besides content and calls, None where it passes over what it does
-    not know; `thoughts_in_parts` says that reasoning goes back to it as a part of the content;
-    `developer` that it knows the role of that name; `short_ids` that it takes only ids of calls of
-    nine letters and digits; `seed_field` is its name for `seed`; `calls_need_thoughts` says that
-    while thinking it wants a thought with every earlier call; `stops_at_calls` that `stop` is what
-    it says, as OpenAI does, where a call was forced by name; `gives_reason` that its streams end
-    with a finish reason or with what they have used, if they are not cut; `bill` is the form in
-    which its usage tells what it has charged, see `core.pricing`; `responses` says that
-    OpenAI's Responses API is beside Chat Completions, for what that does not serve.
-    """
+    """A row of the provider registry: how one vendor's servers differ from their dialect."""
 
     name: str
     dialect: str
+    # `{region}` in it stands for the provider's region, or else `default_region`.
     base_url: str = ""
+    # The variable that usually holds the key.
     env: str = ""
     auth: AuthScheme = "bearer"
+    # Its names of the output limit and of `seed`.
     max_tokens_field: str = "max_tokens"
+    seed_field: str = "seed"
+    # Whether `stream_options.include_usage` may be sent.
     stream_usage: bool = True
+    # The response header that carries its own request id.
     request_id_header: str = "x-request-id"
     default_region: str = ""
+    # What it accepts of an earlier answer besides content and calls; None: it ignores the unknown.
     answer_fields: frozenset[str] | None = None
+    # Reasoning is sent back to it as a part of the content.
     thoughts_in_parts: bool = False
+    # It knows the role `developer`.
     developer: bool = True
+    # It accepts only call ids of nine letters and digits.
     short_ids: bool = False
-    seed_field: str = "seed"
+    # While thinking it requires a thought with every earlier call.
     calls_need_thoughts: bool = False
+    # Like OpenAI, it finishes with `stop` if a call was forced by name.
     stops_at_calls: bool = False
+    # Unless they are cut, its streams end with a finish reason or with their usage.
     gives_reason: bool = False
+    # The form in which its usage reports what it charged; see `core.pricing`.
     bill: str = ""
+    # It has OpenAI's Responses API, for what its Chat Completions do not serve.
     responses: bool = False
 
 
@@ -76,10 +75,10 @@ class Timeouts:
 class Deployment:
     """One way to a model: a provider's endpoint, its credentials and its own name of the model.
 
-    `path` is the base URL's path without a trailing slash (`/v1`); `session_token` goes with
-    temporary credentials of AWS; `options` are what the dialect or the credentials need besides;
-    `price_factor` is what its list prices are multiplied by; `worldwide` says that the provider may
-    process a request outside the region there.
+    `path` is the base URL's path without a trailing slash (`/v1`); `session_token` belongs to
+    temporary AWS credentials; `options` are further settings of the dialect or the credentials;
+    list prices are multiplied by `price_factor`; `worldwide`: the provider may process requests
+    outside the region.
     """
 
     id: str
@@ -100,10 +99,10 @@ class Deployment:
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """A model as callers know it. `rate_limit` is requests per 60 s and account, `token_limit`
-    tokens; budgets are US dollars per account; `price` takes the place of the list prices.
+    tokens; budgets are US dollars per account; `price` replaces the list prices.
 
-    `supported_parameters` or `input_modalities` empty means that nothing is known of them, so that
-    everything goes through. `worldwide` says that some of its deployments are.
+    Empty `supported_parameters` or `input_modalities` are unknown, so that everything is let
+    through. `worldwide`: some of its deployments are.
     """
 
     name: str

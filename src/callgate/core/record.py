@@ -44,18 +44,18 @@ NO_REASON = "the provider ended the answer without a finish reason"
 """The note of a stream with the mark of its end alone, from a server that need not say more."""
 
 DECLINED = "the model declined to answer"
-"""The note of an answer that is a refusal of the model's own."""
+"""The note on an answer in which the model itself refused."""
 
 LEFT_ALONE = "left alone: "
-"""What the note begins with that names the deployments which were not asked."""
+"""The beginning of the note that names the deployments which were not asked."""
 
 
 class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
     """One try at one deployment. Times are microseconds; `started_us` counts from the request.
 
-    `error` is a type of the taxonomy; `message` and `body` (the first 2 KB of a reply that made no
-    sense) are redacted; `decision` is what was done next and `reason` why. `usage` is what
-    the attempt used of its own where several have made up the answer.
+    `error` is a type of the taxonomy; `message` and `body` (the first 2 KB of an unintelligible
+    reply) are redacted; `decision` is what was done next and `reason` why. `usage` is the attempt's
+    own share if several attempts made up the answer.
     """
 
     model: str
@@ -80,11 +80,11 @@ class Attempt(Struct, kw_only=True, omit_defaults=True, gc=False):
 
 
 class Splice(Struct, kw_only=True):
-    """Where a streamed answer broke off and another attempt went on with it.
+    """A point at which a streamed answer broke off and another attempt continued it.
 
-    `characters` of the answer's text had been delivered before; `attempt` is the place in
-    `attempts`, from 0, of the one that went on; `way` is `prefill` where it was given the beginning
-    to go on from, `match` where it answered from the start and began with exactly that.
+    `characters` of the answer's text had been delivered before; `attempt` is the index in
+    `attempts` of the one that continued; `way` is `prefill` if it was given the beginning to
+    continue, `match` if it answered from the start and began with exactly that text.
     """
 
     characters: int
@@ -120,17 +120,22 @@ class Timed(Struct):
 class Record(Struct, kw_only=True, omit_defaults=True, gc=False):
     """What is kept of a request. `time` is Unix milliseconds, durations are microseconds.
 
-    `parameters` is the request without `messages` and `prompt`, and of long ones without the
-    largest (see `core.omitting`); `prompt_sha256` is the hash of messages or prompt as received, so
-    that equal ones can be told without keeping any; `cost_usd` is None where no price is known;
-    `queue_us` is the wait for a place in the worker, `paused_us` the waits before attempts were
-    repeated: with `upstream_us` and `gateway_us` they make up `total_us`; `errors` lists what was
-    wrong with a request, the first 20 things, where there were several; `cause` and `fix` are kept
-    where they differ from the taxonomy's; `captured` says where the payloads are kept, as
-    `machine:file`, the file in that machine's folder of captures.
-    `quota_left` of `quota_limit` requests were left in the account's window for `quota_model`, when
-    this one had been admitted or refused, until `quota_until` (Unix milliseconds).
-    What lists, totals and metrics need stands first, up to `region`, which bears the `MARK`.
+    - `parameters`: the request without `messages` and `prompt`; if too long, without the largest
+      fields, too (see `core.omitting`).
+    - `prompt_sha256`: the hash of messages or prompt as received, by which equal prompts are
+      recognised without being kept.
+    - `cost_usd`: None if no price is known.
+    - `queue_us`, `paused_us`: the waits for a place in the worker, and before retries; with
+      `upstream_us` and `gateway_us` they add up to `total_us`.
+    - `errors`: the first 20 mistakes, if a request had several; `cause` and `fix`: only if they
+      differ from the taxonomy's.
+    - `captured`: where payloads are kept, as `machine:file`, relative to that machine's folder of
+      captures.
+    - `quota_left`: how many of `quota_limit` requests were left in the account's window for
+      `quota_model`, after this one was admitted or refused, until `quota_until` (Unix ms).
+
+    The fields that lists, totals and metrics need come first, up to `region`, which carries the
+    `MARK`.
     """
 
     request_id: str

@@ -74,29 +74,30 @@ _FORMATS = frozenset(
 
 
 class Rules(NamedTuple):
-    """One target. `keeps` is None where it takes every keyword.
+    """What one target accepts of JSON Schema, and how a schema is rewritten for it."""
 
-    `rewrites` names the steps of `core.schema.steps` that run on each node, in this order;
-    `resolves` says that references are inlined and `allOf` merged before that. `formats` are the
-    values of `format`, `enums` the types of an enum's members, `root` the keywords of the
-    outermost node; None means any. `typed` has every node
-    state its type, `object_root` has that node be of type object, `bare_root` has
-    it hold no `anyOf`, `oneOf` or `allOf`. `closed` has every object say that it has no other
-    properties than the declared ones, `complete` also that all of them are required; `acyclic` has
-    no reference lead back to itself.
-    """
-
+    # The keywords that it accepts; None: all.
     keeps: frozenset[str] | None
+    # References are inlined and `allOf` is merged before anything else.
     resolves: bool = False
+    # The steps of `core.schema.steps` that are then applied to each node, in this order.
     rewrites: tuple[str, ...] = ()
+    # The values of `format`, the types of an enum's members, and the outermost node's keywords that
+    # it accepts; None: any.
     formats: frozenset[str] | None = None
     enums: tuple[type, ...] | None = None
     root: frozenset[str] | None = None
+    # Every node has to state its type.
     typed: bool = False
+    # The outermost node has to be of type object.
     object_root: bool = False
+    # The outermost node must not have `anyOf`, `oneOf` or `allOf`.
     bare_root: bool = False
+    # Every object has to exclude undeclared properties.
     closed: bool = False
+    # Every object has to require all of its properties, too.
     complete: bool = False
+    # References must not be recursive.
     acyclic: bool = False
 
 
