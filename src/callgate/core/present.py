@@ -26,13 +26,13 @@ _json: Final = msgspec.json.Encoder().encode
 
 
 _OWN_FIELDS: Final = frozenset(Completion.__struct_fields__)
-_OF_INPUT: Final[Json] = {"cached_tokens": 0, "audio_tokens": 0}
-_OF_OUTPUT: Final[Json] = {
-    "reasoning_tokens": 0,
-    "audio_tokens": 0,
-    "accepted_prediction_tokens": 0,
-    "rejected_prediction_tokens": 0,
-}
+_OF_INPUT: Final = ("cached_tokens", "audio_tokens")
+_OF_OUTPUT: Final = (
+    "reasoning_tokens",
+    "audio_tokens",
+    "accepted_prediction_tokens",
+    "rejected_prediction_tokens",
+)
 """OpenAI's details of usage, which it always gives; AssemblyAI's SDK for Python wants them all."""
 _HEAD_FIELDS: Final = frozenset(
     {"id", "object", "created", "model", "request_id", "choices", "usage", "error"}
@@ -165,12 +165,14 @@ def usage_fields(usage: Usage) -> ToldUsage | Json:
     return {**usage.extra, **{name: one for name, one in fields.items() if one is not UNSET}}
 
 
-def _completed(usual: Json, given: Json) -> Json:
-    whole = {**usual, **given}
+def _completed(usual: tuple[str, ...], given: Json) -> Json:
+    whole = None
     for name in usual:
-        if whole[name] is None:
+        if given.get(name) is None:
+            if whole is None:
+                whole = given.copy()
             whole[name] = 0
-    return whole
+    return given if whole is None else whole
 
 
 def _with_creation(details: Json) -> Json:
@@ -178,14 +180,15 @@ def _with_creation(details: Json) -> Json:
     AssemblyAI tells it in Anthropic's words.
     """
     written = details.get("cache_write_tokens")
-    if type(written) is int:
-        hour = details.get("cache_write_1h_tokens")
-        hour = hour if type(hour) is int else 0
-        details["cache_creation"] = {
-            "ephemeral_5m_input_tokens": max(written - hour, 0),
-            "ephemeral_1h_input_tokens": hour,
-        }
-    return details
+    if type(written) is not int:
+        return details
+    hour = details.get("cache_write_1h_tokens")
+    hour = hour if type(hour) is int else 0
+    by_time = {
+        "ephemeral_5m_input_tokens": max(written - hour, 0),
+        "ephemeral_1h_input_tokens": hour,
+    }
+    return {**details, "cache_creation": by_time}
 
 
 def _with_tool_calls(choice: Json) -> Json:
