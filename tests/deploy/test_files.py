@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -122,7 +123,7 @@ def test_the_health_check_asks_the_gateway_and_no_proxy(status: bytes, code: int
     with in_thread(serve) as port:
         command = [sys.executable, "-c", arguments[1].replace("8080", str(port))]
         nowhere = "http://127.0.0.1:1"
-        env = {"http_proxy": nowhere, "HTTP_PROXY": nowhere}
+        env = {**os.environ, "http_proxy": nowhere, "HTTP_PROXY": nowhere}
         assert subprocess.run(command, check=False, env=env).returncode == code
 
 
