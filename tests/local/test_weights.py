@@ -83,7 +83,9 @@ def test_intact_weights_are_not_fetched_again(tmp_path: Path, source: Source) ->
     assert told == []
 
 
-@pytest.mark.parametrize("damage", [b"", WORDS[:-1], b"\0" + WORDS[1:]])
+@pytest.mark.parametrize(
+    "damage", [b"", WORDS[:-1], b"\0" + WORDS[1:]], ids=["empty", "cut short", "changed"]
+)
 def test_damaged_weights_are_replaced(tmp_path: Path, source: Source, damage: bytes) -> None:
     (tmp_path / "tiny.gguf").write_bytes(damage)
     assert fetch(tmp_path, _ignore, source).read_bytes() == WORDS
