@@ -189,7 +189,7 @@ def test_a_file_that_is_no_model_is_told_with_a_fix(tmp_path: Path) -> None:
     junk = tmp_path / "junk.gguf"
     junk.write_text("junk")
     server = LocalServer(junk)
-    with pytest.raises(LocalModelError, match=r"junk\.gguf.*invalid magic") as caught:
+    with pytest.raises(LocalModelError, match=r"(?s)junk\.gguf.*invalid magic") as caught:
         server.start()
     assert "callgate local fetch" in caught.value.fix
     assert not server.alive()
