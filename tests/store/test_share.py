@@ -98,6 +98,14 @@ def test_a_window_that_has_ended_is_divided_anew() -> None:
     assert admitted(one, ONE, 160.0) == 2
 
 
+def test_a_clock_that_is_set_back_puts_no_end_of_a_window_off_by_more_than_a_minute() -> None:
+    one = share()
+    one.counted("acme", "m", 12, until=7260.0, opened=100)
+    for now in (7200.0, 3600.0, 3659.9):
+        assert admitted(one, ONE, now) == 0
+    assert admitted(one, ONE, 3660.0) == 2
+
+
 def test_a_draw_and_a_look_tell_what_is_left_of_the_share() -> None:
     one = share()
     assert one.look("acme", ONE, 100.0) == Quota(True, 12, 2, 160.0, exact=False)

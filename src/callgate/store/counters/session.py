@@ -112,7 +112,7 @@ class Session:
             self.trouble = why
             self.outages += 1
             self._returning = True
-            self._left_at = self._clock()
+            self._left_at = asyncio.get_running_loop().time()
             _log.error("limits are counted by each process alone", extra={"detail": why})
             self._wake.set()
         self.pipeline.close()
@@ -167,7 +167,7 @@ class Session:
         """Raise LinkError while a server that refused to count still does."""
         refused = self.pipeline.refused
         if refused is not None:
-            if self._clock() < self._left_at + _REFUSED_SECONDS:
+            if asyncio.get_running_loop().time() < self._left_at + _REFUSED_SECONDS:
                 await self._link.run([self._commands.nothing(refused)])
             self.pipeline.refused = None
 

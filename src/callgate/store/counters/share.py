@@ -243,10 +243,12 @@ class Share:
 
     def _limit(self, account: str, draw: Draw, now: float) -> int:
         if draw.period is Period.WINDOW:
-            used, until, _ = self._windows.get((account, draw.name), (0, 0.0, 0))
+            used, until, opened = self._windows.get((account, draw.name), (0, 0.0, 0))
             share = self.of(draw.limit)
             if now >= until:
                 return share
+            if until > now + WINDOW_US / 1e6:  # the clock has been set back
+                self._windows[account, draw.name] = (used, now + WINDOW_US / 1e6, opened)
             before = self._before.get((account, draw.name))
             if before is None:
                 before = MOST - self._alone.look(account, draw.name, MOST, now).remaining
