@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,9 +11,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from callgate.core.limits import Draw, Level, Period, beginning
-from callgate.core.quota import Correction
+from callgate.core.limits import MOST, Draw, Level, Period, beginning
+from callgate.core.quota import Correction, Grant
 from callgate.errors import GatewayError
 from callgate.store.base import Counters
 from patience import PATIENCE
@@ -150,3 +154,99 @@ async def test_a_gateway_whose_clock_is_ahead_counts_in_the_day_of_all_others(
     finally:
         await counters.stop()
         counters.close()
+
+
+class Books:
+    """What counters have to say, in plain words: of each name, what was taken since it began."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, tuple[int, int, int]] = {}
+
+    def stand(self, draw: Draw, now: int) -> tuple[int, int, int]:
+        opened, used, birth = self.open.get(draw.name, (0, 0, 0))
+        if draw.period is Period.WINDOW:
+            return (now, 0, 0) if now >= opened + 60_000_000 else (min(opened, now), used, 0)
+        if draw.begins > opened:
+            return draw.begins, 0, 0 if opened and draw.begins <= opened + 32 * DAY_US else now
+        return opened, used, birth
+
+    def draw(self, draws: list[Draw], now: int) -> Grant:
+        stood = [self.stand(draw, now) for draw in draws]
+        full = [
+            used >= draw.limit or used + min(draw.amount, draw.limit) > draw.limit
+            for draw, (_, used, _) in zip(draws, stood, strict=True)
+        ]
+        for at, (draw, (opened, used, birth)) in enumerate(zip(draws, stood, strict=True)):
+            taken = 0 if any(full) else min(draw.amount, draw.limit)
+            self.open[draw.name] = stood[at] = (opened, used + taken, birth)
+        refused = full.index(True) if any(full) else None
+        return Grant(refused, tuple(Level(*one) for one in stood), now)
+
+    def settle(self, correction: Correction) -> None:
+        opened, used, birth = self.open.get(correction.name, (0, 0, 0))
+        if correction.name in self.open and opened == correction.opened:
+            self.open[correction.name] = (opened, max(0, used + correction.delta), birth)
+
+    def seed(self, name: str, begins: int, amount: int, *, again: bool) -> bool:
+        opened, used, birth = self.open.get(name, (0, 0, 0))
+        if opened > begins or (opened == begins and not birth and not (again and amount > used)):
+            return False
+        known = used if opened == begins and birth else 0
+        self.open[name] = (begins, known + amount, 0)
+        return True
+
+
+PERIODS = {"requests": Period.WINDOW, "tokens": Period.WINDOW, "day": Period.DAY, "m": Period.MONTH}
+moves = st.lists(
+    st.tuples(
+        st.sampled_from(["draw", "draw", "draw", "settle", "settle", "seed", "again"]),
+        st.lists(st.sampled_from(list(PERIODS)), min_size=1, max_size=4, unique=True),
+        st.sampled_from([3, 1000, 10**6]),  # the limit of all of them
+        st.sampled_from([0, 1, 40, 300]),
+        # By how many seconds the clock goes on, or is set.
+        st.sampled_from(
+            [0, 0, 0, 0.5, 30, 60, 3600, 40_000, 86_400, 35 * 86_400, -0.5, -59, -1800]
+        ),
+    ),
+    max_size=40,
+)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(moves=moves)
+def test_what_is_drawn_settled_and_told_is_counted_as_the_books_have_it(
+    make_counters: Make, moves: list[tuple]
+) -> None:
+    async def walk(folder: Path) -> None:
+        counters, books, now = make_counters(folder, 64), Books(), NOW
+        await counters.start()
+        taken: list[tuple[Draw, Level]] = []
+        for move, names, limit, amount, passed in moves:
+            now += passed
+            at = int(now * 1_000_000)
+            of = {name: beginning(period, at) for name, period in PERIODS.items()}
+            draws = [Draw(one, limit, amount, PERIODS[one], of[one]) for one in names]
+            if passed < 0:  # all that is open sees it
+                draws = [Draw(one, MOST, 0, PERIODS[one], of[one]) for one in PERIODS]
+            if move == "draw" or passed < 0:
+                grant = await counters.draw("a", draws, now)
+                assert grant == books.draw(draws, at)
+                if grant.refused is None:
+                    taken += zip(draws, grant.levels, strict=True)
+            elif move == "settle" and taken:
+                draw, level = taken.pop(amount % len(taken))
+                delta = amount - min(draw.amount, draw.limit)
+                correction = Correction(draw.name, draw.period, level.opened, delta)
+                counters.settle("a", [correction], now)
+                books.settle(correction)
+            elif move in ("seed", "again"):
+                told = ("day", Period.DAY, of["day"], amount)
+                seeded = await counters.seed("a", *told, now, again=move == "again")
+                assert seeded is books.seed("day", of["day"], amount, again=move == "again")
+        await counters.stop()
+        counters.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(walk(Path(folder)))
