@@ -148,7 +148,7 @@ def test_without_the_server_every_answer_says_so_and_with_it_limits_are_exact_ag
         answers = ask_all(fleet, ("delta",), 3)
         assert {answer.status_code for _, answer in answers} <= {200, 429}
         for client in clients:
-            until(lambda client=client: figure(client, "callgate_counters_outages") == 2)
+            until(lambda client=client: figure(client, "callgate_counters_outages") >= 2)
             until(lambda client=client: figure(client, "callgate_limits_counted_alone_total") > 0)
         fleet.server.start()
         with fleet.server.client() as server:
