@@ -1,4 +1,4 @@
-"""`constraints.txt` pins whatever may be installed, on each Python that the project is for."""
+"""What may be installed: pinned, on each Python that the project is for; the base is small."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def needed(requirements: list[str], extra: str) -> Iterator[Requirement]:
                 break
 
 
-def test_all_that_may_be_installed_is_pinned() -> None:
-    extras: dict[str, list[str]] = _PROJECT["optional-dependencies"]
-    asked = [one for group in (_PROJECT["dependencies"], *extras.values()) for one in group]
+def everything(asked: list[str]) -> set[tuple[str, str]]:
+    """All that these requirements lead to, each with the extra by which it is wanted."""
     waiting = list(needed(asked, ""))
     seen: set[tuple[str, str]] = set()
     while waiting:
@@ -46,5 +45,29 @@ def test_all_that_may_be_installed_is_pinned() -> None:
             except PackageNotFoundError:  # of another Python; what it needs is seen there
                 continue
             waiting += needed(requires, extra)
+    return seen
+
+
+def test_all_that_may_be_installed_is_pinned() -> None:
+    extras: dict[str, list[str]] = _PROJECT["optional-dependencies"]
+    asked = [one for group in (_PROJECT["dependencies"], *extras.values()) for one in group]
     # setuptools is taken out again after an installation.
-    assert {canonicalize_name(name) for name, _ in seen} - {"setuptools"} <= _PINNED
+    named = {canonicalize_name(name) for name, _ in everything(asked)}
+    assert named - {"setuptools"} <= _PINNED
+
+
+def test_a_base_installation_stays_small() -> None:
+    names = {canonicalize_name(name) for name, _ in everything(_PROJECT["dependencies"])}
+    assert len(names) < 30, names  # with Callgate itself, at most
+    own = sum(file.stat().st_size for file in (ROOT / "src").rglob("*") if file.is_file())
+    assert own + sum(map(installed_bytes, names)) <= 80_000_000
+
+
+def installed_bytes(name: str) -> int:
+    """What an installed package takes on the disk; nothing if it is only for another Python."""
+    try:
+        files = distribution(name).files or []
+    except PackageNotFoundError:
+        return 0
+    located = (Path(str(file.locate())) for file in files)
+    return sum(file.stat().st_size for file in located if file.is_file())
