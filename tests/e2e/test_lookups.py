@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,9 +22,11 @@ ONCE = {"fallback_config": {"retry": False}}
 
 
 def ask(client: httpx.Client, model: str = "test-ok", **more: Any) -> str:
-    """Make a call; the id of it."""
+    """Make a call; the id of it, which comes before the next one's."""
     asked = {"model": model, "prompt": "x", **more}
-    return str(client.post(CHAT, json=asked).headers["x-request-id"])
+    request_id = str(client.post(CHAT, json=asked).headers["x-request-id"])
+    time.sleep(0.001)  # those of one millisecond are in no order
+    return request_id
 
 
 @pytest.fixture(scope="module")
