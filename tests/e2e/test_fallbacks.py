@@ -20,6 +20,8 @@ ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "Hello?"}]}
 EXTRA = """
 [retry]
 base = 0.05
+[breaker]
+calls = 1000  # it is not to matter how many tests asked for the same model before
 [models."narrow"]
 provider = "test"
 upstream_model = "test-too-long"
