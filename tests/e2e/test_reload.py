@@ -110,7 +110,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
     ("old", "new", "told"),
     [
         ("drain = 60", "drain = 0", "server.drain"),
-        ("drain = 60", 'trusted_proxies = ["nginx"]', "server.trusted_proxies[0]"),
+        ("drain = 60", "hang_timeout = 1", "server.hang_timeout"),
         ("[support]", 'region = "eu"\n[support]', "a change of region needs a restart"),
         ("[support]", "[support", "is not TOML"),
         (
@@ -119,7 +119,7 @@ def test_a_new_configuration_takes_over_under_load(gateway: Gateway, provider: P
             "cannot open the store /proc/none/x.db",
         ),
     ],
-    ids=["mistake", "malformed", "fixed", "not-toml", "store"],
+    ids=["mistake", "contradiction", "fixed", "not-toml", "store"],
 )
 def test_what_cannot_be_used_is_refused_and_the_old_goes_on(
     gateway: Gateway, old: str, new: str, told: str
